@@ -1,0 +1,51 @@
+"""The typer application: which commands there are, in the order `in2 --help` shows them."""
+
+import sys
+
+import click
+import typer
+import typer.core
+
+from in2_plugin.cli.build import build
+from in2_plugin.cli.lm_eval import lm_eval
+from in2_plugin.cli.recipes import recipes
+from in2_plugin.cli.report import report
+from in2_plugin.cli.tasks import tasks, tasks_path
+from in2_plugin.cli.version import show_version
+from in2_plugin.errors import In2Error
+
+
+class In2Group(typer.core.TyperGroup):
+    """Turns our errors into one sentence on stderr and exit status 1, under `in2` and `axolotl in2` alike."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except In2Error as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            print("stopped", file=sys.stderr)
+            sys.exit(130)
+
+
+app = typer.Typer(
+    name="in2",
+    cls=In2Group,
+    help="Build IN2 training data, train on it with Axolotl or TRL, and probe the result.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+app.callback()(show_version)
+app.command()(build)
+app.add_typer(recipes, name="recipes")
+app.command(
+    name="lm-eval",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)(lm_eval)
+app.command(name="tasks-path")(tasks_path)
+app.add_typer(tasks, name="tasks")
+app.command()(report)
+
+command = typer.main.get_command(app)

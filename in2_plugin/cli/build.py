@@ -1,0 +1,36 @@
+"""`in2 build`: from a build file to a dataset folder."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def build(
+    build_file: Annotated[Path, typer.Argument(help="The build file, for example build.yml.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write here instead of the file's `output`.")
+    ] = None,
+    tokenizer: Annotated[str | None, typer.Option(help="Use this tokenizer instead of the file's.")] = None,
+    corpus: Annotated[
+        list[str] | None, typer.Option(help="Read this instead of the file's sources; may be repeated.")
+    ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Replace a dataset of another build file.")] = False,
+) -> None:
+    """Build a dataset. An interrupted build goes on where it stopped."""
+    from in2_plugin.building import build_dataset
+    from in2_plugin.cli.progress import make_progress
+    from in2_plugin.config import load_build_file
+
+    overrides = {
+        "output": str(output) if output else None,
+        "tokenizer": tokenizer,
+        "corpus.sources": list(corpus) if corpus else None,
+    }
+    config = load_build_file(build_file, {key: value for key, value in overrides.items() if value is not None})
+    manifest = build_dataset(config, make_progress(sys.stdout), restart)
+    typer.echo(
+        f"{config.output}: {manifest.examples:,} examples, {manifest.counts['tokens']:,} tokens, "
+        f"the longest {manifest.longest:,}; train with `sequence_len` of at least that"
+    )

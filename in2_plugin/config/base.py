@@ -1,0 +1,89 @@
+"""The base of all configuration, and the one place where Pydantic's errors become our sentences.
+
+Invariant: a key that is not a field is an error that names the nearest field, at any depth.
+"""
+
+import difflib
+import inspect
+import typing
+from collections.abc import Iterable
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from in2_plugin.errors import ConfigError
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Config(BaseModel):
+    """Base of every section: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def parse(cls, data: object, origin: str) -> Self:
+        """Validate `data`; a failure raises ConfigError with one sentence that starts with `origin`."""
+        return parse_config(cls, data, origin)
+
+
+def parse_config(model: type[ModelT], data: object, origin: str) -> ModelT:
+    """Validate `data` as `model`.
+
+    Raises:
+        ConfigError: names the first wrong key or value and the nearest valid key, and counts the others.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as failure:
+        # a misspelt key often shows as a missing one as well; the misspelling is what helps
+        errors = sorted(failure.errors(), key=lambda error: error["type"] != "extra_forbidden")
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise ConfigError(f"{origin}: {_sentence(model, dict(errors[0]))}{more}") from None
+
+
+def nearest(key: str, valid: Iterable[str]) -> str | None:
+    """The valid key that `key` most likely misspells, or None when nothing is close."""
+    found = difflib.get_close_matches(key, list(valid), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def _sentence(model: type[BaseModel], error: dict[str, Any]) -> str:
+    location = [part for part in error["loc"] if not _is_union_tag(part)]
+    path = ".".join(str(part) for part in location) or "the file"
+    if error["type"] == "extra_forbidden":
+        valid = _fields_at(model, location[:-1])
+        near = nearest(str(location[-1]), valid)
+        advice = f"did you mean `{near}`?" if near else f"valid keys are {', '.join(sorted(valid))}"
+        return f"unknown key `{path}`; {advice}"
+    if error["type"] == "missing":
+        return f"`{path}` is required"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    given = error.get("input")
+    shown = f", got {given!r}" if isinstance(given, str | int | float | bool | None) else ""
+    return f"`{path}`: {message}{shown}"
+
+
+def _is_union_tag(part: object) -> bool:
+    return isinstance(part, str) and ("[" in part or part in {"str", "int", "float", "bool"})
+
+
+def _fields_at(model: type[BaseModel], location: list[Any]) -> set[str]:
+    """Names of the fields of the section at `location`, looking through optionals, lists and unions."""
+    models = {model}
+    for part in location:
+        if isinstance(part, str):
+            models = {
+                inner
+                for outer in models
+                if part in outer.model_fields
+                for inner in models_in(outer.model_fields[part].annotation)
+            } or models
+    return {name for found in models for name in found.model_fields}
+
+
+def models_in(annotation: Any) -> set[type[BaseModel]]:
+    """Every Pydantic model that an annotation mentions: `list[A] | B | None` gives {A, B}."""
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return {annotation}
+    return {model for inner in typing.get_args(annotation) for model in models_in(inner)}

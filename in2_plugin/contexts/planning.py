@@ -1,0 +1,147 @@
+"""Which segments stand in which context, in which order. Pure: arrays and a generator in, plans out.
+
+The paper's equations 1 and 2: the segments of a question and random fillers, shuffled jointly. Lengths are drawn
+uniformly and met by the number of fillers; the last filler is chosen for its length, so that an example misses its
+target by a few tokens and the uniform distribution is kept. Invariants: a filler is usable, is not from the
+question's document, stands once, and holds none of the question's exclusive texts. Cost: about 1 ms per 32K tokens.
+"""
+
+import bisect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from in2_plugin.errors import NotEnoughSegments
+
+Ids = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class FillerPool:
+    """The segments that contexts are filled with."""
+
+    ids: Ids
+    """(n,) ids of the usable segments, ordered by number of tokens."""
+    n_tokens: Ids
+    """(n,) their tokens, ascending."""
+    document: Ids
+    """(n,) the document each is from."""
+
+    @classmethod
+    def of(cls, usable: npt.NDArray[np.bool_], n_tokens: Ids, document: Ids) -> "FillerPool":
+        """From the columns of a segment store."""
+        ids = np.flatnonzero(usable).astype(np.uint32)
+        ids = ids[np.argsort(n_tokens[ids], kind="stable")]
+        return cls(ids, n_tokens[ids], document[ids])
+
+    @property
+    def common_lengths(self) -> tuple[int, int]:
+        """Lengths that all but two percent at either end of the segments have."""
+        n = len(self.n_tokens)
+        return (int(self.n_tokens[n // 50]), int(self.n_tokens[n - 1 - n // 50])) if n else (0, 0)
+
+
+def draw_targets(n: int, shortest: int, longest: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """`n` example lengths in tokens, uniform over [shortest, longest], both included."""
+    return rng.integers(shortest, longest + 1, size=n)
+
+
+def assign_targets(needs: Sequence[int], targets: Sequence[int], rng: np.random.Generator) -> list[int | None]:
+    """Give each question one target that is at least as long as it needs; all targets are used once if possible.
+
+    The questions that need most choose first, at random among the targets that are long enough, so that the
+    lengths of the examples stay those that were drawn. None: no long enough target was left.
+    """
+    free = sorted(targets)
+    assigned: list[int | None] = [None] * len(needs)
+    shortest = free[0] if free else 0
+    order = sorted(rng.permutation(len(needs)).tolist(), key=lambda i: -needs[i])
+    for place, i in enumerate(order):
+        if needs[i] <= shortest:  # from here on every target fits every question
+            rest = order[place:]
+            for j, target in zip(rest, rng.permutation(free).tolist(), strict=False):
+                assigned[j] = target
+            break
+        first = bisect.bisect_left(free, needs[i])
+        if first < len(free):
+            assigned[i] = free.pop(int(rng.integers(first, len(free))))
+    return assigned
+
+
+def fill(
+    pool: FillerPool, budget: int, document: int, is_banned: Callable[[int], bool], rng: np.random.Generator
+) -> list[int]:
+    """Random fillers of together at most `budget` tokens, as close to it as the pool allows.
+
+    `is_banned` tells whether a segment holds a text that must not occur twice; it is asked only about candidates.
+
+    Raises:
+        NotEnoughSegments: the pool ran out before the budget did.
+    """
+    chosen: list[int] = []
+    left = budget
+    taken: set[int] = set()
+
+    def may_stand(place: int) -> bool:
+        return place not in taken and int(pool.document[place]) != document and not is_banned(int(pool.ids[place]))
+
+    def take(place: int) -> None:
+        nonlocal left
+        taken.add(place)
+        chosen.append(int(pool.ids[place]))
+        left -= int(pool.n_tokens[place])
+
+    # By chance while two more fit; then one is chosen for its length, among lengths of which there are many.
+    low, high = pool.common_lengths
+    by_length = max(high, 2 * low)
+    for place in _random_places(len(pool.ids), rng):
+        if left <= by_length:
+            break
+        if pool.n_tokens[place] <= left - low and may_stand(place):
+            take(place)
+    if left > by_length:
+        raise NotEnoughSegments(
+            f"a context needs {budget:,} tokens of filler, but the corpus holds only {budget - left:,} that may "
+            "stand beside its question; add text to the corpus or lower lengths.max"
+        )
+    while (best := _best_fit(pool, left, may_stand, rng)) is not None:
+        take(best)
+    return chosen
+
+
+def _random_places(n: int, rng: np.random.Generator) -> Iterator[int]:
+    """The numbers below `n` in random order, drawn in blocks when a permutation of all would be waste."""
+    if n <= 20_000:
+        yield from rng.permutation(n).tolist()
+        return
+    seen: set[int] = set()
+    while len(seen) < n:
+        for place in rng.integers(n, size=1_024).tolist():
+            if place not in seen:
+                seen.add(place)
+                yield place
+
+
+def _best_fit(
+    pool: FillerPool, left: int, may_stand: Callable[[int], bool], rng: np.random.Generator, tries: int = 200
+) -> int | None:
+    """A random segment of exactly `left` tokens, or else the longest shorter one; None when none is short enough."""
+    stop = int(np.searchsorted(pool.n_tokens, left, side="right"))
+    start = int(np.searchsorted(pool.n_tokens, pool.n_tokens[stop - 1], side="left")) if stop else 0
+    while stop > 0 and tries > 0:
+        for place in rng.permutation(np.arange(start, stop)).tolist():
+            tries -= 1
+            if may_stand(place):
+                return int(place)
+            if tries == 0:
+                break
+        stop = start
+        start = int(np.searchsorted(pool.n_tokens, pool.n_tokens[stop - 1], side="left")) if stop else 0
+    return None
+
+
+def shuffled(segments: Sequence[int], fillers: Sequence[int], rng: np.random.Generator) -> Ids:
+    """Segments of the question and fillers in one random order: every depth is equally likely for each."""
+    return rng.permutation(np.array([*segments, *fillers], np.uint32))

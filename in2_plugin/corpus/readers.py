@@ -1,0 +1,361 @@
+"""Reading documents, one at a time, from files, folders, globs, Hugging Face datasets and the bundled corpus.
+
+Invariant: nothing is passed over unseen. What cannot be read is a CorpusError with its place; documents without
+text, and files of a folder that are of no known kind, are counted on the stream. Memory: one document, or for
+Parquet one batch of rows. Sources are found when the stream is made, so a misspelt path fails before any work.
+"""
+
+import glob
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from in2_plugin.config.build import BUNDLED_CORPUS, Source
+from in2_plugin.errors import CorpusError
+
+# `.json` is read as JSON Lines because C4 names its JSON Lines files so.
+ENDINGS = {
+    "jsonl": (".jsonl", ".ndjson", ".json"),
+    "parquet": (".parquet",),
+    "text": (".txt", ".md", ".rst", ".text"),
+}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+PARQUET_ROWS = 256
+_BUNDLED_FILE = Path(__file__).parent / "data" / "python-docs.jsonl.gz"
+# What `Dataset.save_to_disk` leaves at the top of its folder.
+_SAVED_DATASET = ("dataset_dict.json", "state.json")
+_OPTIONS = {
+    "bundled": set[str](),
+    "hf": {"name", "split", "text_field"},
+    "jsonl": {"text_field"},
+    "parquet": {"text_field"},
+    "text": set[str](),
+}
+
+# A key and what stands in the text field there, not yet known to be a string.
+Row = tuple[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text of a corpus."""
+
+    source: str
+    """`path` of the source it is from."""
+    key: str
+    """Unique place in the source, rows counted from 1: `news.jsonl:17`, `allenai/c4/train:3`, `notes/a.md`."""
+    text: str
+    """Never blank; newlines are `\\n`, a byte order mark is gone."""
+
+
+class DocumentStream(Iterator[Document]):
+    """The documents of several sources in order, with counts of what was read so far."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.documents = 0
+        """Documents given out."""
+        self.empty = 0
+        """Rows and files that hold no text, or null, and were passed over."""
+        located = [(source, _locate(source)) for source in sources]
+        self.other_files = sum(found.other_files for _, found in located)
+        """Files of the sources' folders that were left out because their ending says another kind."""
+        self._stream = self._read(located)
+
+    def __next__(self) -> Document:
+        return next(self._stream)
+
+    def _read(self, located: list[tuple[Source, "_Located"]]) -> Iterator[Document]:
+        for source, found in located:
+            yield from islice(self._documents(source, found), source.limit)
+        if not self.documents:
+            paths = ", ".join(source.path for source, _ in located)
+            raise CorpusError(f"{paths}: not one document with text among {self.empty} read; name another source")
+
+    def _documents(self, source: Source, found: "_Located") -> Iterator[Document]:
+        for key, value in _rows(source, found):
+            text = _checked(value, key, source.text_field)
+            if text.isspace() or not text:
+                self.empty += 1
+                continue
+            self.documents += 1
+            yield Document(source.path, key, text)
+
+
+def read_documents(sources: Sequence[Source]) -> DocumentStream:
+    """Stream the documents of `sources`, each source up to its `limit`.
+
+    Raises:
+        CorpusError: now, when a source does not exist or says something impossible; while reading, when a file,
+            row or field cannot be read, and at the end when there was no document at all.
+    """
+    return DocumentStream(sources)
+
+
+def _checked(value: object, key: str, field: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        raise CorpusError(f"{key}: `{field}` holds {kind}, not text; set `text_field` to the field with the text")
+    text = value.removeprefix("\ufeff").replace("\r\n", "\n")
+    try:
+        text.encode()
+    except UnicodeEncodeError as failure:
+        raise CorpusError(
+            f"{key}: character {failure.start + 1} of `{field}` is half of a surrogate pair (a broken \\u escape); "
+            "mend or remove it"
+        ) from None
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Located:
+    kind: str
+    """`bundled`, `hf` or `files`."""
+    files: tuple[tuple[Path, str], ...] = ()
+    other_files: int = 0
+
+
+def _locate(source: Source) -> _Located:
+    """Decide what `source.path` is; see `Source.path` for the order in which the possibilities are tried."""
+    path = Path(source.path).expanduser()
+    if source.path.startswith("bundled:") or source.format == "bundled":
+        found = _bundled(source)
+    elif source.format == "hf":
+        found = _Located("hf")
+    elif path.is_dir():
+        saved = source.format == "auto" and any((path / name).is_file() for name in _SAVED_DATASET)
+        found = _Located("hf") if saved else _folder(path, source)
+    elif path.exists():
+        found = _Located("files", ((path, _kind_or_refuse(path, source)),))
+    elif glob.has_magic(source.path):
+        found = _matches(path, source)
+    elif source.format == "auto" and not _looks_local(source.path):
+        found = _Located("hf")
+    else:
+        raise CorpusError(f"{source.path}: there is no such file or folder; paths are relative to {Path.cwd()}")
+    _refuse_unused_options(source, found)
+    return found
+
+
+def _bundled(source: Source) -> _Located:
+    if source.path != BUNDLED_CORPUS or source.format not in ("auto", "bundled"):
+        raise CorpusError(
+            f"{source.path}: the only bundled corpus is `{BUNDLED_CORPUS}`, with `format: bundled` or none"
+        )
+    return _Located("bundled")
+
+
+def _folder(folder: Path, source: Source) -> _Located:
+    wanted = ENDINGS.keys() if source.format == "auto" else {source.format}
+    try:
+        files = [(file, _kind(file)) for file in _files_below(folder, frozenset())]
+    except OSError as failure:
+        raise CorpusError(f"{failure.filename}: cannot be listed ({failure.strerror})") from None
+    known = tuple((file, kind) for file, kind in files if kind and kind in wanted)
+    if not known:
+        endings = " ".join(ending for kind in wanted for ending in ENDINGS[kind])
+        raise CorpusError(
+            f"{source.path}: none of the {len(files)} files in this folder ends in {endings} "
+            "(or these with .gz or .zst); rename them or name the files with a glob and `format`"
+        )
+    return _Located("files", known, len(files) - len(known))
+
+
+def _files_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """Files of a folder in the order of their names; hidden ones, and links back to a folder above, are left out."""
+    here = folder.resolve()
+    if here in above:
+        return
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _files_below(entry, above | {here})
+        else:
+            yield entry
+
+
+def _matches(pattern: Path, source: Source) -> _Located:
+    # Path.glob takes no absolute patterns
+    paths = map(Path, sorted(glob.glob(str(pattern), recursive=True)))  # noqa: PTH207
+    files = tuple((path, _kind_or_refuse(path, source)) for path in paths if not path.is_dir())
+    if not files:
+        raise CorpusError(f"{source.path}: no file matches; the pattern is relative to {Path.cwd()}")
+    return _Located("files", files)
+
+
+def _kind(path: Path) -> str | None:
+    name = path.name.lower()
+    for ending in COMPRESSIONS:
+        name = name.removesuffix(ending)
+    return next((kind for kind, endings in ENDINGS.items() if name.endswith(endings)), None)
+
+
+def _kind_or_refuse(path: Path, source: Source) -> str:
+    kind = _kind(path) if source.format == "auto" else source.format
+    if kind is None:
+        raise CorpusError(f"{path}: its ending does not say what it is; set `format` to jsonl, parquet or text")
+    return kind
+
+
+def _looks_local(path: str) -> bool:
+    """Whether a path that does not exist cannot be meant as the name of a dataset on the hub (`owner/name`)."""
+    return path.startswith(("/", ".", "~")) or path.count("/") > 1 or _kind(Path(path)) is not None
+
+
+def _refuse_unused_options(source: Source, found: _Located) -> None:
+    kinds = {kind for _, kind in found.files} or {found.kind}
+    used = set[str]().union(*(_OPTIONS[kind] for kind in kinds))
+    for option in ("name", "split", "text_field"):
+        if option in source.model_fields_set and option not in used and getattr(source, option) is not None:
+            raise CorpusError(f"{source.path}: `{option}` says nothing about this kind of source; remove it")
+
+
+def _rows(source: Source, found: _Located) -> Iterator[Row]:
+    if found.kind == "bundled":
+        for _, fields in _json_lines(_BUNDLED_FILE):
+            yield fields["key"], fields["text"]
+    elif found.kind == "hf":
+        yield from _hf_rows(source)
+    for file, kind in found.files:
+        yield from _FILE_ROWS[kind](file, source.text_field)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """The bytes of a file behind its compression; any failure to read them is a CorpusError."""
+    import pyarrow as pa
+
+    compression = COMPRESSIONS.get(path.suffix.lower())
+    try:
+        with path.open("rb") as file:
+            yield io.BufferedReader(pa.input_stream(file, compression=compression)) if compression else file
+    except OSError as failure:
+        raise CorpusError(f"{path}: cannot be read ({failure.strerror or failure}); mend or remove it") from None
+
+
+def _decoded(data: bytes, place: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as failure:
+        raise CorpusError(
+            f"{place}: byte {failure.start + 1} is not UTF-8; convert the file, for example with "
+            "`iconv -f LATIN1 -t UTF-8`"
+        ) from None
+
+
+def _text_rows(path: Path, _: str) -> Iterator[Row]:
+    with _opened(path) as file:
+        data = file.read()
+    yield path.as_posix(), _decoded(data, str(path))
+
+
+def _jsonl_rows(path: Path, field: str) -> Iterator[Row]:
+    for place, fields in _json_lines(path):
+        if field not in fields:
+            raise _missing_field(place, field, list(fields))
+        yield place, fields[field]
+
+
+def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with _opened(path) as file:
+        for number, line in enumerate(file, start=1):
+            place = f"{path.as_posix()}:{number}"
+            text = _decoded(line, place).removeprefix("\ufeff")
+            if text.isspace() or not text:
+                continue
+            try:
+                fields = json.loads(text)
+            except (ValueError, RecursionError) as failure:
+                raise CorpusError(f"{place}: is not JSON ({failure}); each line must be one JSON object") from None
+            if not isinstance(fields, dict):
+                raise CorpusError(f"{place}: is {type(fields).__name__}, not an object with fields; mend the line")
+            yield place, fields
+
+
+def _parquet_rows(path: Path, field: str) -> Iterator[Row]:
+    if path.suffix.lower() not in COMPRESSIONS:
+        yield from _plain_parquet_rows(path, path, field)
+        return
+    # Parquet is read from its end, which a compressed stream cannot reach
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as plain:
+        with _opened(path) as file:
+            shutil.copyfileobj(file, plain)
+        plain.flush()
+        yield from _plain_parquet_rows(Path(plain.name), path, field)
+
+
+def _plain_parquet_rows(file: Path, shown: Path, field: str) -> Iterator[Row]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(file) as table:
+            if field not in table.schema_arrow.names:
+                raise _missing_field(str(shown), field, table.schema_arrow.names)
+            number = 0
+            for batch in table.iter_batches(PARQUET_ROWS, columns=[field]):
+                for value in batch[field].to_pylist():
+                    number += 1
+                    yield f"{shown.as_posix()}:{number}", value
+    except (OSError, pa.ArrowException) as failure:
+        raise CorpusError(f"{shown}: cannot be read as Parquet ({failure}); mend or remove it") from None
+
+
+def _hf_rows(source: Source) -> Iterator[Row]:
+    place = "/".join(part for part in (source.path, source.name, source.split) if part)
+    field = source.text_field
+    try:
+        rows = iter(_open_hf(source))
+    except Exception as failure:  # the hub, fsspec and dataset builders raise whatever they like
+        raise _hf_failure(source.path, source, failure) from None
+    number = 0
+    while True:
+        number += 1
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except Exception as failure:
+            raise _hf_failure(f"{place}:{number}", source, failure) from None
+        if field not in row:
+            raise _missing_field(place, field, list(row))
+        yield f"{place}:{number}", row[field]
+
+
+def _open_hf(source: Source) -> Any:
+    """A streaming dataset, or a memory-mapped one where `path` is a folder that `save_to_disk` wrote."""
+    import datasets
+
+    folder = Path(source.path).expanduser()
+    if any((folder / name).is_file() for name in _SAVED_DATASET):
+        saved = datasets.load_from_disk(folder)
+        return saved[source.split] if isinstance(saved, dict) else saved
+    return datasets.load_dataset(source.path, name=source.name, split=source.split, streaming=True)
+
+
+def _hf_failure(place: str, source: Source, failure: Exception) -> CorpusError:
+    reason = " ".join(str(failure).split())[:300] or type(failure).__name__
+    here = "" if Path(source.path).expanduser().exists() else "is no file or folder here, and "
+    return CorpusError(
+        f"{place}: {here}cannot be read as a Hugging Face dataset ({reason}); check `path`, `name` and `split`"
+    )
+
+
+def _missing_field(place: str, field: str, present: list[str]) -> CorpusError:
+    return CorpusError(f"{place}: has no field `{field}`; set `text_field` to one of {', '.join(map(str, present))}")
+
+
+_FILE_ROWS: dict[str, Callable[[Path, str], Iterator[Row]]] = {
+    "jsonl": _jsonl_rows,
+    "parquet": _parquet_rows,
+    "text": _text_rows,
+}

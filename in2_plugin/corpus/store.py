@@ -1,0 +1,298 @@
+"""The segment store: texts in a memory-mapped Arrow file, token ids in a flat file beside it.
+
+    segments/
+      segments.arrow       document, start, stop (characters in the document), text, n_tokens, standing
+      documents.arrow      source, key, first segment, number of segments
+      ids.bin              token ids of every segment with its separator, one after the other
+      offsets.bin          int64, n_segments + 1: where each segment's ids begin in ids.bin
+      store.json           written last: counts, tokenizer fingerprint, joining
+
+Invariant: segment i's ids are ids[offsets[i]:offsets[i+1]], and `n_tokens` is their number. Opening costs a few
+memory maps, whatever the size; a pickled store is its path.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from in2_plugin.corpus.joining import Joining, anchored_ids, join_safely, splices_equal_joint
+from in2_plugin.corpus.readers import Document
+from in2_plugin.corpus.segmentation import segment
+from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.errors import DatasetError
+from in2_plugin.sealing import seal_json, seal_part
+
+SEGMENT_SCHEMA = pa.schema(
+    [
+        ("document", pa.uint32()),
+        ("start", pa.uint32()),
+        ("stop", pa.uint32()),
+        ("text", pa.large_string()),
+        ("n_tokens", pa.uint32()),
+        ("standing", pa.uint8()),
+    ]
+)
+DOCUMENT_SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("key", pa.string()),
+        ("first_segment", pa.uint32()),
+        ("n_segments", pa.uint32()),
+    ]
+)
+BATCH_SEGMENTS = 4_096
+SAMPLE_SEGMENTS = 4_096
+MIN_SPLICEABLE = 0.95
+"""Below this share of segments whose ids do not depend on their neighbour, all examples are re-tokenised."""
+
+
+class Standing(IntEnum):
+    """Whether a segment may be used, and if not, why."""
+
+    USABLE = 0
+    DEPENDS_ON_NEIGHBOUR = 1
+    SPELLS_SPECIAL_TOKEN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """What `store.json` says."""
+
+    documents: int
+    segments: int
+    tokens: int
+    depends_on_neighbour: int
+    spells_special_token: int
+    tokenizer: str
+    joining: Joining
+
+
+class SegmentStore:
+    """Read access to a finished store. Arrays are memory-mapped views; nothing is copied on opening."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open a store.
+
+        Raises:
+            DatasetError: the folder holds no finished store.
+        """
+        self.folder = folder
+        try:
+            facts = json.loads((folder / "store.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DatasetError(
+                f"{folder}: holds no finished segment store; run `in2 build` again to finish it"
+            ) from None
+        self.id_type = np.dtype(facts.pop("id_type"))
+        self.facts = StoreFacts(**{**facts, "joining": Joining(facts["joining"])})
+
+    def __len__(self) -> int:
+        return self.facts.segments
+
+    def with_joining(self, joining: Joining) -> "SegmentStore":
+        """Record another way of joining, and open the store again with it."""
+        facts = {**asdict(self.facts), "joining": joining, "id_type": self.id_type.name}
+        seal_json(self.folder / "store.json", facts)
+        return SegmentStore(self.folder)
+
+    def __reduce__(self) -> tuple[type["SegmentStore"], tuple[Path]]:
+        return SegmentStore, (self.folder,)
+
+    @cached_property
+    def _table(self) -> pa.Table:
+        return _open_table(self.folder / "segments.arrow")
+
+    @cached_property
+    def _ids(self) -> npt.NDArray[Any]:
+        # a plain view of the map: slicing np.memmap itself is four times slower
+        return np.asarray(np.memmap(self.folder / "ids.bin", dtype=self.id_type, mode="r"))
+
+    @cached_property
+    def _offsets(self) -> npt.NDArray[np.int64]:
+        return np.asarray(np.memmap(self.folder / "offsets.bin", dtype=np.int64, mode="r"))
+
+    @cached_property
+    def n_tokens(self) -> npt.NDArray[np.uint32]:
+        """(n_segments,) tokens of each segment, its separator included."""
+        return np.asarray(self._table["n_tokens"])
+
+    @cached_property
+    def document(self) -> npt.NDArray[np.uint32]:
+        """(n_segments,) number of the document that each segment is from."""
+        return np.asarray(self._table["document"])
+
+    @cached_property
+    def standing(self) -> npt.NDArray[np.uint8]:
+        """(n_segments,) values of `Standing`."""
+        return np.asarray(self._table["standing"])
+
+    @cached_property
+    def usable(self) -> npt.NDArray[np.bool_]:
+        """(n_segments,) whether a segment may be gold or filler.
+
+        When examples are tokenised as a whole, a segment's neighbour cannot change its stored ids.
+        """
+        if self.facts.joining is Joining.RETOKENIZE:
+            return np.not_equal(self.standing, Standing.SPELLS_SPECIAL_TOKEN)
+        return np.equal(self.standing, Standing.USABLE)
+
+    @cached_property
+    def documents(self) -> pa.Table:
+        """One row a document: source, key, first_segment, n_segments."""
+        return _open_table(self.folder / "documents.arrow")
+
+    def ids(self, segment_id: int) -> npt.NDArray[Any]:
+        """Token ids of one segment, its separator included."""
+        return self._ids[self._offsets[segment_id] : self._offsets[segment_id + 1]]
+
+    def text(self, segment_id: int) -> str:
+        """Text of one segment, without separator."""
+        return str(self._table["text"][segment_id].as_py())
+
+    def texts(self, segment_ids: Iterable[int]) -> list[str]:
+        """Texts of several segments."""
+        return [self.text(int(i)) for i in segment_ids]
+
+    def segments_of(self, document: int) -> range:
+        """Segment ids of one document, in reading order."""
+        first = self.documents["first_segment"][document].as_py()
+        return range(first, first + self.documents["n_segments"][document].as_py())
+
+
+def _open_table(path: Path) -> pa.Table:
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except (OSError, pa.ArrowInvalid) as failure:
+        raise DatasetError(f"{path}: is damaged ({failure}); run `in2 build --restart` to make it again") from None
+
+
+def build_store(
+    documents: Iterable[Document],
+    folder: Path,
+    tokenizer: ModelTokenizer,
+    *,
+    segment_tokens: int,
+    paper_exact: bool,
+    rng: np.random.Generator,
+    on_document: Any = lambda document: None,
+) -> SegmentStore:
+    """Cut documents into segments and write the store; memory is bounded by one batch and the largest document.
+
+    `on_document` is called with each document after it was cut, for progress.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "store.json").unlink(missing_ok=True)
+    writer = _StoreWriter(folder, tokenizer, rng)
+    with writer:
+        for document in documents:
+            spans = segment(document.text, tokenizer.count, segment_tokens, paper_exact)
+            writer.add(document, [(span.start, span.stop) for span in spans])
+            on_document(document)
+    facts = writer.facts()
+    seal_json(folder / "store.json", facts)
+    return SegmentStore(folder)
+
+
+class _StoreWriter:
+    """Appends documents batch by batch; `facts` says what was written once it is closed."""
+
+    def __init__(self, folder: Path, tokenizer: ModelTokenizer, rng: np.random.Generator) -> None:
+        self._folder, self._tokenizer, self._rng = folder, tokenizer, rng
+        self._files: dict[str, IO[bytes]] = {}
+        self._rows: list[tuple[int, int, int, str]] = []
+        self._standings: np.ndarray = np.zeros(len(Standing), np.int64)
+        self._sample: list[tuple[str, list[int]]] = []
+        self.documents = self.segments = self.tokens = 0
+
+    def __enter__(self) -> "_StoreWriter":
+        for name in ("segments.arrow", "documents.arrow", "ids.bin", "offsets.bin"):
+            self._files[name] = (self._folder / f"{name}.part").open("wb")
+        self._segments = pa.ipc.new_file(self._files["segments.arrow"], SEGMENT_SCHEMA)
+        self._documents = pa.ipc.new_file(self._files["documents.arrow"], DOCUMENT_SCHEMA)
+        self._document_rows: list[tuple[str, str, int, int]] = []
+        self._files["offsets.bin"].write(np.int64(0).tobytes())
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._flush()
+        self._segments.close()
+        self._documents.close()
+        for name, file in self._files.items():
+            file.close()
+            if kind is None:
+                seal_part(self._folder / name)
+
+    def add(self, document: Document, spans: list[tuple[int, int]]) -> None:
+        first = self.segments + len(self._rows)
+        self._document_rows.append((document.source, document.key, first, len(spans)))
+        self._rows += [(self.documents, start, stop, document.text[start:stop]) for start, stop in spans]
+        self.documents += 1
+        if len(self._rows) >= BATCH_SEGMENTS:
+            self._flush()
+
+    def _flush(self) -> None:
+        columns = list(zip(*self._document_rows, strict=True)) or [()] * len(DOCUMENT_SCHEMA)
+        self._documents.write_batch(_batch(columns, DOCUMENT_SCHEMA))
+        self._document_rows.clear()
+        if not self._rows:
+            return
+        texts = [row[3] for row in self._rows]
+        ids = anchored_ids(self._tokenizer, texts)
+        standings = list(self._judge(texts))
+        self._keep_sample(texts, ids, standings)
+        lengths = np.array([len(one) for one in ids], np.int64)
+        self._files["offsets.bin"].write((self.tokens + np.cumsum(lengths)).tobytes())
+        self._files["ids.bin"].write(np.concatenate([np.array(one, self._tokenizer.id_type) for one in ids]).tobytes())
+        document, start, stop, text = zip(*self._rows, strict=True)
+        self._segments.write_batch(_batch([document, start, stop, text, lengths, standings], SEGMENT_SCHEMA))
+        self._standings += np.bincount(standings, minlength=len(Standing))
+        self.segments += len(self._rows)
+        self.tokens += int(lengths.sum())
+        self._rows.clear()
+
+    def _judge(self, texts: list[str]) -> Iterator[Standing]:
+        for text, safe in zip(texts, join_safely(self._tokenizer, texts), strict=True):
+            if self._tokenizer.has_special_token(text):
+                yield Standing.SPELLS_SPECIAL_TOKEN
+            else:
+                yield Standing.USABLE if safe else Standing.DEPENDS_ON_NEIGHBOUR
+
+    def _keep_sample(self, texts: list[str], ids: list[list[int]], standings: list[Standing]) -> None:
+        """Hold a uniform sample of usable segments (by reservoir) for the comparison with the joint encoding."""
+        for text, one, standing in zip(texts, ids, standings, strict=True):
+            if standing is not Standing.USABLE:
+                continue
+            if len(self._sample) < SAMPLE_SEGMENTS:
+                self._sample.append((text, one))
+            elif (place := int(self._rng.integers(self.segments + len(texts)))) < SAMPLE_SEGMENTS:
+                self._sample[place] = (text, one)
+
+    def facts(self) -> dict[str, Any]:
+        texts, ids = [pair[0] for pair in self._sample], [pair[1] for pair in self._sample]
+        plain = self.segments - self._standings[Standing.SPELLS_SPECIAL_TOKEN]
+        spliceable = self._standings[Standing.USABLE] >= MIN_SPLICEABLE * plain
+        equal = spliceable and bool(texts) and splices_equal_joint(self._tokenizer, texts, ids, self._rng)
+        return {
+            "documents": self.documents,
+            "segments": self.segments,
+            "tokens": self.tokens,
+            "depends_on_neighbour": int(self._standings[Standing.DEPENDS_ON_NEIGHBOUR]),
+            "spells_special_token": int(self._standings[Standing.SPELLS_SPECIAL_TOKEN]),
+            "tokenizer": self._tokenizer.fingerprint(),
+            "joining": Joining.SPLICE if equal else Joining.RETOKENIZE,
+            "id_type": self._tokenizer.id_type.name,
+        }
+
+
+def _batch(columns: Any, schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.record_batch(arrays, schema=schema)

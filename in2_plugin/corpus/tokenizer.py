@@ -1,0 +1,106 @@
+"""The tokenizer of the model to be trained, as every room uses it: counts, ids with offsets, chat template.
+
+Loaded with AutoTokenizer, because that is what Axolotl, TRL and lm_eval will load; encoding goes straight to the
+`tokenizers` backend, without special tokens added and without truncation. Invariant: nothing here changes the
+tokenizer it was given. Cost: importing transformers takes seconds, so it happens in `load_tokenizer` only.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from tokenizers import Encoding, Tokenizer
+
+from in2_plugin.errors import TokenizerError
+
+# The parts of tokenizer.json that decide the ids of plain text. Padding and truncation are run-time state, and
+# trainers add tokens (padding tokens above all) that do not occur in text.
+_PARTS_THAT_COUNT = ("model", "normalizer", "pre_tokenizer")
+
+
+class ModelTokenizer:
+    """A fast tokenizer of transformers, reduced to what building and training examples needs."""
+
+    def __init__(self, pretrained: Any) -> None:
+        """Wrap a loaded tokenizer.
+
+        Raises:
+            TokenizerError: it has no fast (Rust) backend, which is where character offsets come from.
+        """
+        self.name: str = pretrained.name_or_path
+        if not getattr(pretrained, "is_fast", False):
+            raise TokenizerError(
+                f"{self.name}: has no fast tokenizer, and IN2 needs character offsets; "
+                "add a tokenizer.json to the model's folder"
+            )
+        self._pretrained = pretrained
+        self._backend = Tokenizer.from_str(pretrained.backend_tokenizer.to_str())
+        self._backend.no_truncation()
+        self._backend.no_padding()
+        self.bos: str = pretrained.bos_token or ""
+        self.eos: str = pretrained.eos_token or ""
+        self.id_type = np.dtype(np.uint16 if self._backend.get_vocab_size() <= 1 << 16 else np.uint32)
+        """The smallest unsigned type that holds every id."""
+        self.special_tokens = frozenset(
+            token.content for token in self._backend.get_added_tokens_decoder().values() if token.special
+        )
+        self._special = re.compile("|".join(map(re.escape, sorted(self.special_tokens))) or r"(?!)")
+
+    def encode(self, text: str) -> Encoding:
+        """Ids and character offsets of one text; special tokens are recognised, none is added."""
+        return self._backend.encode(text, add_special_tokens=False)
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of each text; special tokens are recognised, none is added."""
+        return [e.ids for e in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Number of tokens of each text by itself."""
+        return [len(ids) for ids in self.ids(texts)]
+
+    def has_special_token(self, text: str) -> bool:
+        """Whether `text` spells one of the tokenizer's special tokens, which would end a turn inside a context."""
+        return self._special.search(text) is not None
+
+    def render_chat(self, question: str, answer: str) -> str:
+        """One user turn and one assistant turn in the model's own chat template, with its special tokens.
+
+        Raises:
+            TokenizerError: there is no chat template, or it cannot render such a conversation.
+        """
+        if not self._pretrained.chat_template:
+            raise TokenizerError(f"{self.name}: has no chat template; set `template: film` or add one to the tokenizer")
+        turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        try:
+            return str(self._pretrained.apply_chat_template(turns, tokenize=False))
+        except Exception as failure:  # templates are programs and may raise anything
+            raise TokenizerError(
+                f"{self.name}: its chat template fails on a user and an assistant turn: {failure}"
+            ) from None
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change when plain text would get other ids. Cost: one dump of the vocabulary."""
+        whole = json.loads(self._backend.to_str())
+        parts = json.dumps([whole.get(part) for part in _PARTS_THAT_COUNT], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def load_tokenizer(name: str) -> ModelTokenizer:
+    """Load a tokenizer by folder or hub name.
+
+    Raises:
+        TokenizerError: it cannot be found or has no fast backend.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        pretrained = AutoTokenizer.from_pretrained(name)
+    except Exception as failure:  # transformers raises OSError, ValueError, KeyError and others here
+        reason = str(failure).strip().splitlines()
+        raise TokenizerError(
+            f"tokenizer `{name}` cannot be loaded: {reason[0] if reason else type(failure).__name__}"
+        ) from None
+    return ModelTokenizer(pretrained)

@@ -1,0 +1,72 @@
+"""Every error this package raises, as one tree.
+
+    In2Error
+    ├── ConfigError            a build file or command line says something impossible or unknown
+    ├── MissingExtra           an optional part is not installed; the message has the install command
+    ├── CorpusError            a document source cannot be read
+    ├── TokenizerError         the tokenizer or its chat template cannot be used
+    │   └── TokenizerMismatch  a dataset was built for another tokenizer
+    ├── NotEnoughQuestions     the corpus does not yield the questions that were asked for
+    ├── NotEnoughSegments      the corpus does not hold enough filler for the lengths that were asked for
+    ├── DatasetError           a dataset folder is missing, unfinished or damaged
+    ├── ProbeError             a probe cannot be built as asked
+    │   └── PromptTooLong      a probe prompt does not fit the model's window
+    └── ReportError            results that cannot be read or compared
+
+Each message says what happened, where (file, row, field), and what to do next.
+"""
+
+
+class In2Error(Exception):
+    """Base of all errors; its text is one sentence for the user, never a traceback's worth."""
+
+
+class In2Warning(UserWarning):
+    """Base of all warnings of this package."""
+
+
+class ConfigError(In2Error):
+    """A configuration key or value is unknown, out of bounds or contradictory."""
+
+
+class MissingExtra(In2Error):
+    """An optional dependency is not installed."""
+
+    def __init__(self, needed_for: str, extra: str) -> None:
+        super().__init__(f'{needed_for} needs a part that is not installed: pip install "in2-plugin[{extra}]"')
+
+
+class CorpusError(In2Error):
+    """A source of documents cannot be read; names the file and the row."""
+
+
+class TokenizerError(In2Error):
+    """A tokenizer or chat template cannot be loaded or cannot be used for IN2 examples."""
+
+
+class TokenizerMismatch(TokenizerError):
+    """A dataset was built with a tokenizer or template other than the one it is used with."""
+
+
+class NotEnoughQuestions(In2Error):
+    """Fewer questions than the mixture asks for could be written from the corpus."""
+
+
+class NotEnoughSegments(In2Error):
+    """A context cannot be filled to its length without reusing or repeating text."""
+
+
+class DatasetError(In2Error):
+    """A dataset folder is missing, half-built or damaged."""
+
+
+class ProbeError(In2Error):
+    """A VAL probe cannot be built with the given pieces and options."""
+
+
+class PromptTooLong(ProbeError):
+    """A probe prompt does not fit the window of the model; probes are never truncated."""
+
+
+class ReportError(In2Error):
+    """Evaluation results are missing, or are not comparable with each other."""

@@ -1,0 +1,24 @@
+"""VAL Probing (paper, section 4): contexts of many small items, one question about each, a score per position.
+
+Pure in the middle (`building`, `order`, `scoring`, `curves`); files, tokenizers and lm_eval only at the edges
+(`pieces`, `tokens`, `window`, `harness`). Importing this package loads nothing heavier than Pydantic.
+"""
+
+from in2_plugin.probing.curves import Curve, Scored, curve, curve_from_positions, span_of
+from in2_plugin.probing.kinds import KINDS, Kind
+from in2_plugin.probing.options import ProbeOptions, parse_options
+from in2_plugin.probing.pieces import Piece, read_pieces
+
+__all__ = [
+    "KINDS",
+    "Curve",
+    "Kind",
+    "Piece",
+    "ProbeOptions",
+    "Scored",
+    "curve",
+    "curve_from_positions",
+    "parse_options",
+    "read_pieces",
+    "span_of",
+]

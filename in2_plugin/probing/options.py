@@ -1,0 +1,44 @@
+"""The `probe_*` options of a run, as `--metadata` of lm_eval carries them.
+
+lm_eval hands a task its YAML metadata, all model arguments and `--metadata` in one dictionary, so every option of
+ours starts with `probe_`; a key that does and is not one is an error that names the nearest option.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from in2_plugin.config import Config
+
+PREFIX = "probe_"
+NEW_TOKENS = 128
+"""Tokens generated for each question (official inference script); `max_gen_toks` of the tasks says the same."""
+
+
+class ProbeOptions(Config):
+    """How the contexts of one probe are built."""
+
+    probe_length: int = Field(default=32_768, gt=NEW_TOKENS)
+    """Tokens of the longest prompt, chat template and the 128 generated tokens included."""
+    probe_sets: int = Field(default=4, ge=1)
+    """Number of contexts, each with its own items (paper: 4)."""
+    probe_questions: int | None = Field(default=None, ge=1)
+    """Questions for each context, at evenly spread positions; every item is asked for when absent."""
+    probe_spans: int | None = Field(default=None, ge=2)
+    """Equal parts of the context that are scored apart; 16, and 15 for the database probe, when absent."""
+    probe_seed: int = 0
+    """Another seed draws other items."""
+    probe_pieces: str | None = None
+    """Folder with document_sentences.jsonl, code_functions.jsonl, database_entities.jsonl; ours when absent."""
+    probe_template: Literal["plain", "film"] = "plain"
+    """`plain` for base models and with `--apply_chat_template`; `film` writes FILM's own [INST] tags."""
+
+
+def parse_options(given: Mapping[str, Any], origin: str) -> ProbeOptions:
+    """Pick the `probe_*` keys out of everything that lm_eval passes on.
+
+    Raises:
+        ConfigError: an unknown `probe_*` key, or a value out of bounds.
+    """
+    return ProbeOptions.parse({key: value for key, value in given.items() if key.startswith(PREFIX)}, origin)

@@ -1,0 +1,36 @@
+"""The text of a prompt: FILM's instruction template without tags, or with its literal [INST] tags.
+
+The context stands before the question in both, so that all questions of a context share their first tokens.
+"""
+
+from dataclasses import dataclass
+
+_OPENING = (
+    "Below is a context and an instruction. Based on the information provided in the context, write a response for "
+    "the instruction.\n\n### Context:\n"
+)
+_QUESTION = "\n\n### Instruction:\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What stands before the context, between context and question, and after the question."""
+
+    before: str
+    between: str
+    after: str
+    takes_chat_template: bool
+    """Whether the model's own chat template may be put around it."""
+
+    def prompt(self, context: str, question: str) -> str:
+        return f"{self.before}{context}{self.tail(question)}"
+
+    def tail(self, question: str) -> str:
+        """All that differs between two questions about the same context."""
+        return f"{self.between}{question}{self.after}"
+
+
+TEMPLATES = {
+    "plain": Template(_OPENING, _QUESTION, "", takes_chat_template=True),
+    "film": Template("[INST] " + _OPENING, _QUESTION, " [/INST]", takes_chat_template=False),
+}

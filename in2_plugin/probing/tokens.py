@@ -1,0 +1,83 @@
+"""Counting tokens the way the tested model will see them: with its tokenizer, its BOS and its chat template.
+
+Whether lm_eval will apply the chat template is not known here, so a prompt counts as the longer of its two forms.
+Cost: tokenising one 32K-token prompt takes about 0.1 s; loading the tokenizer imports transformers.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from in2_plugin.errors import TokenizerError
+
+LOADING_ARGUMENTS = ("revision", "subfolder", "trust_remote_code")
+"""Model arguments of lm_eval that decide which tokenizer files are read, and how."""
+
+
+class TokenCounter(Protocol):
+    """What building a probe needs to know of a tokenizer."""
+
+    def each(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text by itself, no special tokens added."""
+
+    def prompt(self, text: str) -> int:
+        """Tokens of a finished prompt as the model will get it, at most."""
+
+
+class ModelTokens:
+    """Counts with a tokenizer of transformers, fast or slow."""
+
+    def __init__(self, tokenizer: Any, takes_chat_template: bool) -> None:
+        self._tokenizer = tokenizer
+        self._chat = takes_chat_template and bool(getattr(tokenizer, "chat_template", None))
+
+    def each(self, texts: Sequence[str]) -> list[int]:
+        encoded = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        return [len(ids) for ids in encoded]
+
+    def prompt(self, text: str) -> int:
+        forms = [text, *([self._in_turn(text)] if self._chat else [])]
+        # a BOS is added to the template's own one too: at most one token more than what is sent
+        return max(len(self._tokenizer(form, verbose=False)["input_ids"]) for form in forms)
+
+    def _in_turn(self, text: str) -> str:
+        """`text` as a user turn in the chat template, up to where the answer begins."""
+        turns = [{"role": "user", "content": text}]
+        try:
+            rendered = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        except Exception as failure:  # templates are programs and may raise anything
+            raise TokenizerError(
+                f"{self._tokenizer.name_or_path}: its chat template fails on one user turn: {failure}; "
+                "give a working one as `tokenizer=FOLDER` in --model_args"
+            ) from None
+        return str(rendered)
+
+
+def tokenizer_name(model_args: Mapping[str, Any]) -> str | None:
+    """Folder or hub name of the tokenizer that lm_eval's backends would load for these model arguments."""
+    given = (model_args.get(key) for key in ("tokenizer", "model", "pretrained"))
+    return next((str(name) for name in given if name), None)
+
+
+def load_tokens(model_args: Mapping[str, Any], takes_chat_template: bool) -> ModelTokens:
+    """The counter for the model that `model_args` of lm_eval describe.
+
+    Raises:
+        TokenizerError: they name no tokenizer, or one that cannot be loaded.
+    """
+    name = tokenizer_name(model_args)
+    if name is None:
+        raise TokenizerError(
+            "the probes count tokens and no tokenizer is known; give `pretrained=` or `tokenizer=` in --model_args, "
+            'or --metadata \'{"tokenizer": "FOLDER OR NAME"}\''
+        )
+    from transformers import AutoTokenizer
+
+    loading = {key: model_args[key] for key in LOADING_ARGUMENTS if model_args.get(key) is not None}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, **loading)
+    except Exception as failure:  # transformers raises OSError, ValueError, KeyError and others here
+        reason = (str(failure).strip().splitlines() or [type(failure).__name__])[0]
+        raise TokenizerError(
+            f"tokenizer `{name}` cannot be loaded ({reason}); give `tokenizer=FOLDER OR NAME` in --model_args"
+        ) from None
+    return ModelTokens(tokenizer, takes_chat_template)

@@ -1,0 +1,5 @@
+"""Questions: what they are, who writes them, and the passages they are written about."""
+
+from in2_plugin.questions.question import Kind, Passage, Question, QuestionWriter, Rejection
+
+__all__ = ["Kind", "Passage", "Question", "QuestionWriter", "Rejection"]

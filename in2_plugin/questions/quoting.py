@@ -1,0 +1,95 @@
+"""Sentences, and pieces of them that can be quoted: the material of the extractive writer.
+
+A *unit* is a run of non-space characters, or one character of a script written without spaces, so that the same
+rules work for English and Chinese. Invariant: a quoted piece occurs exactly once in its excerpt, ignoring case.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from in2_plugin.corpus.sentences import sentence_spans
+
+_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1780-\u17ff"
+_UNIT = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+PIECE_UNITS = 8
+"""Units quoted; VAL quotes 8 words too (paper, section 4.1)."""
+SENTENCE_UNITS = range(PIECE_UNITS + 4, 61)
+MIN_ANSWER_UNITS = 4
+"""Shorter copied answers occur elsewhere by chance, and every filler with the answer in it is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of an excerpt."""
+
+    segment: int
+    """Index of its segment in the excerpt."""
+    order: int
+    """Its number among all sentences of that segment, quotable or not."""
+    text: str
+    units: tuple[tuple[int, int], ...]
+    """Character ranges of its units."""
+
+    def cut(self, first: int, last: int) -> str:
+        """Text of units `first` to `last`, the last not included."""
+        return self.text[self.units[first][0] : self.units[last - 1][1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A question before it is tied to segment ids."""
+
+    question: str
+    answer: str
+    segments: tuple[int, ...]
+    exclusive: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The texts of a passage with the sentences that can be quoted from them."""
+
+    folded: str
+    sentences: tuple[Sentence, ...]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "Excerpt":
+        """Find the quotable sentences: on one line, of a fair length, without quotation marks, occurring once."""
+        folded = "\n".join(texts).casefold()
+        found = (sentence for index, text in enumerate(texts) for sentence in _sentences(index, text))
+        return cls(folded, tuple(s for s in found if folded.count(s.text.casefold()) == 1))
+
+    def has_once(self, piece: str) -> bool:
+        """Whether `piece` occurs exactly once."""
+        return self.folded.count(piece.casefold()) == 1
+
+    def piece(self, sentence: Sentence, before: int, after: int, rng: np.random.Generator) -> tuple[int, str] | None:
+        """A random piece with at least `before` units to its left and `after` to its right, if one is unique.
+
+        Returns its first unit and its text.
+        """
+        last = len(sentence.units) - after - PIECE_UNITS
+        if last < before:
+            return None
+        first = int(rng.integers(before, last + 1))
+        text = sentence.cut(first, first + PIECE_UNITS)
+        return (first, text) if self.has_once(text) else None
+
+
+def _sentences(segment: int, text: str) -> list[Sentence]:
+    found = []
+    for order, (start, stop) in enumerate(sentence_spans(text)):
+        sentence = text[start:stop].strip()
+        units = tuple(match.span() for match in _UNIT.finditer(sentence))
+        if len(units) in SENTENCE_UNITS and "\n" not in sentence and '"' not in sentence:
+            found.append(Sentence(segment, order, sentence, units))
+    return found
+
+
+def words_of(sentence: Sentence, min_letters: int) -> set[str]:
+    """The purely alphabetic words of a sentence, lower-cased, with at least `min_letters` letters."""
+    stripped = (sentence.text[a:b].strip(".,;:!?()[]'") for a, b in sentence.units)
+    return {word.casefold() for word in stripped if word.isalpha() and len(word) >= min_letters}

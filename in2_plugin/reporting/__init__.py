@@ -1,0 +1,8 @@
+"""Results of the VAL probes as one page: curves by position, averages and gaps, before and after.
+
+`write_report` is the whole interface; the command is `in2 report` (`in2_plugin/cli/report.py`).
+"""
+
+from in2_plugin.reporting.write import WrittenReport, write_report
+
+__all__ = ["WrittenReport", "write_report"]

@@ -1,0 +1,83 @@
+"""The Axolotl plugin: makes `type: in2` resolve, checks the whole file before anything is loaded.
+
+Everything happens in `register`, which Axolotl calls first, with the file as it was read, in every process that it
+starts. Invariant: `register` may run any number of times in one process. Cost: reads one manifest a dataset.
+"""
+
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from axolotl.integrations.base import BasePlugin, PluginManager
+from axolotl.utils.logging import get_logger
+
+from in2_plugin.contexts.dataset import read_manifest
+from in2_plugin.errors import ConfigError, In2Error
+from in2_plugin.training import axolotl_format
+from in2_plugin.training.axolotl_keys import refuse_unknown_keys
+
+LOG = get_logger(__name__)
+TYPES = ("in2", "in2_plugin.axolotl")
+SECTIONS = ("datasets", "test_datasets")
+
+
+class IN2Plugin(BasePlugin):
+    """`plugins: [in2_plugin.axolotl.IN2Plugin]`"""
+
+    def get_input_args(self) -> str:
+        """Where Axolotl finds the schema of the keys under `in2:`."""
+        return "in2_plugin.training.axolotl_args.IN2Args"
+
+    def register(self, cfg: Any) -> None:
+        """Check the file, and make the dataset format known. Ends the program with one sentence if it cannot."""
+        sys.modules["axolotl.prompt_strategies.in2"] = axolotl_format
+        try:
+            _check_plugins(cfg.get("plugins") or [])
+            _check_keys(cfg)
+            for dataset in _in2_datasets(cfg):
+                _check_dataset(dataset, cfg.get("sequence_len"))
+        except In2Error as error:
+            axolotl_format.refuse(error)
+        if cfg.get("seed") is None:
+            LOG.warning(
+                "`seed:` is not set, so the order of examples differs from run to run; set for example seed: 42"
+            )
+
+
+def _check_plugins(listed: list[str]) -> None:
+    """Axolotl logs a plugin that cannot be imported and trains on without it."""
+    loaded = PluginManager.get_instance().plugins
+    for name in listed:
+        if name not in loaded:
+            raise ConfigError(f"the plugin `{name}` cannot be imported; install it or remove it from `plugins:`")
+
+
+def _check_keys(cfg: Mapping[str, Any]) -> None:
+    from axolotl.integrations.config import merge_input_args
+
+    # the file and not `cfg`, to which Axolotl has added the options of its command line
+    written = yaml.safe_load(Path(cfg["axolotl_config_path"]).read_text(encoding="utf-8"))
+    section = written.get("in2")
+    accepted = section.get("accept_keys") if isinstance(section, Mapping) else None
+    refuse_unknown_keys(written, merge_input_args()[1], tuple(accepted or ()))
+
+
+def _in2_datasets(cfg: Mapping[str, Any]) -> Iterator[Any]:
+    for section in SECTIONS:
+        for dataset in cfg.get(section) or []:
+            if dataset.get("type") in TYPES:
+                yield dataset
+
+
+def _check_dataset(dataset: Any, sequence_len: int | None) -> None:
+    path = dataset.get("path")
+    if not path:
+        raise ConfigError("a dataset of `type: in2` has no `path:`; give the folder that `in2 build` made")
+    axolotl_format.require_room(path, read_manifest(Path(path)), sequence_len)
+    # Axolotl's prepared dataset is cached under a hash of such fields and not of files; `revision` has no other
+    # meaning for a local folder, and with it a dataset that was built again is prepared again
+    manifest = (Path(path) / "manifest.json").read_bytes()
+    dataset["revision"] = hashlib.sha256(manifest).hexdigest()[:16]

@@ -1,0 +1,101 @@
+"""Fixtures that several rooms need. Nothing here uses a network or a GPU."""
+
+import sys
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from transformers import AutoTokenizer
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import tokenizers_for_tests as vocabularies
+
+from in2_plugin.building import build_dataset
+from in2_plugin.config import BuildConfig, CorpusConfig
+from in2_plugin.contexts.dataset import IN2Dataset
+from in2_plugin.corpus.readers import Document, read_documents
+from in2_plugin.corpus.tokenizer import ModelTokenizer
+
+MISTRAL_TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
+    "{% else %} {{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
+)
+
+
+class Quiet:
+    """A build's progress, kept for tests to read."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.stages: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def stage(self, name: str, total: int | None):
+        from contextlib import nullcontext
+
+        self.stages.append(name)
+        return nullcontext(lambda steps: None)
+
+
+@pytest.fixture(scope="session")
+def documents() -> list[Document]:
+    """The first documents of the bundled corpus."""
+    return list(islice(read_documents(CorpusConfig().sources), 400))
+
+
+@pytest.fixture(scope="session")
+def mistral_folder(tmp_path_factory) -> Path:
+    """Tokenizer of Mistral-7B-Instruct-v0.2: real vocabulary, its turn format."""
+    folder = tmp_path_factory.mktemp("mistral")
+    settings = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    return vocabularies.save(vocabularies.mistral(), folder, MISTRAL_TEMPLATE, **settings)
+
+
+@pytest.fixture(scope="session")
+def mistral(mistral_folder) -> ModelTokenizer:
+    return ModelTokenizer(AutoTokenizer.from_pretrained(mistral_folder))
+
+
+@pytest.fixture(scope="session")
+def qwen_folder(tmp_path_factory, documents) -> Path:
+    """A byte-level vocabulary with Qwen's pre-tokenisation and turn tokens, trained on the corpus."""
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokenizer = vocabularies.byte_level([d.text for d in documents], vocabularies.QWEN2_REGEX, special)
+    template = (
+        "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    return vocabularies.save(tokenizer, tmp_path_factory.mktemp("qwen"), template, eos_token="<|im_end|>")
+
+
+@pytest.fixture(scope="session")
+def qwen(qwen_folder) -> ModelTokenizer:
+    return ModelTokenizer(AutoTokenizer.from_pretrained(qwen_folder))
+
+
+def small_config(output: Path, tokenizer: Path, **changes: object) -> BuildConfig:
+    """A build of a hundred examples of 512 to 2,048 tokens from the first bundled documents."""
+    values = {
+        "output": str(output),
+        "tokenizer": str(tokenizer),
+        "corpus": {"sources": [{"path": "bundled:python-docs", "limit": 400}]},
+        "mixture": {"fine_grained": 70, "integration": 30},
+        "lengths": {"min": 512, "max": 2_048},
+    }
+    return BuildConfig.parse({**values, **changes}, "test")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory, mistral_folder) -> Path:
+    """A small finished dataset for the Mistral tokenizer. Tests must not write into it."""
+    folder = tmp_path_factory.mktemp("built") / "in2"
+    build_dataset(small_config(folder, mistral_folder), Quiet())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dataset(built, mistral) -> IN2Dataset:
+    return IN2Dataset(built, mistral)

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from in2_plugin.contexts.planning import FillerPool, assign_targets, draw_targets, fill, shuffled
+from in2_plugin.errors import NotEnoughSegments
+
+
+def pool_of(lengths, documents=None) -> FillerPool:
+    n = np.array(lengths, np.uint32)
+    document = np.array(documents if documents is not None else range(len(n)), np.uint32)
+    return FillerPool.of(np.ones(len(n), bool), n, document)
+
+
+def nobody(_: int) -> bool:
+    return False
+
+
+def test_targets_cover_both_ends():
+    targets = draw_targets(2_000, 10, 14, np.random.default_rng(0))
+    assert set(targets.tolist()) == {10, 11, 12, 13, 14}
+
+
+@given(st.lists(st.integers(1, 50), max_size=40), st.integers(0, 2**32 - 1))
+def test_every_target_is_used_once_and_is_long_enough(needs, seed):
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(10, 60, size=len(needs)).tolist()
+    assigned = assign_targets(needs, targets, rng)
+    used = [target for target in assigned if target is not None]
+    assert all(target is None or target >= need for need, target in zip(needs, assigned, strict=True))
+    leftover = list(targets)
+    for target in used:
+        leftover.remove(target)
+    # a question goes without only when no target that is left would have done
+    for need, target in zip(needs, assigned, strict=True):
+        assert target is not None or all(need > other for other in leftover)
+
+
+def test_short_needs_leave_the_drawn_lengths_as_they_are():
+    rng = np.random.default_rng(0)
+    targets = draw_targets(500, 100, 200, rng).tolist()
+    assert sorted(assign_targets([50] * 500, targets, rng)) == sorted(targets)
+
+
+def test_long_needs_do_not_take_all_long_targets_from_the_front():
+    rng = np.random.default_rng(0)
+    targets = list(range(100, 200))
+    assigned = assign_targets([150] * 10 + [10] * 90, targets, rng)
+    assert sorted(assigned) == targets
+    assert max(assigned[:10]) - min(assigned[:10]) > 10
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 6_000))
+def test_fillers_fit_stand_once_and_are_strangers(seed, budget):
+    rng = np.random.default_rng(seed)
+    pool = pool_of(rng.integers(20, 60, size=300), rng.integers(0, 40, size=300))
+    length, document = dict(zip(pool.ids, pool.n_tokens, strict=True)), dict(zip(pool.ids, pool.document, strict=True))
+    chosen = fill(pool, budget, 7, lambda segment: segment % 11 == 0, rng)
+    assert sum(int(length[i]) for i in chosen) <= budget
+    assert len(set(chosen)) == len(chosen)
+    assert all(document[i] != 7 and i % 11 != 0 for i in chosen)
+
+
+def test_budgets_are_met_exactly_when_lengths_allow():
+    rng = np.random.default_rng(0)
+    pool = pool_of(rng.integers(128, 256, size=4_000))
+    length = dict(zip(pool.ids, pool.n_tokens, strict=True))
+    misses = [
+        budget - sum(int(length[i]) for i in fill(pool, budget, -1, nobody, rng))
+        for budget in rng.integers(2_000, 9_000, size=200).tolist()
+    ]
+    assert max(misses) <= 8  # between the longest segment and two of the shortest nothing fits exactly
+    assert np.mean(np.array(misses) == 0) > 0.9
+
+
+def test_a_large_pool_is_drawn_from_without_a_permutation():
+    rng = np.random.default_rng(0)
+    pool = pool_of(rng.integers(20, 60, size=50_000))
+    chosen = fill(pool, 5_000, -1, nobody, rng)
+    assert len(set(chosen)) == len(chosen)
+    assert min(chosen) < 15_000 < 35_000 < max(chosen)
+
+
+def test_a_pool_that_runs_out_says_so():
+    with pytest.raises(NotEnoughSegments, match="needs 1,000 tokens of filler, but the corpus holds only 90"):
+        fill(pool_of([30, 30, 30]), 1_000, -1, nobody, np.random.default_rng(0))
+
+
+def test_nothing_is_wanted_of_an_empty_budget():
+    assert fill(pool_of([30, 30]), 10, -1, nobody, np.random.default_rng(0)) == []
+
+
+def test_gold_lands_everywhere():
+    rng = np.random.default_rng(0)
+    places = [shuffled([99], list(range(9)), rng).tolist().index(99) for _ in range(5_000)]
+    counts = np.bincount(places, minlength=10)
+    expected = 500
+    # chi-square with 9 degrees of freedom: 27.9 is the 99.9th percentile
+    assert ((counts - expected) ** 2 / expected).sum() < 27.9

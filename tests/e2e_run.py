@@ -1,0 +1,27 @@
+"""Running the real tools as a user does: as subprocesses, without a network."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SMOKE = ROOT / "recipes/smoke"
+ENVIRONMENT = {
+    **os.environ,
+    "AXOLOTL_DO_NOT_TRACK": "1",
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    # the launchers look for `accelerate` there
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+}
+
+
+def run(*command: object, cwd: Path, ok: bool = True) -> str:
+    """Run a command to its end; its output, stdout and stderr together."""
+    done = subprocess.run(
+        [str(part) for part in command], cwd=cwd, env=ENVIRONMENT, text=True, timeout=560, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert (done.returncode == 0) == ok, done.stdout[-6_000:]
+    return done.stdout

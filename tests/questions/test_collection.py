@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from in2_plugin.corpus.readers import Document
+from in2_plugin.corpus.store import build_store
+from in2_plugin.errors import NotEnoughQuestions
+from in2_plugin.questions import Kind, Question, Rejection
+from in2_plugin.questions.collection import MAX_DRAWS, collect, passages
+
+
+class Scripted:
+    """A writer that answers as a function says."""
+
+    name = "scripted"
+
+    def __init__(self, answer) -> None:
+        self._answer = answer
+
+    def write(self, offered):
+        return map(self._answer, offered)
+
+
+def question(passage, text) -> Question:
+    return Question(passage.kind, "f", text, "a", passage.document, passage.segment_ids, (), (), "scripted")
+
+
+@pytest.fixture(scope="module")
+def store(mistral, tmp_path_factory):
+    texts = ["\n".join(f"Line {i} of document {d} says a few words." for i in range(20)) for d in range(6)]
+    texts.append("Alone.")
+    texts.append("\n".join(["A line with </s> in it is of no use."] * 20))
+    documents = [Document("s", str(i), text) for i, text in enumerate(texts)]
+    folder = tmp_path_factory.mktemp("store")
+    return build_store(documents, folder, mistral, segment_tokens=40, paper_exact=False, rng=np.random.default_rng(0))
+
+
+def test_fine_grained_passages_are_usable_segments(store):
+    offered = list(passages(store, Kind.FINE_GRAINED, 10_000, np.random.default_rng(0)))
+    assert len(offered) == MAX_DRAWS * int(store.usable.sum())
+    assert {p.segment_ids for p in offered if p.draw == 0} == {(i,) for i in np.flatnonzero(store.usable).tolist()}
+
+
+def test_integration_passages_are_whole_documents_of_two_segments(store):
+    offered = list(passages(store, Kind.INTEGRATION, 10_000, np.random.default_rng(0)))
+    assert {p.document for p in offered} == set(range(6))
+    assert all(p.segment_ids == tuple(store.segments_of(p.document)) for p in offered)
+
+
+def test_passages_that_are_too_long_are_not_offered(store):
+    assert list(passages(store, Kind.INTEGRATION, 60, np.random.default_rng(0))) == []
+
+
+def test_collect_stops_at_the_number_wanted(store):
+    offered = passages(store, Kind.FINE_GRAINED, 10_000, np.random.default_rng(0))
+    counted = []
+    writer = Scripted(lambda p: question(p, f"{p.segment_ids}{p.draw}"))
+    collected = collect(writer, offered, Kind.FINE_GRAINED, 9, lambda: counted.append(1))
+    assert len(collected.questions) == len(counted) == 9
+
+
+def test_a_longer_run_asks_the_same_first(store):
+    def ask(n):
+        offered = passages(store, Kind.FINE_GRAINED, 10_000, np.random.default_rng(0))
+        writer = Scripted(lambda p: question(p, f"{p.segment_ids}{p.draw}"))
+        return collect(writer, offered, Kind.FINE_GRAINED, n, lambda: None).questions
+
+    assert ask(12)[:5] == ask(5)
+
+
+def test_duplicates_are_kept_as_rejections(store):
+    offered = passages(store, Kind.FINE_GRAINED, 10_000, np.random.default_rng(0))
+    texts = iter(["one", "one", "two"])
+    collected = collect(Scripted(lambda p: question(p, next(texts))), offered, Kind.FINE_GRAINED, 2, lambda: None)
+    assert [q.question for q in collected.questions] == ["one", "two"]
+    assert [r.reason for r in collected.rejections] == ["the same question was written before"]
+
+
+def test_a_shortfall_says_how_many_are_missing_and_why(store):
+    offered = passages(store, Kind.INTEGRATION, 10_000, np.random.default_rng(0))
+    with pytest.raises(NotEnoughQuestions) as caught:
+        collect(Scripted(lambda p: Rejection(p, "it is dull")), offered, Kind.INTEGRATION, 5, lambda: None)
+    said = str(caught.value)
+    assert "mixture.integration asks for 5 questions, but the corpus gave 0, 5 too few" in said
+    assert "it is dull: 48 times" in said
+
+
+def test_none_wanted_none_asked(store):
+    def never(_):
+        raise AssertionError("was asked")
+
+    assert collect(Scripted(never), iter([object()]), Kind.INTEGRATION, 0, lambda: None).questions == []

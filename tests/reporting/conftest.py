@@ -1,0 +1,35 @@
+"""Two results folders with the paper's curves: Mistral before, FILM after."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import lm_eval_results as made
+
+from in2_plugin.reporting.comparison import compare
+from in2_plugin.reporting.results import read_models
+
+
+@pytest.fixture
+def before(tmp_path):
+    made.write(tmp_path / "before", made.content("mistralai/Mistral-7B-Instruct-v0.2", made.paper_spans("Mistral")))
+    return tmp_path / "before"
+
+
+@pytest.fixture
+def after(tmp_path):
+    made.write(tmp_path / "after", made.content("out/film", made.paper_spans("FILM")))
+    return tmp_path / "after"
+
+
+@pytest.fixture
+def models(before, after):
+    return read_models([before, after], ["Base", "FILM"])
+
+
+@pytest.fixture
+def comparison(models):
+    return compare(models)

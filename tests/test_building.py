@@ -1,0 +1,130 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Quiet, small_config
+
+from in2_plugin.building import build_dataset
+from in2_plugin.contexts.dataset import read_manifest
+from in2_plugin.errors import ConfigError, NotEnoughQuestions
+
+FILES = ["build.json", "manifest.json", "README.md", "questions.parquet", "rejected.parquet", "examples.parquet"]
+STORE = ["segments.arrow", "documents.arrow", "ids.bin", "offsets.bin", "store.json"]
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    paths = [*FILES, *(f"segments/{name}" for name in STORE)]
+    # the manifest, the card and build.json say where the dataset is; everything else must not know
+    return {path: (folder / path).read_bytes().replace(str(folder).encode(), b"FOLDER") for path in paths}
+
+
+def test_the_same_build_file_gives_the_same_bytes(built, mistral_folder, tmp_path):
+    build_dataset(small_config(tmp_path / "again", mistral_folder), Quiet())
+    first, second = bytes_of(built), bytes_of(tmp_path / "again")
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_another_seed_gives_other_examples(built, mistral_folder, tmp_path):
+    build_dataset(small_config(tmp_path / "other", mistral_folder, seed=7), Quiet())
+    assert (tmp_path / "other/examples.parquet").read_bytes() != (built / "examples.parquet").read_bytes()
+
+
+def test_counts_are_those_of_the_mixture(built):
+    manifest = read_manifest(built)
+    assert (manifest.counts["fine_grained"], manifest.counts["integration"]) == (70, 30)
+    assert manifest.examples == 100
+    assert 512 <= manifest.longest <= 2_048
+
+
+def test_a_complete_dataset_is_left_alone(built, mistral_folder):
+    before = (built / "manifest.json").stat().st_mtime_ns
+    progress = Quiet()
+    build_dataset(small_config(built, mistral_folder), progress)
+    assert progress.stages == []
+    assert (built / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_a_changed_build_file_is_refused_by_name(built, mistral_folder):
+    changed = small_config(built, mistral_folder, lengths={"min": 512, "max": 4_096})
+    with pytest.raises(ConfigError) as caught:
+        build_dataset(changed, Quiet())
+    assert "was built with `lengths.max: 2048`, and the build file now says `lengths.max: 4096`" in str(caught.value)
+    assert read_manifest(built).longest <= 2_048
+
+
+def test_restart_replaces(mistral_folder, tmp_path):
+    folder = tmp_path / "in2"
+    tiny = {"mixture": {"fine_grained": 5, "integration": 0}, "lengths": {"min": 300, "max": 600}}
+    build_dataset(small_config(folder, mistral_folder, **tiny), Quiet())
+    manifest = build_dataset(small_config(folder, mistral_folder, **tiny, seed=9), Quiet(), restart=True)
+    assert manifest.build["seed"] == 9
+    assert read_manifest(folder).build["seed"] == 9
+
+
+def test_a_folder_of_something_else_is_not_touched(mistral_folder, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ConfigError, match="not empty and not an IN2 dataset"):
+        build_dataset(small_config(tmp_path, mistral_folder), Quiet())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["thesis.tex"]
+
+
+def test_a_shortfall_is_an_error_and_leaves_no_manifest(mistral_folder, tmp_path):
+    config = small_config(tmp_path / "in2", mistral_folder, mixture={"fine_grained": 0, "integration": 10**6})
+    with pytest.raises(NotEnoughQuestions, match="too few"):
+        build_dataset(config, Quiet())
+    assert not (tmp_path / "in2/manifest.json").exists()
+
+
+def test_retokenised_examples_are_the_same_plans(built, mistral_folder, tmp_path, monkeypatch):
+    """The fall-back: when joined ids turn out wrong, every example is tokenised as a whole."""
+    from in2_plugin import building
+
+    verdicts = iter([False, True])
+    monkeypatch.setattr(building, "_ids_are_those_of_text", lambda *_: next(verdicts))
+    progress = Quiet()
+    manifest = build_dataset(small_config(tmp_path / "in2", mistral_folder), progress)
+    assert manifest.joining == "retokenize"
+    assert any("tokenised as a whole" in line for line in progress.lines)
+    assert json.loads((tmp_path / "in2/segments/store.json").read_text())["joining"] == "retokenize"
+    assert (tmp_path / "in2/examples.parquet").read_bytes() == (built / "examples.parquet").read_bytes()
+
+
+CHILD = """
+import sys
+from conftest import Quiet, small_config
+from in2_plugin.building import build_dataset
+print("started", flush=True)
+class Loud(Quiet):
+    def stage(self, name, total):
+        print(name, flush=True)
+        return super().stage(name, total)
+build_dataset(small_config(sys.argv[1], sys.argv[2]), Loud())
+"""
+
+
+@pytest.mark.parametrize("stage", ["cutting documents", "writing fine-grained", "writing integration", "placing"])
+def test_a_killed_build_is_finished_by_the_next(built, mistral_folder, tmp_path, stage):
+    folder = tmp_path / "in2"
+    environment = {**os.environ, "PYTHONPATH": f"{Path(__file__).parent}:{Path(__file__).parents[1]}"}
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(folder), str(mistral_folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert child.stdout
+    for line in child.stdout:
+        if line.startswith(stage):
+            break
+    time.sleep(0.05)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert not (folder / "manifest.json").exists()
+    build_dataset(small_config(folder, mistral_folder), Quiet())
+    first, second = bytes_of(built), bytes_of(folder)
+    assert [name for name in first if first[name] != second[name]] == []
