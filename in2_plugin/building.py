@@ -4,6 +4,7 @@ Invariants: the manifest is written last; a stage that is sealed is not done aga
 again; a folder of another build file is never written into. The same build file and seed give the same bytes.
 """
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -71,13 +72,16 @@ def build_dataset(config: BuildConfig, progress: Progress, restart: bool = False
     tokenizer = load_tokenizer(config.tokenizer)
     template = make_template(config.template, tokenizer)
     store = _segments(config, tokenizer, progress)
-    questions = _questions(config, store, progress)
-    _examples(config, store, Renderer(store, tokenizer, template), questions, progress)
-    if not _ids_are_those_of_text(folder, Renderer(store, tokenizer, template), tokenizer):
+    renderer = Renderer(store, tokenizer, template)
+    planner = ExamplePlanner(store, renderer, config.lengths)
+    questions = _questions(config, store, planner, progress)
+    _examples(config, planner, questions, progress)
+    if not _ids_are_those_of_text(folder, renderer, tokenizer):
         progress.say("joining stored ids does not give the ids of the text; every example is tokenised as a whole")
         store = store.with_joining(Joining.RETOKENIZE)
         (folder / "examples.parquet").unlink()
-        _examples(config, store, Renderer(store, tokenizer, template), questions, progress)
+        renderer = Renderer(store, tokenizer, template)
+        _examples(config, ExamplePlanner(store, renderer, config.lengths), questions, progress)
     counts, longest = _count(folder, store)
     manifest = Manifest(
         format=FORMAT,
@@ -92,7 +96,9 @@ def build_dataset(config: BuildConfig, progress: Progress, restart: bool = False
         counts=counts,
         build=config.model_dump(mode="json"),
     )
-    seal_text(folder / "README.md", dataset_card(manifest))
+    with (folder / "examples.parquet").open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    seal_text(folder / "README.md", dataset_card(manifest, digest[:16]))
     seal_json(folder / "manifest.json", asdict(manifest))
     return manifest
 
@@ -156,23 +162,30 @@ def _segments(config: BuildConfig, tokenizer: ModelTokenizer, progress: Progress
     return store
 
 
-def _questions(config: BuildConfig, store: SegmentStore, progress: Progress) -> list[Question]:
+def _questions(config: BuildConfig, store: SegmentStore, planner: ExamplePlanner, progress: Progress) -> list[Question]:
     path = config.output / "questions.parquet"
     if path.exists():
         return [_question_of(row) for row in read_rows(path)]
     writer = ExtractiveWriter(config.seed)
     questions: list[Question] = []
     rejected: list[dict[str, Any]] = []
+
+    def too_long(question: Question) -> str | None:
+        fits = planner.need(question) <= config.lengths.max
+        return None if fits else "its segments, question and answer are longer than lengths.max"
+
     for kind in Kind:
         wanted = int(getattr(config.mixture, kind))
         offered = passages(store, kind, config.lengths.max, _generator(config, kind))
         with progress.stage(f"writing {kind.replace('_', '-')} questions", wanted) as step:
-            collected = collect(writer, offered, kind, wanted, lambda step=step: step(1))  # type: ignore[misc]
+            collected = collect(writer, offered, kind, wanted, too_long, lambda step=step: step(1))  # type: ignore[misc]
         questions += collected.questions
         rejected += map(rejection_row, collected.rejections)
     write_rows(config.output / "rejected.parquet", rejected, REJECTED)
     write_rows(path, map(question_row, questions), QUESTIONS)
-    progress.say(f"{len(questions):,} questions by {writer.name}; {len(rejected):,} passages gave none")
+    progress.say(
+        f"{len(questions):,} questions by {writer.name}; {len(rejected):,} passages gave none (rejected.parquet)"
+    )
     return questions
 
 
@@ -181,36 +194,18 @@ def _question_of(row: dict[str, Any]) -> Question:
     return Question(**{**row, **lists, "kind": Kind(row["kind"])})
 
 
-def _examples(
-    config: BuildConfig,
-    store: SegmentStore,
-    renderer: Renderer,
-    questions: list[Question],
-    progress: Progress,
-) -> None:
+def _examples(config: BuildConfig, planner: ExamplePlanner, questions: list[Question], progress: Progress) -> None:
     path = config.output / "examples.parquet"
     if path.exists():
         return
-    left_out: list[dict[str, Any]] = []
-    planner = ExamplePlanner(store, renderer, config.lengths)
-
-    def leave_out(question: Question) -> None:
-        left_out.append({**question_row(question), "reason": "no drawn length was long enough for its segments"})
-
     with progress.stage("placing questions in contexts", len(questions)) as step:
 
         def counted() -> Iterator[Example]:
-            for example in planner.plan(questions, _generator(config, "examples"), leave_out):
+            for example in planner.plan(questions, _generator(config, "examples")):
                 step(1)
                 yield example
 
         planned = write_rows(path, map(example_row, counted()), EXAMPLES)
-    if left_out:
-        before = [
-            row for row in read_rows(config.output / "rejected.parquet") if row["reason"] != left_out[0]["reason"]
-        ]
-        write_rows(config.output / "rejected.parquet", [*before, *left_out], REJECTED)
-        progress.say(f"{len(left_out):,} questions were longer than any length left; see rejected.parquet")
     progress.say(f"{planned:,} examples of {config.lengths.min:,} to {config.lengths.max:,} tokens")
 
 

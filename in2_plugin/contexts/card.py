@@ -1,7 +1,9 @@
 """The dataset card: what the dataset is, for a reader and for `datasets.load_dataset`.
 
 Its header names examples.parquet as the data, so that the folder loads as a dataset although it holds other
-Parquet files.
+Parquet files. The name of the configuration holds a digest of that data: `datasets` 4.8 caches a local folder with
+such a header under its own name, the configuration's name and nothing of the files' contents, so that without it
+another dataset in a folder of the same name, or the same one built again, would be served stale rows.
 """
 
 import json
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 _CARD = """---
 configs:
-- config_name: default
+- config_name: build-{digest}
   data_files:
   - split: train
     path: examples.parquet
@@ -45,10 +47,10 @@ put together from `segments/` when a trainer asks for them.
 """
 
 
-def dataset_card(manifest: "Manifest") -> str:
-    """README.md of a dataset folder."""
+def dataset_card(manifest: "Manifest", digest: str) -> str:
+    """README.md of a dataset folder whose examples.parquet has this digest."""
     counts = {"fine_grained": 0, "integration": 0, **manifest.counts}
     facts = {name: getattr(manifest, name) for name in manifest.__dataclass_fields__ if name not in {"counts", "build"}}
     build = json.dumps(manifest.build, indent=2, ensure_ascii=False)
     writer = manifest.build["questions"]["writer"]
-    return _CARD.format(**{**counts, **facts, "build": build, "writer": writer})
+    return _CARD.format(**{**counts, **facts, "build": build, "writer": writer, "digest": digest})

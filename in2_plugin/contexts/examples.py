@@ -5,14 +5,14 @@ within [lengths.min, lengths.max]; the answer's end-of-turn token is among the `
 an example of 16K tokens, most of it looking for exclusive texts in fillers.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from in2_plugin.config import Lengths
-from in2_plugin.contexts.planning import FillerPool, Ids, assign_targets, draw_targets, fill, shuffled
+from in2_plugin.contexts.planning import FillerPool, Ids, draw_target, fill, shuffled
 from in2_plugin.contexts.rendering import GoldSpan, Renderer, gold_spans
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.errors import NotEnoughSegments
@@ -49,29 +49,24 @@ class ExamplePlanner:
         self._pool = FillerPool.of(store.usable, store.n_tokens, store.document)
         self._folded = lru_cache(TEXT_CACHE)(lambda segment: store.text(segment).casefold())
 
-    def plan(
-        self, questions: Sequence[Question], rng: np.random.Generator, on_left_out: Callable[[Question], None]
-    ) -> Iterator[Example]:
-        """One example a question, in random order; questions that fit no drawn length go to `on_left_out`.
+    def need(self, question: Question) -> int:
+        """Tokens of an example without any filler, give or take one or two."""
+        own = int(self._store.n_tokens[list(question.segment_ids)].sum())
+        return own + self._renderer.overhead(question.question, question.answer)
+
+    def plan(self, questions: Sequence[Question], rng: np.random.Generator) -> Iterator[Example]:
+        """One example a question, in random order.
 
         Raises:
             NotEnoughSegments: the corpus cannot fill a context.
         """
-        overheads = [self._renderer.overhead(q.question, q.answer) for q in questions]
-        needs = [over + self._tokens(q.segment_ids) for over, q in zip(overheads, questions, strict=True)]
-        targets = draw_targets(len(questions), self._lengths.min, self._lengths.max, rng)
-        assigned = assign_targets(needs, targets.tolist(), rng)
         for i in rng.permutation(len(questions)).tolist():
-            target = assigned[i]
-            if target is None:
-                on_left_out(questions[i])
-            else:
-                yield self._plan_one(questions[i], target, target - needs[i], rng)
+            yield self._plan_one(questions[i], rng)
 
-    def _tokens(self, segment_ids: Iterable[int]) -> int:
-        return int(self._store.n_tokens[list(segment_ids)].sum())
-
-    def _plan_one(self, question: Question, target: int, budget: int, rng: np.random.Generator) -> Example:
+    def _plan_one(self, question: Question, rng: np.random.Generator) -> Example:
+        need = self.need(question)
+        target = draw_target(need, self._lengths.min, self._lengths.max, rng)
+        budget = target - need
         exclusive = [text.casefold() for text in question.exclusive]
 
         def is_banned(segment: int) -> bool:

@@ -2,11 +2,10 @@
 
 The paper's equations 1 and 2: the segments of a question and random fillers, shuffled jointly. Lengths are drawn
 uniformly and met by the number of fillers; the last filler is chosen for its length, so that an example misses its
-target by a few tokens and the uniform distribution is kept. Invariants: a filler is usable, is not from the
+target by a few tokens at most. Invariants: a filler is usable, is not from the
 question's document, stands once, and holds none of the question's exclusive texts. Cost: about 1 ms per 32K tokens.
 """
 
-import bisect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -43,31 +42,9 @@ class FillerPool:
         return (int(self.n_tokens[n // 50]), int(self.n_tokens[n - 1 - n // 50])) if n else (0, 0)
 
 
-def draw_targets(n: int, shortest: int, longest: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """`n` example lengths in tokens, uniform over [shortest, longest], both included."""
-    return rng.integers(shortest, longest + 1, size=n)
-
-
-def assign_targets(needs: Sequence[int], targets: Sequence[int], rng: np.random.Generator) -> list[int | None]:
-    """Give each question one target that is at least as long as it needs; all targets are used once if possible.
-
-    The questions that need most choose first, at random among the targets that are long enough, so that the
-    lengths of the examples stay those that were drawn. None: no long enough target was left.
-    """
-    free = sorted(targets)
-    assigned: list[int | None] = [None] * len(needs)
-    shortest = free[0] if free else 0
-    order = sorted(rng.permutation(len(needs)).tolist(), key=lambda i: -needs[i])
-    for place, i in enumerate(order):
-        if needs[i] <= shortest:  # from here on every target fits every question
-            rest = order[place:]
-            for j, target in zip(rest, rng.permutation(free).tolist(), strict=False):
-                assigned[j] = target
-            break
-        first = bisect.bisect_left(free, needs[i])
-        if first < len(free):
-            assigned[i] = free.pop(int(rng.integers(first, len(free))))
-    return assigned
+def draw_target(need: int, shortest: int, longest: int, rng: np.random.Generator) -> int:
+    """A length in tokens, uniform over [shortest, longest], both included, but not below `need`."""
+    return int(rng.integers(max(need, shortest), longest + 1))
 
 
 def fill(

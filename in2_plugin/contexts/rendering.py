@@ -84,7 +84,7 @@ class Renderer:
         borders = np.cumsum([len(self._head), *map(len, spliced), 0])
         borders[-1] = shift + _first_token_from(behind, len(ANCHOR) + len(last))
         start = len(ANCHOR) + len(last + self._template.middle + question + self._template.turn)
-        answer_tokens = _tokens_in(behind, start, start + len(answer + self._template.end))
+        answer_tokens = _tokens_in(behind, start, start + len(self._template.lead + answer + self._template.end))
         return Rendered(ids, (shift + answer_tokens[0], shift + answer_tokens[1]), borders)
 
     def _retokenize(self, segment_ids: SegmentIds, question: str, answer: str) -> Rendered:
@@ -96,12 +96,12 @@ class Renderer:
         borders = np.array([_first_token_ending_after(encoding, int(start)) for start in starts], np.int64)
         borders[-1] = _first_token_from(encoding, int(starts[-1]))
         start = int(starts[-1]) + len(template.middle + question + template.turn)
-        answer_tokens = _tokens_in(encoding, start, start + len(answer + template.end))
+        answer_tokens = _tokens_in(encoding, start, start + len(template.lead + answer + template.end))
         return Rendered(np.array(encoding.ids, np.int64), answer_tokens, borders)
 
     def _encode_behind(self, last: str, question: str, answer: str) -> Encoding:
         template = self._template
-        behind = f"{last}{template.middle}{question}{template.turn}{answer}{template.end}{template.tail}"
+        behind = f"{last}{template.middle}{question}{template.turn}{template.lead}{answer}{template.end}{template.tail}"
         return self._tokenizer.encode(ANCHOR + behind)
 
 

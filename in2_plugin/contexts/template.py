@@ -22,12 +22,14 @@ _CONTEXT, _QUESTION, _ANSWER = "@@in2-context@@", "@@in2-question@@", "@@in2-ans
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """The five fixed texts of a rendered example: `head CONTEXT middle QUESTION turn ANSWER end tail`."""
+    """The fixed texts of a rendered example: `head CONTEXT middle QUESTION turn lead ANSWER end tail`."""
 
     head: str
     middle: str
     turn: str
-    """From the question's end to the answer's begin: the user's turn ends, the assistant's begins."""
+    """From the question's end to where the model takes over: the user's turn ends, the assistant's begins."""
+    lead: str
+    """White space that the model writes before the answer, supervised; a space for Mistral, mostly empty."""
     end: str
     """The end-of-turn token, supervised."""
     tail: str
@@ -35,11 +37,11 @@ class Template:
 
     def text(self, context: str, question: str, answer: str) -> str:
         """The rendered example."""
-        return f"{self.head}{context}{self.middle}{question}{self.turn}{answer}{self.end}{self.tail}"
+        return f"{self.head}{context}{self.middle}{question}{self.turn}{self.lead}{answer}{self.end}{self.tail}"
 
     def fingerprint(self) -> str:
         """Sixteen hex digits over the fixed texts."""
-        fixed = "\0".join((self.head, self.middle, self.turn, self.end, self.tail))
+        fixed = "\0".join((self.head, self.middle, self.turn, self.lead, self.end, self.tail))
         return hashlib.sha256(fixed.encode()).hexdigest()[:16]
 
 
@@ -60,15 +62,17 @@ def _film(tokenizer: ModelTokenizer) -> Template:
             f"{tokenizer.name}: has no end-of-sequence token, which `template: film` ends an answer with"
         )
     instruction = INSTRUCTION.format(context=_CONTEXT, question=_QUESTION)
-    return _split(f"{tokenizer.bos}[INST] {instruction} [/INST] {_ANSWER}{tokenizer.eos}", tokenizer)
+    prompt = f"{tokenizer.bos}[INST] {instruction} [/INST]"
+    return _split(prompt, f"{prompt} {_ANSWER}{tokenizer.eos}", tokenizer)
 
 
 def _chat(tokenizer: ModelTokenizer) -> Template:
     question = INSTRUCTION.format(context=_CONTEXT, question=_QUESTION)
-    return _split(tokenizer.render_chat(question, _ANSWER), tokenizer)
+    return _split(tokenizer.render_chat(question), tokenizer.render_chat(question, _ANSWER), tokenizer)
 
 
-def _split(rendered: str, tokenizer: ModelTokenizer) -> Template:
+def _split(prompt: str, rendered: str, tokenizer: ModelTokenizer) -> Template:
+    """Take a rendered conversation apart at its marks; `prompt` is what a model is given to answer."""
     parts: list[str] = []
     rest = rendered
     for mark in (_CONTEXT, _QUESTION, _ANSWER):
@@ -81,7 +85,10 @@ def _split(rendered: str, tokenizer: ModelTokenizer) -> Template:
         parts.append(before)
     end = _end_of_turn(rest, tokenizer)
     head, middle, turn = parts
-    return Template(head, middle, turn, end, rest[len(end) :])
+    lead = rendered.partition(_ANSWER)[0].removeprefix(prompt)
+    if not lead.isspace():  # nothing, or more than white space: an empty block of thoughts is not the model's to write
+        lead = ""
+    return Template(head, middle, turn.removesuffix(lead), lead, end, rest[len(end) :])
 
 
 def _end_of_turn(closing: str, tokenizer: ModelTokenizer) -> str:

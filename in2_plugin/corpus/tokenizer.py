@@ -65,17 +65,23 @@ class ModelTokenizer:
         """Whether `text` spells one of the tokenizer's special tokens, which would end a turn inside a context."""
         return self._special.search(text) is not None
 
-    def render_chat(self, question: str, answer: str) -> str:
-        """One user turn and one assistant turn in the model's own chat template, with its special tokens.
+    def render_chat(self, question: str, answer: str | None = None) -> str:
+        """A user turn and an assistant turn in the model's own chat template, with its special tokens.
+
+        Without an answer: what a model is given to answer.
 
         Raises:
             TokenizerError: there is no chat template, or it cannot render such a conversation.
         """
         if not self._pretrained.chat_template:
             raise TokenizerError(f"{self.name}: has no chat template; set `template: film` or add one to the tokenizer")
-        turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        turns = [{"role": "user", "content": question}]
+        if answer is not None:
+            turns.append({"role": "assistant", "content": answer})
         try:
-            return str(self._pretrained.apply_chat_template(turns, tokenize=False))
+            return str(
+                self._pretrained.apply_chat_template(turns, tokenize=False, add_generation_prompt=answer is None)
+            )
         except Exception as failure:  # templates are programs and may raise anything
             raise TokenizerError(
                 f"{self.name}: its chat template fails on a user and an assistant turn: {failure}"

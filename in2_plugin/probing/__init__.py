@@ -5,9 +5,9 @@ Pure in the middle (`building`, `order`, `scoring`, `curves`); files, tokenizers
 """
 
 from in2_plugin.probing.curves import Curve, Scored, curve, curve_from_positions, span_of
-from in2_plugin.probing.kinds import KINDS, Kind
+from in2_plugin.probing.kinds import KINDS, Kind, Piece
 from in2_plugin.probing.options import ProbeOptions, parse_options
-from in2_plugin.probing.pieces import Piece, read_pieces
+from in2_plugin.probing.pieces import read_pieces
 
 __all__ = [
     "KINDS",

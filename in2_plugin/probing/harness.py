@@ -1,7 +1,7 @@
 """What lm_eval calls: data, prompts, scores and aggregation of the three tasks (lm_eval_tasks/val_probe).
 
 A row of data holds places only; prompts are made when lm_eval asks for them, from probes that this process has
-built: 9,400 prompts of 32K tokens would be 1.2 GB, their contexts are 1.5 MB. Never imported by the rest of the package.
+built: 9,400 prompts of 32K tokens would be 1.2 GB, their contexts are 1.5 MB.
 """
 
 import sys

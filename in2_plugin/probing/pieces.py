@@ -39,15 +39,15 @@ def _find(kind: Kind, folder: Path) -> Path:
 
 
 def _rows(kind: Kind, path: Path) -> Iterator[Piece]:
-    number = 0
+    number = 1
     try:
-        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-        with opened as lines:
-            for number, line in enumerate(lines, start=1):
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+            for line in lines:
                 piece = kind.to_piece(json.loads(line)) if line.strip() else None
                 if piece is not None:
                     yield piece
+                number += 1
     except KeyError as missing:
-        raise ProbeError(f"{path}, row {number}: field {missing} is missing; is it a file of {kind.file}?") from None
+        raise ProbeError(f"{path}, row {number}: field {missing} is missing; it must be like {kind.file}") from None
     except (TypeError, AttributeError, ValueError, EOFError, OSError) as problem:
         raise ProbeError(f"{path}, row {number}: cannot be read ({problem}); fetch the file again") from None

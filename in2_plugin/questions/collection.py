@@ -59,9 +59,14 @@ def collect(
     offered: Iterator[Passage],
     kind: Kind,
     wanted: int,
+    objection: Callable[[Question], str | None],
     on_question: Callable[[], None],
 ) -> Collected:
-    """Have `writer` write until there are `wanted` different questions.
+    """Have `writer` write until there are `wanted` different questions that nobody objects to.
+
+    Args:
+        objection: a reason to turn a written question down, or None.
+        on_question: called for each question that is kept, for progress.
 
     Raises:
         NotEnoughQuestions: the passages ran out first; says how many are missing and the commonest reason.
@@ -73,8 +78,8 @@ def collect(
     for result in results:
         if isinstance(result, Rejection):
             rejections.append(result)
-        elif result.question in asked:
-            rejections.append(_as_duplicate(result))
+        elif reason := "the same question was written before" if result.question in asked else objection(result):
+            rejections.append(Rejection(_passage_of(result), reason))
         else:
             asked.add(result.question)
             questions.append(result)
@@ -86,9 +91,8 @@ def collect(
     return Collected(questions, rejections)
 
 
-def _as_duplicate(question: Question) -> Rejection:
-    passage = Passage(question.kind, question.document, question.segment_ids, (), draw=0)
-    return Rejection(passage, "the same question was written before")
+def _passage_of(question: Question) -> Passage:
+    return Passage(question.kind, question.document, question.segment_ids, (), draw=0)
 
 
 def _shortfall(kind: Kind, wanted: int, questions: list[Question], rejections: list[Rejection]) -> str:

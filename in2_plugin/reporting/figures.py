@@ -30,11 +30,11 @@ FOOTNOTE, CAUTION_LINE = 0.2, 0.18
 PANEL = (4.5, 3.35)
 """Width and height of a panel in inches; its type is 9 points, so that it stays readable 340 pixels wide."""
 
-PLOT = (0.6, 0.52, 2.6, 2.2)
+PLOT = (0.62, 0.55, 2.35, 2.2)
 """Left, bottom, width and height of the plot inside its panel, in inches; the rest of the right is for labels."""
 
-LABEL_POINTS = 8.5
-LINE_POINTS = 11.5
+LABEL_POINTS = 9.2
+LINE_POINTS = 12.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,17 +190,17 @@ def _draw(axes: "Axes", task: str, models: Sequence[ModelResult], points: float)
 def _frame(axes: "Axes", task: str, models: Sequence[ModelResult]) -> None:
     axes.set(xlim=(0, 100), ylim=(0, 100), xticks=range(0, 101, 25), yticks=range(0, 101, 20))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
-    axes.tick_params(length=0, colors=MUTED, labelsize=8.5, pad=5)
+    axes.tick_params(length=0, colors=MUTED, labelsize=LABEL_POINTS, pad=5)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(REFERENCE)
-    axes.set_xlabel("Depth of the answer in the context", color=MUTED, labelpad=6, fontsize=8.5)
-    axes.set_ylabel("Score, %", color=MUTED, labelpad=4, fontsize=8.5)
+    axes.set_xlabel("Depth of the answer in the context", color=MUTED, labelpad=6, fontsize=LABEL_POINTS)
+    axes.set_ylabel("Score, %", color=MUTED, labelpad=4, fontsize=LABEL_POINTS)
     above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
-    axes.annotate(TITLES[task], (0, 1), (-34, 27), fontsize=11.5, fontweight="bold", **above)
-    axes.annotate(_subtitle(task, models), (0, 1), (-34, 12), fontsize=8.5, color=MUTED, **above)
+    axes.annotate(TITLES[task], (0, 1), (-34, 27), fontsize=12, fontweight="bold", **above)
+    axes.annotate(_subtitle(task, models), (0, 1), (-34, 12), fontsize=LABEL_POINTS, color=MUTED, **above)
 
 
 def _subtitle(task: str, models: Sequence[ModelResult]) -> str:

@@ -1,14 +1,35 @@
 """A tiny grammar: a rule is a list of alternatives; `<name>` in one is replaced by a draw from another rule.
 
-`<name:tag>` remembers its draw, so that the same tag gives the same words again in one text.
+`<name:tag>` remembers its draw, so that the same tag gives the same words again in one text. Grammars are text
+files: `name: one|another`, goes on in indented lines, and `# section` where a file holds several grammars.
 """
 
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 Rule = Sequence[str] | Callable[[random.Random], str]
-_SYMBOL = re.compile(r"<([a-z_]+)(?::(\w+))?>")
+_SYMBOL = re.compile(r"<([A-Za-z_]+)(?::(\w+))?>")
+
+
+def read_sections(name: str) -> dict[str, dict[str, list[str]]]:
+    """The grammars in `name`.txt by section; rules before the first section are in section ""."""
+    sections: dict[str, dict[str, list[str]]] = {"": {}}
+    rules, alternatives = sections[""], []
+    for line in (Path(__file__).parent / f"{name}.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("# "):
+            rules = sections[line[2:]] = {}
+        elif line.strip():
+            rule, _, texts = ("", "", line) if line.startswith(" ") else line.partition(":")
+            alternatives = rules.setdefault(rule, []) if rule else alternatives
+            alternatives += [text for text in texts.strip().split("|") if text]
+    return sections
+
+
+def read_rules(name: str) -> dict[str, list[str]]:
+    """The one grammar in `name`.txt."""
+    return read_sections(name)[""]
 
 
 def expand(rules: Mapping[str, Rule], text: str, rng: random.Random) -> str:

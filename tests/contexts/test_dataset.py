@@ -4,7 +4,9 @@ import shutil
 
 import datasets
 import pytest
+from conftest import Quiet, small_config
 
+from in2_plugin.building import build_dataset
 from in2_plugin.contexts.dataset import IN2Dataset, read_manifest
 from in2_plugin.contexts.tables import read_rows
 from in2_plugin.errors import DatasetError, TokenizerMismatch
@@ -14,6 +16,16 @@ def test_rows_load_with_plain_datasets(built):
     loaded = datasets.load_dataset(str(built), split="train")
     assert len(loaded) == 100
     assert loaded[3] == list(read_rows(built / "examples.parquet"))[3]
+
+
+def test_a_folder_of_the_same_name_is_not_served_from_the_cache(built, mistral_folder, tmp_path):
+    """`datasets` 4.8 keys its cache by the folder's name and the card, not by the files."""
+    assert built.name == "in2"
+    datasets.load_dataset(str(built), split="train")
+    other = tmp_path / "in2"
+    build_dataset(small_config(other, mistral_folder, seed=5), Quiet())
+    loaded = datasets.load_dataset(str(other), split="train")
+    assert loaded["question"] == [row["question"] for row in read_rows(other / "examples.parquet")]
 
 
 def test_renders_the_same_after_pickling(dataset):

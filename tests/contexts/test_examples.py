@@ -28,10 +28,11 @@ def exclusive(built):
 def test_lengths_are_within_bounds_and_spread(rows):
     lengths = np.array([row["n_tokens"] for row in rows])
     assert 512 <= lengths.min() and lengths.max() <= 2_048
-    # Kolmogorov-Smirnov against uniform(512, 2048), 99.9th percentile at n = 100 is 0.193
-    uniform = np.sort((lengths - 512) / (2_048 - 512))
-    steps = np.arange(1, len(rows) + 1) / len(rows)
-    assert np.abs(uniform - steps).max() < 0.193
+    # a document longer than 512 tokens cannot have a short example; fine-grained ones are uniform
+    lengths = np.sort([row["n_tokens"] for row in rows if row["kind"] == "fine_grained"])
+    steps = np.arange(1, len(lengths) + 1) / len(lengths)
+    # Kolmogorov-Smirnov against uniform(512, 2048): the 99.9th percentile at n = 70 is 0.23
+    assert np.abs((lengths - 512) / (2_048 - 512) - steps).max() < 0.23
 
 
 def test_counts_are_those_of_the_rendered_ids(rows, dataset):
@@ -85,18 +86,6 @@ def test_row_groups_are_bounded(built):
     assert all(metadata.row_group(i).num_rows <= 1_000 for i in range(metadata.num_row_groups))
 
 
-def test_a_question_longer_than_every_length_is_left_out(documents, mistral, tmp_path):
-    store = build_store(
-        documents[:20], tmp_path, mistral, segment_tokens=128, paper_exact=False, rng=np.random.default_rng(0)
-    )
-    renderer = Renderer(store, mistral, make_template("chat", mistral))
-    question = Question(Kind.FINE_GRAINED, "f", "Q?", "A.", 0, (0,), (0,), (), "test")
-    left_out: list[Question] = []
-    planner = ExamplePlanner(store, renderer, Lengths(min=100, max=101))
-    assert list(planner.plan([question], np.random.default_rng(0), left_out.append)) == []
-    assert left_out == [question]
-
-
 def test_a_corpus_too_small_for_the_lengths_says_so(documents, mistral, tmp_path):
     store = build_store(
         documents[:2], tmp_path, mistral, segment_tokens=128, paper_exact=False, rng=np.random.default_rng(0)
@@ -105,4 +94,4 @@ def test_a_corpus_too_small_for_the_lengths_says_so(documents, mistral, tmp_path
     question = Question(Kind.FINE_GRAINED, "f", "Q?", "A.", 0, (0,), (0,), (), "test")
     planner = ExamplePlanner(store, renderer, Lengths(min=30_000, max=32_000))
     with pytest.raises(NotEnoughSegments, match="add text"):
-        list(planner.plan([question], np.random.default_rng(0), lambda _: None))
+        list(planner.plan([question], np.random.default_rng(0)))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from in2_plugin.contexts.planning import FillerPool, assign_targets, draw_targets, fill, shuffled
+from in2_plugin.contexts.planning import FillerPool, draw_target, fill, shuffled
 from in2_plugin.errors import NotEnoughSegments
 
 
@@ -17,38 +17,16 @@ def nobody(_: int) -> bool:
     return False
 
 
-def test_targets_cover_both_ends():
-    targets = draw_targets(2_000, 10, 14, np.random.default_rng(0))
-    assert set(targets.tolist()) == {10, 11, 12, 13, 14}
-
-
-@given(st.lists(st.integers(1, 50), max_size=40), st.integers(0, 2**32 - 1))
-def test_every_target_is_used_once_and_is_long_enough(needs, seed):
-    rng = np.random.default_rng(seed)
-    targets = rng.integers(10, 60, size=len(needs)).tolist()
-    assigned = assign_targets(needs, targets, rng)
-    used = [target for target in assigned if target is not None]
-    assert all(target is None or target >= need for need, target in zip(needs, assigned, strict=True))
-    leftover = list(targets)
-    for target in used:
-        leftover.remove(target)
-    # a question goes without only when no target that is left would have done
-    for need, target in zip(needs, assigned, strict=True):
-        assert target is not None or all(need > other for other in leftover)
-
-
-def test_short_needs_leave_the_drawn_lengths_as_they_are():
+def test_lengths_cover_both_ends_evenly():
     rng = np.random.default_rng(0)
-    targets = draw_targets(500, 100, 200, rng).tolist()
-    assert sorted(assign_targets([50] * 500, targets, rng)) == sorted(targets)
+    counts = np.bincount([draw_target(3, 10, 14, rng) for _ in range(5_000)])[10:]
+    # chi-square with 4 degrees of freedom: 18.5 is the 99.9th percentile
+    assert len(counts) == 5 and ((counts - 1_000) ** 2 / 1_000).sum() < 18.5
 
 
-def test_long_needs_do_not_take_all_long_targets_from_the_front():
+def test_a_need_beyond_the_shortest_length_is_met():
     rng = np.random.default_rng(0)
-    targets = list(range(100, 200))
-    assigned = assign_targets([150] * 10 + [10] * 90, targets, rng)
-    assert sorted(assigned) == targets
-    assert max(assigned[:10]) - min(assigned[:10]) > 10
+    assert {draw_target(13, 10, 14, rng) for _ in range(200)} == {13, 14}
 
 
 @settings(deadline=None)

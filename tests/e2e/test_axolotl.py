@@ -83,7 +83,7 @@ def test_preprocess_supervises_answers_and_nothing_else(configured):
 def test_dotted_type_works_without_the_plugin(configured):
     folder = configured(plugins=None, datasets=[{"path": "data/in2", "type": "in2_plugin.axolotl"}])
     run(*PREPROCESS, cwd=folder)
-    assert len(prepared(folder)) == 48
+    assert len(prepared(folder)) == len(list(read_rows(folder / "data/in2/examples.parquet")))
 
 
 def test_train_and_resume_take_the_same_steps(configured):

@@ -24,6 +24,10 @@ def question(passage, text) -> Question:
     return Question(passage.kind, "f", text, "a", passage.document, passage.segment_ids, (), (), "scripted")
 
 
+def nothing_to_say(_):
+    return None
+
+
 @pytest.fixture(scope="module")
 def store(mistral, tmp_path_factory):
     texts = ["\n".join(f"Line {i} of document {d} says a few words." for i in range(20)) for d in range(6)]
@@ -54,7 +58,7 @@ def test_collect_stops_at_the_number_wanted(store):
     offered = passages(store, Kind.FINE_GRAINED, 10_000, np.random.default_rng(0))
     counted = []
     writer = Scripted(lambda p: question(p, f"{p.segment_ids}{p.draw}"))
-    collected = collect(writer, offered, Kind.FINE_GRAINED, 9, lambda: counted.append(1))
+    collected = collect(writer, offered, Kind.FINE_GRAINED, 9, nothing_to_say, lambda: counted.append(1))
     assert len(collected.questions) == len(counted) == 9
 
 
@@ -62,7 +66,7 @@ def test_a_longer_run_asks_the_same_first(store):
     def ask(n):
         offered = passages(store, Kind.FINE_GRAINED, 10_000, np.random.default_rng(0))
         writer = Scripted(lambda p: question(p, f"{p.segment_ids}{p.draw}"))
-        return collect(writer, offered, Kind.FINE_GRAINED, n, lambda: None).questions
+        return collect(writer, offered, Kind.FINE_GRAINED, n, nothing_to_say, lambda: None).questions
 
     assert ask(12)[:5] == ask(5)
 
@@ -70,15 +74,32 @@ def test_a_longer_run_asks_the_same_first(store):
 def test_duplicates_are_kept_as_rejections(store):
     offered = passages(store, Kind.FINE_GRAINED, 10_000, np.random.default_rng(0))
     texts = iter(["one", "one", "two"])
-    collected = collect(Scripted(lambda p: question(p, next(texts))), offered, Kind.FINE_GRAINED, 2, lambda: None)
+    collected = collect(
+        Scripted(lambda p: question(p, next(texts))), offered, Kind.FINE_GRAINED, 2, nothing_to_say, lambda: None
+    )
     assert [q.question for q in collected.questions] == ["one", "two"]
     assert [r.reason for r in collected.rejections] == ["the same question was written before"]
+
+
+def test_objections_are_kept_as_rejections_and_others_are_asked_for(store):
+    offered = passages(store, Kind.FINE_GRAINED, 10_000, np.random.default_rng(0))
+    writer = Scripted(lambda p: question(p, f"{p.segment_ids}{p.draw}"))
+
+    def objection(q):
+        return "an even segment" if q.segment_ids[0] % 2 == 0 else None
+
+    collected = collect(writer, offered, Kind.FINE_GRAINED, 5, objection, lambda: None)
+    assert len(collected.questions) == 5
+    assert all(q.segment_ids[0] % 2 for q in collected.questions)
+    assert {r.reason for r in collected.rejections} == {"an even segment"}
 
 
 def test_a_shortfall_says_how_many_are_missing_and_why(store):
     offered = passages(store, Kind.INTEGRATION, 10_000, np.random.default_rng(0))
     with pytest.raises(NotEnoughQuestions) as caught:
-        collect(Scripted(lambda p: Rejection(p, "it is dull")), offered, Kind.INTEGRATION, 5, lambda: None)
+        collect(
+            Scripted(lambda p: Rejection(p, "it is dull")), offered, Kind.INTEGRATION, 5, nothing_to_say, lambda: None
+        )
     said = str(caught.value)
     assert "mixture.integration asks for 5 questions, but the corpus gave 0, 5 too few" in said
     assert "it is dull: 48 times" in said
@@ -88,4 +109,4 @@ def test_none_wanted_none_asked(store):
     def never(_):
         raise AssertionError("was asked")
 
-    assert collect(Scripted(never), iter([object()]), Kind.INTEGRATION, 0, lambda: None).questions == []
+    assert collect(Scripted(never), iter([object()]), Kind.INTEGRATION, 0, nothing_to_say, lambda: None).questions == []

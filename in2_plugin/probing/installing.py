@@ -1,0 +1,78 @@
+"""Copying our lm_eval tasks into the installed lm_eval, and taking them out again.
+
+For callers that run a bare `lm_eval` without `--include_path`. Only a folder with our marker file is ever replaced or
+removed. A whole copy and no link or stub: lm_eval does not follow links, and a copy that outlives this package stays
+harmless, since lm_eval imports its functions only when one of the tasks is run.
+"""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import in2_plugin
+from in2_plugin.errors import ConfigError, MissingExtra
+from in2_plugin.packaged import packaged_folder
+
+TASKS = "val_probe"
+MARKER = "INSTALLED_BY_IN2_PLUGIN"
+_ADVICE = 'give lm_eval --include_path "$(in2 tasks-path)" instead'
+
+
+def tasks_folder() -> Path:
+    """The folder for `--include_path`."""
+    return packaged_folder("lm_eval_tasks")
+
+
+def lm_eval_folder() -> Path:
+    """Where the installed lm_eval is; it is not imported.
+
+    Raises:
+        MissingExtra: there is none. A folder without `__init__.py`, as an incomplete uninstall leaves, is none.
+    """
+    found = importlib.util.find_spec("lm_eval")
+    if found is None or found.origin is None:
+        raise MissingExtra("running the val_probe tasks", "eval")
+    return Path(found.origin).parent
+
+
+def install(lm_eval: Path) -> Path:
+    """Copy the tasks below `lm_eval`, replacing an older copy of ours; gives the folder.
+
+    Raises:
+        ConfigError: something that is not ours has that name, or the folder cannot be written.
+    """
+    target = _ours_or_absent(lm_eval)
+    part = target.with_name(f".{TASKS}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(tasks_folder() / TASKS, part, ignore=shutil.ignore_patterns("__pycache__"))
+        (part / MARKER).write_text(f"in2-plugin {in2_plugin.__version__}; remove with: in2 tasks uninstall\n")
+        shutil.rmtree(target, ignore_errors=True)
+        part.rename(target)
+    except OSError as problem:
+        shutil.rmtree(part, ignore_errors=True)
+        raise ConfigError(f"{target} cannot be written ({problem.strerror}); {_ADVICE}") from None
+    return target
+
+
+def uninstall(lm_eval: Path) -> Path | None:
+    """Remove our copy; gives the folder that was removed, or None when there was none.
+
+    Raises:
+        ConfigError: something that is not ours has that name, or it cannot be removed.
+    """
+    target = _ours_or_absent(lm_eval)
+    if not target.exists():
+        return None
+    try:
+        shutil.rmtree(target)
+    except OSError as problem:
+        raise ConfigError(f"{target} cannot be removed ({problem.strerror}); remove it by hand") from None
+    return target
+
+
+def _ours_or_absent(lm_eval: Path) -> Path:
+    target = lm_eval / "tasks" / TASKS
+    if target.is_symlink() or (target.exists() and not (target / MARKER).is_file()):
+        raise ConfigError(f"{target} was not put there by `in2 tasks install` and is left alone; {_ADVICE}")
+    return target

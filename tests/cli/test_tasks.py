@@ -1,0 +1,45 @@
+"""The commands around the tasks, in-process, with lm_eval's folder replaced."""
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from in2_plugin.cli.lm_eval import lm_eval
+from in2_plugin.cli.tasks import tasks, tasks_path
+from in2_plugin.packaged import packaged_folder
+
+
+def call(app: typer.Typer, *arguments: str) -> str:
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output.replace("\n", " ").strip()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "tasks").mkdir()
+    monkeypatch.setattr("in2_plugin.probing.installing.lm_eval_folder", lambda: tmp_path)
+    return tmp_path / "tasks/val_probe"
+
+
+def test_install_and_uninstall_say_where(folder):
+    assert call(tasks, "install").startswith(f"installed {folder}; remove it with `in2 tasks uninstall`")
+    assert (folder / "val_probe.yaml").is_file()
+    assert call(tasks, "uninstall") == f"removed {folder}"
+    assert not folder.exists()
+    assert call(tasks, "uninstall") == "nothing to remove: the tasks are not installed"
+
+
+def test_tasks_path_prints_the_folder_and_nothing_else(capsys):
+    tasks_path()
+    assert capsys.readouterr().out == f"{packaged_folder('lm_eval_tasks')}\n"
+
+
+def test_lm_eval_gets_every_argument(monkeypatch):
+    passed: list[list[str]] = []
+    monkeypatch.setattr("in2_plugin.probing.command.run_lm_eval", passed.append)
+    app = typer.Typer()
+    settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+    app.command(context_settings=settings)(lm_eval)
+    call(app, "run", "--tasks", "val_probe", "--metadata", '{"probe_length": 512}', "--help")
+    assert passed == [["run", "--tasks", "val_probe", "--metadata", '{"probe_length": 512}', "--help"]]

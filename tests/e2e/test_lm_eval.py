@@ -1,0 +1,202 @@
+"""The real lm_eval as a subprocess, on a tiny random Mistral and on a server that knows every answer.
+
+IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, this one when unset. Its `lm_eval` is run as a module.
+"""
+
+import json
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from e2e_run import ROOT, run
+
+from in2_plugin.probing.curves import curve_from_positions
+from in2_plugin.probing.kinds import KINDS
+
+pytestmark = pytest.mark.slow
+
+PYTHON = os.environ.get("IN2_LM_EVAL_PYTHON", sys.executable)
+TASKS = [f"val_probe_{kind}" for kind in KINDS]
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
+    "{% else %} {{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
+)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> Path:
+    """A Mistral of two layers with random weights, a window of 1,024 tokens and 2,000 pieces of its own."""
+    import torch
+    from transformers import MistralConfig, MistralForCausalLM
+
+    import tokenizers_for_tests as vocabularies
+    from in2_plugin.probing.pieces import read_pieces
+
+    folder = tmp_path_factory.mktemp("lm_eval") / "model"
+    texts = [piece.text for kind in KINDS.values() for piece in read_pieces(kind)[:500]]
+    special = ["<unk>", "<s>", "</s>"]
+    tokenizer = vocabularies.byte_level(texts, vocabularies.QWEN2_REGEX, special, vocab_size=2_000)
+    settings = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "</s>"}
+    vocabularies.save(tokenizer, folder, CHAT_TEMPLATE, **settings)
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=2_000, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=1_024, sliding_window=None, bos_token_id=1, eos_token_id=2,
+    )  # fmt: skip
+    MistralForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def results(folder: Path) -> dict:
+    (path,) = folder.rglob("results_*.json")
+    return json.loads(path.read_text())
+
+
+def samples(folder: Path, task: str) -> list[dict]:
+    (path,) = folder.rglob(f"samples_{task}_*.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def hf(model: Path, out: Path, *more: object, length: int = 512) -> list[object]:
+    """Arguments of a short run with the hf backend."""
+    return [
+        "--model", "hf", "--model_args", f"pretrained={model},dtype=float32", "--device", "cpu", "--batch_size", "8",
+        "--metadata", json.dumps({"probe_length": length}), "--output_path", out, "--log_samples", *more,
+    ]  # fmt: skip
+
+
+def test_the_group_with_include_path(model, tmp_path):
+    more = ("--tasks", "val_probe", "--include_path", ROOT / "lm_eval_tasks", "--limit", 8, "--apply_chat_template")
+    run(PYTHON, "-m", "lm_eval", *hf(model, tmp_path, *more), cwd=tmp_path)
+    found = results(tmp_path)
+    assert set(found["results"]) == {"val_probe", *TASKS}
+    assert {"avg,none", "gap,none"} <= set(found["results"]["val_probe"]) and "val_probe" in found["groups"]
+    for kind in KINDS.values():
+        task = f"val_probe_{kind.name}"
+        numbers = found["results"][task]
+        spans = [numbers[f"span_{index:02d},none"] for index in range(kind.spans)]
+        assert f"span_{kind.spans:02d},none" not in numbers
+        assert isinstance(numbers["acc_stderr,none"], float) and numbers["avg_stderr,none"] == "N/A"
+        rows = samples(tmp_path, task)
+        assert len(rows) == found["n-samples"][task]["effective"] == 8
+        places = [(row["acc"], row["doc"]["position"], row["doc"]["n_positions"], row["doc"]["set"]) for row in rows]
+        again = curve_from_positions(places, kind.spans)
+        assert again.spans == pytest.approx(spans) and None in spans
+        assert (again.avg, again.gap) == pytest.approx((numbers["avg,none"], numbers["gap,none"]))
+        assert {row["doc"]["set"] for row in rows} == {0, 1, 2, 3} and len({row["doc"]["span"] for row in rows}) >= 4
+        prompt = rows[0]["arguments"]["gen_args_0"]["arg_0"]
+        assert prompt.startswith("<s>[INST] Below is a context") and prompt.endswith("[/INST]")
+        assert all(gold in prompt for gold in rows[0]["doc"]["gold"])
+    mean = sum(found["results"][task]["avg,none"] for task in TASKS) / 3
+    assert found["results"]["val_probe"]["avg,none"] == pytest.approx(mean)
+    assert found["configs"]["val_probe_code"]["metadata"]["probe_length"] == 512
+
+
+def test_our_command_finds_the_tasks(model, tmp_path):
+    """`in2 lm-eval` with a subcommand, with a folder of the user's own, and refusing in one sentence."""
+    in2 = (PYTHON, "-c", "from in2_plugin.cli.app import app; app()", "lm-eval")
+    own = tmp_path / "own"
+    own.mkdir()
+    said = run(*in2, "validate", "--tasks", ",".join(["val_probe", *TASKS]), "--include_path", own, cwd=tmp_path)
+    assert "not found" not in said.lower()
+    refused = run(*in2, *hf(model, tmp_path, "--tasks", "val_probe_code", length=2_048), cwd=tmp_path, ok=False)
+    assert re.search(
+        r"^error: the longest prompt has .* but the window is 1,024 .*probe_length to at most 1024", refused, re.M
+    )
+    assert "Traceback" not in refused
+    typo = hf(model, tmp_path, "--tasks", "val_probe_code", "--metadata", '{"probe_lenght": 512}')
+    refused = run(*in2, *typo, cwd=tmp_path, ok=False)
+    assert refused.strip().endswith("unknown key `probe_lenght`; did you mean `probe_length`?")
+
+
+def test_installed_tasks_serve_a_bare_lm_eval_and_outlive_us(model, tmp_path):
+    """Install, run, run something else with in2_plugin hidden, uninstall."""
+    in2 = (PYTHON, "-c", "from in2_plugin.cli.app import app; app()", "tasks")
+    bare = (PYTHON, "-m", "lm_eval")
+    run(*in2, "install", cwd=tmp_path)
+    try:
+        run(*in2, "install", cwd=tmp_path)
+        out = tmp_path / "out"
+        run(*bare, *hf(model, out, "--tasks", "val_probe_database", "--limit", 2), cwd=tmp_path)
+        assert set(results(out)["results"]) == {"val_probe_database"}
+        hidden = "import sys, runpy; sys.modules['in2_plugin'] = None; sys.argv = ['lm_eval', 'validate', '--tasks', "
+        said = run(PYTHON, "-c", hidden + "'arc_easy']; runpy.run_module('lm_eval')", cwd=tmp_path)
+        assert "not found" not in said.lower() and "Traceback" not in said
+    finally:
+        said = run(*in2, "uninstall", cwd=tmp_path)
+    assert said.startswith("removed ")
+    run(*bare, *hf(model, tmp_path / "gone", "--tasks", "val_probe_database", "--limit", 2), cwd=tmp_path, ok=False)
+
+
+def answer(prompt: str) -> str:
+    """Find the item that a prompt asks for, in the prompt."""
+    context, question = prompt.split("### Context:\n")[1].split("\n\n### Instruction:\n")
+    if found := re.search(r"where the id is (\S+) \?", question):
+        return next(line for line in context.splitlines() if line.startswith(f"<id: {found[1]},"))
+    if found := re.search(r'contains the code snip "(.*)" \?', question):
+        before = context[: context.index(f"    {found[1]}\n")]
+        return re.findall(r"^def (\w+):$", before, re.M)[-1]
+    quoted = re.search(r'contains the piece "(.*)"\?', question)[1]
+    return next(line for line in context.splitlines() if quoted in line)
+
+
+class Oracle(BaseHTTPRequestHandler):
+    """An OpenAI completions endpoint that reads its prompts, given as token ids, and answers rightly."""
+
+    prompts: list[str]
+    tokenizer: object
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        texts = [ids if isinstance(ids, str) else self.tokenizer.decode(ids) for ids in body["prompt"]]
+        self.prompts.extend(texts)
+        choices = [{"index": index, "text": answer(text)} for index, text in enumerate(texts)]
+        reply = json.dumps({"choices": choices}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(reply)))
+        self.end_headers()
+        self.wfile.write(reply)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output free of requests."""
+
+
+@pytest.fixture
+def oracle(model) -> Iterator[tuple[str, list[str]]]:
+    """Address of the server, and the prompts that reached it."""
+    from transformers import AutoTokenizer
+
+    prompts: list[str] = []
+    handler = type("Handler", (Oracle,), {"prompts": prompts, "tokenizer": AutoTokenizer.from_pretrained(model)})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1/completions", prompts
+        server.shutdown()
+
+
+def completions(url: str, model: Path, out: Path, *arguments: str) -> list[object]:
+    names = ",".join([f"base_url={url}", "model=oracle", f"tokenizer={model}", *arguments])
+    return [
+        PYTHON, "-m", "lm_eval", "--model", "local-completions", "--model_args", names, "--tasks", "val_probe",
+        "--include_path", ROOT / "lm_eval_tasks", "--metadata", json.dumps({"probe_length": 4_096, "probe_sets": 2}),
+        "--output_path", out, "--log_samples",
+    ]  # fmt: skip
+
+
+def test_an_oracle_scores_one_without_a_gap_and_is_refused_where_its_prompts_would_be_cut(oracle, model, tmp_path):
+    url, prompts = oracle
+    said = run(*completions(url, model, tmp_path), cwd=tmp_path, ok=False)
+    assert "in2_plugin.errors.PromptTooLong" in said and "default max_length of 2,048" in said and prompts == []
+    needed = re.search(r"max_length=(\d+) in --model_args", said)[1]
+    assert 3_900 < int(needed) <= 4_097
+    run(*completions(url, model, tmp_path, "max_length=4097"), cwd=tmp_path)
+    found = results(tmp_path)["results"]
+    for task in ("val_probe", *TASKS):
+        assert (found[task]["avg,none"], found[task]["gap,none"]) == (1.0, 0.0)
+    assert len(prompts) == sum(len(samples(tmp_path, task)) for task in TASKS) > 100
+    assert all(prompt.startswith("Below is a context") for prompt in prompts)
