@@ -176,7 +176,7 @@ def _questions(config: BuildConfig, store: SegmentStore, planner: ExamplePlanner
 
     for kind in Kind:
         wanted = int(getattr(config.mixture, kind))
-        offered = passages(store, kind, config.lengths.max, _generator(config, kind))
+        offered = passages(store, kind, config.lengths, _generator(config, kind))
         with progress.stage(f"writing {kind.replace('_', '-')} questions", wanted) as step:
             collected = collect(writer, offered, kind, wanted, too_long, lambda step=step: step(1))  # type: ignore[misc]
         questions += collected.questions

@@ -1,29 +1,36 @@
 """The order in which questions are asked, so that lm_eval's `--limit N` covers positions evenly for any N.
 
-`--limit` takes the first N questions. Bit-reversed counting (the van der Corput sequence) puts any first questions
-evenly over the context; each set follows it from another start, so that the first N questions of all sets together
-are spread finer than those of one. Every question comes exactly once.
+`--limit` takes the first N questions. Taking turns between the two halves of a context, and within each half between
+its halves, is counting with reversed bits made to work for any number of positions. Each set starts in other halves,
+so that the first N questions of all sets together are spread finer than those of one. Every question comes once.
 """
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 
 def bit_reversed(n: int, start: str = "") -> list[int]:
-    """0..n-1 in bit-reversed order; the binary digits `start`, repeated, are added without carry to each index.
+    """0..n-1 so that any first ones are spread evenly; for n = 8: 0 4 2 6 1 5 3 7.
 
-    For n = 8 and no start: 0 4 2 6 1 5 3 7.
+    `start` says with binary digits, repeated, which half goes first at each level: 0 the left one.
     """
-    bits = max(n - 1, 1).bit_length()
-    offset = int((start * bits)[:bits] or "0", 2)
-    scattered = (int(f"{rank:0{bits}b}"[::-1], 2) ^ offset for rank in range(1 << bits))
-    # 2**bits >= n cells are scaled down onto n, so that the order stays even when n is no power of two
-    return list(dict.fromkeys(index * n >> bits for index in scattered))
+    return _by_halves(range(n), start or "0", depth=0)
+
+
+def _by_halves(indices: range, start: str, depth: int) -> list[int]:
+    if len(indices) <= 1:
+        return list(indices)
+    middle = (len(indices) + 1) // 2
+    halves = [_by_halves(half, start, depth + 1) for half in (indices[:middle], indices[middle:])]
+    if start[depth % len(start)] == "1":
+        halves.reverse()
+    return [index for turn in zip_longest(*halves) for index in turn if index is not None]
 
 
 def asking_order(questions: Sequence[int]) -> list[tuple[int, int]]:
     """(set, index of the question in its set) of all questions; `questions[s]` is how many set s has."""
     width = max(len(questions) - 1, 1).bit_length()
-    orders = [bit_reversed(n, f"{s:0{width}b}"[::-1]) if n else [] for s, n in enumerate(questions)]
+    orders = [bit_reversed(n, f"{s:0{width}b}"[::-1]) for s, n in enumerate(questions)]
     longest = max(questions, default=0)
     return [(s, order[rank]) for rank in range(longest) for s, order in enumerate(orders) if rank < len(order)]
 

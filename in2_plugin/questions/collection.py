@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from in2_plugin.config import Lengths
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.errors import NotEnoughQuestions
 from in2_plugin.questions.question import Kind, Passage, Question, QuestionWriter, Rejection
@@ -26,32 +27,45 @@ class Collected:
     rejections: list[Rejection]
 
 
-def passages(store: SegmentStore, kind: Kind, max_tokens: int, rng: np.random.Generator) -> Iterator[Passage]:
+def passages(store: SegmentStore, kind: Kind, lengths: Lengths, rng: np.random.Generator) -> Iterator[Passage]:
     """Every passage of a kind in random order, then all of them again, `MAX_DRAWS` times in all.
 
-    A fine-grained passage is a usable segment; an integration passage is a document of two or more segments, all
-    usable, of at most `max_tokens` tokens together.
+    A fine-grained passage is a usable segment. An integration passage is a document of two or more segments (paper,
+    equation 2); of a document that is longer than `lengths.max` it is a random run of its segments, of two or more
+    and at most half of `lengths.min` tokens. Segments that may not be used break a run.
     """
     draw_all = _segments if kind is Kind.FINE_GRAINED else _documents
     for draw in range(MAX_DRAWS):
-        yield from draw_all(store, max_tokens, rng, draw)
+        yield from draw_all(store, lengths, rng, draw)
 
 
-def _segments(store: SegmentStore, max_tokens: int, rng: np.random.Generator, draw: int) -> Iterator[Passage]:
-    fitting = np.flatnonzero(store.usable & (store.n_tokens <= max_tokens)).astype(np.uint32)
+def _segments(store: SegmentStore, lengths: Lengths, rng: np.random.Generator, draw: int) -> Iterator[Passage]:
+    fitting = np.flatnonzero(store.usable & (store.n_tokens <= lengths.max)).astype(np.uint32)
     for segment in map(int, rng.permutation(fitting)):
         document = int(store.document[segment])
         yield Passage(Kind.FINE_GRAINED, document, (segment,), (store.text(segment),), draw)
 
 
-def _documents(store: SegmentStore, max_tokens: int, rng: np.random.Generator, draw: int) -> Iterator[Passage]:
-    n_documents = store.facts.documents
-    tokens = np.bincount(store.document, weights=store.n_tokens, minlength=n_documents)
-    unusable = np.bincount(store.document, weights=~store.usable, minlength=n_documents)
-    fitting = np.flatnonzero((tokens <= max_tokens) & (unusable == 0) & (np.asarray(store.documents["n_segments"]) > 1))
-    for document in map(int, rng.permutation(fitting.astype(np.uint32))):
-        ids = tuple(store.segments_of(document))
-        yield Passage(Kind.INTEGRATION, document, ids, tuple(store.texts(ids)), draw)
+def _documents(store: SegmentStore, lengths: Lengths, rng: np.random.Generator, draw: int) -> Iterator[Passage]:
+    several = np.flatnonzero(np.asarray(store.documents["n_segments"]) > 1)
+    for document in map(int, rng.permutation(several.astype(np.uint32))):
+        ids = _whole_or_run(store, document, lengths, rng)
+        if len(ids) > 1:
+            yield Passage(Kind.INTEGRATION, document, tuple(ids), tuple(store.texts(ids)), draw)
+
+
+def _whole_or_run(store: SegmentStore, document: int, lengths: Lengths, rng: np.random.Generator) -> range:
+    """Segments of a document that go into one context: all, or a random run of a long or partly unusable one."""
+    own = store.segments_of(document)
+    usable, tokens = store.usable[own.start : own.stop], store.n_tokens[own.start : own.stop]
+    if usable.all() and tokens.sum() <= lengths.max:
+        return own
+    first = last = int(rng.integers(len(own)))
+    total = 0
+    while last < len(own) and usable[last] and (last - first < 2 or total + tokens[last] <= lengths.min // 2):
+        total += int(tokens[last])
+        last += 1
+    return own[first:last] if total <= lengths.max else range(0)
 
 
 def collect(

@@ -18,7 +18,7 @@ from in2_plugin.contexts.dataset import IN2Dataset, Manifest
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.errors import ConfigError, In2Error
 
-LOG = get_logger(__name__)
+LOG = get_logger(f"axolotl.{__name__}")  # Axolotl shows INFO of its own name space only
 FEATURES = Features(
     {
         "input_ids": Sequence(Value("int32")),

@@ -19,7 +19,7 @@ from in2_plugin.errors import ConfigError, In2Error
 from in2_plugin.training import axolotl_format
 from in2_plugin.training.axolotl_keys import refuse_unknown_keys
 
-LOG = get_logger(__name__)
+LOG = get_logger(f"axolotl.{__name__}")
 TYPES = ("in2", "in2_plugin.axolotl")
 SECTIONS = ("datasets", "test_datasets")
 

@@ -68,7 +68,7 @@ def test_added_padding_does_not_make_it_another_tokenizer(built, mistral_folder)
 @pytest.mark.parametrize(
     ("prepare", "expected"),
     [
-        (lambda folder: shutil.rmtree(folder), "there is no IN2 dataset at"),
+        (shutil.rmtree, "there is no IN2 dataset at"),
         (lambda folder: (folder / "manifest.json").unlink(), "half-built IN2 dataset; run `in2 build` again"),
         (lambda folder: [path.unlink() for path in folder.glob("*.json")], "is not an IN2 dataset"),
         (lambda folder: (folder / "manifest.json").write_text("{"), "is damaged"),

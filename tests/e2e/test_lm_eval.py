@@ -31,10 +31,10 @@ CHAT_TEMPLATE = (
 @pytest.fixture(scope="session")
 def model(tmp_path_factory) -> Path:
     """A Mistral of two layers with random weights, a window of 1,024 tokens and 2,000 pieces of its own."""
+    import tokenizers_for_tests as vocabularies
     import torch
     from transformers import MistralConfig, MistralForCausalLM
 
-    import tokenizers_for_tests as vocabularies
     from in2_plugin.probing.pieces import read_pieces
 
     folder = tmp_path_factory.mktemp("lm_eval") / "model"

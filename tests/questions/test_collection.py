@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 
+from in2_plugin.config import Lengths
 from in2_plugin.corpus.readers import Document
 from in2_plugin.corpus.store import build_store
 from in2_plugin.errors import NotEnoughQuestions
 from in2_plugin.questions import Kind, Question, Rejection
 from in2_plugin.questions.collection import MAX_DRAWS, collect, passages
+
+ROOMY = Lengths(min=5_000, max=10_000)
 
 
 class Scripted:
@@ -39,23 +42,48 @@ def store(mistral, tmp_path_factory):
 
 
 def test_fine_grained_passages_are_usable_segments(store):
-    offered = list(passages(store, Kind.FINE_GRAINED, 10_000, np.random.default_rng(0)))
+    offered = list(passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0)))
     assert len(offered) == MAX_DRAWS * int(store.usable.sum())
     assert {p.segment_ids for p in offered if p.draw == 0} == {(i,) for i in np.flatnonzero(store.usable).tolist()}
 
 
 def test_integration_passages_are_whole_documents_of_two_segments(store):
-    offered = list(passages(store, Kind.INTEGRATION, 10_000, np.random.default_rng(0)))
+    offered = list(passages(store, Kind.INTEGRATION, ROOMY, np.random.default_rng(0)))
     assert {p.document for p in offered} == set(range(6))
     assert all(p.segment_ids == tuple(store.segments_of(p.document)) for p in offered)
 
 
-def test_passages_that_are_too_long_are_not_offered(store):
-    assert list(passages(store, Kind.INTEGRATION, 60, np.random.default_rng(0))) == []
+def test_of_a_long_document_a_run_of_segments_is_offered(store):
+    tight = Lengths(min=200, max=220)
+    offered = list(passages(store, Kind.INTEGRATION, tight, np.random.default_rng(0)))
+    assert {p.document for p in offered} == set(range(6))
+    for passage in offered:
+        assert passage.segment_ids == tuple(range(passage.segment_ids[0], passage.segment_ids[-1] + 1))
+        assert len(passage.segment_ids) == 2 or store.n_tokens[list(passage.segment_ids)].sum() <= 100
+        assert set(store.document[list(passage.segment_ids)]) == {passage.document}
+    assert len({p.segment_ids for p in offered}) > 12
+
+
+def test_a_document_with_an_unusable_segment_is_offered_without_it(mistral, tmp_path):
+    lines = [f"Line {i} says a few words about nothing much." for i in range(40)]
+    lines[20] = "This line says </s> and is of no use."
+    store = build_store(
+        [Document("s", "0", "\n".join(lines))], tmp_path, mistral,
+        segment_tokens=40, paper_exact=False, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    offered = list(passages(store, Kind.INTEGRATION, ROOMY, np.random.default_rng(0)))
+    (unusable,) = np.flatnonzero(~store.usable)
+    assert offered
+    assert not any(unusable in p.segment_ids for p in offered)
+
+
+def test_segments_that_are_too_long_are_not_offered(store):
+    assert list(passages(store, Kind.FINE_GRAINED, Lengths(min=2, max=3), np.random.default_rng(0))) == []
+    assert list(passages(store, Kind.INTEGRATION, Lengths(min=2, max=3), np.random.default_rng(0))) == []
 
 
 def test_collect_stops_at_the_number_wanted(store):
-    offered = passages(store, Kind.FINE_GRAINED, 10_000, np.random.default_rng(0))
+    offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
     counted = []
     writer = Scripted(lambda p: question(p, f"{p.segment_ids}{p.draw}"))
     collected = collect(writer, offered, Kind.FINE_GRAINED, 9, nothing_to_say, lambda: counted.append(1))
@@ -64,7 +92,7 @@ def test_collect_stops_at_the_number_wanted(store):
 
 def test_a_longer_run_asks_the_same_first(store):
     def ask(n):
-        offered = passages(store, Kind.FINE_GRAINED, 10_000, np.random.default_rng(0))
+        offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
         writer = Scripted(lambda p: question(p, f"{p.segment_ids}{p.draw}"))
         return collect(writer, offered, Kind.FINE_GRAINED, n, nothing_to_say, lambda: None).questions
 
@@ -72,7 +100,7 @@ def test_a_longer_run_asks_the_same_first(store):
 
 
 def test_duplicates_are_kept_as_rejections(store):
-    offered = passages(store, Kind.FINE_GRAINED, 10_000, np.random.default_rng(0))
+    offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
     texts = iter(["one", "one", "two"])
     collected = collect(
         Scripted(lambda p: question(p, next(texts))), offered, Kind.FINE_GRAINED, 2, nothing_to_say, lambda: None
@@ -82,7 +110,7 @@ def test_duplicates_are_kept_as_rejections(store):
 
 
 def test_objections_are_kept_as_rejections_and_others_are_asked_for(store):
-    offered = passages(store, Kind.FINE_GRAINED, 10_000, np.random.default_rng(0))
+    offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
     writer = Scripted(lambda p: question(p, f"{p.segment_ids}{p.draw}"))
 
     def objection(q):
@@ -95,7 +123,7 @@ def test_objections_are_kept_as_rejections_and_others_are_asked_for(store):
 
 
 def test_a_shortfall_says_how_many_are_missing_and_why(store):
-    offered = passages(store, Kind.INTEGRATION, 10_000, np.random.default_rng(0))
+    offered = passages(store, Kind.INTEGRATION, ROOMY, np.random.default_rng(0))
     with pytest.raises(NotEnoughQuestions) as caught:
         collect(
             Scripted(lambda p: Rejection(p, "it is dull")), offered, Kind.INTEGRATION, 5, nothing_to_say, lambda: None

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from in2_plugin.config import Lengths
 from in2_plugin.corpus.store import build_store
 from in2_plugin.questions import Kind, Passage, Question, Rejection
 from in2_plugin.questions.collection import passages
@@ -26,7 +27,7 @@ def written(store) -> list[tuple[Passage, Question]]:
     """Questions of every form, with the passages they are about."""
     found = []
     for kind in Kind:
-        offered = passages(store, kind, 4_096, np.random.default_rng(0))
+        offered = passages(store, kind, Lengths(min=2_048, max=4_096), np.random.default_rng(0))
         offered = [next(offered) for _ in range(400)]
         found += [
             (passage, question)
