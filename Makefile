@@ -1,46 +1,53 @@
 # `make demo` and `make test` each set up everything they need, the virtual environment included.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-# uv does not read pip's setting for local wheels; hand it on where there is one
-export UV_FIND_LINKS := $(subst $(eval ) ,$(comma),$(strip $(PIP_FIND_LINKS)))
+BIN := .venv/bin
+# the versions that the tests run against; users may have others within the bounds of pyproject.toml
+TORCH := torch==2.13.0
+PINS := $(TORCH) axolotl==0.19.0 transformers==5.16.1 trl==1.9.0 datasets==4.8.4 lm_eval==0.4.11
+OTHER_LM_EVAL := lm_eval==0.4.13
+
+# uv does not read pip's setting for folders of wheels; hand it on, with commas, where there is one
+comma := ,
+empty :=
+space := $(empty) $(empty)
+ifneq ($(strip $(PIP_FIND_LINKS)),)
+export UV_FIND_LINKS := $(subst $(space),$(comma),$(strip $(PIP_FIND_LINKS)))
+endif
 export AXOLOTL_DO_NOT_TRACK := 1
 export HF_HUB_OFFLINE := 1
-UV := $(BIN)/uv pip install --quiet --python
-# the versions that the tests run against; users may have others within the bounds of pyproject.toml
-PINS := torch==2.13.0 axolotl==0.19.0 transformers==5.16.1 trl==1.9.0 datasets==4.8.4
-comma := ,
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check lint docs clean
+.PHONY: demo test check lint clean
 
-demo: $(VENV)/.ready
-	cd $(CURDIR) && PATH="$(CURDIR)/$(BIN):$$PATH" recipes/smoke/run.sh demo-run $(CORPUS)
+demo: .venv/.ready
+	recipes/smoke/run.sh demo-run $(CORPUS)
 
-test: lint $(VENV)/.ready $(VENV)-lm-eval/.ready
-	IN2_OTHER_LM_EVAL=$(CURDIR)/$(VENV)-lm-eval/bin/python PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+test: lint .venv-lm-eval/.ready
+	IN2_LM_EVAL_PYTHON=$(CURDIR)/.venv-lm-eval/bin/python $(BIN)/pytest -q tests/e2e/test_lm_eval.py
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: lint
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not slow" -x -q
+	$(BIN)/pytest -n 2 --dist loadfile -q -x -m "not slow"
 
-lint: $(VENV)/.ready
+lint: .venv/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-$(VENV)/.ready: pyproject.toml Makefile
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+.venv/.ready: pyproject.toml Makefile
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing torch, axolotl, trl, lm_eval and what they need (about 5 GB)"
 	$(BIN)/python -m pip install --quiet uv
-	@echo "installing torch, axolotl, trl, lm_eval and what they need (about 4 GB)"
-	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(UV) $(VENV) $(PINS) lm_eval==0.4.11 --editable ".[axolotl,trl,eval,report,dev]"
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/uv pip install --quiet --python .venv $(PINS) --editable ".[axolotl,trl,eval,report,dev]"
 	touch $@
 
-# lm_eval's newest release, alone: axolotl pins an older one
-$(VENV)-lm-eval/.ready: $(VENV)/.ready
-	test -x $(VENV)-lm-eval/bin/python || $(PYTHON) -m venv $(VENV)-lm-eval
-	$(VENV)-lm-eval/bin/python -m pip install --quiet torch==2.13.0
-	$(UV) $(VENV)-lm-eval torch==2.13.0 lm_eval==0.4.13 --editable ".[eval,report]"
+# the newest lm_eval, by itself: axolotl pins an older one
+.venv-lm-eval/.ready: .venv/.ready
+	test -x .venv-lm-eval/bin/python || $(PYTHON) -m venv .venv-lm-eval
+	.venv-lm-eval/bin/python -m pip install --quiet $(TORCH)
+	$(BIN)/uv pip install --quiet --python .venv-lm-eval $(TORCH) $(OTHER_LM_EVAL) --editable ".[eval,report]"
 	touch $@
 
 clean:
-	rm -rf demo-run $(VENV) $(VENV)-lm-eval
+	rm -rf demo-run .venv .venv-lm-eval

@@ -170,15 +170,11 @@ def _questions(config: BuildConfig, store: SegmentStore, planner: ExamplePlanner
     questions: list[Question] = []
     rejected: list[dict[str, Any]] = []
 
-    def too_long(question: Question) -> str | None:
-        fits = planner.need(question) <= config.lengths.max
-        return None if fits else "its segments, question and answer are longer than lengths.max"
-
     for kind in Kind:
         wanted = int(getattr(config.mixture, kind))
         offered = passages(store, kind, config.lengths, _generator(config, kind))
         with progress.stage(f"writing {kind.replace('_', '-')} questions", wanted) as step:
-            collected = collect(writer, offered, kind, wanted, too_long, lambda step=step: step(1))  # type: ignore[misc]
+            collected = collect(writer, offered, kind, wanted, planner.objection, lambda step=step: step(1))  # type: ignore[misc]
         questions += collected.questions
         rejected += map(rejection_row, collected.rejections)
     write_rows(config.output / "rejected.parquet", rejected, REJECTED)

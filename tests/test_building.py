@@ -10,7 +10,8 @@ import pytest
 from conftest import Quiet, small_config
 
 from in2_plugin.building import build_dataset
-from in2_plugin.contexts.dataset import read_manifest
+from in2_plugin.contexts.dataset import IN2Dataset, read_manifest
+from in2_plugin.contexts.tables import read_rows
 from in2_plugin.errors import ConfigError, NotEnoughQuestions
 
 FILES = ["build.json", "manifest.json", "README.md", "questions.parquet", "rejected.parquet", "examples.parquet"]
@@ -92,6 +93,43 @@ def test_retokenised_examples_are_the_same_plans(built, mistral_folder, tmp_path
     assert any("tokenised as a whole" in line for line in progress.lines)
     assert json.loads((tmp_path / "in2/segments/store.json").read_text())["joining"] == "retokenize"
     assert (tmp_path / "in2/examples.parquet").read_bytes() == (built / "examples.parquet").read_bytes()
+
+
+def chinese_text(document: int) -> str:
+    """A page of Chinese sentences that differ from each other, on lines of several sentences."""
+    places, people = "北京上海广州成都西安杭州", "王李张刘陈杨"
+    lines = []
+    for line in range(12):
+        i = document * 12 + line
+        place = places[i % 6 * 2 : i % 6 * 2 + 2]
+        lines.append(
+            f"第{i}天早上，{people[i % 6]}老师从{place}出发，带着{i + 3}本旧书去看望住在山那边的朋友。"
+            f"路上他遇到{i % 7 + 2}个卖水果的商人，每个人都告诉他编号{i * 7}的桥已经修好了，可以放心地走过去。"
+            # the answer must not stand everywhere, or nothing is left to fill with
+            f"到了晚上，朋友请他喝了第{i * 3}号茶园的新茶，"
+            f"两个人谈起第{i * 11}年的日子，谈到{i * 13}号灯塔的月亮升到屋顶上面才睡。"
+        )
+    return "\n".join(lines)
+
+
+def test_a_chinese_corpus_of_ones_own_files(qwen_folder, qwen, tmp_path):
+    for number in range(12):
+        (tmp_path / "texts").mkdir(exist_ok=True)
+        (tmp_path / f"texts/{number}.txt").write_text(chinese_text(number), encoding="utf-8")
+    config = small_config(
+        tmp_path / "in2", qwen_folder, corpus={"sources": [str(tmp_path / "texts")], "segment_tokens": 128},
+        mixture={"fine_grained": 30, "integration": 8}, lengths={"min": 1_200, "max": 4_000},
+    )  # fmt: skip
+    manifest = build_dataset(config, Quiet())
+    assert (manifest.counts["fine_grained"], manifest.counts["integration"]) == (30, 8)
+    dataset = IN2Dataset(tmp_path / "in2", qwen)
+    for row in read_rows(tmp_path / "in2/examples.parquet"):
+        rendered = dataset.render(row)
+        answer = qwen._backend.decode(rendered.input_ids[slice(*rendered.answer)].tolist(), skip_special_tokens=False)
+        assert answer == row["answer"] + "<|im_end|>"
+        segments = [dataset.store.text(i) for i in row["segment_ids"]]
+        if row["form"] == "sentence_with":
+            assert sum(row["answer"] in segment for segment in segments) == 1
 
 
 CHILD = """

@@ -5,7 +5,7 @@ within [lengths.min, lengths.max]; the answer's end-of-turn token is among the `
 an example of 16K tokens, most of it looking for exclusive texts in fillers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,6 +21,8 @@ from in2_plugin.questions import Kind, Question
 FILLER_TRIES = 8
 """Draws of fillers before an example that misses its length bounds is given up as impossible."""
 TEXT_CACHE = 65_536
+SAMPLE = 1_024
+"""Segments looked at to tell whether a question leaves enough fillers, at most; all of a small corpus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,30 @@ class ExamplePlanner:
     def __init__(self, store: SegmentStore, renderer: Renderer, lengths: Lengths) -> None:
         self._store, self._renderer, self._lengths = store, renderer, lengths
         self._pool = FillerPool.of(store.usable, store.n_tokens, store.document)
+        many = len(self._pool.ids) > SAMPLE
+        self._sample = self._pool.ids[:: len(self._pool.ids) // (SAMPLE // 8) if many else 1]
         self._folded = lru_cache(TEXT_CACHE)(lambda segment: store.text(segment).casefold())
 
     def need(self, question: Question) -> int:
         """Tokens of an example without any filler, give or take one or two."""
         own = int(self._store.n_tokens[list(question.segment_ids)].sum())
         return own + self._renderer.overhead(question.question, question.answer)
+
+    def objection(self, question: Question) -> str | None:
+        """Why no example can be made of a question, or None."""
+        if self.need(question) > self._lengths.max:
+            return "its segments, question and answer are longer than lengths.max"
+        if self._free_tokens(question) < self._lengths.max - self.need(question):
+            return "too little of the corpus may stand beside it for lengths.max"
+        return None
+
+    def _free_tokens(self, question: Question) -> float:
+        """Tokens of all segments that may be fillers for a question; from a sample when there are many."""
+        others = self._sample[self._store.document[self._sample] != question.document]
+        is_banned = self._ban(question)
+        free = [int(self._store.n_tokens[i]) for i in others.tolist() if not is_banned(i)]
+        # two long segments less: the last fillers are chosen among those that fit
+        return sum(free) * len(self._pool.ids) / max(1, len(self._sample)) - 2 * self._pool.common_lengths[1]
 
     def plan(self, questions: Sequence[Question], rng: np.random.Generator) -> Iterator[Example]:
         """One example a question, in random order.
@@ -63,16 +83,21 @@ class ExamplePlanner:
         for i in rng.permutation(len(questions)).tolist():
             yield self._plan_one(questions[i], rng)
 
-    def _plan_one(self, question: Question, rng: np.random.Generator) -> Example:
-        need = self.need(question)
-        target = draw_target(need, self._lengths.min, self._lengths.max, rng)
-        budget = target - need
+    def _ban(self, question: Question) -> Callable[[int], bool]:
+        """Tells of a segment whether it holds a text that must not stand in a filler."""
         exclusive = [text.casefold() for text in question.exclusive]
 
         def is_banned(segment: int) -> bool:
             folded = self._folded(segment)
             return any(text in folded for text in exclusive)
 
+        return is_banned
+
+    def _plan_one(self, question: Question, rng: np.random.Generator) -> Example:
+        need = self.need(question)
+        target = draw_target(need, self._lengths.min, self._lengths.max, rng)
+        budget = target - need
+        is_banned = self._ban(question)
         for tried in range(FILLER_TRIES):
             fillers = fill(self._pool, budget, question.document, is_banned, rng)
             order = shuffled(question.segment_ids, fillers, rng)

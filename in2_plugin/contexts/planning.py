@@ -78,13 +78,13 @@ def fill(
             break
         if pool.n_tokens[place] <= left - low and may_stand(place):
             take(place)
+    while (best := _best_fit(pool, left, may_stand, rng)) is not None:
+        take(best)
     if left > by_length:
         raise NotEnoughSegments(
             f"a context needs {budget:,} tokens of filler, but the corpus holds only {budget - left:,} that may "
             "stand beside its question; add text to the corpus or lower lengths.max"
         )
-    while (best := _best_fit(pool, left, may_stand, rng)) is not None:
-        take(best)
     return chosen
 
 

@@ -1,23 +1,29 @@
 """Make a tiny Mistral from scratch, with a tokenizer of its own: `python make_model.py FOLDER [TEXTS]`.
 
-For trying the whole way on a laptop; it knows nothing before training. Two layers, about 0.6M parameters, random
-weights from a fixed seed, a byte-level BPE of 2,000 pieces trained on the corpus, Mistral's turn format.
+For trying the whole way on a laptop. Three layers, about 0.6M parameters, a byte-level BPE of 1,000 pieces trained on
+the corpus, Mistral's turn format. It has never seen language: its only lesson is a warm-up of a few minutes in copying
+random pieces, because a model of this size picks that up from text only after hours. Not being able to copy, it could
+not show in ten minutes what IN2 data teaches: where to copy from. `--no-warm-up` leaves it random.
 """
 
 import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from in2_plugin.config import CorpusConfig, Source
 from in2_plugin.corpus.readers import read_documents
 
-VOCABULARY = 2_000
+VOCABULARY = 1_000
 WINDOW = 1_024
 DOCUMENTS = 20_000
 """Documents that the tokenizer is trained on, at most."""
+WARM_UP_STAGES = ((3, 8, 96), (3, 12, 64), (5, 16, 28), (8, 24, 12), (12, 24, 8))
+"""Pieces a sequence, tokens a piece, sequences a batch; the next stage begins when 85% is copied right."""
+WARM_UP_STEPS = 900
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{% if message['role'] == 'user' %}[INST] {{ message['content'] }} [/INST]"
@@ -40,7 +46,36 @@ def train_tokenizer(texts: Iterator[str]) -> Tokenizer:
     return tokenizer
 
 
-def main(folder: str, corpus: str | None = None) -> None:
+def warm_up(model: Any) -> None:
+    """Teach copying: random pieces, then the same pieces in another order, with loss on the second half."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.0, betas=(0.9, 0.98))
+    stage, copied = 0, 0.0
+    for step in range(WARM_UP_STEPS):
+        pieces, tokens, batch = WARM_UP_STAGES[stage]
+        first = torch.randint(VOCABULARY, (batch, pieces, tokens))
+        order = torch.stack([torch.randperm(pieces) for _ in range(batch)])
+        second = first[torch.arange(batch)[:, None], order]
+        sequence = torch.cat([first, second], 1).reshape(batch, -1)
+        logits = model(sequence, logits_to_keep=pieces * tokens).logits[:, :-1]
+        wanted = sequence[:, pieces * tokens + 1 :]
+        loss = cross_entropy(logits.flatten(0, 1), wanted.flatten())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        copied = 0.9 * copied + 0.1 * (logits.argmax(-1) == wanted).float().mean().item()
+        if step % 50 == 49:
+            print(f"warm-up {step + 1}: {pieces} pieces of {tokens} tokens, {copied:.0%} copied right", flush=True)
+        if copied > 0.85:
+            if stage == len(WARM_UP_STAGES) - 1:
+                return
+            stage, copied = stage + 1, 0.0
+
+
+def main(folder: str, corpus: str | None = None, with_warm_up: bool = True) -> None:
     """Write model and tokenizer to `folder`."""
     import torch
     from transformers import MistralConfig, MistralForCausalLM, PreTrainedTokenizerFast
@@ -63,7 +98,7 @@ def main(folder: str, corpus: str | None = None) -> None:
             vocab_size=VOCABULARY,
             hidden_size=128,
             intermediate_size=256,
-            num_hidden_layers=2,
+            num_hidden_layers=3,
             num_attention_heads=4,
             num_key_value_heads=4,
             max_position_embeddings=WINDOW,
@@ -74,6 +109,8 @@ def main(folder: str, corpus: str | None = None) -> None:
             pad_token_id=None,
         )
     )
+    if with_warm_up:
+        warm_up(model)
     Path(folder).mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)
@@ -81,4 +118,5 @@ def main(folder: str, corpus: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    arguments = [argument for argument in sys.argv[1:] if argument != "--no-warm-up"]
+    main(*arguments[:2], with_warm_up="--no-warm-up" not in sys.argv)

@@ -11,7 +11,7 @@ export AXOLOTL_DO_NOT_TRACK=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 probe() {
     lm_eval --model hf --model_args "pretrained=$1,dtype=float32,max_length=1024" --tasks val_probe \
-        --apply_chat_template --metadata '{"probe_length": 512, "probe_sets": 4}' \
+        --apply_chat_template --metadata '{"probe_length": 576, "probe_sets": 16, "probe_spans": 4}' \
         --batch_size 16 --device cpu --output_path "$2"
 }
 

@@ -89,6 +89,24 @@ def test_row_groups_are_bounded(built):
     assert all(metadata.row_group(i).num_rows <= 1_000 for i in range(metadata.num_row_groups))
 
 
+@pytest.mark.parametrize(
+    ("exclusive", "lengths", "expected"),
+    [
+        ((), Lengths(min=4_000, max=8_000), None),
+        (("e",), Lengths(min=4_000, max=8_000), "too little of the corpus may stand beside it"),
+        ((), Lengths(min=4_000, max=80_000), "too little of the corpus may stand beside it"),
+        ((), Lengths(min=10, max=60), "longer than lengths.max"),
+    ],
+)
+def test_objections(documents, mistral, tmp_path, exclusive, lengths, expected):
+    store = build_store(
+        documents[:20], tmp_path, mistral, segment_tokens=128, paper_exact=False, rng=np.random.default_rng(0)
+    )
+    planner = ExamplePlanner(store, Renderer(store, mistral, make_template("chat", mistral)), lengths)
+    said = planner.objection(Question(Kind.FINE_GRAINED, "f", "Q?", "A.", 0, (0,), (0,), exclusive, "test"))
+    assert said is None if expected is None else expected in str(said)
+
+
 def test_a_corpus_too_small_for_the_lengths_says_so(documents, mistral, tmp_path):
     store = build_store(
         documents[:2], tmp_path, mistral, segment_tokens=128, paper_exact=False, rng=np.random.default_rng(0)

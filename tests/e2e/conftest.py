@@ -11,7 +11,7 @@ from e2e_run import SMOKE, run
 def workshop(tmp_path_factory) -> Path:
     """A folder with `model/`, `build.yml` and the finished dataset `data/in2`."""
     folder = tmp_path_factory.mktemp("workshop")
-    run(sys.executable, SMOKE / "make_model.py", "model", cwd=folder)
+    run(sys.executable, SMOKE / "make_model.py", "model", "--no-warm-up", cwd=folder)
     (folder / "build.yml").write_text(
         "output: data/in2\ntokenizer: model\n"
         "corpus: {segment_tokens: 32, sources: [{path: 'bundled:python-docs', limit: 300}]}\n"
