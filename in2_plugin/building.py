@@ -37,7 +37,7 @@ from in2_plugin.corpus.joining import Joining
 from in2_plugin.corpus.readers import read_documents
 from in2_plugin.corpus.store import SegmentStore, build_store
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
-from in2_plugin.errors import ConfigError
+from in2_plugin.errors import ConfigError, TokenizerMismatch
 from in2_plugin.questions import Kind, Question
 from in2_plugin.questions.collection import collect, passages
 from in2_plugin.questions.extractive import ExtractiveWriter
@@ -66,10 +66,12 @@ def build_dataset(config: BuildConfig, progress: Progress, restart: bool = False
     """
     folder = config.output
     _claim(folder, config, restart)
-    if (folder / "manifest.json").exists():
-        progress.say(f"{folder} is complete already")
-        return read_manifest(folder)
     tokenizer = load_tokenizer(config.tokenizer)
+    if (folder / "manifest.json").exists():
+        manifest = read_manifest(folder)
+        _refuse_changed_tokenizer(config, manifest.tokenizer_fingerprint, tokenizer)
+        progress.say(f"{folder} is complete already")
+        return manifest
     template = make_template(config.template, tokenizer)
     store = _segments(config, tokenizer, progress)
     renderer = Renderer(store, tokenizer, template)
@@ -105,7 +107,10 @@ def build_dataset(config: BuildConfig, progress: Progress, restart: bool = False
 
 def _claim(folder: Path, config: BuildConfig, restart: bool) -> None:
     """Make sure that the folder is empty or belongs to this build file, and mark it as such."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        raise ConfigError(f"{folder}: cannot be made ({failure.strerror}); give another `output`") from None
     record, wanted = folder / "build.json", config.model_dump(mode="json")
     if record.exists() and not restart:
         found = json.loads(record.read_text(encoding="utf-8"))
@@ -134,10 +139,20 @@ def _first_difference(found: Any, wanted: Any, key: str = "") -> tuple[str, Any,
     return None if found == wanted else (key, found, wanted)
 
 
+def _refuse_changed_tokenizer(config: BuildConfig, built: str, tokenizer: ModelTokenizer) -> None:
+    if built != tokenizer.fingerprint():
+        raise TokenizerMismatch(
+            f"{config.output}: was begun with another tokenizer under the name {config.tokenizer}; "
+            "run `in2 build --restart` to replace it"
+        )
+
+
 def _segments(config: BuildConfig, tokenizer: ModelTokenizer, progress: Progress) -> SegmentStore:
     folder = config.output / "segments"
     if (folder / "store.json").exists():
-        return SegmentStore(folder)
+        store = SegmentStore(folder)
+        _refuse_changed_tokenizer(config, store.facts.tokenizer, tokenizer)
+        return store
     documents = read_documents(config.corpus.sources)
     with progress.stage("cutting documents into segments", None) as step:
         store = build_store(

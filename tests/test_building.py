@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from conftest import Quiet, small_config
 from in2_plugin.building import build_dataset
 from in2_plugin.contexts.dataset import IN2Dataset, read_manifest
 from in2_plugin.contexts.tables import read_rows
-from in2_plugin.errors import ConfigError, NotEnoughQuestions
+from in2_plugin.errors import ConfigError, NotEnoughQuestions, TokenizerMismatch
 
 FILES = ["build.json", "manifest.json", "README.md", "questions.parquet", "rejected.parquet", "examples.parquet"]
 STORE = ["segments.arrow", "documents.arrow", "ids.bin", "offsets.bin", "store.json"]
@@ -65,6 +66,26 @@ def test_restart_replaces(mistral_folder, tmp_path):
     manifest = build_dataset(small_config(folder, mistral_folder, **tiny, seed=9), Quiet(), restart=True)
     assert manifest.build["seed"] == 9
     assert read_manifest(folder).build["seed"] == 9
+
+
+def test_a_tokenizer_that_changed_under_its_name_is_noticed(built, mistral_folder, qwen_folder, tmp_path):
+    model, folder = tmp_path / "model", tmp_path / "in2"
+    shutil.copytree(mistral_folder, model)
+    shutil.copytree(built, folder)
+    (folder / "build.json").write_text(json.dumps(small_config(folder, model).model_dump(mode="json")))
+    build_dataset(small_config(folder, model), Quiet())
+    shutil.copytree(qwen_folder, model, dirs_exist_ok=True)
+    for unfinished in (False, True):
+        if unfinished:
+            (folder / "manifest.json").unlink()
+        with pytest.raises(TokenizerMismatch, match="another tokenizer under the name"):
+            build_dataset(small_config(folder, model), Quiet())
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(mistral_folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be made"):
+        build_dataset(small_config(tmp_path / "file/in2", mistral_folder), Quiet())
 
 
 def test_a_folder_of_something_else_is_not_touched(mistral_folder, tmp_path):

@@ -29,7 +29,11 @@ def build(
         "corpus.sources": list(corpus) if corpus else None,
     }
     config = load_build_file(build_file, {key: value for key, value in overrides.items() if value is not None})
-    manifest = build_dataset(config, make_progress(sys.stdout), restart)
+    try:
+        manifest = build_dataset(config, make_progress(sys.stdout), restart)
+    except KeyboardInterrupt:
+        typer.echo("stopped; run the same command again to go on", err=True)
+        raise typer.Exit(130) from None
     typer.echo(
         f"{config.output}: {manifest.examples:,} examples, {manifest.counts['tokens']:,} tokens, "
         f"the longest {manifest.longest:,}; train with `sequence_len` of at least that"

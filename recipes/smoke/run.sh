@@ -29,5 +29,5 @@ axolotl train axolotl.yml
 say "5/7 VAL probes after training"
 probe out results/after
 say "6/7 the report"
-in2 report results/before results/after -o report.html
+in2 report results/before results/after --label before --label after -o report.html
 say "7/7 done: open $(pwd)/report.html"
