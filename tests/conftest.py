@@ -10,9 +10,10 @@ from transformers import AutoTokenizer
 sys.path.insert(0, str(Path(__file__).parent))
 
 import tokenizers_for_tests as vocabularies
+from builds import Quiet, small_config
 
 from in2_plugin.building import build_dataset
-from in2_plugin.config import BuildConfig, CorpusConfig
+from in2_plugin.config import CorpusConfig
 from in2_plugin.contexts.dataset import IN2Dataset
 from in2_plugin.corpus.readers import Document, read_documents
 from in2_plugin.corpus.tokenizer import ModelTokenizer
@@ -21,23 +22,6 @@ MISTRAL_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
     "{% else %} {{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
 )
-
-
-class Quiet:
-    """A build's progress, kept for tests to read."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.stages: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    def stage(self, name: str, total: int | None):
-        from contextlib import nullcontext
-
-        self.stages.append(name)
-        return nullcontext(lambda steps: None)
 
 
 @pytest.fixture(scope="session")
@@ -74,18 +58,6 @@ def qwen_folder(tmp_path_factory, documents) -> Path:
 @pytest.fixture(scope="session")
 def qwen(qwen_folder) -> ModelTokenizer:
     return ModelTokenizer(AutoTokenizer.from_pretrained(qwen_folder))
-
-
-def small_config(output: Path, tokenizer: Path, **changes: object) -> BuildConfig:
-    """A build of a hundred examples of 512 to 2,048 tokens from the first bundled documents."""
-    values = {
-        "output": str(output),
-        "tokenizer": str(tokenizer),
-        "corpus": {"sources": [{"path": "bundled:python-docs", "limit": 400}]},
-        "mixture": {"fine_grained": 70, "integration": 30},
-        "lengths": {"min": 512, "max": 2_048},
-    }
-    return BuildConfig.parse({**values, **changes}, "test")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Quiet, small_config
+from builds import Quiet, small_config
 
 from in2_plugin.building import build_dataset
 from in2_plugin.contexts.dataset import IN2Dataset, read_manifest
@@ -155,7 +155,7 @@ def test_a_chinese_corpus_of_ones_own_files(qwen_folder, qwen, tmp_path):
 
 CHILD = """
 import sys
-from conftest import Quiet, small_config
+from builds import Quiet, small_config
 from in2_plugin.building import build_dataset
 print("started", flush=True)
 class Loud(Quiet):

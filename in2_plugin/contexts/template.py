@@ -11,11 +11,9 @@ from typing import Literal
 
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.errors import TokenizerError
+from in2_plugin.instruction import BEFORE_CONTEXT, BEFORE_QUESTION
 
-INSTRUCTION = (
-    "Below is a context and an instruction. Based on the information provided in the context, "
-    "write a response for the instruction.\n\n### Context:\n{context}\n\n### Instruction:\n{question}"
-)
+INSTRUCTION = f"{BEFORE_CONTEXT}{{context}}{BEFORE_QUESTION}{{question}}"
 # Found again in the rendered conversation, so they must survive a template's trimming.
 _CONTEXT, _QUESTION, _ANSWER = "@@in2-context@@", "@@in2-question@@", "@@in2-answer@@"
 

@@ -5,11 +5,7 @@ The context stands before the question in both, so that all questions of a conte
 
 from dataclasses import dataclass
 
-_OPENING = (
-    "Below is a context and an instruction. Based on the information provided in the context, write a response for "
-    "the instruction.\n\n### Context:\n"
-)
-_QUESTION = "\n\n### Instruction:\n"
+from in2_plugin.instruction import BEFORE_CONTEXT, BEFORE_QUESTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +27,6 @@ class Template:
 
 
 TEMPLATES = {
-    "plain": Template(_OPENING, _QUESTION, "", takes_chat_template=True),
-    "film": Template("[INST] " + _OPENING, _QUESTION, " [/INST]", takes_chat_template=False),
+    "plain": Template(BEFORE_CONTEXT, BEFORE_QUESTION, "", takes_chat_template=True),
+    "film": Template("[INST] " + BEFORE_CONTEXT, BEFORE_QUESTION, " [/INST]", takes_chat_template=False),
 }

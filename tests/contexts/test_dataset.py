@@ -4,7 +4,7 @@ import shutil
 
 import datasets
 import pytest
-from conftest import Quiet, small_config
+from builds import Quiet, small_config
 
 from in2_plugin.building import build_dataset
 from in2_plugin.contexts.dataset import IN2Dataset, read_manifest

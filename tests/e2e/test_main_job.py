@@ -23,6 +23,7 @@ def test_from_text_to_report(workshop, tmp_path):
     config = yaml.safe_load((SMOKE / "axolotl.yml").read_text())
     config |= {
         "datasets": [{"path": "data/in2", "type": "in2"}],
+        "sequence_len": 512,
         "max_steps": 20,
         "micro_batch_size": 4,
         "num_epochs": 9,
