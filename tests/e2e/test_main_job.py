@@ -25,6 +25,7 @@ def test_from_text_to_report(workshop, tmp_path):
         "datasets": [{"path": "data/in2", "type": "in2"}],
         "sequence_len": 512,
         "max_steps": 20,
+        "logging_steps": 5,
         "micro_batch_size": 4,
         "num_epochs": 9,
     }
