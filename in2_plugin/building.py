@@ -43,6 +43,8 @@ from in2_plugin.questions.collection import collect, passages
 from in2_plugin.questions.extractive import ExtractiveWriter
 from in2_plugin.sealing import seal_json, seal_text
 
+STAGES = ("manifest.json", "segments/store.json", "questions.parquet", "examples.parquet")
+"""Each exists only when its stage is finished; a folder without any of them may change its build file."""
 CHECKED_EXAMPLES = 32
 """Examples whose ids are compared with those of their rendered text, besides the check of the store itself."""
 
@@ -112,7 +114,7 @@ def _claim(folder: Path, config: BuildConfig, restart: bool) -> None:
     except OSError as failure:
         raise ConfigError(f"{folder}: cannot be made ({failure.strerror}); give another `output`") from None
     record, wanted = folder / "build.json", config.model_dump(mode="json")
-    if record.exists() and not restart:
+    if not restart and any((folder / name).exists() for name in STAGES):
         found = json.loads(record.read_text(encoding="utf-8"))
         if difference := _first_difference(found, wanted):
             key, old, new = difference
@@ -123,7 +125,7 @@ def _claim(folder: Path, config: BuildConfig, restart: bool) -> None:
         return
     if not record.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder}: is not empty and not an IN2 dataset; give another `output`")
-    for name in ("manifest.json", "segments/store.json", "questions.parquet", "examples.parquet"):
+    for name in STAGES:
         (folder / name).unlink(missing_ok=True)
     seal_json(record, wanted)
 

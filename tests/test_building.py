@@ -13,7 +13,7 @@ from builds import Quiet, small_config
 from in2_plugin.building import build_dataset
 from in2_plugin.contexts.dataset import IN2Dataset, read_manifest
 from in2_plugin.contexts.tables import read_rows
-from in2_plugin.errors import ConfigError, NotEnoughQuestions, TokenizerMismatch
+from in2_plugin.errors import ConfigError, CorpusError, NotEnoughQuestions, TokenizerMismatch
 
 FILES = ["build.json", "manifest.json", "README.md", "questions.parquet", "rejected.parquet", "examples.parquet"]
 STORE = ["segments.arrow", "documents.arrow", "ids.bin", "offsets.bin", "store.json"]
@@ -86,6 +86,14 @@ def test_a_place_that_cannot_be_written_is_one_sentence(mistral_folder, tmp_path
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be made"):
         build_dataset(small_config(tmp_path / "file/in2", mistral_folder), Quiet())
+
+
+def test_a_build_that_failed_before_any_stage_may_be_corrected(mistral_folder, tmp_path):
+    wrong = small_config(tmp_path / "in2", mistral_folder, corpus={"sources": ["nothere.txt"]})
+    with pytest.raises(CorpusError, match="no such file"):
+        build_dataset(wrong, Quiet())
+    tiny = {"mixture": {"fine_grained": 5, "integration": 0}, "lengths": {"min": 300, "max": 600}}
+    assert build_dataset(small_config(tmp_path / "in2", mistral_folder, **tiny), Quiet()).examples == 5
 
 
 def test_a_folder_of_something_else_is_not_touched(mistral_folder, tmp_path):

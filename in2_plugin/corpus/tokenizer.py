@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,8 @@ def load_tokenizer(name: str) -> ModelTokenizer:
     Raises:
         TokenizerError: it cannot be found or has no fast backend.
     """
+    if name.startswith(("/", "./", "../", "~")) and not Path(name).expanduser().is_dir():
+        raise TokenizerError(f"tokenizer `{name}`: there is no such folder; give the folder or hub name of a model")
     from transformers import AutoTokenizer
 
     try:
@@ -107,6 +110,7 @@ def load_tokenizer(name: str) -> ModelTokenizer:
     except Exception as failure:  # transformers raises OSError, ValueError, KeyError and others here
         reason = str(failure).strip().splitlines()
         raise TokenizerError(
-            f"tokenizer `{name}` cannot be loaded: {reason[0] if reason else type(failure).__name__}"
+            f"tokenizer `{name}` cannot be loaded ({reason[0] if reason else type(failure).__name__}); "
+            "give the folder or hub name of a model"
         ) from None
     return ModelTokenizer(pretrained)

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import tokenizers_for_tests as vocabularies
+from transformers import AutoTokenizer
+
+from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
+from in2_plugin.errors import TokenizerError
+
+
+def test_ids_are_those_of_sentencepiece():
+    """The vocabulary for tests is the real one: same ids as the SentencePiece model it is made from."""
+    from importlib import resources
+
+    import sentencepiece
+
+    path = resources.files("mistral_common") / "data/tokenizer.model.v1"
+    model = sentencepiece.SentencePieceProcessor(model_file=str(path))
+    for text in ("Hello world.", "x\n  indented: déjà vu", "语言模型", "1,234.5 %"):
+        assert vocabularies.mistral().encode(text, add_special_tokens=False).ids == model.encode(text)
+
+
+def test_counts_ids_and_offsets_agree(mistral):
+    text = "A context, a question."
+    encoding = mistral.encode(text)
+    assert mistral.ids([text]) == [encoding.ids]
+    assert mistral.count([text, ""]) == [len(encoding.ids), 0]
+    assert encoding.offsets[-1][1] == len(text)
+
+
+def test_no_special_token_is_added_and_those_in_the_text_are_seen(mistral):
+    assert mistral.ids(["</s>"]) == [[2]]
+    assert mistral.has_special_token("an </s> inside")
+    assert not mistral.has_special_token("a </ s> outside")
+
+
+def test_the_tokenizer_that_is_wrapped_is_left_as_it_was(mistral_folder):
+    pretrained = AutoTokenizer.from_pretrained(mistral_folder)
+    pretrained(["a b c d"], truncation=True, max_length=2)
+    assert len(ModelTokenizer(pretrained).ids(["a b c d"])[0]) == 4
+    assert pretrained.backend_tokenizer.truncation is not None
+
+
+def test_small_vocabularies_take_two_bytes_an_id(mistral, qwen):
+    assert mistral.id_type == qwen.id_type == np.dtype(np.uint16)
+
+
+def test_fingerprint_is_of_the_vocabulary(mistral, qwen, mistral_folder):
+    again = AutoTokenizer.from_pretrained(mistral_folder)
+    again.add_tokens(["<extra>"])
+    assert ModelTokenizer(again).fingerprint() == mistral.fingerprint() != qwen.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("/no/such/folder", "there is no such folder"),
+        ("./none", "there is no such folder"),
+        ("no one/at all", "cannot be loaded"),
+    ],
+)
+def test_a_tokenizer_that_is_not_there_is_one_sentence(name, expected):
+    with pytest.raises(TokenizerError) as caught:
+        load_tokenizer(name)
+    said = str(caught.value)
+    assert expected in said and name in said and "\n" not in said and "give the folder or hub name" in said
+
+
+def test_a_folder_without_a_tokenizer_is_one_sentence(tmp_path):
+    with pytest.raises(TokenizerError, match="cannot be loaded"):
+        load_tokenizer(str(tmp_path))
+
+
+def test_a_slow_tokenizer_is_refused():
+    class Slow:
+        name_or_path = "old/model"
+        is_fast = False
+
+    with pytest.raises(TokenizerError, match=r"old/model: has no fast tokenizer.*add a tokenizer\.json"):
+        ModelTokenizer(Slow())
