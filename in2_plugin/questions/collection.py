@@ -32,7 +32,8 @@ def passages(store: SegmentStore, kind: Kind, lengths: Lengths, rng: np.random.G
 
     A fine-grained passage is a usable segment. An integration passage is a document of two or more segments (paper,
     equation 2); of a document that is longer than `lengths.max` it is a random run of its segments, of two or more
-    and at most half of `lengths.min` tokens. Segments that may not be used break a run.
+    and at most half of `lengths.min` tokens, and it is offered as often as `lengths.max` goes into it. Segments that
+    may not be used break a run.
     """
     draw_all = _segments if kind is Kind.FINE_GRAINED else _documents
     for draw in range(MAX_DRAWS):
@@ -47,8 +48,11 @@ def _segments(store: SegmentStore, lengths: Lengths, rng: np.random.Generator, d
 
 
 def _documents(store: SegmentStore, lengths: Lengths, rng: np.random.Generator, draw: int) -> Iterator[Passage]:
+    tokens = np.bincount(store.document, weights=store.n_tokens, minlength=store.facts.documents)
     several = np.flatnonzero(np.asarray(store.documents["n_segments"]) > 1)
-    for document in map(int, rng.permutation(several.astype(np.uint32))):
+    # a book counts as the many texts that could be cut from it
+    times = np.maximum(1, tokens[several] // lengths.max).astype(np.int64)
+    for document in map(int, rng.permutation(np.repeat(several, times).astype(np.uint32))):
         ids = _whole_or_run(store, document, lengths, rng)
         if len(ids) > 1:
             yield Passage(Kind.INTEGRATION, document, tuple(ids), tuple(store.texts(ids)), draw)

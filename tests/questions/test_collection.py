@@ -61,7 +61,10 @@ def test_of_a_long_document_a_run_of_segments_is_offered(store):
         assert passage.segment_ids == tuple(range(passage.segment_ids[0], passage.segment_ids[-1] + 1))
         assert len(passage.segment_ids) == 2 or store.n_tokens[list(passage.segment_ids)].sum() <= 100
         assert set(store.document[list(passage.segment_ids)]) == {passage.document}
-    assert len({p.segment_ids for p in offered}) > 12
+    tokens = np.bincount(store.document, weights=store.n_tokens)[:6]
+    assert (tokens > 220).all()
+    # a run that would begin with a document's last segment is not offered
+    assert 0.5 * MAX_DRAWS * (tokens // 220).sum() < len(offered) <= MAX_DRAWS * (tokens // 220).sum()
 
 
 def test_a_document_with_an_unusable_segment_is_offered_without_it(mistral, tmp_path):
