@@ -2,8 +2,8 @@
 
 For trying the whole way on a laptop. Three layers, about 0.6M parameters, a byte-level BPE of 1,000 pieces trained on
 the corpus, Mistral's turn format. It has never seen language: its only lesson is a warm-up of a few minutes in copying
-random pieces, because a model of this size picks that up from text only after hours. Not being able to copy, it could
-not show in ten minutes that it learns anything from IN2 data, which teaches where to copy from. `--no-warm-up` leaves it random.
+random pieces, because a model of this size picks that up from text only after hours, and IN2 data teaches where to
+copy from. `--no-warm-up` leaves it random.
 """
 
 import sys
