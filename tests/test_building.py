@@ -174,6 +174,7 @@ build_dataset(small_config(sys.argv[1], sys.argv[2]), Loud())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["cutting documents", "writing fine-grained", "writing integration", "placing"])
 def test_a_killed_build_is_finished_by_the_next(built, mistral_folder, tmp_path, stage):
     folder = tmp_path / "in2"
