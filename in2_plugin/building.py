@@ -26,8 +26,6 @@ from in2_plugin.contexts.tables import (
     EXAMPLES,
     QUESTIONS,
     REJECTED,
-    example_row,
-    question_row,
     read_rows,
     rejection_row,
     write_rows,
@@ -195,7 +193,7 @@ def _questions(config: BuildConfig, store: SegmentStore, planner: ExamplePlanner
         questions += collected.questions
         rejected += map(rejection_row, collected.rejections)
     write_rows(config.output / "rejected.parquet", rejected, REJECTED)
-    write_rows(path, map(question_row, questions), QUESTIONS)
+    write_rows(path, map(asdict, questions), QUESTIONS)
     progress.say(
         f"{len(questions):,} questions by {writer.name}; {len(rejected):,} passages gave none (rejected.parquet)"
     )
@@ -218,7 +216,7 @@ def _examples(config: BuildConfig, planner: ExamplePlanner, questions: list[Ques
                 step(1)
                 yield example
 
-        planned = write_rows(path, map(example_row, counted()), EXAMPLES)
+        planned = write_rows(path, map(asdict, counted()), EXAMPLES)
     progress.say(f"{planned:,} examples of {config.lengths.min:,} to {config.lengths.max:,} tokens")
 
 

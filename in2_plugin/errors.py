@@ -21,10 +21,6 @@ class In2Error(Exception):
     """Base of all errors; its text is one sentence for the user, never a traceback's worth."""
 
 
-class In2Warning(UserWarning):
-    """Base of all warnings of this package."""
-
-
 class ConfigError(In2Error):
     """A configuration key or value is unknown, out of bounds or contradictory."""
 

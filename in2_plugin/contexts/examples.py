@@ -60,9 +60,10 @@ class ExamplePlanner:
 
     def objection(self, question: Question) -> str | None:
         """Why no example can be made of a question, or None."""
-        if self.need(question) > self._lengths.max:
+        filler = self._lengths.max - self.need(question)
+        if filler < 0:
             return "its segments, question and answer are longer than lengths.max"
-        if self._free_tokens(question) < self._lengths.max - self.need(question):
+        if self._free_tokens(question) < filler:
             return "too little of the corpus may stand beside it for lengths.max"
         return None
 

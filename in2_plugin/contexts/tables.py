@@ -4,7 +4,6 @@ Files are sealed, written in row groups of a thousand, and the same rows give th
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from in2_plugin.contexts.examples import Example
-from in2_plugin.questions import Question, Rejection
+from in2_plugin.questions import Rejection
 from in2_plugin.sealing import seal
 
 IDS = pa.list_(pa.uint32())
@@ -66,21 +64,11 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) ->
     return count
 
 
-def question_row(question: Question) -> dict[str, Any]:
-    """A row of questions.parquet."""
-    return asdict(question)
-
-
 def rejection_row(rejection: Rejection) -> dict[str, Any]:
     """A row of rejected.parquet for a passage that gave no question."""
     passage = rejection.passage
     known = {"kind": passage.kind, "document": passage.document, "segment_ids": passage.segment_ids}
     return {**known, "reason": rejection.reason}
-
-
-def example_row(example: Example) -> dict[str, Any]:
-    """A row of examples.parquet."""
-    return asdict(example)
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
