@@ -4,19 +4,20 @@ Invariants: the manifest is written last; a stage that is sealed is not done aga
 again; a folder of another build file is never written into. The same build file and seed give the same bytes.
 """
 
+import errno
 import hashlib
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pyarrow.parquet as pq
 
 import in2_plugin
+from in2_plugin.claiming import Change, claim, refuse_foreign
 from in2_plugin.config import BuildConfig
 from in2_plugin.contexts.card import dataset_card
 from in2_plugin.contexts.dataset import FORMAT, Manifest, read_manifest
@@ -26,6 +27,8 @@ from in2_plugin.contexts.tables import (
     EXAMPLES,
     QUESTIONS,
     REJECTED,
+    RowWriter,
+    StoredQuestions,
     read_rows,
     rejection_row,
     write_rows,
@@ -36,13 +39,13 @@ from in2_plugin.corpus.readers import read_documents
 from in2_plugin.corpus.store import SegmentStore, build_store
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.errors import ConfigError, TokenizerMismatch
-from in2_plugin.questions import Kind, Question
+from in2_plugin.folder_lock import folder_lock
+from in2_plugin.questions import Kind, Question, QuestionWriter
 from in2_plugin.questions.collection import collect, passages
-from in2_plugin.questions.extractive import ExtractiveWriter
+from in2_plugin.questions.writers import open_writer
 from in2_plugin.sealing import seal_json, seal_text
 
-STAGES = ("manifest.json", "segments/store.json", "questions.parquet", "examples.parquet")
-"""Each exists only when its stage is finished; a folder without any of them may change its build file."""
+CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
 CHECKED_EXAMPLES = 32
 """Examples whose ids are compared with those of their rendered text, besides the check of the store itself."""
 
@@ -50,22 +53,45 @@ CHECKED_EXAMPLES = 32
 class Progress(Protocol):
     """How a build tells what it is doing; the command line shows bars or plain lines."""
 
-    def stage(self, name: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
-        """Announce a stage; the context gives a function that takes steps done since it was last called."""
+    def stage(
+        self, name: str, total: int | None, detail: Callable[[], str] | None = None
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """Announce a stage; the context gives a function that takes steps done since it was last called.
+
+        `detail` gives a line about how the stage is getting on, whenever it is asked.
+        """
 
     def say(self, line: str) -> None:
         """Show one line of result."""
 
 
-def build_dataset(config: BuildConfig, progress: Progress, restart: bool = False) -> Manifest:
+def build_dataset(config: BuildConfig, progress: Progress, change: Change = Change.REFUSE) -> Manifest:
     """Build the dataset of a build file, or finish an interrupted build of it.
 
     Raises:
-        ConfigError: the output folder holds a dataset of another build file.
-        In2Error: the corpus cannot be read, or does not hold what the mixture and lengths ask for.
+        ConfigError: the output folder holds a dataset of another build file, or cannot be written.
+        FolderBusy: another process works on it.
+        In2Error: the corpus cannot be read or does not hold what the mixture and lengths ask for, or the endpoint
+            cannot be asked.
     """
     folder = config.output
-    _claim(folder, config, restart)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        refuse_foreign(folder)
+        with folder_lock(folder):
+            claim(folder, config, change)
+            return _build(config, progress)
+    except OSError as failure:
+        if failure.errno not in CANNOT_WRITE:
+            raise
+        raise ConfigError(
+            f"{folder}: cannot be written ({failure.strerror}); what was finished is kept. Make room or give another "
+            "`output`, then run again"
+        ) from failure
+
+
+def _build(config: BuildConfig, progress: Progress) -> Manifest:
+    folder = config.output
     tokenizer = load_tokenizer(config.tokenizer)
     if (folder / "manifest.json").exists():
         manifest = read_manifest(folder)
@@ -105,40 +131,6 @@ def build_dataset(config: BuildConfig, progress: Progress, restart: bool = False
     return manifest
 
 
-def _claim(folder: Path, config: BuildConfig, restart: bool) -> None:
-    """Make sure that the folder is empty or belongs to this build file, and mark it as such."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as failure:
-        raise ConfigError(f"{folder}: cannot be made ({failure.strerror}); give another `output`") from None
-    record, wanted = folder / "build.json", config.model_dump(mode="json")
-    if not restart and any((folder / name).exists() for name in STAGES):
-        found = json.loads(record.read_text(encoding="utf-8"))
-        if difference := _first_difference(found, wanted):
-            key, old, new = difference
-            raise ConfigError(
-                f"{folder}: was built with `{key}: {old}`, and the build file now says `{key}: {new}`; "
-                "give another `output`, or run `in2 build --restart` to replace it"
-            )
-        return
-    if not record.exists() and any(folder.iterdir()):
-        raise ConfigError(f"{folder}: is not empty and not an IN2 dataset; give another `output`")
-    for name in STAGES:
-        (folder / name).unlink(missing_ok=True)
-    seal_json(record, wanted)
-
-
-def _first_difference(found: Any, wanted: Any, key: str = "") -> tuple[str, Any, Any] | None:
-    """The first key, in dotted form, whose values differ."""
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        for name in [*wanted, *(name for name in found if name not in wanted)]:
-            inner = _first_difference(found.get(name), wanted.get(name), f"{key}.{name}".lstrip("."))
-            if inner:
-                return inner
-        return None
-    return None if found == wanted else (key, found, wanted)
-
-
 def _refuse_changed_tokenizer(config: BuildConfig, built: str, tokenizer: ModelTokenizer) -> None:
     if built != tokenizer.fingerprint():
         raise TokenizerMismatch(
@@ -161,7 +153,7 @@ def _segments(config: BuildConfig, tokenizer: ModelTokenizer, progress: Progress
             tokenizer,
             segment_tokens=config.corpus.segment_tokens,
             paper_exact=config.corpus.paper_exact,
-            rng=_generator(config, "segments"),
+            rng=generator(config, "segments"),
             on_document=lambda _: step(1),
         )
     facts = store.facts
@@ -177,42 +169,58 @@ def _segments(config: BuildConfig, tokenizer: ModelTokenizer, progress: Progress
     return store
 
 
-def _questions(config: BuildConfig, store: SegmentStore, planner: ExamplePlanner, progress: Progress) -> list[Question]:
+def _questions(
+    config: BuildConfig, store: SegmentStore, planner: ExamplePlanner, progress: Progress
+) -> Sequence[Question]:
     path = config.output / "questions.parquet"
     if path.exists():
-        return [_question_of(row) for row in read_rows(path)]
-    writer = ExtractiveWriter(config.seed)
-    questions: list[Question] = []
-    rejected: list[dict[str, Any]] = []
-
-    for kind in Kind:
-        wanted = int(getattr(config.mixture, kind))
-        offered = passages(store, kind, config.lengths, _generator(config, kind))
-        with progress.stage(f"writing {kind.replace('_', '-')} questions", wanted) as step:
-            collected = collect(writer, offered, kind, wanted, planner.objection, lambda step=step: step(1))  # type: ignore[misc]
-        questions += collected.questions
-        rejected += map(rejection_row, collected.rejections)
-    write_rows(config.output / "rejected.parquet", rejected, REJECTED)
-    write_rows(path, map(asdict, questions), QUESTIONS)
+        return StoredQuestions(path)
+    # sealed in this order when the block ends: questions.parquet, written last, marks the stage as finished
+    with (
+        open_writer(config, progress.say) as writer,
+        RowWriter(path, QUESTIONS) as questions,
+        RowWriter(config.output / "rejected.parquet", REJECTED) as rejected,
+    ):
+        for kind in Kind:
+            _questions_of(kind, config, store, planner, progress, writer, questions, rejected)
     progress.say(
-        f"{len(questions):,} questions by {writer.name}; {len(rejected):,} passages gave none (rejected.parquet)"
+        f"{questions.count:,} questions by {writer.name}; {rejected.count:,} turned down, with the reason, in "
+        "rejected.parquet"
     )
-    return questions
+    return StoredQuestions(path)
 
 
-def _question_of(row: dict[str, Any]) -> Question:
-    lists = {name: tuple(row[name]) for name in ("segment_ids", "gold", "exclusive")}
-    return Question(**{**row, **lists, "kind": Kind(row["kind"])})
+def _questions_of(
+    kind: Kind,
+    config: BuildConfig,
+    store: SegmentStore,
+    planner: ExamplePlanner,
+    progress: Progress,
+    writer: QuestionWriter,
+    questions: RowWriter,
+    rejected: RowWriter,
+) -> None:
+    wanted = int(getattr(config.mixture, kind))
+    offered = passages(store, kind, config.lengths, generator(config, kind))
+    with progress.stage(f"writing {kind.replace('_', '-')} questions", wanted, writer.detail) as step:
+
+        def keep(question: Question) -> None:
+            questions.add(asdict(question))
+            step(1)
+
+        collect(
+            writer, offered, kind, wanted, planner.objection, keep, lambda turned: rejected.add(rejection_row(turned))
+        )
 
 
-def _examples(config: BuildConfig, planner: ExamplePlanner, questions: list[Question], progress: Progress) -> None:
+def _examples(config: BuildConfig, planner: ExamplePlanner, questions: Sequence[Question], progress: Progress) -> None:
     path = config.output / "examples.parquet"
     if path.exists():
         return
     with progress.stage("placing questions in contexts", len(questions)) as step:
 
         def counted() -> Iterator[Example]:
-            for example in planner.plan(questions, _generator(config, "examples")):
+            for example in planner.plan(questions, generator(config, "examples")):
                 step(1)
                 yield example
 
@@ -247,6 +255,6 @@ def _ids_are_those_of_text(folder: Path, renderer: Renderer, tokenizer: ModelTok
     return True
 
 
-def _generator(config: BuildConfig, stage: str) -> np.random.Generator:
+def generator(config: BuildConfig, stage: str) -> np.random.Generator:
     """A generator of its own for each stage, so that a stage's draws do not depend on the one before."""
     return np.random.default_rng([config.seed, *stage.encode()])

@@ -6,6 +6,9 @@
     ├── CorpusError            a document source cannot be read
     ├── TokenizerError         the tokenizer or its chat template cannot be used
     │   └── TokenizerMismatch  a dataset was built for another tokenizer
+    ├── EndpointError          an endpoint cannot answer at all: unreachable, wrong key, too many errors
+    ├── WorkLogError           the work log cannot be read or written; what it holds stays safe
+    ├── FolderBusy             another process works on the folder
     ├── NotEnoughQuestions     the corpus does not yield the questions that were asked for
     ├── NotEnoughSegments      the corpus does not hold enough filler for the lengths that were asked for
     ├── DatasetError           a dataset folder is missing, unfinished or damaged
@@ -42,6 +45,18 @@ class TokenizerError(In2Error):
 
 class TokenizerMismatch(TokenizerError):
     """A dataset was built with a tokenizer or template other than the one it is used with."""
+
+
+class EndpointError(In2Error):
+    """A language model cannot be asked any further; answers so far are in the work log."""
+
+
+class WorkLogError(In2Error):
+    """The work log cannot be read or written: disk full, read-only, damaged, or of a newer version."""
+
+
+class FolderBusy(In2Error):
+    """Another process works on the same dataset folder; names it."""
 
 
 class NotEnoughQuestions(In2Error):

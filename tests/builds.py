@@ -16,7 +16,7 @@ class Quiet:
     def say(self, line: str) -> None:
         self.lines.append(line)
 
-    def stage(self, name: str, total: int | None):
+    def stage(self, name: str, total: int | None, detail=None):
         self.stages.append(name)
         return nullcontext(lambda steps: None)
 

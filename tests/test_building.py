@@ -11,6 +11,7 @@ import pytest
 from builds import Quiet, small_config
 
 from in2_plugin.building import build_dataset
+from in2_plugin.claiming import Change
 from in2_plugin.contexts.dataset import IN2Dataset, read_manifest
 from in2_plugin.contexts.tables import read_rows
 from in2_plugin.errors import ConfigError, CorpusError, NotEnoughQuestions, TokenizerMismatch
@@ -63,7 +64,7 @@ def test_restart_replaces(mistral_folder, tmp_path):
     folder = tmp_path / "in2"
     tiny = {"mixture": {"fine_grained": 5, "integration": 0}, "lengths": {"min": 300, "max": 600}}
     build_dataset(small_config(folder, mistral_folder, **tiny), Quiet())
-    manifest = build_dataset(small_config(folder, mistral_folder, **tiny, seed=9), Quiet(), restart=True)
+    manifest = build_dataset(small_config(folder, mistral_folder, **tiny, seed=9), Quiet(), change=Change.RESTART)
     assert manifest.build["seed"] == 9
     assert read_manifest(folder).build["seed"] == 9
 
@@ -167,9 +168,9 @@ from builds import Quiet, small_config
 from in2_plugin.building import build_dataset
 print("started", flush=True)
 class Loud(Quiet):
-    def stage(self, name, total):
+    def stage(self, name, total, detail=None):
         print(name, flush=True)
-        return super().stage(name, total)
+        return super().stage(name, total, detail)
 build_dataset(small_config(sys.argv[1], sys.argv[2]), Loud())
 """
 

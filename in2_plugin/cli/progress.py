@@ -1,5 +1,6 @@
 """How a stage shows what it is doing: a moving bar on a terminal, a plain line now and then elsewhere."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,45 +13,67 @@ PLAIN_INTERVAL = 10.0
 
 
 class TerminalProgress:
-    """Bars by rich."""
+    """Bars by rich, with a line below them about how it is going."""
 
     def say(self, line: str) -> None:
         print(line, flush=True)
 
     @contextmanager
-    def stage(self, name: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    def stage(
+        self, name: str, total: int | None, detail: Callable[[], str] | None = None
+    ) -> Iterator[Callable[[int], None]]:
+        from rich.console import RenderableType
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
+        from rich.text import Text
+
+        class Bars(RichProgress):
+            def get_renderables(self) -> Iterator[RenderableType]:
+                yield from super().get_renderables()
+                if detail and (line := detail()):
+                    yield Text(f"  {line}", style="dim")
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with RichProgress(*columns) as bars:
+        with Bars(*columns, refresh_per_second=4) as bars:
             task = bars.add_task(name, total=total)
             yield lambda steps: bars.advance(task, steps)
 
 
 class PlainProgress:
-    """Lines: one when a stage begins, one every ten seconds, one when it is done."""
+    """Lines: one when a stage begins, one every ten seconds whether or not anything moves, one when it is done."""
 
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
+    def __init__(self, out: TextIO, interval: float = PLAIN_INTERVAL) -> None:
+        self._out, self._interval = out, interval
 
     def say(self, line: str) -> None:
         print(line, file=self._out, flush=True)
 
     @contextmanager
-    def stage(self, name: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        done, started, shown = 0, time.monotonic(), time.monotonic()
+    def stage(
+        self, name: str, total: int | None, detail: Callable[[], str] | None = None
+    ) -> Iterator[Callable[[int], None]]:
+        done, started, over = 0, time.monotonic(), threading.Event()
 
         def step(steps: int) -> None:
-            nonlocal done, shown
+            nonlocal done
             done += steps
-            if time.monotonic() - shown >= PLAIN_INTERVAL:
-                shown = time.monotonic()
-                self.say(f"{name}: {done:,}" + (f" of {total:,}" if total is not None else ""))
+
+        def how() -> str:
+            return f" ({line})" if detail and (line := detail()) else ""
+
+        def show_now_and_then() -> None:
+            while not over.wait(self._interval):
+                self.say(f"{name}: {done:,}" + (f" of {total:,}" if total is not None else "") + how())
 
         self.say(f"{name} ...")
-        yield step
-        self.say(f"{name}: {done:,} in {time.monotonic() - started:.1f} s")
+        clock = threading.Thread(target=show_now_and_then, daemon=True)
+        clock.start()
+        try:
+            yield step
+        finally:
+            over.set()
+            clock.join()
+        self.say(f"{name}: {done:,} in {time.monotonic() - started:.1f} s{how()}")
 
 
 def make_progress(out: TextIO) -> Progress:

@@ -11,6 +11,7 @@ import yaml
 from pydantic import NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from in2_plugin.config.base import Config
+from in2_plugin.config.questions import QuestionsConfig, uncounted
 from in2_plugin.errors import ConfigError
 
 BUNDLED_CORPUS = "bundled:python-docs"
@@ -59,13 +60,6 @@ class CorpusConfig(Config):
         return value
 
 
-class QuestionsConfig(Config):
-    """Who writes the questions."""
-
-    writer: Literal["extractive"] = "extractive"
-    """`extractive` makes questions from the text itself: no endpoint, no cost, no language model."""
-
-
 class Mixture(Config):
     """How many examples of each part; the paper's full run has 1.1M and 300K of these two."""
 
@@ -100,7 +94,7 @@ class Lengths(Config):
 class BuildConfig(Config):
     """A whole build file."""
 
-    output: Path
+    output: Path = uncounted(...)
     """Folder of the dataset that is built; relative to the folder the command runs in."""
     tokenizer: str
     """Name or folder of the model to be trained: its tokenizer counts, its chat template renders."""

@@ -3,16 +3,15 @@
 Files are sealed, written in row groups of a thousand, and the same rows give the same bytes.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, overload
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from in2_plugin.questions import Rejection
-from in2_plugin.sealing import seal
+from in2_plugin.questions import Kind, Question, Rejection
+from in2_plugin.sealing import seal_part
 
 IDS = pa.list_(pa.uint32())
 QUESTIONS = pa.schema(
@@ -26,6 +25,8 @@ QUESTIONS = pa.schema(
         ("gold", IDS),
         ("exclusive", pa.list_(pa.string())),
         ("writer", pa.string()),
+        ("verified", pa.list_(pa.string())),
+        ("request", pa.string()),
     ]
 )
 REJECTED = pa.schema([*QUESTIONS, ("reason", pa.string())])
@@ -48,27 +49,74 @@ EXAMPLES = pa.schema(
 ROW_GROUP = 1_000
 
 
+class RowWriter:
+    """Writes rows one by one to a Parquet file that is sealed when the `with` block ends well."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path, self._schema = path, schema
+        self._group: list[dict[str, Any]] = []
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        part = self._path.with_name(self._path.name + ".part")
+        self._writer = pq.ParquetWriter(part, self._schema, compression="zstd")
+        return self
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Write a row; memory is bounded by one row group."""
+        self._group.append(row)
+        self.count += 1
+        if len(self._group) == ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.Table.from_pylist(self._group, schema=self._schema))
+        self._group.clear()
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None and self._group:
+            self._flush()
+        self._writer.close()
+        if kind is None:
+            seal_part(self._path)
+
+
 def write_rows(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> int:
-    """Seal a Parquet file of `rows`; returns their number. Memory is bounded by one row group."""
-    count = 0
-
-    def write(part: Path) -> None:
-        nonlocal count
-        with pq.ParquetWriter(part, schema, compression="zstd") as writer:
-            remaining = iter(rows)
-            while group := list(islice(remaining, ROW_GROUP)):
-                writer.write_table(pa.Table.from_pylist(group, schema=schema))
-                count += len(group)
-
-    seal(path, write)
-    return count
+    """Seal a Parquet file of `rows`; returns their number."""
+    with RowWriter(path, schema) as writer:
+        for row in rows:
+            writer.add(row)
+    return writer.count
 
 
 def rejection_row(rejection: Rejection) -> dict[str, Any]:
-    """A row of rejected.parquet for a passage that gave no question."""
+    """A row of rejected.parquet, with what is known of the question."""
     passage = rejection.passage
-    known = {"kind": passage.kind, "document": passage.document, "segment_ids": passage.segment_ids}
-    return {**known, "reason": rejection.reason}
+    known = {name: getattr(rejection, name) for name in ("reason", "question", "answer", "writer", "request")}
+    return {**known, "kind": passage.kind, "document": passage.document, "segment_ids": passage.segment_ids}
+
+
+class StoredQuestions(Sequence[Question]):
+    """The questions of a sealed questions.parquet, by number. Kept as one Arrow table, about 600 bytes each."""
+
+    def __init__(self, path: Path) -> None:
+        self._table = pq.read_table(path, schema=QUESTIONS).combine_chunks()
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    @overload
+    def __getitem__(self, number: int) -> Question: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Question]: ...
+    def __getitem__(self, number: int | slice) -> Question | list[Question]:
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(len(self)))]
+        if number >= len(self):
+            raise IndexError(number)
+        (row,) = self._table.slice(number, 1).to_pylist()
+        lists = {name: tuple(row[name]) for name in ("segment_ids", "gold", "exclusive", "verified")}
+        return Question(**{**row, **lists, "kind": Kind(row["kind"])})
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:

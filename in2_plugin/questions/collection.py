@@ -1,12 +1,14 @@
 """Collect the questions that a mixture asks for: passages in random order, until there are enough.
 
 Invariant: which passage comes n-th depends on the seed and the store alone, so that a longer run asks the same
-passages first. Every rejection is kept with its reason; a shortfall is an error that says how many are missing.
+passages first. Memory grows by 100 bytes a question. Every rejection is handed on with its reason; a
+shortfall is an error that says how many are missing.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from hashlib import blake2b
 
 import numpy as np
 
@@ -17,14 +19,6 @@ from in2_plugin.questions.question import Kind, Passage, Question, QuestionWrite
 
 MAX_DRAWS = 8
 """Times that a passage is offered at most; a small corpus gives several questions a segment."""
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """Questions of one kind, and what was turned down on the way."""
-
-    questions: list[Question]
-    rejections: list[Rejection]
 
 
 def passages(store: SegmentStore, kind: Kind, lengths: Lengths, rng: np.random.Generator) -> Iterator[Passage]:
@@ -78,45 +72,54 @@ def collect(
     kind: Kind,
     wanted: int,
     objection: Callable[[Question], str | None],
-    on_question: Callable[[], None],
-) -> Collected:
+    keep: Callable[[Question], None],
+    turn_down: Callable[[Rejection], None],
+) -> None:
     """Have `writer` write until there are `wanted` different questions that nobody objects to.
 
     Args:
         objection: a reason to turn a written question down, or None.
-        on_question: called for each question that is kept, for progress.
+        keep: called with each question, in order.
+        turn_down: called with each rejection, in order.
 
     Raises:
         NotEnoughQuestions: the passages ran out first; says how many are missing and the commonest reason.
     """
-    questions: list[Question] = []
-    rejections: list[Rejection] = []
-    asked: set[str] = set()
-    results = writer.write(offered) if wanted else iter(())
-    for result in results:
-        if isinstance(result, Rejection):
-            rejections.append(result)
-        elif reason := "the same question was written before" if result.question in asked else objection(result):
-            rejections.append(Rejection(_passage_of(result), reason))
-        else:
-            asked.add(result.question)
-            questions.append(result)
-            on_question()
-            if len(questions) == wanted:
-                return Collected(questions, rejections)
-    if len(questions) < wanted:
-        raise NotEnoughQuestions(_shortfall(kind, wanted, questions, rejections))
-    return Collected(questions, rejections)
+    if not wanted:
+        return
+    kept = 0
+    asked: set[bytes] = set()
+    reasons: Counter[str] = Counter()
+    with closing(writer.write(offered, lambda: wanted - kept)) as results:
+        for result in results:
+            rejection = result if isinstance(result, Rejection) else None
+            if isinstance(result, Question):
+                digest = blake2b(result.question.encode(), digest_size=12).digest()
+                reason = "the same question was written before" if digest in asked else objection(result)
+                if reason:
+                    rejection = _rejected(result, reason)
+                else:
+                    asked.add(digest)
+                    kept += 1
+                    keep(result)
+            if rejection:
+                reasons[rejection.reason] += 1
+                turn_down(rejection)
+            if kept == wanted:
+                return
+    raise NotEnoughQuestions(_shortfall(kind, wanted, kept, reasons))
 
 
-def _passage_of(question: Question) -> Passage:
-    return Passage(question.kind, question.document, question.segment_ids, (), draw=0)
+def _rejected(question: Question, reason: str) -> Rejection:
+    passage = Passage(question.kind, question.document, question.segment_ids, (), draw=0)
+    said = question.question, question.answer, question.writer, question.request
+    return Rejection(passage, reason, *said)
 
 
-def _shortfall(kind: Kind, wanted: int, questions: list[Question], rejections: list[Rejection]) -> str:
-    reasons = Counter(rejection.reason for rejection in rejections).most_common(1)
-    why = f" (most often because {reasons[0][0]}: {reasons[0][1]:,} times)" if reasons else ""
+def _shortfall(kind: Kind, wanted: int, kept: int, reasons: Counter[str]) -> str:
+    commonest = reasons.most_common(1)
+    why = f" (most often because {commonest[0][0]}: {commonest[0][1]:,} times)" if commonest else ""
     return (
-        f"mixture.{kind} asks for {wanted:,} questions, but the corpus gave {len(questions):,}, "
-        f"{wanted - len(questions):,} too few{why}; add text or lower mixture.{kind}"
+        f"mixture.{kind} asks for {wanted:,} questions, but the corpus gave {kept:,}, "
+        f"{wanted - kept:,} too few{why}; add text or lower mixture.{kind}"
     )

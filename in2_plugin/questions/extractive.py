@@ -8,12 +8,12 @@ Cost: about 0.3 ms a segment.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from in2_plugin.questions import fine_grained, integration
-from in2_plugin.questions.question import Kind, Passage, Question, Rejection
+from in2_plugin.questions.question import Kind, Passage, Question, Rejection, Results
 from in2_plugin.questions.quoting import Draft, Excerpt
 
 Form = Callable[[Excerpt, np.random.Generator], Draft | None]
@@ -43,8 +43,12 @@ class ExtractiveWriter:
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    def write(self, passages: Iterable[Passage]) -> Iterator[Question | Rejection]:
-        return map(self._write_one, passages)
+    def write(self, passages: Iterable[Passage], missing: Callable[[], int]) -> Results:
+        for passage in passages:
+            yield self._write_one(passage)
+
+    def detail(self) -> str:
+        return ""
 
     def _write_one(self, passage: Passage) -> Question | Rejection:
         # seeded by the passage alone, so that the result does not depend on what was written before it

@@ -1,6 +1,6 @@
 """What passes through the question stage: a passage goes in, a question or a rejection comes out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -44,22 +44,41 @@ class Question:
     exclusive: tuple[str, ...]
     """Texts that no filler may contain, upper or lower case: what the question quotes, and the answer."""
     writer: str
+    verified: tuple[str, ...] = ()
+    """Checks by a model that it has passed."""
+    request: str = ""
+    """Key of the call that gave it, in hexadecimal; empty where none was made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A passage that gave no question, and why."""
+    """A passage that gave no question, or a question that was turned down, and why."""
 
     passage: Passage
     reason: str
+    question: str | None = None
+    answer: str | None = None
+    writer: str | None = None
+    request: str = ""
+    """Key of the call that gave it, in hexadecimal."""
+
+
+Results = Generator[Question | Rejection, None, None]
 
 
 class QuestionWriter(Protocol):
-    """Writes questions about passages. Implementations may answer in any order, but exactly once a passage."""
+    """Writes questions about passages: at least one result for each, in the order of the passages."""
 
     @property
     def name(self) -> str:
         """Name and version; stored with every question."""
 
-    def write(self, passages: Iterable[Passage]) -> Iterator[Question | Rejection]:
-        """Take passages as fast as they can be worked on and give back one result for each."""
+    def write(self, passages: Iterable[Passage], missing: Callable[[], int]) -> Results:
+        """Take passages as fast as they can be worked on, and give back their results in order.
+
+        `missing` tells how many questions are still wanted, so that a writer that pays for each does not begin many
+        more passages than are needed. Closing the generator ends the work.
+        """
+
+    def detail(self) -> str:
+        """A line about how it is getting on; empty when there is nothing to say."""

@@ -13,7 +13,7 @@ import numpy as np
 from in2_plugin.corpus.sentences import sentence_spans
 
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1780-\u17ff"
-_UNIT = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+UNIT = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
 PIECE_UNITS = 8
 """Units quoted; VAL quotes 8 words too (paper, section 4.1)."""
 SENTENCE_UNITS = range(PIECE_UNITS + 4, 61)
@@ -83,7 +83,7 @@ def _sentences(segment: int, text: str) -> list[Sentence]:
     found = []
     for order, (start, stop) in enumerate(sentence_spans(text)):
         sentence = text[start:stop].strip()
-        units = tuple(match.span() for match in _UNIT.finditer(sentence))
+        units = tuple(match.span() for match in UNIT.finditer(sentence))
         if len(units) in SENTENCE_UNITS and "\n" not in sentence and '"' not in sentence:
             found.append(Sentence(segment, order, sentence, units))
     return found

@@ -19,16 +19,23 @@ class Scripted:
     def __init__(self, answer) -> None:
         self._answer = answer
 
-    def write(self, offered):
-        return map(self._answer, offered)
+    def write(self, offered, missing):
+        for passage in offered:
+            yield self._answer(passage)
+
+    def detail(self) -> str:
+        return ""
+
+
+def collected(answer, offered, kind, wanted, objection=lambda _: None):
+    """Questions and rejections of a collection with a scripted writer."""
+    questions, rejections = [], []
+    collect(Scripted(answer), offered, kind, wanted, objection, questions.append, rejections.append)
+    return questions, rejections
 
 
 def question(passage, text) -> Question:
     return Question(passage.kind, "f", text, "a", passage.document, passage.segment_ids, (), (), "scripted")
-
-
-def nothing_to_say(_):
-    return None
 
 
 @pytest.fixture(scope="module")
@@ -85,52 +92,67 @@ def test_segments_that_are_too_long_are_not_offered(store):
     assert list(passages(store, Kind.INTEGRATION, Lengths(min=2, max=3), np.random.default_rng(0))) == []
 
 
+def numbered(passage):
+    return question(passage, f"{passage.segment_ids}{passage.draw}")
+
+
 def test_collect_stops_at_the_number_wanted(store):
     offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
-    counted = []
-    writer = Scripted(lambda p: question(p, f"{p.segment_ids}{p.draw}"))
-    collected = collect(writer, offered, Kind.FINE_GRAINED, 9, nothing_to_say, lambda: counted.append(1))
-    assert len(collected.questions) == len(counted) == 9
+    questions, _ = collected(numbered, offered, Kind.FINE_GRAINED, 9)
+    assert len(questions) == 9
+
+
+def test_the_writer_learns_how_many_are_missing_and_is_closed_at_the_end(store):
+    told = []
+
+    class Curious(Scripted):
+        def write(self, offered, missing):
+            try:
+                for passage in offered:
+                    told.append(missing())
+                    yield self._answer(passage)
+            finally:
+                told.append("closed")
+
+    offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
+    collect(Curious(numbered), offered, Kind.FINE_GRAINED, 3, lambda _: None, lambda _: None, lambda _: None)
+    assert told == [3, 2, 1, "closed"]
 
 
 def test_a_longer_run_asks_the_same_first(store):
     def ask(n):
         offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
-        writer = Scripted(lambda p: question(p, f"{p.segment_ids}{p.draw}"))
-        return collect(writer, offered, Kind.FINE_GRAINED, n, nothing_to_say, lambda: None).questions
+        return collected(numbered, offered, Kind.FINE_GRAINED, n)[0]
 
     assert ask(12)[:5] == ask(5)
 
 
-def test_duplicates_are_kept_as_rejections(store):
+def test_duplicates_are_kept_as_rejections_with_what_they_say(store):
     offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
     texts = iter(["one", "one", "two"])
-    collected = collect(
-        Scripted(lambda p: question(p, next(texts))), offered, Kind.FINE_GRAINED, 2, nothing_to_say, lambda: None
-    )
-    assert [q.question for q in collected.questions] == ["one", "two"]
-    assert [r.reason for r in collected.rejections] == ["the same question was written before"]
+    questions, rejections = collected(lambda p: question(p, next(texts)), offered, Kind.FINE_GRAINED, 2)
+    assert [q.question for q in questions] == ["one", "two"]
+    (rejection,) = rejections
+    assert rejection.reason == "the same question was written before"
+    assert (rejection.question, rejection.answer, rejection.writer) == ("one", "a", "scripted")
 
 
 def test_objections_are_kept_as_rejections_and_others_are_asked_for(store):
     offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
-    writer = Scripted(lambda p: question(p, f"{p.segment_ids}{p.draw}"))
 
     def objection(q):
         return "an even segment" if q.segment_ids[0] % 2 == 0 else None
 
-    collected = collect(writer, offered, Kind.FINE_GRAINED, 5, objection, lambda: None)
-    assert len(collected.questions) == 5
-    assert all(q.segment_ids[0] % 2 for q in collected.questions)
-    assert {r.reason for r in collected.rejections} == {"an even segment"}
+    questions, rejections = collected(numbered, offered, Kind.FINE_GRAINED, 5, objection)
+    assert len(questions) == 5
+    assert all(q.segment_ids[0] % 2 for q in questions)
+    assert {r.reason for r in rejections} == {"an even segment"}
 
 
 def test_a_shortfall_says_how_many_are_missing_and_why(store):
     offered = passages(store, Kind.INTEGRATION, ROOMY, np.random.default_rng(0))
     with pytest.raises(NotEnoughQuestions) as caught:
-        collect(
-            Scripted(lambda p: Rejection(p, "it is dull")), offered, Kind.INTEGRATION, 5, nothing_to_say, lambda: None
-        )
+        collected(lambda p: Rejection(p, "it is dull"), offered, Kind.INTEGRATION, 5)
     said = str(caught.value)
     assert "mixture.integration asks for 5 questions, but the corpus gave 0, 5 too few" in said
     assert "it is dull: 48 times" in said
@@ -140,4 +162,4 @@ def test_none_wanted_none_asked(store):
     def never(_):
         raise AssertionError("was asked")
 
-    assert collect(Scripted(never), iter([object()]), Kind.INTEGRATION, 0, nothing_to_say, lambda: None).questions == []
+    assert collected(never, iter([object()]), Kind.INTEGRATION, 0) == ([], [])

@@ -1,0 +1,141 @@
+"""Throughput and memory of the endpoint writer, against a local server that answers after a fixed time.
+
+    python benchmarks/endpoint.py                                   # the table of docs/benchmarks.md, about five minutes
+    python benchmarks/endpoint.py --concurrency 256 --calls 10000   # one row
+
+The limit is concurrency / latency: more cannot be had from a server that takes this long. Everything is real but the
+model: prompts, the official SDK over HTTP, the work log with its syncs, the parser, the checks. Each row runs in a
+process of its own, so that its peak memory is its own; the server takes a core, too.
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+LATENCY = 0.2
+ANSWER = "a crew of fishermen from the northern islands who had lost their boats in the great storm of that winter"
+
+
+class Server(asyncio.Protocol):
+    """Answers each request after `LATENCY`, over connections that stay open."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport, self.buffer = transport, b""
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        head, found, rest = self.buffer.partition(b"\r\n\r\n")
+        if not found:
+            return
+        length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        if len(rest) < length:
+            return
+        body, self.buffer = rest[:length], rest[length:]
+        asyncio.get_running_loop().call_later(LATENCY, self.transport.write, completion(json.loads(body)))
+
+
+def completion(asked: dict) -> bytes:
+    """The response of the chat completions interface."""
+    name = asked["messages"][0]["content"].rsplit("Harbour ", 1)[1].split(" ", 1)[0]
+    text = json.dumps({"questions": [{"question": f"Who founded Harbour {name}?", "answer": ANSWER}]})
+    message = {"role": "assistant", "content": text}
+    content = {
+        "id": name, "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+        "usage": {"prompt_tokens": 400, "completion_tokens": 40, "total_tokens": 440},
+    }  # fmt: skip
+    body = json.dumps(content).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+async def serve() -> None:
+    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0, backlog=1_024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def passages() -> Iterator:
+    """Segments of about 128 tokens that differ."""
+    from in2_plugin.questions import Kind, Passage
+
+    number = 0
+    while True:
+        text = f"Harbour {number} was founded by {ANSWER}. " + "The tide comes and goes twice a day. " * 12
+        yield Passage(Kind.FINE_GRAINED, number, (number,), (text,), 0)
+        number += 1
+
+
+def measure(port: int, calls: int, concurrency: int) -> None:
+    """Write `calls` questions and print one row."""
+    from in2_plugin.config import QuestionsConfig
+    from in2_plugin.questions.model_writer import ModelWriter
+
+    endpoint = {
+        "base_url": f"http://127.0.0.1:{port}/v1", "model": "m", "api_key_env": None,
+        "concurrency": concurrency, "answer_format": "json_schema",
+    }  # fmt: skip
+    config = QuestionsConfig.parse({"writer": "endpoint", "endpoint": endpoint}, "benchmark")
+    with tempfile.TemporaryDirectory() as folder, ModelWriter(config, Path(folder) / "work.sqlite", print) as writer:
+        # connections are opened and code is warm before the clock starts
+        missing = calls + concurrency
+        results = writer.write(passages(), lambda: missing)
+        for _ in islice(results, concurrency):
+            missing -= 1
+        started, cpu = time.monotonic(), time.process_time()
+        for _ in islice(results, calls):
+            missing -= 1
+        seconds, cpu = time.monotonic() - started, time.process_time() - cpu
+        results.close()
+        rate, limit = calls / seconds, concurrency / LATENCY
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"| {calls:,} | {concurrency} | {rate:,.0f} | {limit:,.0f} | {rate / limit:.0%} | {1e3 * cpu / calls:.2f} | "
+            f"{peak:,.0f} |",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[16, 64, 256])
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        asyncio.run(serve())
+    elif arguments.port:
+        measure(arguments.port, arguments.calls[0], arguments.concurrency[0])
+    else:
+        run_all(arguments.calls, arguments.concurrency)
+
+
+def run_all(calls: list[int], concurrency: list[int]) -> None:
+    """One row for each concurrency at the middle number of calls, and one for each number of calls at the highest."""
+    server = subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True)
+    assert server.stdout
+    port = server.stdout.readline().strip()
+    middle, most = sorted(calls)[len(calls) // 2], max(concurrency)
+    rows = [(middle, at_once) for at_once in concurrency if at_once != most] + [(n, most) for n in calls]
+    print("| calls | at once | requests/s | concurrency / latency | share | CPU ms a call | peak MB |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    try:
+        for n, at_once in rows:
+            arguments = ["--port", port, "--calls", str(n), "--concurrency", str(at_once)]
+            subprocess.run([sys.executable, __file__, *arguments], check=True)
+    finally:
+        server.terminate()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""One process a dataset folder: a lock that the kernel frees when its holder ends, however it ends.
+
+The file `build.lock` stays; what counts is the lock on it. Its text says who holds it, for the message to the second
+process, and is stale when nobody does.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from in2_plugin.errors import ConfigError, FolderBusy
+
+LOCK = "build.lock"
+TRIES = 4
+"""`holder` takes the lock for a moment; a build that begins just then tries again."""
+TAKEN = {errno.EWOULDBLOCK, errno.EACCES}
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that works on a folder."""
+
+    pid: int
+    host: str
+    since: str
+    """Date and time, UTC."""
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.since}"
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process.
+
+    Raises:
+        FolderBusy: another process holds it; names that process.
+        ConfigError: the folder cannot be written, or its file system knows no locks.
+    """
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as failure:
+        raise ConfigError(
+            f"{folder}: cannot be written ({failure.strerror}); make it writable or give another `output`"
+        ) from None
+    try:
+        _take(folder, descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(folder: Path, descriptor: int) -> None:
+    for attempt in range(TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as failure:
+            if failure.errno not in TAKEN:
+                raise ConfigError(
+                    f"{folder}: its file system cannot lock files ({failure.strerror}); "
+                    "give an `output` on a local disk"
+                ) from None
+            if attempt == TRIES - 1:
+                who = _read(descriptor) or "another process"
+                raise FolderBusy(f"{folder}: is being worked on by {who}; wait for it, or stop it") from None
+            time.sleep(0.05)
+    # only the holder writes, so a loser never empties it
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    text = json.dumps(asdict(Holder(os.getpid(), socket.gethostname(), now)))
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, text.encode(), 0)
+
+
+def holder(folder: Path) -> Holder | None:
+    """Who works on a folder now, or None."""
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _read(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _read(descriptor: int) -> Holder | None:
+    try:
+        return Holder(**json.loads(os.pread(descriptor, 4_096, 0)))
+    except (OSError, ValueError, TypeError):
+        return None
