@@ -77,23 +77,29 @@ class LiveEndpoint:
 
     async def _attempt(self, request: Request) -> Answer:
         body = {"model": request.model, "messages": [{"role": "user", "content": request.prompt}], **request.parameters}
+        trouble: Exception | None = None
+        content: object = None
         try:
             async with asyncio.timeout(self._config.timeout):
                 content = await self._client.post("/chat/completions", cast_to=object, body=body)
         except TimeoutError:
-            raise Transient(f"no answer in {self._config.timeout:g} s", is_overload=True) from None
+            trouble = Transient(f"no answer in {self._config.timeout:g} s", is_overload=True)
         except Exception as failure:
-            raise self._sorted(failure) from None
+            trouble = self._sorted(failure)
+        if trouble:
+            # not from within `except`: the SDK's error, which may quote the key, would hang on to it as its context
+            raise trouble
         self._heard = True
         return answer_of(content)
 
     def _sorted(self, failure: Exception) -> Exception:
         import openai
 
-        if isinstance(failure, openai.APITimeoutError):
-            return Transient("no connection in time", is_overload=True)
         if isinstance(failure, openai.APIConnectionError):
-            cause = failure.__cause__ or failure
+            # the aiohttp transport calls every connection error a timeout (ConnectTimeout); what it was stands below
+            cause = _innermost(failure)
+            if isinstance(cause, TimeoutError):
+                return Transient("no connection in time", is_overload=True, is_unreachable=not self._heard)
             reason = one_line(f"connection failed: {cause}" if str(cause) else "the connection broke", self._key)
             return Transient(reason, is_unreachable=not self._heard)
         if isinstance(failure, openai.APIStatusError):
@@ -206,6 +212,12 @@ def make_client(config: EndpointConfig) -> "tuple[AsyncOpenAI, str]":
         timeout=httpx2.Timeout(config.timeout, connect=min(CONNECT_SECONDS, config.timeout)),
     )
     return openai.AsyncOpenAI(base_url=config.base_url, api_key=key, max_retries=0, http_client=http), key
+
+
+def _innermost(failure: BaseException) -> BaseException:
+    while failure.__cause__:
+        failure = failure.__cause__
+    return failure
 
 
 def answer_of(content: object) -> Answer:
