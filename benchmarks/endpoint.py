@@ -1,6 +1,6 @@
 """Throughput and memory of the endpoint writer, against a local server that answers after a fixed time.
 
-    python benchmarks/endpoint.py                                   # the table of docs/benchmarks.md, about five minutes
+    python benchmarks/endpoint.py                                   # the table of docs/benchmarks.md, six minutes
     python benchmarks/endpoint.py --concurrency 256 --calls 10000   # one row
 
 The limit is concurrency / latency: more cannot be had from a server that takes this long. Everything is real but the
@@ -98,11 +98,8 @@ def measure(port: int, calls: int, concurrency: int) -> None:
         results.close()
         rate, limit = calls / seconds, concurrency / LATENCY
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(
-            f"| {calls:,} | {concurrency} | {rate:,.0f} | {limit:,.0f} | {rate / limit:.0%} | {1e3 * cpu / calls:.2f} | "
-            f"{peak:,.0f} |",
-            flush=True,
-        )
+        shares = f"{rate:,.0f} | {limit:,.0f} | {rate / limit:.0%} | {1e3 * cpu / calls:.2f} | {peak:,.0f}"
+        print(f"| {calls:,} | {concurrency} | {shares} |", flush=True)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 import in2_plugin
-from in2_plugin.claiming import Change, claim, refuse_foreign
+from in2_plugin.claiming import Change, claim, make_folder
 from in2_plugin.config import BuildConfig
 from in2_plugin.contexts.card import dataset_card
 from in2_plugin.contexts.dataset import FORMAT, Manifest, read_manifest
@@ -45,7 +45,7 @@ from in2_plugin.questions.collection import collect, passages
 from in2_plugin.questions.writers import open_writer
 from in2_plugin.sealing import seal_json, seal_text
 
-CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
+CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 CHECKED_EXAMPLES = 32
 """Examples whose ids are compared with those of their rendered text, besides the check of the store itself."""
 
@@ -75,9 +75,8 @@ def build_dataset(config: BuildConfig, progress: Progress, change: Change = Chan
             cannot be asked.
     """
     folder = config.output
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        refuse_foreign(folder)
         with folder_lock(folder):
             claim(folder, config, change)
             return _build(config, progress)

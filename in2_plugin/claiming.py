@@ -59,12 +59,16 @@ def claim(folder: Path, config: BuildConfig, change: Change = Change.REFUSE) -> 
     seal_json(record, wanted)
 
 
-def refuse_foreign(folder: Path) -> None:
-    """Refuse a folder that holds something else; done before a lock file is put there.
+def make_folder(folder: Path) -> None:
+    """Make the folder, or refuse one that holds something else; done before a lock file is put there.
 
     Raises:
-        ConfigError: it is not empty and no dataset.
+        ConfigError: it cannot be made, or is not empty and no dataset.
     """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        raise ConfigError(f"{folder}: cannot be made ({failure.strerror}); give another `output`") from None
     if not (folder / "build.json").exists() and any(path.name not in OURS for path in folder.iterdir()):
         raise ConfigError(f"{folder}: is not empty and not an IN2 dataset; give another `output`")
 

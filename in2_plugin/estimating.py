@@ -18,7 +18,7 @@ import numpy as np
 from in2_plugin.building import generator
 from in2_plugin.calls.meter import price
 from in2_plugin.calls.request import Answer, Request, Use
-from in2_plugin.claiming import WORK_LOG, refuse_foreign
+from in2_plugin.claiming import WORK_LOG, make_folder
 from in2_plugin.config import BuildConfig, Prices, QuestionsConfig
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
@@ -122,8 +122,7 @@ def _trials(
         raise NotEnoughQuestions(f"the beginning of the corpus holds no passage for mixture.{kind}; add text")
     if not calls:
         return asyncio.run(_assumed(config.questions, offered, tokenizer))
-    config.output.mkdir(parents=True, exist_ok=True)
-    refuse_foreign(config.output)
+    make_folder(config.output)
     with folder_lock(config.output), ModelWriter(config.questions, config.output / WORK_LOG, print) as writer:
         return writer.trials(offered)
 

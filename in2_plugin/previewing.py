@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from in2_plugin.building import generator
-from in2_plugin.claiming import refuse_foreign
+from in2_plugin.claiming import make_folder
 from in2_plugin.config import BuildConfig
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import load_tokenizer
@@ -53,8 +53,7 @@ def preview(config: BuildConfig, n: int) -> Iterator[Shown]:
     """
     tokenizer = load_tokenizer(config.tokenizer)
     made = not config.output.exists()
-    config.output.mkdir(parents=True, exist_ok=True)
-    refuse_foreign(config.output)
+    make_folder(config.output)
     with (
         folder_lock(config.output),
         sample_store(config, tokenizer, SAMPLE_DOCUMENTS) as store,

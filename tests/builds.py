@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 from pathlib import Path
 
+from in2_plugin.building import build_dataset
 from in2_plugin.config import BuildConfig
 
 
@@ -31,3 +32,16 @@ def small_config(output: Path, tokenizer: Path, **changes: object) -> BuildConfi
         "lengths": {"min": 512, "max": 2_048},
     }
     return BuildConfig.parse({**values, **changes}, "test")
+
+
+def endpoint_config(output: Path, tokenizer: Path, base_url: str, **changes: object) -> BuildConfig:
+    """A small build whose questions come from a server; the integration ones are judged."""
+    endpoint = {"model": "m", "base_url": base_url, "api_key_env": None, "concurrency": "2-8", "timeout": 20}
+    questions = {"writer": "endpoint", "endpoint": endpoint, "verify": {"integration": ["answerable"]}}
+    mixture = {"fine_grained": 150, "integration": 50}
+    return small_config(output, tokenizer, **{"questions": questions, "mixture": mixture, **changes})
+
+
+def build_from_endpoint(output: Path, tokenizer: Path, base_url: str) -> None:
+    """What a child process runs."""
+    build_dataset(endpoint_config(output, tokenizer, base_url), Quiet())

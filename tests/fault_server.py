@@ -36,19 +36,21 @@ def default_reply(body: dict) -> str:
     passage = passage.split("\n\nAn earlier answer")[0]
     words = re.sub(r"\[\d+\] ", "", passage).split()
     mark = hashlib.sha256(prompt.encode()).hexdigest()[:10]
-    count = int(found[1]) if (found := re.search(r"with (\d+) entries|, (\d+) times", prompt)) and found[1] else 1
+    found = re.search(r"with (\d+) entries|, (\d+) times", prompt)
+    count = int(found[1] or found[2]) if found else 1
     pairs = [
         {"question": f"What comes of {' '.join(words[:3])} {mark} {n}?", "answer": " ".join(words[-8:])}
         for n in range(count)
     ]
     if "numbered pieces" in prompt:
-        pairs = [{**pair, "pieces": [1, 2]} for pair in pairs]
+        last = int(re.findall(r"\n\[(\d+)\] ", "\n" + passage)[-1])
+        pairs = [{**pair, "pieces": [last - 1, last]} for pair in pairs]
     if "response_format" in body:
         return json.dumps({"questions": pairs})
     lines = []
     for pair in pairs:
         lines += ["### Question ###:", pair["question"], "### Answer ###:", pair["answer"]]
-        lines += ["### Pieces ###: 1, 2"] if "pieces" in pair else []
+        lines += [f"### Pieces ###: {pair['pieces']}"] if "pieces" in pair else []
     return "\n".join(lines)
 
 
@@ -80,12 +82,8 @@ class FaultServer:
     """A server in a thread of its own."""
 
     def __init__(self, reply=default_reply, plan: Plan | None = None, latency: float = 0.0, retry_after="0.05") -> None:
-        self._reply, self._plan, self._latency, self._retry_after = (
-            reply,
-            plan or (lambda n, b: None),
-            latency,
-            retry_after,
-        )
+        self._reply, self._plan = reply, plan or (lambda number, body: None)
+        self._latency, self._retry_after = latency, retry_after
         self.paid: Counter[str] = Counter()
         """Completions that were computed, by prompt."""
         self.faults: Counter[str] = Counter()

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from in2_plugin.claiming import EXTENDABLE, Change, claim, refuse_foreign, uncounted_keys
+from in2_plugin.claiming import EXTENDABLE, Change, claim, make_folder, uncounted_keys
 from in2_plugin.config import BuildConfig
 from in2_plugin.errors import ConfigError
 
@@ -126,7 +126,7 @@ def test_a_folder_that_lost_its_build_file_is_refused(folder):
 def test_what_a_preview_leaves_is_not_foreign(tmp_path):
     for name in ("work.sqlite", "build.lock"):
         (tmp_path / name).write_text("")
-    refuse_foreign(tmp_path)
+    make_folder(tmp_path)
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(ConfigError, match="not an IN2 dataset"):
-        refuse_foreign(tmp_path)
+        make_folder(tmp_path)

@@ -81,7 +81,10 @@ class LiveEndpoint:
         content: object = None
         try:
             async with asyncio.timeout(self._config.timeout):
-                content = await self._client.post("/chat/completions", cast_to=object, body=body)
+                # the key names the request for servers that know it again, and spares the SDK making one up
+                content = await self._client.post(
+                    "/chat/completions", cast_to=object, body=body, options={"idempotency_key": request.key.hex()}
+                )
         except TimeoutError:
             trouble = Transient(f"no answer in {self._config.timeout:g} s", is_overload=True)
         except Exception as failure:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 
 from in2_plugin.errors import In2Error
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 PARSER = 1
 """Version of what is made of an answer's text. Part of the key: another version never reads old answers."""
 
@@ -37,13 +39,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model said, and what it cost."""
+    """What the model said, and what it cost. Half a surrogate pair, which no file can hold, becomes U+FFFD."""
 
     text: str
     finish: str
     """`stop`, `length`, `content_filter`, `refusal`, or whatever else the server says."""
     input_tokens: int
     output_tokens: int
+
+    def __post_init__(self) -> None:
+        if not self.text.isascii():
+            object.__setattr__(self, "text", _SURROGATE.sub("\ufffd", self.text))
 
 
 @dataclass(slots=True)

@@ -24,6 +24,8 @@ from in2_plugin.errors import WorkLogError
 VERSION = "1"
 RESERVE_BYTES = 8 << 20
 BUSY_SECONDS = 30.0
+GROUP_SECONDS = 0.01
+"""Time in which answers are gathered for one sync; nothing beside an answer that took a second."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts(name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -154,7 +156,7 @@ class WorkLog:
             request.key, request.purpose, request.model, answer.text, answer.finish,
             answer.input_tokens, answer.output_tokens, self._clock(),
         )  # fmt: skip
-        durable = asyncio.get_running_loop().create_future()
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._enqueue((_PUT_ANSWER, row), durable)
         await durable
 
@@ -170,14 +172,20 @@ class WorkLog:
     async def _commit_pending(self) -> None:
         loop = asyncio.get_running_loop()
         while self._pending:
+            await asyncio.sleep(GROUP_SECONDS)
             group, self._pending = self._pending, []
             try:
                 await loop.run_in_executor(self._thread, self._commit, [statement for statement, _ in group])
-            except WorkLogError as failure:
-                self._failure = failure
+            except Exception as failure:
+                # whatever it is, nobody must wait for ever
+                self._failure = (
+                    failure
+                    if isinstance(failure, WorkLogError)
+                    else WorkLogError(f"{self.path}: the work log cannot be written ({failure!r}); please report this")
+                )
                 for _, durable in group:
                     if durable and not durable.done():
-                        durable.set_exception(failure)
+                        durable.set_exception(self._failure)
             else:
                 for _, durable in group:
                     if durable and not durable.done():
@@ -210,7 +218,7 @@ class WorkLog:
             for sql, row in statements:
                 self._writer.execute(sql, row)
             self._writer.execute("COMMIT")
-        except sqlite3.Error:
+        except Exception:
             # some failures have rolled back already
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")

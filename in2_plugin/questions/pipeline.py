@@ -80,6 +80,8 @@ class Pipeline:
             return (self._turn_down(passage, request, f"unreadable answer: {unreadable}"),)
         except CallFailed as failure:
             return (self._turn_down(passage, request, f"no answer: {failure}"),)
+        if len(pairs) == 1:
+            return (await self._judged(passage, request, pairs[0]),)
         return tuple(await asyncio.gather(*(self._judged(passage, request, pair) for pair in pairs)))
 
     def _read(self, answer: Answer, passage: Passage) -> tuple[Pair, ...]:
@@ -119,7 +121,8 @@ class Pipeline:
 
     async def _say(self, prompt: str, purpose: str) -> str:
         answer = await self._judge.ask(Request(prompt, self._judge.model, self._judge.parameters, purpose))
-        return answer.text
+        # half a verdict is none
+        return "" if answer.finish in {*DECLINED, "length"} else answer.text
 
 
 def _exclusive(answer: str) -> tuple[str, ...]:

@@ -92,9 +92,9 @@ class Production:
             gives = max((self._wanted - missing) / self._taken, LEAST_YIELD)
         return waiting == 0 or waiting * gives < missing
 
-    def take(self) -> None:
-        """Note that the results of one passage were used."""
-        self._taken += 1
+    def take(self, passages: int = 1) -> None:
+        """Note that the results of so many passages were used."""
+        self._taken += passages
         self._changed.set()
 
     def stop(self) -> None:

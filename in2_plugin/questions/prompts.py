@@ -95,7 +95,8 @@ def retry_prompt(prompt: str, reason: str) -> str:
 def response_format(kind: Kind) -> dict[str, Any]:
     """The `response_format` of the chat completions interface: a strict JSON schema.
 
-    It does not bound the number of entries, because strict mode refuses `minItems` and `maxItems` on some servers.
+    It does not bound the number of entries: OpenAI's strict mode has come to take `minItems` and `maxItems`, but other
+    servers (Bedrock for one) answer 400 to them.
     """
     properties: dict[str, Any] = {"question": {"type": "string"}, "answer": {"type": "string"}}
     if kind is Kind.INTEGRATION:

@@ -2,8 +2,8 @@
 
 `answerable` (the gold segments alone must do) costs one call, or two when the answers are worded differently.
 `closed_book` (no segment at all must not do) costs one, or two when the judge gives an answer. `needs_all` (one gold
-segment alone must not do) costs as much for each gold segment. The first check that fails ends it. The paper checks
-nothing.
+segment alone must not do) costs as much for each gold segment. The first check that fails ends it, and a judge that
+says nothing fails all of them: a check that was not made is never passed. The paper checks nothing.
 """
 
 import re
@@ -12,15 +12,15 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from in2_plugin.config.questions import Check
 from in2_plugin.questions.checks import words
+from in2_plugin.questions.parsing import without_thinking
 
 Say = Callable[[str, str], Awaitable[str]]
 """(prompt, purpose) -> the text of the judge's answer."""
 
 UNANSWERABLE = "UNANSWERABLE"
 AGREE_LITERALLY = 0.8
-"""F1 of the two answers' words from which on no grade is asked for."""
-_VERDICT = re.compile(r"\b(SAME|DIFFERENT)\b")
-_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+"""F1 of the two answers' words from which on no grade is asked for, if their numbers are equal as well."""
+_VERDICT = re.compile(r"\b(NOT (?:THE )?SAME|SAME|DIFFERENT)\b")
 
 _WITH = f"""Answer the question from the text at the end and from nothing else. Be brief. If the text does not hold the
 answer, reply with the single word {UNANSWERABLE}.
@@ -37,14 +37,17 @@ Question: """
 
 
 class _NoVerdict(Exception):
-    """The judge answered neither SAME nor DIFFERENT."""
+    """The judge said nothing, or neither SAME nor DIFFERENT, or both."""
 
 
 async def verify(question: str, answer: str, gold: Sequence[str], checks: Sequence[Check], say: Say) -> str | None:
     """The first reason to turn a question down, or None when it passes all `checks`.
 
+    The checks are made in the order of their cost, however they are listed.
+
     Args:
         gold: texts of the gold segments.
+        say: asks the judge; what it raises comes through.
     """
     try:
         if "answerable" in checks and not await _agrees(question, answer, "answerable", gold, say):
@@ -63,16 +66,22 @@ async def verify(question: str, answer: str, gold: Sequence[str], checks: Sequen
 async def _agrees(question: str, answer: str, purpose: Check, seen: Sequence[str], say: Say) -> bool:
     """Whether a judge that sees these texts gives the same answer."""
     prompt = f"{_WITH}{question}\n\nText:\n" + "\n\n".join(seen) if seen else f"{_WITHOUT}{question}"
-    given = _THINKING.sub("", await say(prompt, purpose)).strip()
-    if not given or UNANSWERABLE in given.upper():
+    given = without_thinking(await say(prompt, purpose)).strip()
+    if not given:
+        raise _NoVerdict
+    if UNANSWERABLE in given.upper():
         return False
-    if word_f1(given, answer) >= AGREE_LITERALLY:
+    if _numbers(given) == _numbers(answer) and word_f1(given, answer) >= AGREE_LITERALLY:
         return True
     grade = await say(f"{_GRADE}{question}\nFirst answer: {answer}\nSecond answer: {given}", "agreement")
-    verdicts = _VERDICT.findall(_THINKING.sub("", grade).upper())
-    if not verdicts:
+    verdicts: set[bool] = {found == "SAME" for found in _VERDICT.findall(without_thinking(grade).upper())}
+    if len(verdicts) != 1:
         raise _NoVerdict
-    return bool(verdicts[-1] == "SAME")
+    return verdicts.pop()
+
+
+def _numbers(text: str) -> list[str]:
+    return [word for word in words(text) if word.isdecimal()]
 
 
 def word_f1(one: str, other: str) -> float:

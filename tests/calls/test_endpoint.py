@@ -201,9 +201,10 @@ def test_too_many_errors_end_the_run_with_the_commonest_reasons():
 
 
 def test_few_errors_do_not():
-    with FaultServer(
-        echo, plan=lambda n, body: "500" if body["messages"][0]["content"].endswith("7") else None
-    ) as server:
+    def plan(number, body):
+        return "500" if body["messages"][0]["content"].endswith("7") else None
+
+    with FaultServer(echo, plan=plan) as server:
         answers = ask(server, [str(i) for i in range(100)], attempts=1)
     assert sum(isinstance(a, CallFailed) for a in answers) == 10
     assert not any(isinstance(a, EndpointError) for a in answers)

@@ -72,8 +72,23 @@ def test_the_first_answer_stays(path):
     log.close()
 
 
-def test_text_that_is_not_valid_unicode_has_a_key(path):
+def test_half_a_surrogate_pair_has_a_key_and_can_be_stored(path):
     assert len(request("\ud800").key) == 32
+    log = WorkLog(path)
+    put_all(log, [(request(), answer("a\ud83d"))])
+    assert log.get(request().key).text == "a\ufffd"
+    log.close()
+
+
+def test_nobody_waits_for_ever_when_a_row_cannot_be_written(path):
+    log = WorkLog(path)
+    unwritable = request(purpose="half \ud83d")
+    with pytest.raises(WorkLogError, match="please report"):
+        put_all(log, [(unwritable, answer())])
+    log.close()
+    log = WorkLog(path)
+    put_all(log, [(request("next"), answer())])
+    log.close()
 
 
 def test_totals_and_failures(path):

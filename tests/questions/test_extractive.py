@@ -31,7 +31,7 @@ def written(store) -> list[tuple[Passage, Question]]:
         offered = [next(offered) for _ in range(400)]
         found += [
             (passage, question)
-            for passage, question in zip(offered, ExtractiveWriter(0).write(offered), strict=True)
+            for passage, question in zip(offered, ExtractiveWriter(0).write(offered, int), strict=True)
             if isinstance(question, Question)
         ]
     return found
@@ -146,19 +146,19 @@ def test_longer_sentence(written):
 
 def test_same_seed_same_questions_other_seed_others(written):
     offered = [passage for passage, _ in written[:50]]
-    first, again = (list(ExtractiveWriter(0).write(offered)) for _ in range(2))
+    first, again = (list(ExtractiveWriter(0).write(offered, int)) for _ in range(2))
     assert first == again == [question for _, question in written[:50]]
-    assert list(ExtractiveWriter(1).write(offered)) != first
+    assert list(ExtractiveWriter(1).write(offered, int)) != first
 
 
 def test_order_does_not_matter(written):
     offered = [passage for passage, _ in written[:20]]
-    assert list(ExtractiveWriter(0).write(offered[::-1])) == list(ExtractiveWriter(0).write(offered))[::-1]
+    assert list(ExtractiveWriter(0).write(offered[::-1], int)) == list(ExtractiveWriter(0).write(offered, int))[::-1]
 
 
 def test_a_passage_with_nothing_to_quote_is_rejected():
     passage = Passage(Kind.FINE_GRAINED, 0, (0,), ("Too short.",), 0)
-    (result,) = ExtractiveWriter(0).write([passage])
+    (result,) = ExtractiveWriter(0).write([passage], int)
     assert isinstance(result, Rejection)
     assert "no sentence" in result.reason
 
@@ -173,7 +173,7 @@ CHINESE = (
 def test_chinese_text_without_spaces_can_be_asked_about():
     passage = Passage(Kind.FINE_GRAINED, 0, (0,), (CHINESE,), 0)
     draws = [Passage(passage.kind, 0, (0,), passage.texts, draw) for draw in range(20)]
-    results = [r for r in ExtractiveWriter(0).write(draws) if isinstance(r, Question)]
+    results = [r for r in ExtractiveWriter(0).write(draws, int) if isinstance(r, Question)]
     assert len({r.form for r in results}) >= 4
     for result in results:
         assert all(CHINESE.count(piece) == 1 for piece in QUOTED.findall(result.question))
@@ -183,5 +183,5 @@ def test_chinese_text_without_spaces_can_be_asked_about():
 def test_repeated_sentences_are_not_asked_about():
     line = "The same sentence with more than a dozen words stands in this passage two times over."
     passage = Passage(Kind.FINE_GRAINED, 0, (0,), (f"{line} {line}",), 0)
-    (result,) = ExtractiveWriter(0).write([passage])
+    (result,) = ExtractiveWriter(0).write([passage], int)
     assert isinstance(result, Rejection)

@@ -7,6 +7,7 @@ from in2_plugin.questions.verification import UNANSWERABLE, verify, word_f1
 
 QUESTION, ANSWER = "Who founded Harbour Seven?", "Fishermen from the northern islands."
 OTHER = "People who fish and live up north."
+LONG, LONG_OTHER_YEAR = "It was founded in the winter of 1843", "It was founded in the winter of 1844"
 GOLD = ("Fishermen came from the northern islands.", "They founded Harbour Seven.")
 
 
@@ -44,7 +45,7 @@ def test_other_words_are_graded():
     assert QUESTION in grade and ANSWER in grade and OTHER in grade
 
 
-@pytest.mark.parametrize("said", [UNANSWERABLE, f"{UNANSWERABLE}.", "unanswerable", "", "<think>Fishermen</think>"])
+@pytest.mark.parametrize("said", [UNANSWERABLE, f"{UNANSWERABLE}.", "unanswerable"])
 def test_gold_that_does_not_do(said):
     judge = Judge(answerable=[said])
     assert verified(judge, "answerable", "closed_book") == "a judge that saw the gold segments gave another answer"
@@ -86,9 +87,58 @@ def test_without_a_verdict_a_question_is_turned_down(check):
     assert verified(judge, check) == "the judge gave no verdict"
 
 
-def test_the_last_word_of_a_grade_counts():
-    judge = Judge(answerable=[OTHER], agreement=["<think>SAME?</think>They are not the SAME: DIFFERENT."])
-    assert verified(judge, "answerable") is not None
+@pytest.mark.parametrize("check", ["answerable", "closed_book", "needs_all"])
+@pytest.mark.parametrize("said", ["", " \n", "<think>Fishermen</think>", "<think>Fishermen, or"])
+def test_a_judge_that_says_nothing_passes_nothing(check, said):
+    judge = Judge(**{check: [said]})
+    assert verified(judge, check) == "the judge gave no verdict"
+    assert judge.purposes == [check]
+
+
+@pytest.mark.parametrize(
+    "grade", ["SAME", "same.", "**SAME**", "<think>DIFFERENT?</think>SAME", "DIFFERENT?</think>SAME"]
+)
+def test_grades_that_agree(grade):
+    assert verified(Judge(answerable=[OTHER], agreement=[grade]), "answerable") is None
+
+
+@pytest.mark.parametrize("grade", ["DIFFERENT", "different", "They are not the same.", "Not the SAME: DIFFERENT."])
+def test_grades_that_do_not(grade):
+    judge = Judge(answerable=[OTHER], agreement=[grade])
+    assert verified(judge, "answerable") == "a judge that saw the gold segments gave another answer"
+
+
+@pytest.mark.parametrize("grade", ["", "Hard to say.", "SAME or DIFFERENT", "<think>SAME"])
+def test_grades_that_say_nothing(grade):
+    judge = Judge(answerable=[OTHER], agreement=[grade])
+    assert verified(judge, "answerable") == "the judge gave no verdict"
+
+
+def test_a_draft_in_the_judges_thoughts_is_not_its_answer():
+    judge = Judge(closed_book=[f"Perhaps {UNANSWERABLE}?</think>{ANSWER}"])
+    assert verified(judge, "closed_book") == "a judge that saw nothing gave the answer"
+
+
+@pytest.mark.parametrize(("said", "calls"), [("It was founded in the winter of 1843.", 1), (LONG_OTHER_YEAR, 2)])
+def test_other_numbers_are_graded_however_alike_the_words(said, calls):
+    judge = Judge(answerable=[said], agreement=["DIFFERENT"])
+    reason = asyncio.run(verify(QUESTION, LONG, GOLD, ["answerable"], judge))
+    assert len(judge.asked) == calls
+    assert (reason is None) == (calls == 1)
+
+
+@pytest.mark.parametrize(
+    ("check", "graded", "purposes"),
+    [
+        ("answerable", "SAME", ["answerable", "agreement"]),
+        ("closed_book", "DIFFERENT", ["closed_book", "agreement"]),
+        ("needs_all", "DIFFERENT", ["needs_all", "agreement", "needs_all", "agreement"]),
+    ],
+)
+def test_the_most_that_a_check_costs(check, graded, purposes):
+    judge = Judge(**{check: [OTHER, OTHER], "agreement": [graded, graded]})
+    assert verified(judge, check) is None
+    assert judge.purposes == purposes
 
 
 def test_no_checks_no_calls():
