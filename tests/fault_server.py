@@ -136,7 +136,7 @@ class FaultServer:
                     await self._answer(body, self._plan(len(self.bodies) - 1, body), writer)
                 finally:
                     self.under_way -= 1
-        except (asyncio.IncompleteReadError, ConnectionError, EOFError):
+        except (asyncio.IncompleteReadError, ConnectionError, EOFError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

@@ -82,9 +82,12 @@ class BatchCalls:
 
         async def call() -> dict[str, str]:
             found: dict[str, str] = {}
-            async for batch in self._client.batches.list(limit=100):
+            page = await self._client.batches.list(limit=100)
+            if not isinstance(getattr(page, "data", None), list):
+                raise ValueError("no list of batches")
+            async for batch in page:
                 name = (batch.metadata or {}).get(METADATA)
-                if name in names:
+                if name and name in names:
                     found[name] = batch.id
                 if len(found) == len(names):
                     break

@@ -8,7 +8,7 @@ most 200 MB. Format: platform.openai.com/docs/guides/batch, November 2026.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from in2_plugin.calls.endpoint import answer_of
 from in2_plugin.calls.request import Answer, CallFailed, Request
@@ -17,7 +17,7 @@ from in2_plugin.calls.troubles import Refused, Transient, one_line
 MOST_REQUESTS = 50_000
 MOST_BYTES = 200_000_000
 """Limits of the interface for one file."""
-URL = "/v1/chat/completions"
+URL: Final = "/v1/chat/completions"
 
 Outcomes = dict[bytes, Answer | CallFailed]
 

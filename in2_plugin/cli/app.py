@@ -7,7 +7,9 @@ import typer
 import typer.core
 
 from in2_plugin.cli.build import build
+from in2_plugin.cli.estimate import estimate
 from in2_plugin.cli.lm_eval import lm_eval
+from in2_plugin.cli.preview import preview
 from in2_plugin.cli.recipes import recipes
 from in2_plugin.cli.report import report
 from in2_plugin.cli.tasks import tasks, tasks_path
@@ -38,6 +40,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.callback()(show_version)
+app.command()(estimate)
+app.command()(preview)
 app.command()(build)
 app.add_typer(recipes, name="recipes")
 app.command(

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from in2_plugin.previewing import Shown
 
 PLAIN_WIDTH = 120
+SHOWN = 100
+"""Characters shown of a segment that is not gold."""
 
 
 def preview(
@@ -36,6 +38,11 @@ def preview(
     typer.echo(f"{good} questions, {bad} turned down" if bad else f"{good} questions")
 
 
+def _beginning(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]} ..."
+
+
 def _rendered(one: "Shown") -> "RenderableType":
     from rich.console import Group
     from rich.panel import Panel
@@ -56,5 +63,5 @@ def _rendered(one: "Shown") -> "RenderableType":
     for segment in one.segments:
         mark = "GOLD " if segment.is_gold else ""
         segments.append(Text(f"\n{mark}segment {segment.number}", style="bold yellow" if mark else "dim"))
-        segments.append(Text(segment.text, style="" if mark else "dim"))
+        segments.append(Text(segment.text) if mark else Text(_beginning(segment.text), style="dim"))
     return Panel(Group(*said, *segments), title=Text(title), title_align="left", border_style=style)

@@ -8,6 +8,7 @@ import asyncio
 import gc
 import hashlib
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -139,9 +140,6 @@ class ModelWriter:
                     yield from results
                 self._loop.call_soon_threadsafe(production.take, len(group))
             run.result()
-        except KeyboardInterrupt:
-            self._say("stopping: waiting for the answers under way (press Ctrl-C again to give them up)")
-            raise
         finally:
             self._finish(run, production)
 
@@ -192,8 +190,12 @@ class ModelWriter:
         """Stop asking and wait for what is under way."""
         if run.done():
             return
-        self._loop.call_soon_threadsafe(self._stop_asking, production)
+        cause = sys.exc_info()[1]
         try:
+            self._loop.call_soon_threadsafe(self._stop_asking, production)
+            # raised here, or where the results are taken, which closes the generator
+            if isinstance(cause, KeyboardInterrupt) or (cause and isinstance(cause.__context__, KeyboardInterrupt)):
+                self._say("stopping: waiting for the answers under way (press Ctrl-C again to give them up)")
             run.result()
         except KeyboardInterrupt:
             self._loop.call_soon_threadsafe(production.cancel)

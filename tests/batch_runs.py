@@ -1,0 +1,80 @@
+"""Runs of a batch endpoint against the server in `batch_server`, and runs that are killed at a chosen moment.
+
+As a program, `python tests/batch_runs.py URL LOG COUNT` asks COUNT requests and prints `done`: something to kill.
+"""
+
+import asyncio
+import sqlite3
+import sys
+from pathlib import Path
+
+from in2_plugin.calls.batch import BatchEndpoint
+from in2_plugin.calls.caller import Caller
+from in2_plugin.calls.request import Request
+from in2_plugin.calls.work_log import WorkLog
+from in2_plugin.config import EndpointConfig
+
+
+def endpoint(url, log: WorkLog, most_bytes: int = 10_000_000, **changes) -> BatchEndpoint:
+    values = {"model": "m", "base_url": url, "mode": "batch", "poll_seconds": 0.01, **changes}
+    config = EndpointConfig.parse(values, "test")
+    return BatchEndpoint(config, log, quiet=0.02, first_wait=0.001, most_bytes=most_bytes)
+
+
+def request(prompt: object, **parameters) -> Request:
+    return Request(str(prompt), "m", parameters, "x")
+
+
+async def ask_all(batch: BatchEndpoint, log: WorkLog, prompts) -> list:
+    """Ask all prompts at once; an exception stands in the place of the answer that did not come."""
+    caller = Caller(log, batch)
+    asked = asyncio.gather(*(caller.ask(request(p)) for p in prompts), return_exceptions=True)
+    return await asyncio.wait_for(asked, 120)
+
+
+def ask(server_or_url, path: Path, prompts, **changes) -> list:
+    """A whole run over a work log."""
+
+    async def run() -> list:
+        log = WorkLog(path)
+        batch = endpoint(getattr(server_or_url, "base_url", server_or_url), log, **changes)
+        try:
+            return await ask_all(batch, log, prompts)
+        finally:
+            await batch.close()
+            await log.settled()
+            log.close()
+
+    return asyncio.run(run())
+
+
+def abandon(server, path: Path, prompts, moment: str) -> None:
+    """A run that ends without further ado when the server holds it at `moment`."""
+    server.held.add(moment)
+
+    async def run() -> None:
+        asking = asyncio.create_task(ask_all(endpoint(server.base_url, log), log, prompts))
+        reached = asyncio.to_thread(server.reached[moment].wait, 60)
+        assert await reached
+        asking.cancel()
+
+    log = WorkLog(path)
+    asyncio.run(run())
+    log.close()
+    server.release()
+
+
+def statuses(path: Path) -> list[str]:
+    """Status of each batch of a work log, in the order in which they were begun."""
+    with sqlite3.connect(path) as connection:
+        return [status for (status,) in connection.execute("SELECT status FROM batches ORDER BY rowid")]
+
+
+def main() -> None:
+    url, path, count = sys.argv[1:]
+    ask(url, Path(path), range(int(count)))
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main()
