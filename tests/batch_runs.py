@@ -28,8 +28,10 @@ def request(prompt: object, **parameters) -> Request:
 async def ask_all(batch: BatchEndpoint, log: WorkLog, prompts) -> list:
     """Ask all prompts at once; an exception stands in the place of the answer that did not come."""
     caller = Caller(log, batch)
-    asked = asyncio.gather(*(caller.ask(request(p)) for p in prompts), return_exceptions=True)
-    return await asyncio.wait_for(asked, 120)
+    tasks = [asyncio.create_task(caller.ask(request(p))) for p in prompts]
+    _, pending = await asyncio.wait(tasks, timeout=120)
+    assert not pending
+    return [task.exception() or task.result() for task in tasks]
 
 
 def ask(server_or_url, path: Path, prompts, **changes) -> list:
@@ -50,12 +52,12 @@ def ask(server_or_url, path: Path, prompts, **changes) -> list:
 
 def abandon(server, path: Path, prompts, moment: str) -> None:
     """A run that ends without further ado when the server holds it at `moment`."""
+    server.reached[moment].clear()
     server.held.add(moment)
 
     async def run() -> None:
         asking = asyncio.create_task(ask_all(endpoint(server.base_url, log), log, prompts))
-        reached = asyncio.to_thread(server.reached[moment].wait, 60)
-        assert await reached
+        assert await asyncio.to_thread(server.reached[moment].wait, 60)
         asking.cancel()
 
     log = WorkLog(path)

@@ -80,8 +80,9 @@ class BatchServer:
             self._released.notify_all()
 
     def hold(self, call: str) -> None:
-        self.reached[call].set()
         with self._released:
+            if call in self.held:
+                self.reached[call].set()
             self._released.wait_for(lambda: call not in self.held)
 
     def upload(self, content: bytes) -> dict:
@@ -120,9 +121,9 @@ class BatchServer:
                 (bad if fault in {"error", "expired"} else good).append(self._outcome(line, fault))
         if self._shuffle:
             random.Random(0).shuffle(good)
+        batch["request_counts"] |= {"completed": len(good), "failed": len(bad)}
         if self._duplicate:
             good += [json.loads(json.dumps(line).replace("answer to", "second answer to")) for line in good]
-        batch["request_counts"] |= {"completed": len(good), "failed": len(bad)}
         for field, found in (("output_file_id", good), ("error_file_id", bad)):
             if found:
                 content = "".join(json.dumps(line) + "\n" for line in found)

@@ -21,7 +21,9 @@ Plan = Callable[[int, dict], str | None]
 """(number of the request, its body) -> the name of a fault, or None for a good answer."""
 
 REFUSED = {"400": "bad parameter", "401": "wrong key", "403": "not allowed", "404": "no such model", "422": "cannot do"}
-PAID_FIRST = {"half body", "drop after head", "lost", "slow drip", "twice", "refusal", "length"}
+LATE_SECONDS = 0.005
+"""Between the two copies of an answer that is delivered "twice late"."""
+PAID_FIRST = {"half body", "drop after head", "lost", "slow drip", "twice", "twice late", "closes", "refusal", "length"}
 """Faults of delivery: the answer was computed, and has to be paid for."""
 
 
@@ -81,9 +83,11 @@ def completion(text: str, finish: str = "stop", refusal: str | None = None) -> d
 class FaultServer:
     """A server in a thread of its own."""
 
-    def __init__(self, reply=default_reply, plan: Plan | None = None, latency: float = 0.0, retry_after="0.05") -> None:
+    def __init__(
+        self, reply=default_reply, plan: Plan | None = None, latency: float = 0.0, retry_after="0.05", port: int = 0
+    ) -> None:
         self._reply, self._plan = reply, plan or (lambda number, body: None)
-        self._latency, self._retry_after = latency, retry_after
+        self._latency, self._retry_after, self.port = latency, retry_after, port
         self.paid: Counter[str] = Counter()
         """Completions that were computed, by prompt."""
         self.faults: Counter[str] = Counter()
@@ -96,7 +100,7 @@ class FaultServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._server = self._run(asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1_024))
+        self._server = self._run(asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=1_024))
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -157,7 +161,9 @@ class FaultServer:
         message = "\r\n".join(lines).encode() + b"\r\n\r\n"
         if fault == "lost":
             raise EOFError
-        if fault == "drop after head":
+        if fault == "garbage":
+            writer.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+        elif fault == "drop after head":
             writer.write(message)
         elif fault == "half body":
             writer.write(message + payload[: len(payload) // 2])
@@ -169,16 +175,21 @@ class FaultServer:
         else:
             writer.write((message + payload) * (2 if fault == "twice" else 1))
         await writer.drain()
-        if fault in {"drop after head", "half body"}:
+        if fault == "twice late":
+            await asyncio.sleep(LATE_SECONDS)
+            writer.write(message + payload)
+            await writer.drain()
+        if fault in {"drop after head", "half body", "garbage", "closes"}:
             raise EOFError
 
     def _content(self, body: dict, fault: str | None) -> tuple[int, list[str], object]:
-        if fault in {"429", "429 date", "429 ms", "429 bare", "429 far"}:
+        if fault in {"429", "429 date", "429 ms", "429 bare", "429 far", "429 zero"}:
             after = {
                 "429": f"Retry-After: {self._retry_after}",
                 "429 date": f"Retry-After: {formatdate(time.time() + 1, usegmt=True)}",
                 "429 ms": "retry-after-ms: 40",
                 "429 far": "Retry-After: 7300",
+                "429 zero": "Retry-After: 0",
             }.get(fault)
             return 429, [after] if after else [], {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}
         if fault == "no money":
@@ -197,6 +208,8 @@ class FaultServer:
             return 200, [], b'{"choices": [{"mess'
         if fault == "html":
             return 200, [], b"<html>Welcome to the hotel network</html>"
+        if fault == "error inside":
+            return 200, [], {"error": {"code": 502, "message": "the provider said nothing"}}
         if fault == "empty choices":
             return 200, [], {**completion(""), "choices": []}
         if fault == "refusal":
@@ -208,11 +221,13 @@ class FaultServer:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--faults", type=json.loads, default={})
     arguments = parser.parse_args()
-    with FaultServer(plan=random_faults(arguments.seed, arguments.faults), latency=arguments.latency) as server:
+    plan = random_faults(arguments.seed, arguments.faults)
+    with FaultServer(plan=plan, latency=arguments.latency, port=arguments.port) as server:
         print(server.base_url, flush=True)
         threading.Event().wait()
 

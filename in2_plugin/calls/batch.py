@@ -148,10 +148,8 @@ class BatchEndpoint:
         return work.result()
 
     def _stopping(self) -> Stopping:
-        now = self.progress
-        return Stopping(
-            f"stopping: {now.batches} batches with {now.requests:,} requests stay open; run again to collect them"
-        )
+        requests = self.progress.requests
+        return Stopping(f"stopping: {requests:,} requests stay in open batches; run again to collect their answers")
 
     def stop(self) -> None:
         """Hand over nothing more and wait for nothing: open batches are collected by whoever runs next."""
@@ -174,9 +172,11 @@ class BatchEndpoint:
     def traffic(self) -> str:
         """Open batches, requests done in them, and what went wrong so far."""
         now, repeated = self.progress, self._calls.repeated.total()
-        parts = [f"{now.batches} batches open, {now.done:,} of {now.requests:,} requests done"] if now.batches else []
+        parts = (
+            [f"open batches: {now.batches}, with {now.done:,} of {now.requests:,} requests done"] if now.batches else []
+        )
         parts += [f"{now.failed:,} failed"] if now.failed else []
-        parts += [f"{repeated:,} calls repeated"] if repeated else []
+        parts += [f"{repeated:,} sent again"] if repeated else []
         return ", ".join(parts)
 
     async def close(self) -> None:

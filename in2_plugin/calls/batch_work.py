@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from openai.types import Batch
 
 DOWNLOADS = 3
-"""Times a file is downloaded that holds broken lines, before those count as missing."""
+"""Times a file is downloaded that holds broken lines, or fewer than the server counts, before those count as missing."""
 ENDED = {"completed", "failed", "expired", "cancelled"}
 
 
@@ -156,15 +156,21 @@ class BatchWork:
             del self._open[record.digest]
 
     async def _outcomes(self, ended: "Batch", keys: tuple[bytes, ...]) -> Outcomes:
-        lines = Lines()
-        for _ in range(DOWNLOADS):
-            names = [name for name in (ended.output_file_id, ended.error_file_id) if name]
-            files = [await self._calls.download(name, ended.id) for name in names]
-            lines = await asyncio.to_thread(read, files, keys, self._calls.key)
-            if not lines.broken:
+        counts = ended.request_counts
+        least = counts.completed + counts.failed if counts else 0
+        for download in range(DOWNLOADS):
+            if download:
+                await asyncio.sleep(self._config.poll_seconds)
+            lines = await self._lines(ended, keys)
+            if not lines.broken and len(lines.outcomes) >= least:
                 break
         fill(lines.outcomes, keys, ended.status)
         return lines.outcomes
+
+    async def _lines(self, ended: "Batch", keys: tuple[bytes, ...]) -> Lines:
+        names = [name for name in (ended.output_file_id, ended.error_file_id) if name]
+        files = [await self._calls.download(name, ended.id) for name in names]
+        return await asyncio.to_thread(read, files, keys, self._calls.key)
 
     async def _store(self, outcomes: Outcomes, asked: Mapping[bytes, Request]) -> None:
         model = self._config.model

@@ -6,15 +6,16 @@ retrying must know of each other. About 0.6 ms of CPU a call.
 """
 
 import asyncio
+import math
 import random
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from in2_plugin.calls.pacing import Gate, Pacing, Patience
 from in2_plugin.calls.request import Answer, CallFailed, Request, Stopping
-from in2_plugin.calls.troubles import Throttled, Transient, key_of, one_line, sort_status
+from in2_plugin.calls.troubles import Throttled, Transient, check_address, error_message, key_of, one_line, sort_status
 from in2_plugin.config import EndpointConfig
 from in2_plugin.errors import EndpointError, MissingExtra
 
@@ -52,6 +53,7 @@ class LiveEndpoint:
         """See `Transport`."""
         attempt = 0
         while True:
+            pause = 0.0
             sent = await self._gate.enter()
             try:
                 answer = await self._attempt(request)
@@ -66,14 +68,15 @@ class LiveEndpoint:
                 if attempt >= self._config.attempts:
                     self._give_up(trouble.reason)
                     raise CallFailed(f"{trouble.reason}, {attempt} times") from None
+                pause = self._patience.before_retry(attempt, self._rng)
             except CallFailed as refused:
                 self._heard = True
                 self._give_up(str(refused))
                 raise
             finally:
                 self._gate.leave()
-            if attempt:
-                await self._wait(self._patience.before_retry(attempt, self._rng))
+            if pause:
+                await self._wait(pause)
 
     async def _attempt(self, request: Request) -> Answer:
         body = {"model": request.model, "messages": [{"role": "user", "content": request.prompt}], **request.parameters}
@@ -81,7 +84,7 @@ class LiveEndpoint:
         content: object = None
         try:
             async with asyncio.timeout(self._config.timeout):
-                # the key names the request for servers that know it again, and spares the SDK making one up
+                # spares the SDK making one up, which it does not send
                 content = await self._client.post(
                     "/chat/completions", cast_to=object, body=body, options={"idempotency_key": request.key.hex()}
                 )
@@ -98,19 +101,20 @@ class LiveEndpoint:
     def _sorted(self, failure: Exception) -> Exception:
         import openai
 
+        if isinstance(failure, openai.APITimeoutError):
+            # of the answer `_attempt` has taken the time
+            return Transient("no connection in time", is_overload=True, is_unreachable=not self._heard)
         if isinstance(failure, openai.APIConnectionError):
-            # the aiohttp transport calls every connection error a timeout (ConnectTimeout); what it was stands below
-            cause = _innermost(failure)
-            if isinstance(cause, TimeoutError):
-                return Transient("no connection in time", is_overload=True, is_unreachable=not self._heard)
-            reason = one_line(f"connection failed: {cause}" if str(cause) else "the connection broke", self._key)
+            reason = one_line(f"connection failed: {failure.__cause__ or failure}", self._key)
             return Transient(reason, is_unreachable=not self._heard)
         if isinstance(failure, openai.APIStatusError):
             found = sort_status(failure.status_code, failure.response.headers, failure.body, self._config, self._key)
             self._heard = self._heard or not isinstance(found, EndpointError)
             return found
-        if isinstance(failure, openai.OpenAIError | ValueError):
-            # a body that is not what its header says
+        if isinstance(failure, UnicodeEncodeError):
+            return CallFailed("the prompt holds half a surrogate pair, which UTF-8 cannot write")
+        if isinstance(failure, openai.OpenAIError | ValueError | RecursionError):
+            # a body that is not what its header says, or is nested without end
             return Transient("the answer is not valid JSON")
         return failure
 
@@ -131,7 +135,7 @@ class LiveEndpoint:
             )
 
     def _note(self, sent: float, trouble: Transient, attempt: int) -> None:
-        if trouble.is_unreachable and attempt >= FIRST_ATTEMPTS:
+        if trouble.is_unreachable and attempt >= min(FIRST_ATTEMPTS, self._config.attempts):
             raise EndpointError(
                 f"{self._config.base_url}: cannot be reached ({trouble.reason}); start the server or correct "
                 "`questions.endpoint.base_url`"
@@ -199,28 +203,20 @@ def make_client(config: EndpointConfig) -> "tuple[AsyncOpenAI, str]":
 
     Raises:
         MissingExtra: the SDK is not installed.
-        ConfigError: the key is missing.
+        ConfigError: the key is missing or cannot be sent, or the address is none.
     """
     try:
-        import aiohttp  # noqa: F401
         import httpx2
         import openai
+
+        from in2_plugin.calls.wire import Wire
     except ImportError:
         raise MissingExtra("`writer: endpoint`", "endpoint") from None
+    check_address(config)
     key = key_of(config)
-    at_once = config.concurrency.max
-    # aiohttp: half the CPU of the default transport at 256 connections
-    http = openai.DefaultAioHttpClient(
-        limits=httpx2.Limits(max_connections=at_once, max_keepalive_connections=at_once),
-        timeout=httpx2.Timeout(config.timeout, connect=min(CONNECT_SECONDS, config.timeout)),
-    )
+    timeout = httpx2.Timeout(config.timeout, connect=min(CONNECT_SECONDS, config.timeout))
+    http = httpx2.AsyncClient(transport=Wire(config.concurrency.max), timeout=timeout, follow_redirects=True)
     return openai.AsyncOpenAI(base_url=config.base_url, api_key=key, max_retries=0, http_client=http), key
-
-
-def _innermost(failure: BaseException) -> BaseException:
-    while failure.__cause__:
-        failure = failure.__cause__
-    return failure
 
 
 def answer_of(content: object) -> Answer:
@@ -229,14 +225,27 @@ def answer_of(content: object) -> Answer:
     Raises:
         Transient: there is none.
     """
-    choices = content.get("choices") if isinstance(content, Mapping) else None
+    body = content if isinstance(content, Mapping) else {}
+    choices = body.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(first, Mapping) or not isinstance(message := first.get("message"), Mapping):
-        raise Transient("the answer holds no choice")
-    assert isinstance(content, Mapping)
-    usage: Any = content.get("usage") or {}
-    counts = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
+        # gateways report the failure of what is behind them with status 200
+        said = error_message(body)
+        raise Transient(f"the answer holds no choice ({said})" if said else "the answer holds no choice")
+    usage = body.get("usage")
+    counts = (_count(usage, name) for name in ("prompt_tokens", "completion_tokens"))
     if refusal := message.get("refusal"):
         return Answer(str(refusal), "refusal", *counts)
-    text = message.get("content")
-    return Answer(text if isinstance(text, str) else "", str(first.get("finish_reason") or "stop"), *counts)
+    return Answer(_text(message.get("content")), str(first.get("finish_reason") or "stop"), *counts)
+
+
+def _count(usage: object, name: str) -> int:
+    found = usage.get(name) if isinstance(usage, Mapping) else None
+    return int(found) if isinstance(found, int | float) and math.isfinite(found) else 0
+
+
+def _text(content: object) -> str:
+    """Plain, or in parts as some gateways give it."""
+    if isinstance(content, list):
+        return "".join(_text(part.get("text")) for part in content if isinstance(part, Mapping))
+    return content if isinstance(content, str) else ""

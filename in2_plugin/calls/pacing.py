@@ -27,7 +27,8 @@ class Patience:
     """Before the second attempt of a request; doubles with each."""
     retry_most: float = 32.0
     closed: float = 1.0
-    """How long the gate closes after a 429 that does not say; doubles with each burst without a good answer."""
+    """How long the gate closes after a 429 that does not say; doubles with each burst without a good answer. From the
+    second such burst on it is also the least, whatever the server says."""
     closed_most: float = 60.0
     farthest: float = 3_600.0
     """A `Retry-After` beyond this ends the run instead."""
@@ -76,10 +77,11 @@ class Pacing:
         begins = self.push_back(sent, now)
         if begins:
             self.bursts += 1
-        if retry_after is not None:
-            self.opens_at = max(self.opens_at, now + retry_after)
-        elif begins:
-            self.opens_at = max(self.opens_at, now + self._patience.after_burst(self.bursts, self._rng))
+        wait = retry_after or 0.0
+        if begins and (retry_after is None or self.bursts > 1):
+            # also when it says: some say 0 each time, and would be asked without a pause
+            wait = max(wait, self._patience.after_burst(self.bursts, self._rng))
+        self.opens_at = max(self.opens_at, now + wait)
 
 
 class Gate:

@@ -81,9 +81,14 @@ def _code(body: object) -> str:
 
 
 def _message(body: object, key: str) -> str:
+    return one_line(error_message(body) or str(body or "no reason given"), key)
+
+
+def error_message(body: object) -> str:
+    """What a body says under `error`, or as its `message`; empty when it says nothing there."""
     fields = body.get("error", body) if isinstance(body, dict) else body
-    text = fields.get("message") or fields if isinstance(fields, dict) else fields
-    return one_line(str(text or "no reason given"), key)
+    text = fields.get("message") if isinstance(fields, dict) else fields
+    return text if isinstance(text, str) else ""
 
 
 def one_line(text: str, key: str) -> str:
@@ -112,15 +117,35 @@ def retry_after(headers: Any, now: datetime | None = None) -> float | None:
         return None
 
 
+def check_address(config: EndpointConfig) -> None:
+    """Refuse a `base_url` that no request can be sent to.
+
+    Raises:
+        ConfigError: the scheme or the host is missing, or the port is not a number up to 65,535.
+    """
+    try:
+        parts = urlsplit(config.base_url)
+        if parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0):
+            return
+    except ValueError:
+        pass
+    raise ConfigError(f"`base_url: {config.base_url}` is no address; give it in full, like http://localhost:8000/v1")
+
+
 def key_of(config: EndpointConfig) -> str:
     """The key, from the environment; a stand-in for a server that needs none.
 
     Raises:
-        ConfigError: the variable is not set, and the server is not a local one.
+        ConfigError: the variable is not set, and the server is not a local one; or what it holds cannot be sent.
     """
     if config.api_key_env is None:
         return "none"
-    if key := os.environ.get(config.api_key_env):
+    if key := os.environ.get(config.api_key_env, "").strip():
+        if not key.isascii() or not key.isprintable():
+            raise ConfigError(
+                f"the environment variable {config.api_key_env} holds signs that no key has (line ends, or letters "
+                "beyond ASCII); set it to the key alone"
+            )
         return key
     if _is_local(config.base_url):
         return "none"

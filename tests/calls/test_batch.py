@@ -115,7 +115,7 @@ def test_the_progress_is_what_the_server_says(path):
         asking = asyncio.create_task(ask_all(batch, log, range(20)))
         await until(lambda: batch.progress.done == 20)
         assert (batch.progress.batches, batch.progress.requests) == (2, 20)
-        assert batch.traffic() == "2 batches open, 20 of 20 requests done, 1 calls repeated"
+        assert batch.traffic() == "open batches: 2, with 20 of 20 requests done, 1 sent again"
         server.polls = 0
         assert texts(await asking) == expected(range(20))
         assert batch.progress.batches == 0
@@ -144,7 +144,7 @@ def test_stopping_ends_the_wait_at_once_and_the_batch_stays_open(path):
     with BatchServer(polls=10**9) as server:
         outcomes = asyncio.run(stopped(server))
         assert {type(o) for o in outcomes} == {Stopping}
-        assert "1 batches with 5 requests stay open; run again to collect them" in str(outcomes[0])
+        assert "5 requests stay in open batches; run again to collect their answers" in str(outcomes[0])
         assert statuses(path) == ["open"]
         server.polls = 0
         assert texts(ask(server, path, range(5))) == expected(range(5))

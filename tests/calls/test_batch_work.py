@@ -45,11 +45,10 @@ def test_a_run_that_was_cut_off_is_taken_up_and_nothing_is_paid_twice(path, mome
 
 def test_a_run_that_was_cut_off_again_and_again(path):
     with BatchServer() as server:
-        for moment in ("upload", "create", "create", "retrieve", "download", "retrieve"):
-            server.reached.clear()
-            abandon(server, path, range(20), moment)
-        assert texts(ask(server, path, range(20))) == expected(range(20))
-        assert set(server.paid.values()) == {1}
+        for i, moment in enumerate(("upload", "create", "create", "retrieve", "upload", "download", "retrieve")):
+            abandon(server, path, range(10 * i + 10), moment)
+        assert texts(ask(server, path, range(70))) == expected(range(70))
+        assert (len(server.paid), set(server.paid.values())) == (70, {1})
 
 
 def test_a_run_that_was_cut_off_between_storing_and_ending_is_collected_again(path):

@@ -3,9 +3,9 @@ import random
 import time
 
 import pytest
-from fault_server import FaultServer, random_faults
+from fault_server import LATE_SECONDS, FaultServer, random_faults
 
-from in2_plugin.calls.endpoint import LiveEndpoint
+from in2_plugin.calls.endpoint import LiveEndpoint, answer_of
 from in2_plugin.calls.pacing import Patience
 from in2_plugin.calls.request import Answer, CallFailed, Request, Stopping
 from in2_plugin.config import EndpointConfig
@@ -69,7 +69,7 @@ def test_the_body_is_the_request_and_nothing_else():
 @pytest.mark.parametrize(
     "fault",
     ["500", "502", "503", "504", "529", "408", "429", "429 date", "429 ms", "429 bare", "drop", "drop after head",
-     "half body", "lost", "wrong json", "html", "empty choices"],
+     "half body", "lost", "wrong json", "html", "empty choices", "error inside", "garbage"],
 )  # fmt: skip
 def test_what_passes_is_sent_again(fault):
     with FaultServer(echo, plan=first(2, fault)) as server:
@@ -108,6 +108,20 @@ def test_an_answer_delivered_twice_is_never_the_answer_to_the_next_request():
         answers = ask(server, prompts, concurrency="2")
         assert server.faults["twice"] > 10
     assert [a.text for a in answers] == [f"answer to {p}" for p in prompts]
+
+
+def test_an_answer_that_comes_again_later_is_not_the_answer_to_the_next_request():
+    async def run(server) -> list[str]:
+        live = endpoint(server, concurrency="1")
+        said = []
+        for i in range(20):
+            said.append((await live.answer(request(f"prompt {i}"))).text)
+            await asyncio.sleep(4 * LATE_SECONDS)
+        await live.close()
+        return said
+
+    with FaultServer(echo, plan=lambda n, body: "twice late") as server:
+        assert asyncio.run(run(server)) == [f"answer to prompt {i}" for i in range(20)]
 
 
 def test_everything_at_once_ends_in_the_right_answers():
@@ -166,6 +180,46 @@ def test_a_server_that_is_not_there_shows_at_once():
     (error,) = ask("http://127.0.0.1:9/v1")
     assert isinstance(error, EndpointError)
     assert "http://127.0.0.1:9/v1: cannot be reached" in str(error)
+
+
+def test_a_server_that_is_not_there_shows_at_once_with_fewer_attempts_as_well():
+    (error,) = ask("http://127.0.0.1:9/v1", attempts=1)
+    assert isinstance(error, EndpointError)
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8000/v1", "", "http://", "ftp://x/v1", "http://x:99999/v1", "http://[::1/v1"]
+)
+def test_what_is_no_address_is_refused(url):
+    with pytest.raises(ConfigError, match="is no address; give it in full"):
+        endpoint(url)
+
+
+def test_a_server_that_is_gone_is_told_apart_from_one_that_is_slow():
+    said = []
+    with FaultServer(echo, plan=lambda n, body: {0: "drop", 1: "garbage", 2: "stall"}.get(n)) as server:
+        ask(server, ["a"], before=lambda live: said.append(live.retried), timeout=0.5)
+    assert list(said[0].items()) == [
+        ("connection failed: Server disconnected", 1),
+        ("connection failed: what came back is not HTTP", 1),
+        ("no answer in 0.5 s", 1),
+    ]
+
+
+def test_a_retry_after_of_nothing_is_not_a_way_to_end_the_run_at_once():
+    with FaultServer(echo, plan=first(4, "429 zero")) as server:
+        patience = Patience(closed=0.02, closed_most=0.5)
+        assert ask(server, patience=patience)[0].text == "answer to p"
+        # nothing, then 40, 80 and 160 ms, less the jitter
+        assert server.times[-1] - server.times[0] >= 0.75 * 0.28
+
+
+def test_a_prompt_that_cannot_be_sent_is_given_up():
+    with FaultServer(echo) as server:
+        (failure,) = ask(server, ["half a pair: \ud800"])
+        assert isinstance(failure, CallFailed)
+        assert "surrogate" in str(failure)
+        assert server.bodies == []
 
 
 def test_a_server_that_goes_away_later_is_waited_for():
@@ -280,6 +334,29 @@ def test_the_key_is_sent_and_shown_nowhere(monkeypatch):
         assert KEY not in f"{error!s} {error!r} {error.__cause__!r} {error.__context__!r}"
 
 
+def test_the_key_is_not_shown_when_the_server_does_not_speak_http(monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    with FaultServer(echo, plan=lambda n, body: "garbage") as server:
+        (error,) = ask(server, api_key_env="SECRET_KEY", attempts=2)
+    assert isinstance(error, EndpointError)
+    assert KEY not in f"{error!s} {error!r} {error.__cause__!r} {error.__context__!r}"
+
+
+def test_space_around_a_key_is_not_part_of_it(monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", f" {KEY}\n")
+    with FaultServer(echo) as server:
+        assert ask(server, api_key_env="SECRET_KEY")[0].text == "answer to p"
+        assert server.keys == {KEY}
+
+
+@pytest.mark.parametrize("key", ["sk-\u00e9", "sk-a\nb"])
+def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(monkeypatch, key):
+    monkeypatch.setenv("SECRET_KEY", key)
+    with pytest.raises(ConfigError, match="SECRET_KEY holds signs that no key has") as caught:
+        endpoint("https://api.example.com/v1", api_key_env="SECRET_KEY")
+    assert key not in str(caught.value)
+
+
 def test_a_missing_key_is_named(monkeypatch):
     monkeypatch.delenv("SECRET_KEY", raising=False)
     with pytest.raises(ConfigError, match="SECRET_KEY is not set; set it to the key of"):
@@ -294,3 +371,11 @@ def test_traffic_says_what_went_wrong():
     with FaultServer(echo, plan=lambda n, body: {0: "429 ms", 1: "500"}.get(n)) as server:
         ask(server, before=lambda live: said.append(live.traffic))
         assert said[0]() == "0 of 1 at once, 1 slowed down (429), 1 sent again"
+
+
+def test_an_answer_in_parts_and_odd_counts_are_read():
+    parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}, "three"]
+    content = {"choices": [{"message": {"content": parts}}], "usage": {"prompt_tokens": "many", "completion_tokens": 2}}
+    assert answer_of(content) == Answer("one two", "stop", 0, 2)
+    for usage in ("n/a", [1], None, {"prompt_tokens": {}, "completion_tokens": float("nan")}):
+        assert answer_of({**content, "usage": usage}) == Answer("one two", "stop", 0, 0)

@@ -80,6 +80,19 @@ def test_without_retry_after_the_gate_stays_closed_longer_with_each_burst():
     assert rules.opens_at - 10_000 <= 1.25
 
 
+def test_a_short_retry_after_that_comes_again_and_again_is_not_enough():
+    rules = pacing()
+    waits = []
+    for burst in range(4):
+        now = 1_000.0 * (burst + 1)
+        rules.too_many_requests(sent=now, now=now, retry_after=0.0)
+        waits.append(rules.opens_at - now)
+    assert waits[0] == 0
+    assert all(0.75 * e <= wait <= 1.25 * e for e, wait in zip([2, 4, 8], waits[1:], strict=True))
+    rules.too_many_requests(sent=9_000, now=9_000, retry_after=100)
+    assert rules.opens_at == 9_100
+
+
 def test_waits_between_attempts_double_with_full_jitter():
     rng = random.Random(0)
     for attempt, most in ((1, 0.5), (2, 1), (3, 2), (7, 32), (12, 32)):
