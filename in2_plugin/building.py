@@ -40,7 +40,7 @@ from in2_plugin.corpus.store import SegmentStore, build_store
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.errors import ConfigError, TokenizerMismatch
 from in2_plugin.folder_lock import folder_lock
-from in2_plugin.questions import Kind, Question, QuestionWriter
+from in2_plugin.questions import Kind, Question, QuestionWriter, Rejection
 from in2_plugin.questions.collection import collect, passages
 from in2_plugin.questions.writers import open_writer
 from in2_plugin.sealing import seal_json, seal_text
@@ -201,15 +201,28 @@ def _questions_of(
 ) -> None:
     wanted = int(getattr(config.mixture, kind))
     offered = passages(store, kind, config.lengths, generator(config, kind))
-    with progress.stage(f"writing {kind.replace('_', '-')} questions", wanted, writer.detail) as step:
+    reasons: Counter[str] = Counter()
+
+    def detail() -> str:
+        turned_down = f"{reasons.total():,} turned down ({_most_common(reasons)})" if reasons else ""
+        return ", ".join(part for part in (writer.detail(), turned_down) if part)
+
+    with progress.stage(f"writing {kind.replace('_', '-')} questions", wanted, detail) as step:
 
         def keep(question: Question) -> None:
             questions.add(asdict(question))
             step(1)
 
-        collect(
-            writer, offered, kind, wanted, planner.objection, keep, lambda turned: rejected.add(rejection_row(turned))
-        )
+        def turn_down(rejection: Rejection) -> None:
+            rejected.add(rejection_row(rejection))
+            reasons[rejection.reason] += 1
+
+        collect(writer, offered, kind, wanted, planner.objection, keep, turn_down)
+
+
+def _most_common(reasons: Counter[str]) -> str:
+    shown = [f"{count:,} because {reason}" for reason, count in reasons.most_common(2)]
+    return "; ".join(shown)
 
 
 def _examples(config: BuildConfig, planner: ExamplePlanner, questions: Sequence[Question], progress: Progress) -> None:

@@ -41,13 +41,14 @@ class BatchServer:
         invalid: list[tuple[str, str]] | None = None,
     ) -> None:
         """`polls`: looks until a batch ends; `invalid`: (code, message) for the next batches, which fail as a whole."""
-        self._reply, self._faults, self.polls, self._ends = reply, faults, polls, ends
-        self._shuffle, self._duplicate, self._invalid = shuffle, duplicate, list(invalid or [])
+        self._reply, self._shuffle, self._duplicate = reply, shuffle, duplicate
+        self.faults, self.polls, self.ends, self.invalid = faults, polls, ends, list(invalid or [])
         self.paid: Counter[str] = Counter()
         """Completions that were computed, by custom_id."""
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict] = {}
         self.calls: Counter[str] = Counter()
+        self.most_open = 0
         self.troubles: defaultdict[str, list[str]] = defaultdict(list)
         self.held: set[str] = set()
         self.reached: defaultdict[str, threading.Event] = defaultdict(threading.Event)
@@ -101,8 +102,9 @@ class BatchServer:
                 "request_counts": {"total": len(lines), "completed": 0, "failed": 0},
             }  # fmt: skip
             self.batches[batch["id"]] = batch
-            if self._invalid:
-                code, message = self._invalid.pop(0)
+            self.most_open = max(self.most_open, len(self.open()))
+            if self.invalid:
+                code, message = self.invalid.pop(0)
                 batch |= {
                     "status": "failed",
                     "errors": {"object": "list", "data": [{"code": code, "message": message}]},
@@ -114,7 +116,7 @@ class BatchServer:
     def _compute(self, batch: dict, lines: list[dict]) -> None:
         good, bad = [], []
         for line in lines:
-            fault = self._faults(line["body"])
+            fault = self.faults(line["body"])
             if fault not in {"error", "expired", "missing"}:
                 self.paid[line["custom_id"]] += 1
             if fault != "missing":
@@ -143,12 +145,15 @@ class BatchServer:
         response = {"status_code": status, "request_id": "r", "body": body}
         return {"id": "r", "custom_id": line["custom_id"], "response": response, "error": None}
 
+    def open(self) -> list[dict]:
+        return [batch for batch in self.batches.values() if batch["status"] in {"validating", "in_progress"}]
+
     def retrieve(self, name: str) -> dict:
         with self._lock:
             batch = self.batches[name]
             if batch["status"] != "failed":
                 self._polled[name] += 1
-                batch["status"] = self._ends if self._polled[name] >= self.polls else "in_progress"
+                batch["status"] = self.ends if self._polled[name] >= self.polls else "in_progress"
             if batch["status"] == "in_progress":
                 return {key: value for key, value in batch.items() if not key.endswith("put_file_id")}
             return batch

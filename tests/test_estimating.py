@@ -1,6 +1,8 @@
+import shutil
+
 import pytest
-from builds import endpoint_config, small_config
-from fault_server import FaultServer
+from builds import Quiet, endpoint_config, small_config
+from fault_server import FaultServer, default_reply
 
 from in2_plugin.building import build_dataset
 from in2_plugin.errors import ConfigError, EndpointError, NotEnoughQuestions
@@ -20,8 +22,6 @@ def config(folder, tokenizer, url="http://127.0.0.1:9/v1", verify=(), count=1, p
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, built):
     """A folder whose segments are cut already, so that estimates are quick."""
-    import shutil
-
     folder = tmp_path_factory.mktemp("estimates")
     shutil.copytree(built / "segments", folder / "segments")
     (folder / "build.json").write_text("{}")
@@ -61,7 +61,8 @@ def test_several_questions_a_call_divide_the_input(folder, mistral_folder):
 
 def test_checks_by_a_model_are_counted(folder, mistral_folder):
     plain = lines_of(estimate_build(config(folder, mistral_folder)))["integration"]
-    judged = lines_of(estimate_build(config(folder, mistral_folder, ["answerable", "closed_book", "needs_all"])))
+    checks = ["answerable", "closed_book", "needs_all"]
+    judged = lines_of(estimate_build(config(folder, mistral_folder, verify=checks)))
     line = judged["integration"]
     # one that answers from gold, one that knows nothing, and one for each of the two gold segments
     assert line.calls == 5 * 300
@@ -82,22 +83,14 @@ def test_measured_calls_are_kept_for_the_build(mistral_folder, tmp_path):
         assert line.writer.input_tokens == pytest.approx(100 * line.calls, abs=1)
         again = estimate_build(asked, calls=8)
         assert again == found
-        build_dataset(asked, _quiet())
+        build_dataset(asked, Quiet())
         assert set(server.paid.values()) == {1}
-
-
-def _quiet():
-    from builds import Quiet
-
-    return Quiet()
 
 
 def test_rejected_questions_are_paid_for_too(mistral_folder, tmp_path):
     def half(body):
         prompt = body["messages"][0]["content"]
         good = len(prompt) % 2
-        from fault_server import default_reply
-
         return default_reply(body) if good else '{"questions": [{"question": "Who is it?", "answer": "Julius Caesar"}]}'
 
     with FaultServer(half) as server:
@@ -113,7 +106,7 @@ def test_rejected_questions_are_paid_for_too(mistral_folder, tmp_path):
 def test_when_no_answer_is_of_use_that_is_said(mistral_folder, tmp_path):
     with FaultServer(lambda body: "I would rather talk about the weather.") as server:
         asked = config(tmp_path / "in2", mistral_folder, server.base_url, integration=0)
-        with pytest.raises(NotEnoughQuestions, match="none of 3 fine-grained passages.*unreadable answer"):
+        with pytest.raises(NotEnoughQuestions, match=r"none of 3 fine-grained passages.*unreadable answer"):
             estimate_build(asked, calls=3)
 
 

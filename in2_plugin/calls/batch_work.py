@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from openai.types import Batch
 
 DOWNLOADS = 3
-"""Times a file is downloaded that holds broken lines, or fewer than the server counts, before those count as missing."""
+"""Times a file is downloaded that has broken lines, or fewer than the server counts, before the rest is missing."""
 ENDED = {"completed", "failed", "expired", "cancelled"}
 
 

@@ -40,6 +40,8 @@ def _table(found: "Estimate", rate: float, terminal: bool) -> "Table":
     from rich import box
     from rich.table import Table
 
+    from in2_plugin.cli.progress import duration
+
     currency = found.prices.currency if found.prices else ""
     table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
     table.add_column("questions")
@@ -50,14 +52,14 @@ def _table(found: "Estimate", rate: float, terminal: bool) -> "Table":
         table.add_row(
             line.kind.replace("_", "-"), f"{line.questions:,}", f"{line.calls:,.0f}", _short(line.input_tokens),
             _short(line.output_tokens), f"± {line.spread:.0%}", "-" if money is None else f"{money:,.2f}",
-            _duration(line.calls / rate),
+            duration(line.calls / rate),
         )  # fmt: skip
     lines = found.lines
     costs = [cost for line in lines if (cost := found.money(line)) is not None]
     table.add_row(
         "all", f"{sum(line.questions for line in lines):,}", f"{sum(line.calls for line in lines):,.0f}",
         _short(sum(line.input_tokens for line in lines)), _short(sum(line.output_tokens for line in lines)), "",
-        f"{sum(costs):,.2f}" if costs else "-", _duration(sum(line.calls for line in lines) / rate),
+        f"{sum(costs):,.2f}" if costs else "-", duration(sum(line.calls for line in lines) / rate),
     )  # fmt: skip
     return table
 
@@ -86,11 +88,3 @@ def _short(tokens: float) -> str:
         if tokens >= size:
             return f"{tokens / size:,.1f}{unit}"
     return f"{tokens:,.0f}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5_400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3_600:,.1f} h" if seconds < 172_800 else f"{seconds / 86_400:,.1f} days"

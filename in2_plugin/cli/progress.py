@@ -23,7 +23,7 @@ class TerminalProgress:
         self, name: str, total: int | None, detail: Callable[[], str] | None = None
     ) -> Iterator[Callable[[int], None]]:
         from rich.console import RenderableType
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
         from rich.text import Text
 
@@ -34,7 +34,8 @@ class TerminalProgress:
                     yield Text(f"  {line}", style="dim")
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Bars(*columns, refresh_per_second=4) as bars:
+        left = (TextColumn("left"), TimeRemainingColumn(compact=True)) if total else ()
+        with Bars(*columns, *left, refresh_per_second=4) as bars:
             task = bars.add_task(name, total=total)
             yield lambda steps: bars.advance(task, steps)
 
@@ -62,8 +63,12 @@ class PlainProgress:
             return f" ({line})" if detail and (line := detail()) else ""
 
         def show_now_and_then() -> None:
+            before = 0
             while not over.wait(self._interval):
-                self.say(f"{name}: {done:,}" + (f" of {total:,}" if total is not None else "") + how())
+                of = f" of {total:,}" if total is not None else ""
+                rate, before = (done - before) / self._interval, done
+                left = f", about {duration((total - done) / rate)} left" if total and rate else ""
+                self.say(f"{name}: {done:,}{of}{left}{how()}")
 
         self.say(f"{name} ...")
         clock = threading.Thread(target=show_now_and_then, daemon=True)
@@ -74,6 +79,15 @@ class PlainProgress:
             over.set()
             clock.join()
         self.say(f"{name}: {done:,} in {time.monotonic() - started:.1f} s{how()}")
+
+
+def duration(seconds: float) -> str:
+    """A time that a person can judge at a glance."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5_400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3_600:,.1f} h" if seconds < 172_800 else f"{seconds / 86_400:,.1f} days"
 
 
 def make_progress(out: TextIO) -> Progress:

@@ -50,9 +50,21 @@ def test_order_and_duplicates_do_not_matter(path):
 
 
 def test_full_batches_go_out_and_no_more_than_eight_are_open(path):
-    with BatchServer(polls=5) as server:
-        assert texts(ask(server, path, range(100), batch_requests=10)) == expected(range(100))
-        sizes = [batch["request_counts"]["total"] for batch in server.batches.values()]
+    async def check(server) -> None:
+        log = WorkLog(path)
+        batch = endpoint(server.base_url, log, batch_requests=10)
+        asking = asyncio.create_task(ask_all(batch, log, range(100)))
+        await until(lambda: len(server.open()) == 8)
+        await asyncio.sleep(0.1)
+        assert server.most_open == 8
+        server.polls = 0
+        assert texts(await asking) == expected(range(100))
+        await batch.close()
+        log.close()
+
+    with BatchServer(polls=10**9) as server:
+        asyncio.run(check(server))
+        sizes = [b["request_counts"]["total"] for b in server.batches.values()]
     assert sizes == [10] * 10
 
 
@@ -87,7 +99,7 @@ def test_what_expired_is_asked_again_by_the_next_run(path):
         first = ask(server, path, range(40))
         assert texts(first[::2]) == expected(range(0, 40, 2))
         assert {str(failure) for failure in first[1::2]} == {"the batch ended without an answer (expired)"}
-        server._faults = lambda body: None
+        server.faults = lambda body: None
         assert texts(ask(server, path, range(40))) == expected(range(40))
         assert set(server.paid.values()) == {1}
     assert statuses(path) == ["expired", "expired"]

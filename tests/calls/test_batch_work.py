@@ -79,7 +79,7 @@ def test_an_old_batch_with_the_same_requests_is_not_taken_for_a_new_one(path):
     """The first ended without answers, the second was never created: its requests must be asked for again."""
     with BatchServer(faults=lambda body: "expired", ends="expired") as server:
         ask(server, path, range(5))
-        server._faults, server._ends = (lambda body: None), "completed"
+        server.faults, server.ends = (lambda body: None), "completed"
         abandon(server, path, range(5), "upload")
         assert texts(ask(server, path, range(5))) == expected(range(5))
     assert statuses(path) == ["expired", "lost", "completed"]
@@ -143,8 +143,8 @@ def test_a_full_queue_is_waited_for(path):
         create, seen = server.create, []
 
         def one_at_a_time(asked: dict) -> dict:
-            is_full = any(b["status"] in {"validating", "in_progress"} for b in server.batches.values())
-            server._invalid = [("token_limit_exceeded", "Enqueued token limit reached")] if is_full else []
+            is_full = bool(server.open())
+            server.invalid = [("token_limit_exceeded", "Enqueued token limit reached")] if is_full else []
             seen.append(is_full)
             return create(asked)
 
