@@ -155,7 +155,7 @@ def test_a_chinese_corpus_of_ones_own_files(qwen_folder, qwen, tmp_path):
     dataset = IN2Dataset(tmp_path / "in2", qwen)
     for row in read_rows(tmp_path / "in2/examples.parquet"):
         rendered = dataset.render(row)
-        answer = qwen._backend.decode(rendered.input_ids[slice(*rendered.answer)].tolist(), skip_special_tokens=False)
+        answer = qwen.decode(rendered.input_ids[slice(*rendered.answer)].tolist())
         assert answer == row["answer"] + "<|im_end|>"
         segments = [dataset.store.text(i) for i in row["segment_ids"]]
         if row["form"] == "sentence_with":

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,9 @@ class WorkLog:
         self._thread.shutdown(wait=True)
         self._reader.close()
         if self._writer:
+            with suppress(sqlite3.Error):
+                # a plain file again, which can be read where nothing can be written; not while another reads it
+                self._writer.execute("PRAGMA journal_mode=DELETE").fetchall()
             self._writer.close()
             self._reserve.unlink(missing_ok=True)
 

@@ -7,11 +7,13 @@ import typer
 import typer.core
 
 from in2_plugin.cli.build import build
+from in2_plugin.cli.doctor import doctor
 from in2_plugin.cli.estimate import estimate
 from in2_plugin.cli.lm_eval import lm_eval
 from in2_plugin.cli.preview import preview
 from in2_plugin.cli.recipes import recipes
 from in2_plugin.cli.report import report
+from in2_plugin.cli.status import status
 from in2_plugin.cli.tasks import tasks, tasks_path
 from in2_plugin.cli.version import show_version
 from in2_plugin.errors import In2Error
@@ -43,6 +45,8 @@ app.callback()(show_version)
 app.command()(estimate)
 app.command()(preview)
 app.command()(build)
+app.command()(status)
+app.command()(doctor)
 app.add_typer(recipes, name="recipes")
 app.command(
     name="lm-eval",

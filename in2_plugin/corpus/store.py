@@ -107,7 +107,8 @@ class SegmentStore:
         return SegmentStore, (self.folder,)
 
     @cached_property
-    def _table(self) -> pa.Table:
+    def table(self) -> pa.Table:
+        """One row a segment, as in SEGMENT_SCHEMA; memory-mapped."""
         return _open_table(self.folder / "segments.arrow")
 
     @cached_property
@@ -122,17 +123,17 @@ class SegmentStore:
     @cached_property
     def n_tokens(self) -> npt.NDArray[np.uint32]:
         """(n_segments,) tokens of each segment, its separator included."""
-        return np.asarray(self._table["n_tokens"])
+        return np.asarray(self.table["n_tokens"])
 
     @cached_property
     def document(self) -> npt.NDArray[np.uint32]:
         """(n_segments,) number of the document that each segment is from."""
-        return np.asarray(self._table["document"])
+        return np.asarray(self.table["document"])
 
     @cached_property
     def standing(self) -> npt.NDArray[np.uint8]:
         """(n_segments,) values of `Standing`."""
-        return np.asarray(self._table["standing"])
+        return np.asarray(self.table["standing"])
 
     @cached_property
     def usable(self) -> npt.NDArray[np.bool_]:
@@ -155,7 +156,7 @@ class SegmentStore:
 
     def text(self, segment_id: int) -> str:
         """Text of one segment, without separator."""
-        return str(self._table["text"][segment_id].as_py())
+        return str(self.table["text"][segment_id].as_py())
 
     def texts(self, segment_ids: Iterable[int]) -> list[str]:
         """Texts of several segments."""

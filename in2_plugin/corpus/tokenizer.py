@@ -58,6 +58,10 @@ class ModelTokenizer:
         """Ids of each text; special tokens are recognised, none is added."""
         return [e.ids for e in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids, special tokens included."""
+        return str(self._backend.decode(list(ids), skip_special_tokens=False))
+
     def count(self, texts: Sequence[str]) -> list[int]:
         """Number of tokens of each text by itself."""
         return [len(ids) for ids in self.ids(texts)]

@@ -14,7 +14,7 @@ from batch_server import BatchServer
 from in2_plugin.calls.batch_work import Unasked
 from in2_plugin.calls.request import Answer
 from in2_plugin.calls.work_log import WorkLog
-from in2_plugin.errors import EndpointError
+from in2_plugin.errors import EndpointError, WorkLogError
 
 MOMENTS = ["upload", "create", "retrieve", "download"]
 """Where a run can be cut off: before the upload is done, created but unnamed, open, ended but not collected."""
@@ -61,6 +61,20 @@ def test_a_run_that_was_cut_off_between_storing_and_ending_is_collected_again(pa
         assert texts(ask(server, path, range(5))) == expected(range(5))
         assert set(server.paid.values()) == {1}
     assert statuses(path) == ["completed"]
+
+
+def test_a_batch_whose_answers_could_not_be_stored_stays_open(path):
+    WorkLog(path).close()
+    with BatchServer() as server, sqlite3.connect(path) as connection:
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON answers BEGIN SELECT RAISE(ABORT, 'full'); END")
+        connection.commit()
+        assert {type(e) for e in ask(server, path, range(5))} == {WorkLogError}
+        assert statuses(path) == ["open"]
+        connection.execute("DROP TRIGGER full")
+        connection.commit()
+        assert texts(ask(server, path, range(5))) == expected(range(5))
+        assert set(server.paid.values()) == {1}
+    connection.close()
 
 
 def test_answers_of_an_older_run_are_stored_also_if_nobody_asks_for_them(path):
@@ -170,6 +184,25 @@ def test_an_older_batch_that_the_server_does_not_have_is_not_paid_again_unasked(
         errors = ask(server, path, range(3))
         assert "does not have batch batch-0, which an earlier run handed over" in str(errors[0])
         server.batches = batches
+        assert texts(ask(server, path, range(3))) == expected(range(3))
+        assert set(server.paid.values()) == {1}
+
+
+def test_what_went_wrong_with_a_batch_is_told_to_all_who_ask_later(path):
+    async def check(server) -> None:
+        log = WorkLog(path)
+        batch = endpoint(server.base_url, log)
+        for prompt in range(3):
+            (error,) = await batch_runs.ask_all(batch, log, [prompt])
+            assert isinstance(error, EndpointError)
+        await batch.close()
+        log.close()
+
+    with BatchServer() as server:
+        abandon(server, path, range(3), "retrieve")
+        server.troubles["retrieve"] = ["401"]
+        asyncio.run(check(server))
+        assert server.calls["upload"] == 1
         assert texts(ask(server, path, range(3))) == expected(range(3))
         assert set(server.paid.values()) == {1}
 

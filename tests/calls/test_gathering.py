@@ -134,7 +134,8 @@ def test_no_more_runs_than_allowed(at_once):
     asyncio.run(check())
 
 
-def test_what_came_during_a_run_waits_for_what_its_answers_bring():
+@pytest.mark.parametrize("takes", [900, 5_000])
+def test_what_came_during_a_run_waits_for_what_its_answers_bring(takes):
     """The end of a run counts as movement in the line: requests that follow from its answers join those waiting."""
 
     async def check(loop: Warped) -> None:
@@ -143,7 +144,7 @@ def test_what_came_during_a_run_waits_for_what_its_answers_bring():
         first = asking(gathering, *"abc")
         second = asking(gathering, "d")
         await loop.move(0)
-        await loop.move(5_000)
+        await loop.move(takes)
         runs.leave.set()
         await texts(first)
         await loop.move(900)

@@ -22,7 +22,7 @@ def store(documents, mistral, tmp_path_factory) -> SegmentStore:
 
 def test_texts_are_slices_of_their_documents(store, documents):
     for segment in range(0, len(store), 7):
-        row = store._table.slice(segment, 1).to_pylist()[0]
+        row = store.table.slice(segment, 1).to_pylist()[0]
         assert store.text(segment) == documents[row["document"]].text[row["start"] : row["stop"]]
 
 

@@ -1,0 +1,27 @@
+"""`in2 doctor`: every invariant of a dataset folder, checked."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    folder: Annotated[Path, typer.Argument(help="A dataset folder: the `output` of a build file.")],
+) -> None:
+    """Check everything that must hold in a dataset folder. Exit status 1 when something does not."""
+    from in2_plugin.inspection.doctor import examine
+
+    examination = examine(folder)
+    for about, looked_at in examination.done:
+        bad = sum(finding.is_wrong for finding in examination.findings if finding.check == about)
+        typer.echo(f"{'WRONG' if bad else 'ok':<8}{about:<22}{looked_at}")
+    for about, why in examination.left_out:
+        typer.echo(f"{'-':<8}{about:<22}left out: {why}")
+    for finding in examination.findings:
+        kind = "wrong" if finding.is_wrong else "note"
+        typer.echo(f"{kind}: {finding.where}: {finding.what}; {finding.advice}")
+    wrong = sum(finding.is_wrong for finding in examination.findings)
+    typer.echo(f"{folder}: {len(examination.done)} checks, {f'{wrong} findings' if wrong else 'nothing wrong'}")
+    if wrong:
+        raise typer.Exit(1)

@@ -1,0 +1,84 @@
+"""`in2 status`: how far a dataset folder is."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from in2_plugin.inspection.status import FolderStatus, LogStatus
+
+SHOWN_REASONS = 5
+
+
+def status(
+    folder: Annotated[Path, typer.Argument(help="A dataset folder: the `output` of a build file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Show what is in a dataset folder and how far its build is; also while it runs."""
+    from in2_plugin.inspection.status import read_status
+
+    found = read_status(folder)
+    if as_json:
+        typer.echo(json.dumps({**asdict(found), "next_step": found.next_step}, indent=2, default=str))
+        return
+    for name, value in _lines(found):
+        typer.echo(f"{name:<14}{value}")
+
+
+def _lines(found: "FolderStatus") -> Iterator[tuple[str, str]]:
+    from in2_plugin.inspection.status import STAGES
+
+    yield "folder", str(found.folder)
+    yield "working on it", str(found.holder or "nobody")
+    yield "finished", ", ".join(found.finished) or "nothing yet"
+    yield "to do", ", ".join(name for name in STAGES if name not in found.finished) or "nothing"
+    if found.segments:
+        yield "segments", f"{found.segments['segments']:,} from {found.segments['documents']:,} documents"
+    if found.questions:
+        yield "questions", _counts(found.questions)
+    elif found.wanted:
+        yield "wanted", _counts(found.wanted)
+    yield from _reasons("turned down", found.rejected)
+    if found.examples:
+        yield "examples", f"{found.examples:,}"
+    if found.log:
+        yield from _log_lines(found.log)
+    yield "on disk", ", ".join(f"{name} {_size(size)}" for name, size in found.bytes_by_part.items() if size >= 1_000)
+    yield "next", found.next_step
+
+
+def _log_lines(log: "LogStatus") -> Iterator[tuple[str, str]]:
+    for purpose, use in log.answers.items():
+        tokens = f"{use.input_tokens:,} tokens in, {use.output_tokens:,} out"
+        yield "answers", f"{use.answers:,} for {purpose.replace('_', '-')}, {tokens}"
+    if not log.answers:
+        yield "answers", "none yet"
+    if log.money is not None:
+        yield "paid", f"{log.money:,.2f} {log.currency} at the prices of the build file"
+    if log.open_batches:
+        yield "batches", f"{log.open_batches} open with the server; the next run collects them"
+    yield from _reasons("failed", log.failures)
+
+
+def _reasons(name: str, reasons: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    shown = list(reasons.items())
+    for reason, count in shown[:SHOWN_REASONS]:
+        yield name, f"{count:,} x {reason}"
+    if rest := shown[SHOWN_REASONS:]:
+        yield name, f"{sum(count for _, count in rest):,} x {len(rest)} other reasons"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {kind.replace('_', '-')}" for kind, count in counts.items())
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1_000:
+            return f"{size:.0f} {unit}"
+        size /= 1_000
+    return f"{size:,.1f} TB"
