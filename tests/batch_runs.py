@@ -6,6 +6,7 @@ As a program, `python tests/batch_runs.py URL LOG COUNT` asks COUNT requests and
 import asyncio
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from in2_plugin.calls.batch import BatchEndpoint
@@ -68,7 +69,7 @@ def abandon(server, path: Path, prompts, moment: str) -> None:
 
 def statuses(path: Path) -> list[str]:
     """Status of each batch of a work log, in the order in which they were begun."""
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         return [status for (status,) in connection.execute("SELECT status FROM batches ORDER BY rowid")]
 
 

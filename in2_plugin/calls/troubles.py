@@ -20,6 +20,8 @@ OVERLOAD = {503, 504, 529}
 """Of these, the ones that mean too much at once; vLLM and llama.cpp know no 429."""
 NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 SHOWN = 200
+NO_KEY = "no-key-needed"
+"""Sent to servers that need none."""
 
 
 class Refused(CallFailed):
@@ -139,7 +141,7 @@ def key_of(config: EndpointConfig) -> str:
         ConfigError: the variable is not set, and the server is not a local one; or what it holds cannot be sent.
     """
     if config.api_key_env is None:
-        return "none"
+        return NO_KEY
     if key := os.environ.get(config.api_key_env, "").strip():
         if not key.isascii() or not key.isprintable():
             raise ConfigError(
@@ -148,7 +150,7 @@ def key_of(config: EndpointConfig) -> str:
             )
         return key
     if _is_local(config.base_url):
-        return "none"
+        return NO_KEY
     raise ConfigError(
         f"the environment variable {config.api_key_env} is not set; set it to the key of {config.base_url}, or give "
         "`api_key_env: null` for a server that needs none"

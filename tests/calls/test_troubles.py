@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from in2_plugin.calls.troubles import (
+from in2_plugin.calls.troubles import NO_KEY, (
     Refused,
     Throttled,
     Transient,
@@ -106,4 +106,4 @@ def test_the_key_comes_from_the_environment(monkeypatch):
     monkeypatch.setenv("THE_KEY", "  ")
     with pytest.raises(ConfigError, match="THE_KEY is not set"):
         key_of(CONFIG)
-    assert key_of(EndpointConfig(model="m", api_key_env=None)) == "none"
+    assert key_of(EndpointConfig(model="m", api_key_env=None)) == NO_KEY
