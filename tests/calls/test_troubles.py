@@ -2,7 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from in2_plugin.calls.troubles import NO_KEY, (
+from in2_plugin.calls.troubles import (
+    NO_KEY,
     Refused,
     Throttled,
     Transient,
