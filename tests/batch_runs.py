@@ -57,9 +57,11 @@ def abandon(server, path: Path, prompts, moment: str) -> None:
     server.held.add(moment)
 
     async def run() -> None:
-        asking = asyncio.create_task(ask_all(endpoint(server.base_url, log), log, prompts))
+        batch = endpoint(server.base_url, log)
+        asking = asyncio.create_task(ask_all(batch, log, prompts))
         assert await asyncio.to_thread(server.reached[moment].wait, 60)
-        asking.cancel()
+        await batch.close()
+        await asking
 
     log = WorkLog(path)
     asyncio.run(run())

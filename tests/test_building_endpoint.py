@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from batch_server import BatchServer
 from builds import Quiet, build_from_endpoint, endpoint_config
-from fault_server import FaultServer, random_faults
+from fault_server import FaultServer, default_reply, random_faults
 
 from in2_plugin.building import build_dataset
 from in2_plugin.calls.work_log import WorkLog
@@ -117,6 +118,33 @@ def test_a_wrong_key_ends_it_with_one_sentence_and_a_right_one_goes_on(whole, mi
         wrong = False
         build_dataset(config, Quiet())
         assert set(server.paid.values()) == {1}
+    assert rows_of(tmp_path / "in2") == rows_of(whole[0])
+
+
+def batch_config(folder: Path, tokenizer: Path, base_url: str, **changes):
+    config = endpoint_config(folder, tokenizer, base_url).questions.model_dump()
+    config["endpoint"] |= {"mode": "batch", "poll_seconds": 0.05, "answer_format": "json_schema", **changes}
+    return endpoint_config(folder, tokenizer, base_url, questions=config)
+
+
+def test_batches_give_the_same_rows(whole, mistral_folder, tmp_path):
+    with BatchServer(default_reply, shuffle=True) as server:
+        build_dataset(batch_config(tmp_path / "in2", mistral_folder, server.base_url, batch_requests=40), Quiet())
+        assert set(server.paid.values()) == {1}
+        assert server.most_open > 1
+    assert rows_of(tmp_path / "in2") == rows_of(whole[0])
+
+
+def test_a_build_may_change_from_live_to_batch(whole, mistral_folder, tmp_path):
+    with FaultServer(plan=lambda number, body: "401" if number > 60 else None) as live:
+        with pytest.raises(EndpointError):
+            build_dataset(endpoint_config(tmp_path / "in2", mistral_folder, live.base_url), Quiet())
+        paid = live.paid.total()
+    with BatchServer(default_reply) as server:
+        config = batch_config(tmp_path / "in2", mistral_folder, server.base_url, answer_format="auto")
+        build_dataset(config, Quiet())
+        assert set(server.paid.values()) == {1}
+        assert durable(tmp_path / "in2") == paid + server.paid.total()
     assert rows_of(tmp_path / "in2") == rows_of(whole[0])
 
 

@@ -50,7 +50,7 @@ class Meter:
         replayed = used.answers - paid.answers
         parts = [self._rates(paid), *(account.traffic() for account in self._accounts), self._money()]
         if replayed > 0:
-            parts.append(f"{replayed:,} answers from the work log")
+            parts.append(f"{replayed:,} from the work log")
         return ", ".join(part for part in parts if part)
 
     def _rates(self, paid: Use) -> str:

@@ -36,6 +36,8 @@ HAND_OVER_SECONDS = 0.02
 RARE_COLLECTIONS = (50_000, 20, 50)
 """Thresholds of the garbage collector while calls are made. Requests are freed by their reference counts; looking for
 cycles among them at Python's own thresholds takes a fifth of the CPU."""
+OPEN_BATCHES = 8
+"""Batches whose passages are worked on at a time. A batch takes up to a day; a passage that waits takes about 8 KB."""
 FORMAT_REFUSED = {400, 415, 422, 501}
 """What servers answer to a response format that they do not know."""
 
@@ -289,8 +291,10 @@ def _counted(ask: Ask, use: Use | None) -> Ask:
 def open_at_once(config: EndpointConfig | VllmConfig | None) -> int:
     """Passages to work on at a time, so that the transport never waits for one."""
     assert config
-    if isinstance(config, VllmConfig) or config.mode == "batch":
-        return config.batch_requests
+    if isinstance(config, VllmConfig):
+        return 2 * config.batch_requests
+    if config.mode == "batch":
+        return OPEN_BATCHES * config.batch_requests
     return 2 * config.concurrency.max
 
 

@@ -33,6 +33,7 @@ class Production:
         missing: Callable[[], int],
     ) -> None:
         self._work, self._open_at_once, self._per_passage, self._missing = work, open_at_once, per_passage, missing
+        self._window = max(WINDOW, open_at_once)
         self._wanted = missing()
         self._line: deque[asyncio.Task[PassageResults]] = deque()
         self._changed = asyncio.Event()
@@ -84,7 +85,7 @@ class Production:
     def _is_wanted(self) -> bool:
         """Whether another passage is likely to be needed: calls beyond that would be paid for and not used."""
         waiting, missing = self._begun - self._taken, self._missing()
-        if missing <= 0 or waiting >= WINDOW:
+        if missing <= 0 or waiting >= self._window:
             return False
         if self._taken < SETTLED:
             gives = float(self._per_passage)

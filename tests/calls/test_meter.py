@@ -27,7 +27,7 @@ def test_the_line_tells_rates_traffic_money_and_what_was_not_paid_again(tmp_path
     assert meter.line() == "5.0 requests/s, 10 tokens/s, 2 of 4 at once, 30.00 EUR"
     asyncio.run(ask(10, 20))
     now = 200.0
-    assert meter.line() == "0 requests/s, 2 of 4 at once, 30.00 EUR, 10 answers from the work log"
+    assert meter.line() == "0 requests/s, 2 of 4 at once, 30.00 EUR, 10 from the work log"
     log.close()
 
 
