@@ -21,6 +21,8 @@ from in2_plugin.claiming import Change
 from in2_plugin.contexts.tables import read_rows
 from in2_plugin.errors import ConfigError, EndpointError, FolderBusy, In2Error
 
+pytestmark = pytest.mark.slow
+
 ROWS = ["questions.parquet", "rejected.parquet", "examples.parquet"]
 KILLS = 20
 TOKENIZER = ["torch", "transformers.models.auto.tokenization_auto", "transformers.tokenization_utils_tokenizers"]
@@ -157,7 +159,6 @@ def child(*arguments) -> multiprocessing.Process:
     return process
 
 
-@pytest.mark.slow
 def test_twenty_kills_on_one_folder(whole, mistral_folder, tmp_path):
     """Each at a random moment. What is repeated was under way: sent, or answered and not yet synced."""
     rng, folder = random.Random(4), tmp_path / "in2"
@@ -215,7 +216,6 @@ def wait_for_calls(server: FaultServer, process: subprocess.Popen, calls: int) -
         time.sleep(0.005)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_keeps_every_answer(whole, mistral_folder, tmp_path, how):
     with FaultServer(latency=0.1) as server:
@@ -232,7 +232,6 @@ def test_stopping_keeps_every_answer(whole, mistral_folder, tmp_path, how):
     assert rows_of(tmp_path / "in2") == rows_of(whole[0])
 
 
-@pytest.mark.slow
 def test_a_second_interrupt_gives_up_what_is_under_way(mistral_folder, tmp_path):
     with FaultServer(plan=lambda number, body: "stall" if number >= 20 else None) as server:
         process = command(tmp_path, mistral_folder, server.base_url)
@@ -246,7 +245,6 @@ def test_a_second_interrupt_gives_up_what_is_under_way(mistral_folder, tmp_path)
         assert process.returncode == 130
 
 
-@pytest.mark.slow
 def test_a_second_process_is_refused_and_told_of_the_first(mistral_folder, tmp_path):
     with FaultServer(latency=0.1) as server:
         process = command(tmp_path, mistral_folder, server.base_url)
@@ -267,7 +265,6 @@ def limit_files(size: int):
     return apply
 
 
-@pytest.mark.slow
 def test_no_room_for_the_log_is_one_sentence_and_nothing_is_lost(whole, mistral_folder, tmp_path):
     with FaultServer() as server:
         build_dataset(

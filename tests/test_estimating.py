@@ -70,6 +70,7 @@ def test_checks_by_a_model_are_counted(folder, mistral_folder):
     assert line.judge.answers == 4 * 300
 
 
+@pytest.mark.slow
 def test_measured_calls_are_kept_for_the_build(mistral_folder, tmp_path):
     folder = tmp_path / "in2"
     with FaultServer() as server:

@@ -22,6 +22,7 @@ def test_each_kind_is_shown_with_its_gold(mistral_folder, tmp_path):
         assert one.result.answer.split() == gold[-1].text.split()[-8:]
 
 
+@pytest.mark.slow
 def test_what_was_paid_is_kept_for_the_build(mistral_folder, tmp_path):
     with FaultServer() as server:
         config = endpoint_config(tmp_path / "in2", mistral_folder, server.base_url)

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -69,12 +70,12 @@ class ModelWriter:
         gc.freeze()
         gc.set_threshold(*RARE_COLLECTIONS)
         self._thread.start()
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._stop_loop)
             self._log = WorkLog(self._path)
+            undo.callback(self._log.close)
             self._in_loop(self._open())
-        except BaseException:
-            self._stop_loop()
-            raise
+            undo.pop_all()
         return self
 
     async def _open(self) -> None:
@@ -197,7 +198,7 @@ class ModelWriter:
             self._loop.call_soon_threadsafe(self._stop_asking, production)
             # raised here, or where the results are taken, which closes the generator
             if isinstance(cause, KeyboardInterrupt) or (cause and isinstance(cause.__context__, KeyboardInterrupt)):
-                self._say("stopping: waiting for the answers under way (press Ctrl-C again to give them up)")
+                self._say(_stopping(self._endpoint))
             run.result()
         except KeyboardInterrupt:
             self._loop.call_soon_threadsafe(production.cancel)
@@ -274,6 +275,12 @@ def make_transport(config: EndpointConfig | VllmConfig, log: WorkLog) -> Transpo
     from in2_plugin.calls.endpoint import LiveEndpoint
 
     return LiveEndpoint(config, random.Random())
+
+
+def _stopping(config: EndpointConfig | VllmConfig | None) -> str:
+    if isinstance(config, EndpointConfig) and config.mode == "batch":
+        return "stopping: open batches stay with the server; the next run collects them"
+    return "stopping: waiting for the answers under way (press Ctrl-C again to give them up)"
 
 
 def _counted(ask: Ask, use: Use | None) -> Ask:

@@ -56,6 +56,7 @@ def test_an_error_is_one_sentence_on_stderr(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_build_reports_what_it_does_in_plain_lines(mistral_folder, tmp_path):
     (tmp_path / "b.yml").write_text(
         f"output: {tmp_path}/o\ntokenizer: m\n"

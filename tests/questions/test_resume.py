@@ -243,6 +243,6 @@ class Interruptions(RuleBasedStateMachine):
 
 
 Interruptions.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestInterruptions = Interruptions.TestCase
