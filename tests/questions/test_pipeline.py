@@ -93,8 +93,8 @@ def test_all_segments_are_gold_when_it_does_not_say():
     [
         ("Fishermen.", ()),
         ("In 1843.", ()),
-        ("Fishermen from the northern islands did.", 1),
-        ("来自北方岛屿的渔民。", 1),
+        ("Fishermen from the northern islands did.", ("Fishermen from the northern islands did",)),
+        ("来自北方岛屿的渔民。", ("来自北方岛屿的渔民",)),
     ],
 )
 def test_only_answers_of_some_length_bar_fillers(answer, exclusive):
