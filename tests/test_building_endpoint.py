@@ -199,11 +199,11 @@ questions:
 """
 
 
-def command(tmp_path: Path, tokenizer: Path, base_url: str, **how) -> subprocess.Popen:
-    """`in2 build` as a user types it."""
+def command(tmp_path: Path, tokenizer: Path, base_url: str, *typed: str, **how) -> subprocess.Popen:
+    """`in2 build build.yml`, or another command, as a user types it."""
     text = BUILD_FILE.format(output=tmp_path / "in2", tokenizer=tokenizer, base_url=base_url)
     (tmp_path / "build.yml").write_text(text)
-    arguments = [sys.executable, "-m", "in2_plugin.cli", "build", "build.yml"]
+    arguments = [sys.executable, "-m", "in2_plugin.cli", *(typed or ("build", "build.yml"))]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     return subprocess.Popen(
         arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **how
@@ -230,6 +230,16 @@ def test_stopping_keeps_every_answer(whole, mistral_folder, tmp_path, how):
         build_dataset(endpoint_config(tmp_path / "in2", mistral_folder, server.base_url), Quiet())
         assert set(server.paid.values()) == {1}
     assert rows_of(tmp_path / "in2") == rows_of(whole[0])
+
+
+def test_stopping_an_estimate_keeps_every_answer(mistral_folder, tmp_path):
+    with FaultServer(latency=0.3) as server:
+        process = command(tmp_path, mistral_folder, server.base_url, "estimate", "build.yml", "--calls", "40")
+        wait_for_calls(server, process, 5)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (130, "stopped\n")
+        assert durable(tmp_path / "in2") == server.paid.total() < 40
 
 
 def test_a_second_interrupt_gives_up_what_is_under_way(mistral_folder, tmp_path):

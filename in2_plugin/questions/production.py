@@ -102,9 +102,3 @@ class Production:
         """Begin no more passages."""
         self._ended = True
         self._changed.set()
-
-    def cancel(self) -> None:
-        """Give up what is open."""
-        self.stop()
-        for task in self._line:
-            task.cancel()
