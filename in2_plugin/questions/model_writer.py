@@ -132,10 +132,12 @@ class ModelWriter:
             written, judged = Use(), Use()
             return Trial(await self._models.pipeline(answer_format, written, judged).results(passage), written, judged)
 
-        trials = [asyncio.ensure_future(one(passage)) for passage in passages]
         # all of them, whatever becomes of one: what was sent is paid for
-        await asyncio.wait(trials)
-        return [trial.result() for trial in trials]
+        outcomes = await asyncio.gather(*map(one, passages), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return [outcome for outcome in outcomes if isinstance(outcome, Trial)]
 
     def _finish(self, run: Future[Any], stop: Callable[[], None]) -> None:
         """Stop asking and wait for what is under way."""
