@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from in2_plugin.calls.request import Answer, CallFailed, Request, Stopping
 
@@ -88,23 +89,25 @@ class Gathering:
         self.under_way += len(group)
         run = asyncio.get_running_loop().create_task(self._answer_all(group))
         self._runs.add(run)
-        run.add_done_callback(self._note_end)
+        run.add_done_callback(partial(self._note_end, group))
 
     async def _answer_all(self, group: list[_Asked]) -> None:
-        outcomes: Sequence[Answer | Exception] = [Stopping("stopping")] * len(group)
+        outcomes: Sequence[Answer | Exception]
         try:
             outcomes = await self._run([asked.request for asked in group])
             if len(outcomes) != len(group):
                 raise ValueError(f"{len(outcomes)} outcomes for {len(group)} requests")
         except Exception as failure:
             outcomes = [failure] * len(group)
-        finally:
-            self.under_way -= len(group)
-            for asked, outcome in zip(group, outcomes, strict=True):
-                asked.settle(outcome)
+        for asked, outcome in zip(group, outcomes, strict=True):
+            asked.settle(outcome)
 
-    def _note_end(self, run: asyncio.Task[None]) -> None:
+    def _note_end(self, group: list[_Asked], run: asyncio.Task[None]) -> None:
         self._runs.discard(run)
+        self.under_way -= len(group)
+        for asked in group:
+            # of a run that was cancelled, perhaps before its first step
+            asked.settle(Stopping("stopping"))
         loop = asyncio.get_running_loop()
         self._quiet_since = loop.time()
         self._send_full()

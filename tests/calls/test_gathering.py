@@ -244,3 +244,20 @@ def test_closing_gives_up_what_is_under_way():
         assert [type(o) for o in outcomes] == [Stopping] * 3
 
     asyncio.run(check())
+
+
+def test_closing_before_a_run_took_its_first_step_leaves_nobody_waiting():
+    async def check() -> None:
+        async def never(requests):
+            raise AssertionError("was begun")
+
+        gathering = Gathering(never, size=2, quiet=60)
+        asked = [asyncio.create_task(gathering.answer(request(i))) for i in range(2)]
+        await asyncio.sleep(0)  # both are in the line, their run is made and not begun
+        assert gathering.under_way == 2
+        await gathering.close()
+        for outcome in await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 5):
+            assert isinstance(outcome, Stopping)
+        assert gathering.under_way == 0
+
+    asyncio.run(check())
