@@ -1,0 +1,49 @@
+"""What the documentation tells people to write is what the program reads."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+import yaml
+
+from in2_plugin.cli.app import app
+from in2_plugin.config import BuildConfig, EndpointConfig, QuestionsConfig
+
+ROOT = Path(__file__).parents[1]
+GUIDE = (ROOT / "docs/questions.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", blocks(GUIDE, "yaml") + blocks(README, "yaml"))
+def test_yaml_is_read(block):
+    given = yaml.safe_load(block)
+    if "plugins" in given:
+        return  # Axolotl's file; the end-to-end tests run it
+    if "questions" not in given and "tokenizer" not in given:
+        EndpointConfig.parse({"model": "m", **given}, "docs")
+        return
+    questions = {"writer": "endpoint", "endpoint": {"model": "m"}, **given.get("questions", {})}
+    QuestionsConfig.parse(questions, "docs")
+    BuildConfig.parse({"output": "o", "tokenizer": "t", **given, "questions": questions}, "docs")
+
+
+def test_there_are_blocks_to_read():
+    assert len(blocks(GUIDE, "yaml")) == 4
+    assert len(blocks(README, "yaml")) == 3
+
+
+@pytest.mark.parametrize("text", [GUIDE, README], ids=["guide", "readme"])
+def test_commands_and_options_exist(text):
+    group = typer.main.get_command(app)
+    for line in re.findall(r"in2 [a-z-]+[^\n`]*", text):
+        name, *words = line.split("#")[0].split()[1:]
+        command = group.commands[name]
+        if name == "lm-eval" or hasattr(command, "commands"):
+            continue  # takes lm_eval's own options, or has commands of its own
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("-")} <= known, line
