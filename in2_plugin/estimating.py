@@ -74,10 +74,10 @@ class Estimate:
     judge_prices: Prices | None
 
     def money(self, line: Line) -> float | None:
-        """What a line costs, or None without prices."""
-        if self.prices is None:
+        """What a line costs, or None where a model that it asks has no prices."""
+        if self.prices is None or (line.judge.answers and self.judge_prices is None):
             return None
-        return price(line.writer, self.prices) + price(line.judge, self.judge_prices or self.prices)
+        return price(line.writer, self.prices) + (price(line.judge, self.judge_prices) if self.judge_prices else 0.0)
 
 
 def estimate_build(config: BuildConfig, calls: int = 0) -> Estimate:
@@ -103,13 +103,14 @@ def estimate_build(config: BuildConfig, calls: int = 0) -> Estimate:
             trials = _trials(config, store, tokenizer, kind, calls)
             rejections.update(r.reason for t in trials for r in t.results if not isinstance(r, Question))
             lines.append(_line(kind, wanted[kind], trials, rejections))
+    prices = questions.endpoint.prices if questions.endpoint else None
     judge = questions.verify.judge
     return Estimate(
         lines=tuple(lines),
         measured=bool(calls),
         rejections=rejections,
-        prices=questions.endpoint.prices if questions.endpoint else None,
-        judge_prices=judge.prices if judge else None,
+        prices=prices,
+        judge_prices=judge.prices if judge else prices,
     )
 
 

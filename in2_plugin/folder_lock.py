@@ -34,7 +34,11 @@ class Holder:
     """Date and time, UTC."""
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}, since {self.since}"
+        return f"process {self.pid} on {self.host}, since {self.since}" if self.pid else "another process"
+
+
+NAMELESS = Holder(0, "", "")
+"""Holds the folder, and has not said its name yet."""
 
 
 @contextmanager
@@ -70,8 +74,9 @@ def _take(folder: Path, descriptor: int) -> None:
                     "give an `output` on a local disk"
                 ) from None
             if attempt == TRIES - 1:
-                who = _read(descriptor) or "another process"
-                raise FolderBusy(f"{folder}: is being worked on by {who}; wait for it, or stop it") from None
+                raise FolderBusy(
+                    f"{folder}: is being worked on by {_read(descriptor)}; wait for it, or stop it"
+                ) from None
             time.sleep(0.05)
     # only the holder writes, so a loser never empties it
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -81,22 +86,22 @@ def _take(folder: Path, descriptor: int) -> None:
 
 
 def holder(folder: Path) -> Holder | None:
-    """Who works on a folder now, or None."""
+    """Who works on a folder now, or None; also None where the file system cannot lock, and nobody can hold it."""
     try:
         descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return _read(descriptor)
+    except OSError as failure:
+        return _read(descriptor) if failure.errno in TAKEN else None
     finally:
         os.close(descriptor)
     return None
 
 
-def _read(descriptor: int) -> Holder | None:
+def _read(descriptor: int) -> Holder:
     try:
         return Holder(**json.loads(os.pread(descriptor, 4_096, 0)))
     except (OSError, ValueError, TypeError):
-        return None
+        return NAMELESS

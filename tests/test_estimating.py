@@ -5,6 +5,7 @@ from builds import Quiet, endpoint_config, small_config
 from fault_server import FaultServer, default_reply
 
 from in2_plugin.building import build_dataset
+from in2_plugin.config import BuildConfig
 from in2_plugin.errors import ConfigError, EndpointError, NotEnoughQuestions
 from in2_plugin.estimating import estimate_build
 
@@ -50,6 +51,14 @@ def test_money_is_tokens_times_prices(folder, mistral_folder):
     line = lines_of(found)["fine_grained"]
     assert found.money(line) == pytest.approx(2e-6 * line.input_tokens + 10e-6 * line.output_tokens)
     assert estimate_build(config(folder, mistral_folder, prices=None)).money(line) is None
+
+
+def test_a_judge_without_prices_has_no_price(folder, mistral_folder):
+    asked = config(folder, mistral_folder, verify=["answerable"]).model_dump()
+    asked["questions"]["verify"]["judge"] = {"model": "j", "api_key_env": None}
+    found = estimate_build(BuildConfig.parse(asked, "test"))
+    assert found.money(lines_of(found)["integration"]) is None
+    assert found.money(lines_of(found)["fine_grained"]) is not None
 
 
 def test_several_questions_a_call_divide_the_input(folder, mistral_folder):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from in2_plugin.errors import ConfigError, FolderBusy
-from in2_plugin.folder_lock import folder_lock, holder
+from in2_plugin.folder_lock import _take, folder_lock, holder
 
 CHILD = """
 import sys, time
@@ -70,11 +70,21 @@ def test_a_holder_that_did_not_say_its_name_yet(tmp_path, other):
     (tmp_path / "build.lock").write_text("{")
     with pytest.raises(FolderBusy, match="another process"), folder_lock(tmp_path):
         pass
+    # somebody holds it all the same
+    assert str(holder(tmp_path)) == "another process"
 
 
 def test_what_it_says_is_json(tmp_path):
     with folder_lock(tmp_path):
         assert json.loads((tmp_path / "build.lock").read_text())["pid"] == os.getpid()
+
+
+def test_a_file_system_without_locks(tmp_path):
+    # the kernel refuses to lock a descriptor that only names its file
+    descriptor = os.open(tmp_path, os.O_PATH)
+    with pytest.raises(ConfigError, match="cannot lock files"):
+        _take(tmp_path, descriptor)
+    os.close(descriptor)
 
 
 def test_a_folder_that_cannot_be_written():

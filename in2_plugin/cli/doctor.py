@@ -13,15 +13,15 @@ def doctor(
     from in2_plugin.inspection.doctor import examine
 
     examination = examine(folder)
+    wrong = examination.wrong
     for about, looked_at in examination.done:
-        bad = sum(finding.is_wrong for finding in examination.findings if finding.check == about)
-        typer.echo(f"{'WRONG' if bad else 'ok':<8}{about:<22}{looked_at}")
+        typer.echo(f"{'WRONG' if about in wrong else 'ok':<8}{about:<22}{looked_at}")
     for about, why in examination.left_out:
         typer.echo(f"{'-':<8}{about:<22}left out: {why}")
     for finding in examination.findings:
         kind = "wrong" if finding.is_wrong else "note"
         typer.echo(f"{kind}: {finding.where}: {finding.what}; {finding.advice}")
-    wrong = sum(finding.is_wrong for finding in examination.findings)
-    typer.echo(f"{folder}: {len(examination.done)} checks, {f'{wrong} findings' if wrong else 'nothing wrong'}")
+    verdict = f"something wrong in {len(wrong)} of them" if wrong else "nothing wrong"
+    typer.echo(f"{folder}: checks done: {len(examination.done)}, {verdict}")
     if wrong:
         raise typer.Exit(1)

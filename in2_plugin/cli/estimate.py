@@ -59,7 +59,7 @@ def _table(found: "Estimate", rate: float, terminal: bool) -> "Table":
     table.add_row(
         "all", f"{sum(line.questions for line in lines):,}", f"{sum(line.calls for line in lines):,.0f}",
         _short(sum(line.input_tokens for line in lines)), _short(sum(line.output_tokens for line in lines)), "",
-        f"{sum(costs):,.2f}" if costs else "-", duration(sum(line.calls for line in lines) / rate),
+        f"{sum(costs):,.2f}" if len(costs) == len(lines) else "-", duration(sum(line.calls for line in lines) / rate),
     )  # fmt: skip
     return table
 

@@ -1,6 +1,7 @@
 """`in2 status`: how far a dataset folder is."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from in2_plugin.inspection.status import FolderStatus, LogStatus
 
 SHOWN_REASONS = 5
@@ -24,13 +27,32 @@ def status(
     found = read_status(folder)
     if as_json:
         typer.echo(json.dumps({**asdict(found), "next_step": found.next_step}, indent=2, default=str))
-        return
-    for name, value in _lines(found):
-        typer.echo(f"{name:<14}{value}")
+    elif sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(table(found))
+    else:
+        for name, value in lines(found):
+            typer.echo(f"{name:<14}{value}")
 
 
-def _lines(found: "FolderStatus") -> Iterator[tuple[str, str]]:
-    from in2_plugin.inspection.status import STAGES
+def table(found: "FolderStatus") -> "Table":
+    """The lines for a terminal: long ones are wrapped within their column."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in lines(found):
+        # reasons come from servers and may look like markup
+        grid.add_row(name, Text(value))
+    return grid
+
+
+def lines(found: "FolderStatus") -> Iterator[tuple[str, str]]:
+    """(what, how it is), in the order of the stages."""
+    from in2_plugin.inspection.folder import STAGES
 
     yield "folder", str(found.folder)
     yield "working on it", str(found.holder or "nobody")
@@ -57,8 +79,12 @@ def _log_lines(log: "LogStatus") -> Iterator[tuple[str, str]]:
         yield "answers", f"{use.answers:,} for {purpose.replace('_', '-')}, {tokens}"
     if not log.answers:
         yield "answers", "none yet"
-    if log.money is not None:
-        yield "paid", f"{log.money:,.2f} {log.currency} at the prices of the build file"
+    if log.answer_format:
+        yield "format", log.answer_format
+    if log.money:
+        sums = " and ".join(f"{money:,.2f} {currency}" for currency, money in log.money.items())
+        without = f", without {', '.join(log.unpriced)}: no prices there" if log.unpriced else ""
+        yield "paid", f"{sums} at the prices of the build file{without}"
     if log.open_batches:
         yield "batches", f"{log.open_batches} open with the server; the next run collects them"
     yield from _reasons("failed", log.failures)
@@ -69,7 +95,7 @@ def _reasons(name: str, reasons: Mapping[str, int]) -> Iterator[tuple[str, str]]
     for reason, count in shown[:SHOWN_REASONS]:
         yield name, f"{count:,} x {reason}"
     if rest := shown[SHOWN_REASONS:]:
-        yield name, f"{sum(count for _, count in rest):,} x {len(rest)} other reasons"
+        yield name, f"{sum(count for _, count in rest):,} for {len(rest)} other reasons"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

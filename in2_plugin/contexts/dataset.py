@@ -58,14 +58,14 @@ def read_manifest(folder: Path) -> Manifest:
     if not folder.is_dir():
         raise DatasetError(f"there is no IN2 dataset at {folder}; build it with `in2 build`, or correct the path")
     try:
-        data = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        data = dict(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
         if (folder / "build.json").exists():
             raise DatasetError(f"{folder}: is a half-built IN2 dataset; run `in2 build` again to finish it") from None
         raise DatasetError(
             f"{folder}: is not an IN2 dataset (it has no manifest.json); give a folder that `in2 build` made"
         ) from None
-    except ValueError:
+    except (ValueError, TypeError):
         raise DatasetError(
             f"{folder}/manifest.json: is damaged; run `in2 build --restart` to make the dataset again"
         ) from None

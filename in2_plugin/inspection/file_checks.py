@@ -3,59 +3,66 @@
 import hashlib
 import json
 import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from in2_plugin.config import BuildConfig
-from in2_plugin.contexts.dataset import read_manifest
+from in2_plugin.contexts.dataset import Manifest, read_manifest
 from in2_plugin.contexts.tables import read_rows
 from in2_plugin.inspection.finding import Report
+from in2_plugin.inspection.folder import STAGES
 
-ORDER = ("segments/store.json", "questions.parquet", "examples.parquet", "manifest.json")
+BUILD_AGAIN = "run `in2 build --restart` to make the dataset again; answers that were paid for are kept"
+MANIFEST_AGAIN = "remove manifest.json and run `in2 build` again, which writes it and README.md anew"
 
 
 def build_file(folder: Path, report: Report) -> str:
     """build.json is a build file."""
-    path = folder / "build.json"
-    BuildConfig.parse(json.loads(path.read_text(encoding="utf-8")), "build.json")
+    BuildConfig.parse(_json(folder / "build.json"), "build.json")
     return "build.json"
 
 
 def stages(folder: Path, report: Report) -> str:
     """No stage is there without those before it; what a kill left is noted."""
-    present = [(folder / name).exists() for name in ORDER]
-    for i, name in enumerate(ORDER):
+    files = list(STAGES.values())
+    present = [(folder / name).exists() for name in files]
+    for i, name in enumerate(files):
         if present[i] and not all(present[:i]):
-            before = ORDER[present.index(False)]
-            report.wrong(name, f"is there, but {before} is not", "run `in2 build --restart` to make the dataset again")
+            report.wrong(name, f"is there, but {files[present.index(False)]} is not", BUILD_AGAIN)
             break
-    parts = sorted(path.relative_to(folder) for path in folder.rglob("*.part"))
-    for part in parts:
+    for part in sorted(path.relative_to(folder) for path in folder.rglob("*.part")):
         report.note(str(part), "was left by a build that was killed", "nothing to do: the next build replaces it")
     return f"{sum(present)} finished stages"
 
 
 def manifest(folder: Path, report: Report) -> str:
-    """manifest.json counts what is there."""
+    """manifest.json says what is there, and what the build file asked for."""
     found = read_manifest(folder)
-    counts = {"examples": 0, "tokens": 0, "answer_tokens": 0}
+    counts: Counter[str] = Counter(examples=0, tokens=0, answer_tokens=0)
     longest = 0
     for row in read_rows(folder / "examples.parquet"):
-        counts["examples"] += 1
-        counts["tokens"] += row["n_tokens"]
+        counts.update({"examples": 1, row["kind"]: 1, "tokens": row["n_tokens"]})
         counts["answer_tokens"] += row["n_answer_tokens"]
-        counts[row["kind"]] = counts.get(row["kind"], 0) + 1
         longest = max(longest, row["n_tokens"])
-    facts = json.loads((folder / "segments/store.json").read_text(encoding="utf-8"))
-    counts |= {name: facts[name] for name in ("segments", "documents")}
-    advice = "remove manifest.json and run `in2 build` again, which writes it anew"
-    for name, count in {**found.counts, **counts}.items():
+    store, build = _json(folder / "segments/store.json"), _json(folder / "build.json")
+    counts.update(segments=store["segments"], documents=store["documents"])
+    expected = {
+        "examples": counts["examples"], "longest": longest, "joining": store["joining"],
+        "tokenizer_fingerprint": store["tokenizer"], "tokenizer": build["tokenizer"], "template": build["template"],
+    }  # fmt: skip
+    report.wrong_at("manifest.json", _disagreements(found, counts, expected), MANIFEST_AGAIN)
+    return f"{len(counts)} counts, {len(expected)} facts"
+
+
+def _disagreements(found: Manifest, counts: Counter[str], expected: dict[str, Any]) -> Iterator[str]:
+    for name in sorted({*found.counts, *counts}, key=str):
         if found.counts.get(name) != counts.get(name):
-            report.wrong("manifest.json", f"says {name}: {found.counts.get(name)}, and there are {count}", advice)
-    if found.longest != longest:
-        report.wrong("manifest.json", f"says longest: {found.longest}, and it is {longest}", advice)
-    if facts["joining"] != found.joining or facts["tokenizer"] != found.tokenizer_fingerprint:
-        report.wrong("manifest.json", "names another tokenizer or joining than the segments have", advice)
-    return f"{len(counts)} counts"
+            yield f"counts {name}: {found.counts.get(name)}, and there are {counts.get(name)}"
+    for name, value in expected.items():
+        if getattr(found, name) != value:
+            yield f"says {name}: {getattr(found, name)}, and it is {value}"
 
 
 def card(folder: Path, report: Report) -> str:
@@ -67,3 +74,7 @@ def card(folder: Path, report: Report) -> str:
         advice = "remove manifest.json and run `in2 build` again, or `datasets` may serve old rows from its cache"
         report.wrong("README.md", "does not name the digest of examples.parquet", advice)
     return "the digest of examples.parquet"
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

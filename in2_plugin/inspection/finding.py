@@ -1,5 +1,6 @@
 """What a check reports."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 KEPT = 5
@@ -40,6 +41,11 @@ class Report:
             # the last one kept says how many there are
             more = f"and {self.count - KEPT + 1:,} more findings of this check"
             self.findings[-1] = Finding(self._check, where, more, advice, is_wrong=True)
+
+    def wrong_at(self, where: str, faults: Iterable[str], advice: str) -> None:
+        """Report every fault of one row."""
+        for fault in faults:
+            self.wrong(where, fault, advice)
 
     def note(self, where: str, what: str, advice: str) -> None:
         """Report something that is worth knowing."""

@@ -11,25 +11,28 @@ from in2_plugin.calls.work_log import WorkLog
 from in2_plugin.claiming import WORK_LOG
 from in2_plugin.inspection.finding import LeftOut, Report
 
+ADVICE = "copy the file, then restore it with `sqlite3 work.sqlite .recover`; do not delete it: it was paid for"
+BROKEN = "length(key) != 32 OR finish = '' OR input_tokens < 0 OR output_tokens < 0"
+SILENT = "text = ''"
+OPEN = "status IN ('beginning', 'open')"
+
 
 def work_log(folder: Path, report: Report) -> str:
-    """SQLite finds nothing wrong in it, and every answer is whole."""
+    """SQLite finds nothing wrong in it, its version is known, and every answer is whole."""
     path = folder / WORK_LOG
-    log = WorkLog(path, read_only=True)
-    log.close()
-    advice = "copy the file, then restore it with `sqlite3 work.sqlite .recover`; do not delete it: it was paid for"
+    WorkLog(path, read_only=True).close()
     with closing(_open(path)) as connection:
         for (found,) in connection.execute("PRAGMA integrity_check").fetchall():
             if found != "ok":
-                report.wrong(WORK_LOG, str(found), advice)
-        broken = "length(key) != 32 OR finish = '' OR input_tokens < 0 OR output_tokens < 0"
-        (count,) = connection.execute(f"SELECT COUNT(*) FROM answers WHERE {broken}").fetchone()
-        if count:
-            report.wrong(WORK_LOG, f"holds {count:,} answers that are not whole", advice)
-        (answers,) = connection.execute("SELECT COUNT(*) FROM answers").fetchone()
-        (batches,) = connection.execute("SELECT COUNT(*) FROM batches WHERE status IN ('beginning', 'open')").fetchone()
+                report.wrong(WORK_LOG, str(found), ADVICE)
+        broken, silent = _count(connection, "answers", BROKEN), _count(connection, "answers", SILENT)
+        answers, batches = _count(connection, "answers", "1"), _count(connection, "batches", OPEN)
+    if broken:
+        report.wrong(WORK_LOG, f"answers that are not whole: {broken:,}", ADVICE)
+    if silent:
+        report.note(WORK_LOG, f"answers without any text: {silent:,}", "nothing to do: no question came of them")
     if batches:
-        report.note(WORK_LOG, f"{batches} batches are open with the server", "run `in2 build` again to collect them")
+        report.note(WORK_LOG, f"batches that are open with the server: {batches}", "run `in2 build` to collect them")
     return f"{answers:,} answers"
 
 
@@ -44,7 +47,7 @@ def answers_of_questions(folder: Path, report: Report) -> str:
     if missing:
         advice = "put back the work.sqlite of this folder; without it, a restart pays for these answers again"
         report.wrong(WORK_LOG, f"lacks the answers of {missing:,} of {count:,} questions", advice)
-    return f"{count:,} answers"
+    return f"{count:,} questions"
 
 
 def _requests(path: Path) -> Iterator[bytes]:
@@ -53,6 +56,11 @@ def _requests(path: Path) -> Iterator[bytes]:
             raise LeftOut("the questions were written by an older version, which kept no keys")
         for batch in file.iter_batches(columns=["request"]):
             yield from (bytes.fromhex(key) for key in batch.column(0).to_pylist() if key)
+
+
+def _count(connection: sqlite3.Connection, table: str, condition: str) -> int:
+    (count,) = connection.execute(f"SELECT COUNT(*) FROM {table} WHERE {condition}").fetchone()
+    return int(count)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -1,16 +1,18 @@
 """What is in a dataset folder, and how far its build is; also while it runs.
 
-Invariant: nothing is written, created or locked. Cost: the two narrow columns of the question tables and one scan of
-the work log.
+Invariant: no file is written or created, and the build is never held up. (SQLite notes its readers in memory that it
+shares through work.sqlite-shm.) Cost: the two narrow columns of the question tables and one scan of the work log.
 """
 
 import json
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from in2_plugin.calls.meter import price
@@ -20,14 +22,12 @@ from in2_plugin.claiming import WORK_LOG
 from in2_plugin.config import Prices
 from in2_plugin.errors import DatasetError, In2Error
 from in2_plugin.folder_lock import Holder, holder
+from in2_plugin.inspection.folder import STAGES, require_ours
+from in2_plugin.questions import Kind
 
-STAGES = {
-    "segments": "segments/store.json",
-    "questions": "questions.parquet",
-    "examples": "examples.parquet",
-    "manifest": "manifest.json",
-}
-"""Stages in the order in which they are finished, and the file that says so."""
+DAMAGE = (OSError, ValueError, LookupError, TypeError, MemoryError, RecursionError, pa.ArrowException)
+"""What reading a damaged file may raise here."""
+KINDS = frozenset(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,12 @@ class LogStatus:
     failures: Mapping[str, int]
     """Requests that were given up, by reason."""
     open_batches: int
-    money: float | None
-    """At the prices of the build file; None without."""
-    currency: str
+    answer_format: str | None
+    """`json_schema` or `markers`; None while it is not settled, or no build file says for which model."""
+    money: Mapping[str, float]
+    """By currency, at the prices of the build file; empty without."""
+    unpriced: tuple[str, ...]
+    """Purposes that `money` leaves out, because the build file has no prices for their model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,71 +81,104 @@ def read_status(folder: Path) -> FolderStatus:
     """Look at a folder.
 
     Raises:
-        DatasetError: there is no such folder, or nothing of ours is in it.
+        DatasetError: there is no such folder, nothing of ours is in it, or a file is damaged.
         WorkLogError: the work log cannot be read.
     """
-    if not folder.is_dir():
-        raise DatasetError(f"there is no folder {folder}; give the `output` of a build file")
-    if not any((folder / name).exists() for name in ("build.json", WORK_LOG, *STAGES.values())):
-        raise DatasetError(f"{folder}: holds nothing of `in2 build`; give the `output` of a build file")
-    build = _json(folder / "build.json")
+    require_ours(folder)
+    build = _mapping(_json(folder / "build.json"))
     finished = tuple(name for name, file in STAGES.items() if (folder / file).exists())
     return FolderStatus(
         folder=folder,
         finished=finished,
         holder=holder(folder),
-        segments={k: v for k, v in _json(folder / STAGES["segments"]).items() if isinstance(v, int)},
-        questions=_column(folder / STAGES["questions"], "kind"),
+        segments=_segments(folder / STAGES["segments"]) if "segments" in finished else {},
+        questions=_column(folder / STAGES["questions"], "kind") if "questions" in finished else {},
         rejected=_column(folder / "rejected.parquet", "reason") if "questions" in finished else {},
-        examples=pq.read_metadata(folder / STAGES["examples"]).num_rows if "examples" in finished else 0,
-        wanted=build.get("mixture", {}),
-        log=_log(folder / WORK_LOG, build.get("questions", {})),
+        examples=_rows(folder / STAGES["examples"]) if "examples" in finished else 0,
+        wanted={name: n for name, n in _mapping(build.get("mixture")).items() if isinstance(n, int)},
+        log=_log(folder / WORK_LOG, _mapping(build.get("questions"))),
         bytes_by_part=_sizes(folder),
     )
 
 
-def _json(path: Path) -> dict[str, Any]:
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as failure:
-        raise DatasetError(f"{path}: cannot be read ({failure}); run `in2 doctor {path.parent}`") from None
-    return found if isinstance(found, dict) else {}
+        yield
+    except DAMAGE as failure:
+        reason = " ".join(str(failure).split())[:200]
+        folder = path.parent.parent if path.parent.name == "segments" else path.parent
+        raise DatasetError(f"{path}: cannot be read ({reason}); run `in2 doctor {folder}`") from None
+
+
+def _json(path: Path) -> Any:
+    with _explained(path), suppress(FileNotFoundError):
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    """`value` if it is a section of a build file; what else may stand in a damaged one is for `in2 doctor`."""
+    return value if isinstance(value, dict) else {}
+
+
+def _segments(path: Path) -> dict[str, int]:
+    with _explained(path):
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        return {name: int(facts[name]) for name in ("documents", "segments", "tokens")}
+
+
+def _rows(path: Path) -> int:
+    with _explained(path):
+        return int(pq.read_metadata(path).num_rows)
 
 
 def _column(path: Path, name: str) -> dict[str, int]:
-    if not path.exists():
-        return {}
     counts: Counter[str] = Counter()
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=[name]):
-                counts.update(batch.column(0).to_pylist())
-    except (OSError, ValueError) as failure:
-        raise DatasetError(f"{path}: cannot be read ({failure}); run `in2 doctor {path.parent}`") from None
+    with _explained(path), pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=[name]):
+            counts.update(map(str, batch.column(0).to_pylist()))
     return dict(counts.most_common())
 
 
 def _log(path: Path, questions: Mapping[str, Any]) -> LogStatus | None:
     if not path.exists():
         return None
-    log = WorkLog(path, read_only=True)
-    try:
-        answers, failures, batches = log.totals(), log.failures(), len(log.open_batches())
-    finally:
-        log.close()
-    writer = _prices(questions.get("endpoint"))
-    judge = _prices((questions.get("verify") or {}).get("judge")) or writer
-    money = None
-    if writer and judge:
-        kinds = {"fine_grained", "integration"}
-        money = sum(price(use, writer if purpose in kinds else judge) for purpose, use in answers.items())
-    return LogStatus(answers, dict(failures.most_common()), batches, money, writer.currency if writer else "")
+    endpoint = _mapping(questions.get("endpoint"))
+    with closing(WorkLog(path, read_only=True)) as log:
+        answers = log.totals()
+        money, unpriced = _money(answers, questions)
+        return LogStatus(
+            answers=answers,
+            failures=dict(log.failures().most_common()),
+            open_batches=len(log.open_batches()),
+            answer_format=_answer_format(log, endpoint),
+            money=money,
+            unpriced=unpriced,
+        )
 
 
-def _prices(endpoint: object) -> Prices | None:
-    given = endpoint.get("prices") if isinstance(endpoint, dict) else None
+def _answer_format(log: WorkLog, endpoint: Mapping[str, Any]) -> str | None:
+    set_in_file = endpoint.get("answer_format", "auto")
+    return log.fact(f"answer_format {endpoint.get('model')}") if set_in_file == "auto" else str(set_in_file)
+
+
+def _money(answers: Mapping[str, Use], questions: Mapping[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Money by currency, and the purposes without prices."""
+    endpoint = _mapping(questions.get("endpoint"))
+    # without a judge of its own, the model that writes also judges
+    judge = _mapping(_mapping(questions.get("verify")).get("judge")) or endpoint
+    money: defaultdict[str, float] = defaultdict(float)
+    unpriced = []
+    for purpose, use in answers.items():
+        if prices := _prices(endpoint if purpose in KINDS else judge):
+            money[prices.currency] += price(use, prices)
+        else:
+            unpriced.append(purpose)
+    return dict(money), tuple(unpriced)
+
+
+def _prices(endpoint: Mapping[str, Any]) -> Prices | None:
+    given = endpoint.get("prices")
     try:
         return Prices.parse(given, "prices") if given else None
     except In2Error:
@@ -152,6 +188,8 @@ def _prices(endpoint: object) -> Prices | None:
 def _sizes(folder: Path) -> dict[str, int]:
     sizes: Counter[str] = Counter()
     for path in folder.rglob("*"):
-        if path.is_file():
-            sizes[path.relative_to(folder).parts[0]] += path.stat().st_size
+        # a build that runs seals and removes files meanwhile
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                sizes[path.relative_to(folder).parts[0]] += path.stat().st_size
     return dict(sizes.most_common())

@@ -1,200 +1,130 @@
 """Each check sees its damage: a copy of a sound folder is broken in one place."""
 
-import json
-import os
 import shutil
 import sqlite3
-from pathlib import Path
 
-import numpy as np
+import damages
 import pyarrow.parquet as pq
 import pytest
-from builds import Quiet, endpoint_config
-from fault_server import FaultServer
+from damages import arrow, cut, example, integers, keys, overwrite, question, rows, sql, text, whole
 
-from in2_plugin.building import build_dataset
-from in2_plugin.contexts.tables import EXAMPLES, QUESTIONS, read_rows, write_rows
-from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.contexts.tables import EXAMPLES, QUESTIONS, REJECTED
 from in2_plugin.errors import DatasetError
 from in2_plugin.inspection.doctor import CHECKS, examine
 from in2_plugin.inspection.finding import KEPT, Report
 
 
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory, mistral_folder):
-    folder = tmp_path_factory.mktemp("sound") / "in2"
-    with FaultServer() as server:
-        mixture = {"fine_grained": 40, "integration": 20}
-        build_dataset(endpoint_config(folder, mistral_folder, server.base_url, mixture=mixture), Quiet())
-    return folder
-
-
-@pytest.fixture
-def folder(sound, tmp_path):
-    """A copy that a test may break."""
-    return Path(shutil.copytree(sound, tmp_path / "in2"))
-
-
-def files(folder: Path) -> dict[str, tuple[int, int]]:
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in found}
-
-
 def test_a_sound_folder(folder):
-    before = files(folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     examination = examine(folder)
     assert examination.findings == examination.left_out == []
-    assert len(examination.done) == len(CHECKS) == 13
+    assert len(examination.done) == len(CHECKS) == 14
     assert dict(examination.done)["examples"] == "60 examples"
-    assert files(folder) == before
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-def rows(folder: Path, table: str, schema, change) -> None:
-    """Rewrite a table with its row number 3 changed, or with whatever `change` makes of all rows."""
-    path = folder / f"{table}.parquet"
-    content = list(read_rows(path))
-    content = change(content) or content
-    write_rows(path, content, schema)
+def remove(name: str):
+    return lambda folder: (folder / name).unlink()
 
 
-def question(**changes):
-    def change(content):
-        content[3] |= {name: value(content[3]) if callable(value) else value for name, value in changes.items()}
-
-    return lambda folder: rows(folder, "questions", QUESTIONS, change)
-
-
-def example(**changes):
-    def change(content):
-        content[3] |= {name: value(content[3]) if callable(value) else value for name, value in changes.items()}
-
-    return lambda folder: rows(folder, "examples", EXAMPLES, change)
-
-
-def text(name: str, old: str, new: str):
-    def change(folder: Path) -> None:
-        path = folder / name
-        content = path.read_text()
-        assert old in content
-        path.write_text(content.replace(old, new, 1))
-
-    return change
-
-
-def cut(name: str, to: float):
-    return lambda folder: os.truncate(folder / name, int((folder / name).stat().st_size * to))
-
-
-def overwrite(name: str, at: int, content: bytes):
-    def change(folder: Path) -> None:
-        with (folder / name).open("r+b") as file:
-            file.seek(at)
-            file.write(content)
-
-    return change
-
-
-def sql(statement: str):
-    def change(folder: Path) -> None:
-        connection = sqlite3.connect(folder / "work.sqlite")
-        connection.execute(statement)
-        connection.commit()
-        connection.close()
-
-    return change
-
-
-def without_gold(row) -> list[int]:
-    gold = {span["segment_id"] for span in row["gold"]}
-    return [i for i in row["segment_ids"] if i not in gold]
-
-
-def leak(folder: Path) -> None:
-    """Make a question quote what stands in a filler of its example."""
-    row = next(read_rows(folder / "examples.parquet"))
-    filler = without_gold(row)[0]
-    said = SegmentStore(folder / "segments").text(filler)[:20].upper()
-
-    def change(content):
-        for asked in content:
-            if asked["question"] == row["question"]:
-                asked["exclusive"] = [said]
-
-    rows(folder, "questions", QUESTIONS, change)
-
-
-def swap_segments(folder: Path) -> None:
-    """Offsets that are in order, and not those of the table."""
-    offsets = np.fromfile(folder / "segments/offsets.bin", np.int64)
-    offsets[5] += 1
-    offsets.tofile(folder / "segments/offsets.bin")
-
-
-def drop_examples(folder: Path) -> None:
-    rows(folder, "examples", EXAMPLES, lambda content: content[:-2])
+def put(at: int, value: object):
+    return lambda values: values.__setitem__(at, value)
 
 
 DAMAGES = [
     (text("build.json", '"seed"', '"sede"'), "build file", "unknown key `sede`"),
     (cut("build.json", 0.5), "build file", "cannot be read"),
-    (lambda folder: (folder / "questions.parquet").unlink(), "stages", "questions.parquet is not"),
-    (text("manifest.json", '"examples": 60', '"examples": 61'), "manifest", "says examples: 61, and there are 60"),
-    (text("manifest.json", '"longest": ', '"longest": 1'), "manifest", "says longest"),
-    (cut("manifest.json", 0.9), "manifest", "damaged"),
-    (text("README.md", "build-", "build-00"), "dataset card", "digest"),
-    (cut("segments/segments.arrow", 0.7), "segments", "cannot be read"),
+    (remove("questions.parquet"), "stages", "questions.parquet is not"),
+    (cut("segments/segments.arrow", 0.7), "segment files", "cannot be read"),
+    (remove("segments/ids.bin"), "segment files", "ids.bin is not there"),
+    (damages.arrow_offset, "segment files", "is damaged"),
+    (arrow("segments", "text", put(7, None)), "segment files", "empty places"),
+    (text("segments/store.json", '"id_type"', '"di_type"'), "segment files", "it has no 'id_type'"),
     (text("segments/store.json", '"segments": 1', '"segments": 2'), "segments", "and store.json says"),
+    (arrow("segments", "text", put(7, "")), "segments", "row 7 text and place do not agree"),
+    (arrow("segments", "start", put(7, 99_999)), "segments", "row 7 text and place do not agree"),
+    (arrow("segments", "standing", put(7, 9)), "segments", "row 7 has an unknown standing"),
     (cut("segments/ids.bin", 0.9), "token ids", "does not cover ids.bin"),
     (cut("segments/offsets.bin", 0.5), "token ids", "does not cover ids.bin"),
-    (swap_segments, "token ids", "not as many as the table says"),
+    (lambda folder: (folder / "segments/offsets.bin").open("ab").write(b"abc"), "token ids", "does not cover ids.bin"),
+    (integers("offsets.bin", put(5, 1)), "token ids", "not as many as the table says"),
+    (text("segments/store.json", '"tokens": 3', '"tokens": 4'), "token ids", "tokens for 3"),
     (text("segments/store.json", '"documents": 4', '"documents": 5'), "documents", "and store.json says"),
+    (arrow("documents", "first_segment", put(5, 0)), "documents", "row 5 does not begin where"),
+    (arrow("documents", "n_segments", put(5, 2**32 - 1)), "documents", "does not cover the segments"),
+    (arrow("segments", "document", put(0, 1)), "documents", "does not cover the segments"),
     (cut("questions.parquet", 0.6), "questions", "cannot be read"),
     (question(kind="riddle"), "questions", "unknown kind riddle"),
     (question(answer="  "), "questions", "no question or no answer"),
+    (question(answer=None), "questions", "row 3 has no `answer`"),
     (question(gold=[0, 1]), "questions", "gold that is not among"),
     (question(segment_ids=[4_000_000], gold=[4_000_000]), "questions", "does not exist"),
     (question(document=lambda row: row["document"] + 1), "questions", "another document"),
     (question(kind="integration"), "questions", "fewer than two segments"),
-    (lambda folder: rows(folder, "questions", QUESTIONS, lambda c: [*c, c[3]]), "questions", "asked before"),
+    (lambda folder: rows(folder, "questions", QUESTIONS, lambda c: [*c, c[3]]), "questions", "row 60 was asked before"),
     (cut("rejected.parquet", 0.5), "rejections", "cannot be read"),
+    (lambda folder: rows(folder, "rejected", REJECTED, lambda c: [{"reason": ""}]), "rejections", "has no reason"),
     (overwrite("examples.parquet", 200, b"\xff" * 2_000), "examples", "cannot be read"),
     (example(n_tokens=511), "examples", "shorter or longer"),
     (example(question="Who?"), "examples", "not in questions.parquet"),
-    (drop_examples, "examples", "58 examples for 60 questions"),
-    (example(segment_ids=lambda row: [*row["segment_ids"], row["segment_ids"][0]]), "examples", "twice"),
-    (example(segment_ids=without_gold), "examples", "lacks a segment"),
+    (example(answer="Something else entirely."), "examples", "not in questions.parquet"),
+    (example(answer=None), "examples", "row 3 has no `answer`"),
+    (lambda folder: rows(folder, "examples", EXAMPLES, lambda c: c[:-2]), "examples", "lacks the examples of 2"),
+    (lambda folder: rows(folder, "examples", EXAMPLES, lambda c: [*c, c[3]]), "examples", "row 60 is a second example"),
+    (example(segment_ids=lambda row: [*row["segment_ids"], row["segment_ids"][0]]), "examples", "a segment twice"),
+    (example(segment_ids=[4_000_000]), "examples", "does not exist"),
+    (example(segment_ids=damages.fillers), "examples", "lacks a segment"),
+    (example(document=lambda row: row["document"] + 1), "examples", "another document than its question"),
+    (damages.filler_of_its_document, "examples", "a filler from the document of its question"),
+    (damages.unusable_filler, "examples", "a filler that may not be used"),
+    (damages.leak, "examples", "holds what its question quotes"),
     (example(gold=[]), "examples", "marks other segments"),
-    (example(gold=lambda row: [{**span, "stop": 10**6} for span in row["gold"]]), "examples", "outside the context"),
-    (leak, "examples", "holds what its question quotes"),
-    (example(answer="Something else entirely."), "rendering", "an example planned with"),
+    (example(gold=lambda row: [{**s, "stop": 10**6} for s in row["gold"]]), "examples", "outside the context"),
+    (example(gold=lambda row: [{**s, "stop": s["start"]} for s in row["gold"]]), "examples", "are empty"),
+    (damages.spans_the_other_way_round, "examples", "out of order"),
+    (damages.spans_the_other_way_round, "examples", "another order than its segments"),
+    (example(n_answer_tokens=0), "examples", "no answer tokens"),
+    (text("manifest.json", '"examples": 60', '"examples": 61'), "manifest", "counts examples: 61, and there are 60"),
+    (keys("manifest.json", examples=5), "manifest", "says examples: 5, and it is 60"),
+    (keys("manifest.json", longest=1), "manifest", "says longest: 1"),
+    (keys("manifest.json", template="film"), "manifest", "says template: film"),
+    (keys("manifest.json", tokenizer_fingerprint="x"), "manifest", "says tokenizer_fingerprint: x"),
+    (cut("manifest.json", 0.9), "manifest", "damaged"),
+    (text("README.md", "build-", "build-00"), "dataset card", "digest"),
+    (example(n_tokens=lambda row: row["n_tokens"] - 1), "rendering", "was planned with others"),
+    (example(gold=lambda row: [{**s, "stop": s["stop"] - 1} for s in row["gold"]]), "rendering", "gold elsewhere"),
+    (damages.other_id, "rendering", "other ids than its text"),
     (sql("UPDATE facts SET value = '9' WHERE name = 'version'"), "work log", "of version 9"),
     (overwrite("work.sqlite", 4_096 + 8, b"\xff" * 3_000), "work log", "work.sqlite"),
     (sql("UPDATE answers SET finish = ''"), "work log", "not whole"),
-    (lambda folder: (folder / "work.sqlite").write_text("no database" * 50), "work log", "not a database"),
+    (sql("DROP TABLE batches"), "work log", "no such table"),
+    (whole("work.sqlite", "no database" * 50), "work log", "not a database"),
     (sql("DELETE FROM answers WHERE purpose = 'integration'"), "answers of questions", "of 60 questions"),
+    (question(request="no key"), "answers of questions", "cannot be read"),
 ]
 
 
 @pytest.mark.parametrize(("damage", "check", "said"), DAMAGES)
-def test_damage_is_found_by_name(folder, damage, check, said):
+def test_damage_is_found_by_name(request, damage, check, said):
+    folder = request.getfixturevalue("folder" if check == "rendering" else "unrendered")
     damage(folder)
     examination = examine(folder)
+    assert check in examination.wrong
     assert not examination.is_sound
     found = [finding for finding in examination.findings if finding.check == check]
     assert any(said in f"{finding.where} {finding.what}" for finding in found), examination.findings
     assert all(finding.advice and "\n" not in finding.what for finding in found)
 
 
-def test_fillers_of_the_same_document_are_found(folder):
-    store = SegmentStore(folder / "segments")
+def test_the_damages_are_of_every_check():
+    assert {check for _, check, _ in DAMAGES} == {check.about for check in CHECKS}
 
-    def change(content):
-        row = next(row for row in content if len(store.segments_of(row["document"])) > len(row["gold"]) + 1)
-        own = {span["segment_id"] for span in row["gold"]}
-        row["segment_ids"] += [i for i in store.segments_of(row["document"]) if i not in own][:1]
 
-    rows(folder, "examples", EXAMPLES, change)
-    assert any("from the document of its question" in finding.what for finding in examine(folder).findings)
+def test_advice_for_a_damaged_log_is_never_to_throw_it_away(folder):
+    (folder / "work.sqlite").write_bytes(b"")
+    found = [finding for finding in examine(folder).findings if finding.where.startswith("work.sqlite")]
+    assert found
+    assert all("do not delete it" in finding.advice for finding in found)
 
 
 def test_a_half_built_folder_is_not_wrong(folder):
@@ -208,21 +138,42 @@ def test_a_half_built_folder_is_not_wrong(folder):
     assert (note.where, note.is_wrong) == ("examples.parquet.part", False)
 
 
-def test_a_tokenizer_that_is_not_here_is_said(folder):
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "tokenizer": "/nowhere"}))
-    examination = examine(folder)
+def test_what_a_preview_leaves_is_not_wrong(sound, tmp_path):
+    shutil.copy(sound / "work.sqlite", tmp_path)
+    examination = examine(tmp_path)
+    assert examination.is_sound
+    assert [about for about, _ in examination.done] == ["stages", "work log"]
+    assert len(examination.done) + len(examination.left_out) == len(CHECKS)
+
+
+def test_a_tokenizer_that_is_not_here_is_said(unrendered):
+    examination = examine(unrendered)
     assert examination.is_sound
     ((about, why),) = examination.left_out
     assert about == "rendering"
     assert "no such folder" in why
 
 
-def test_open_batches_are_a_note(folder):
-    sql("INSERT INTO batches VALUES ('d', 'b', 'open', x'', 0)")(folder)
+def test_questions_without_keys_are_of_an_older_version(folder):
+    damages.without_column("questions", "request")(folder)
     examination = examine(folder)
     assert examination.is_sound
-    assert "1 batches are open" in examination.findings[0].what
+    ((about, why),) = examination.left_out
+    assert (about, "older version" in why) == ("answers of questions", True)
+
+
+NOTES = [
+    ("INSERT INTO batches VALUES ('d', 'b', 'open', x'', 0)", "batches that are open with the server: 1"),
+    ("UPDATE answers SET text = '' WHERE key IN (SELECT key FROM answers LIMIT 7)", "answers without any text: 7"),
+]
+
+
+@pytest.mark.parametrize(("statement", "said"), NOTES)
+def test_what_is_worth_knowing_is_a_note(folder, statement, said):
+    sql(statement)(folder)
+    examination = examine(folder)
+    assert examination.is_sound
+    assert [finding.what for finding in examination.findings] == [said]
 
 
 def test_many_findings_of_one_sort_are_counted():
@@ -233,9 +184,11 @@ def test_many_findings_of_one_sort_are_counted():
     assert report.findings[-1].what == "and 96 more findings of this check"
 
 
-def test_a_folder_that_is_not_there(tmp_path):
+def test_folders_of_nothing(tmp_path):
     with pytest.raises(DatasetError, match="there is no folder"):
         examine(tmp_path / "nothing")
+    with pytest.raises(DatasetError, match="holds nothing of `in2 build`"):
+        examine(tmp_path)
 
 
 def test_every_row_group_is_read(folder):
@@ -251,3 +204,12 @@ def test_every_row_group_is_read(folder):
     overwrite("questions.parquet", at, b"\xff" * 200)(folder)
     found = [finding for finding in examine(folder).findings if finding.check == "questions"]
     assert any("cannot be read" in finding.what for finding in found)
+
+
+def test_a_log_that_another_process_writes_is_read(folder):
+    connection = sqlite3.connect(folder / "work.sqlite", isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL").fetchall()
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("UPDATE facts SET value = 'x'")
+    assert examine(folder).is_sound
+    connection.close()

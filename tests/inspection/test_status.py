@@ -1,23 +1,32 @@
-import json
+import multiprocessing
+import os
+import shutil
+import signal
+import time
 from pathlib import Path
 
 import pytest
-from builds import Quiet, endpoint_config, small_config
+from builds import Quiet, build_from_endpoint, endpoint_config, small_config
+from damages import keys, whole
 from fault_server import FaultServer
-from typer.testing import CliRunner
 
 from in2_plugin.building import build_dataset
-from in2_plugin.cli.app import app
 from in2_plugin.errors import DatasetError, EndpointError
 from in2_plugin.folder_lock import folder_lock
 from in2_plugin.inspection.status import read_status
+from in2_plugin.previewing import preview
 
 PRICES = {"input": 1_000_000, "output": 2_000_000, "currency": "EUR"}
 
 
+def files(folder: Path) -> dict[Path, int]:
+    # SQLite keeps its readers in the memory that it shares through this file
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.suffix != ".sqlite-shm"}
+
+
 @pytest.fixture(scope="module")
 def half(tmp_path_factory, mistral_folder):
-    """A build whose endpoint broke half-way; every third request before that was refused."""
+    """A build whose endpoint broke half-way; every eighth request before that was refused."""
     folder = tmp_path_factory.mktemp("half") / "in2"
 
     def plan(number, body):
@@ -43,26 +52,70 @@ def test_a_half_built_folder(half):
     ((purpose, use),) = found.log.answers.items()
     assert (purpose, use.answers) == ("fine_grained", server.paid.total())
     # the server counts 100 tokens in and 20 out for each answer
-    assert (found.log.money, found.log.currency) == (140.0 * use.answers, "EUR")
+    assert (found.log.money, found.log.unpriced) == ({"EUR": 140.0 * use.answers}, ())
+    assert found.log.answer_format == "json_schema"
     assert found.log.failures == {"400 bad parameter: ***": server.faults["400"]}
     assert "run `in2 build`" in found.next_step
 
 
 def test_looking_changes_nothing(half):
-    folder, _ = half
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    read_status(folder)
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    before = files(half[0])
+    read_status(half[0])
+    assert files(half[0]) == before
 
 
-def test_a_finished_folder(built):
-    found = read_status(built)
+def test_a_finished_folder(sound):
+    found = read_status(sound)
     assert found.finished == ("segments", "questions", "examples", "manifest")
-    assert found.questions == {"fine_grained": 70, "integration": 30}
-    assert found.examples == 100
-    assert sum(found.rejected.values()) == 0 or all(found.rejected)
-    assert found.log is None
+    assert found.questions == {"fine_grained": 40, "integration": 20}
+    assert found.examples == 60
+    assert set(found.log.answers) == {"fine_grained", "integration", "answerable"}
+    assert found.log.answers["fine_grained"].answers >= 40
+    assert found.log.money == {}
+    assert set(found.bytes_by_part) == {path.name for path in sound.iterdir()}
+    assert found.bytes_by_part["segments"] == sum(path.stat().st_size for path in (sound / "segments").iterdir())
     assert found.next_step.startswith("complete")
+
+
+def test_a_folder_without_a_model(built):
+    found = read_status(built)
+    assert found.questions == {"fine_grained": 70, "integration": 30}
+    assert found.log is None
+
+
+def test_a_preview_leaves_a_log_alone(mistral_folder, tmp_path):
+    folder = tmp_path / "in2"
+    with FaultServer() as server:
+        list(preview(endpoint_config(folder, mistral_folder, server.base_url), 3))
+    found = read_status(folder)
+    assert (found.finished, found.wanted, found.segments) == ((), {}, {})
+    assert sum(use.answers for use in found.log.answers.values()) == server.paid.total()
+    assert "run `in2 build`" in found.next_step
+
+
+def judge(currency: str) -> dict:
+    return {"model": "j", "prices": {"input": 0, "output": 500_000, "currency": currency}}
+
+
+# an answer has 100 tokens in and 20 out
+JUDGES = [
+    (None, {"EUR": (140, 140)}, ()),
+    (judge("EUR"), {"EUR": (140, 10)}, ()),
+    (judge("USD"), {"EUR": (140, 0), "USD": (0, 10)}, ()),
+    ({"model": "j"}, {"EUR": (140, 0)}, ("answerable",)),
+]
+
+
+@pytest.mark.parametrize(("judge", "each", "unpriced"), JUDGES)
+def test_a_judge_has_prices_of_its_own(folder, judge, each, unpriced):
+    questions = {"endpoint": {"model": "m", "prices": PRICES}, "verify": {"judge": judge}}
+    keys("build.json", questions=questions)(folder)
+    log = read_status(folder).log
+    judged = log.answers["answerable"].answers
+    written = sum(use.answers for use in log.answers.values()) - judged
+    assert judged and written
+    assert log.money == {currency: w * written + j * judged for currency, (w, j) in each.items()}
+    assert log.unpriced == unpriced
 
 
 def test_who_works_on_it(mistral_folder, tmp_path):
@@ -70,46 +123,52 @@ def test_who_works_on_it(mistral_folder, tmp_path):
     build_dataset(small_config(folder, mistral_folder, mixture={"fine_grained": 3, "integration": 0}), Quiet())
     with folder_lock(folder):
         found = read_status(folder)
-        assert found.holder.pid > 0
+        assert found.holder.pid == os.getpid()
         assert found.next_step.startswith("a build is running")
 
 
-def invoke(*arguments: str):
-    return CliRunner().invoke(app, list(arguments))
-
-
-def test_the_command_prints_it(half):
-    folder, server = half
-    result = invoke("status", str(folder))
-    lines = dict(line.split(None, 1) for line in result.output.splitlines() if not line.startswith(("to do", "on ")))
-    assert lines["finished"] == "segments"
-    assert lines["failed"] == f"{server.faults['400']} x 400 bad parameter: ***"
-    assert lines["paid"].startswith(f"{140 * server.paid.total():,.2f} EUR")
-
-
-def test_the_command_prints_json(half):
-    found = json.loads(invoke("status", str(half[0]), "--json").output)
-    assert found["log"]["failures"] == {"400 bad parameter: ***": half[1].faults["400"]}
-    assert found["next_step"]
-
-
-def test_doctor_has_an_exit_status(built, tmp_path):
-    result = invoke("doctor", str(built))
-    assert result.exit_code == 0
-    assert "nothing wrong" in result.output
-    (tmp_path / "build.json").write_text("{")
-    result = invoke("doctor", str(tmp_path))
-    assert result.exit_code == 1
-    assert "wrong: build.json: cannot be read" in result.output
+@pytest.mark.slow
+def test_beside_a_build_that_runs_and_after_its_kill(mistral_folder, tmp_path):
+    folder = tmp_path / "in2"
+    with FaultServer(latency=0.05) as server:
+        context = multiprocessing.get_context("spawn")
+        process = context.Process(target=build_from_endpoint, args=(folder, mistral_folder, server.base_url))
+        process.start()
+        while server.paid.total() < 20:
+            assert process.is_alive()
+            time.sleep(0.01)
+        seen = [read_status(folder) for _ in range(20)]
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+    assert {found.holder.pid for found in seen} == {process.pid}
+    counts = [sum(use.answers for use in found.log.answers.values()) for found in seen]
+    assert counts == sorted(counts)
+    before = files(folder)
+    killed = read_status(folder)
+    assert files(folder) == before
+    assert killed.holder is None
+    assert killed.finished == ("segments",)
+    assert killed.log.answers["fine_grained"].answers >= max(counts) > 0
 
 
 def test_folders_of_nothing(tmp_path):
     for folder, said in ((tmp_path / "nothing", "there is no folder"), (tmp_path, "holds nothing of `in2 build`")):
         with pytest.raises(DatasetError, match=said):
-            read_status(Path(folder))
+            read_status(folder)
 
 
-def test_a_damaged_file_is_one_sentence(half, tmp_path):
-    (tmp_path / "build.json").write_text("{")
-    with pytest.raises(DatasetError, match="run `in2 doctor"):
-        read_status(tmp_path)
+@pytest.mark.parametrize(
+    "name", ["build.json", "segments/store.json", "questions.parquet", "rejected.parquet", "examples.parquet"]
+)
+def test_a_damaged_file_is_one_sentence(folder, name):
+    whole(name, "{")(folder)
+    with pytest.raises(DatasetError) as caught:
+        read_status(folder)
+    assert str(caught.value).startswith(f"{folder / name}: cannot be read (")
+    assert str(caught.value).endswith(f"; run `in2 doctor {folder}`")
+
+
+def test_what_goes_away_meanwhile_is_not_counted(sound, tmp_path):
+    folder = Path(shutil.copytree(sound, tmp_path / "in2"))
+    (folder / "examples.parquet.part").symlink_to(folder / "gone")
+    assert "examples.parquet.part" not in read_status(folder).bytes_by_part

@@ -1,0 +1,84 @@
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from builds import Quiet, endpoint_config
+from fault_server import FaultServer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from in2_plugin.building import build_dataset
+from in2_plugin.cli.app import app
+from in2_plugin.cli.status import SHOWN_REASONS, lines, table
+from in2_plugin.errors import EndpointError
+from in2_plugin.inspection.status import read_status
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory, mistral_folder):
+    """A build that was refused one request, and then everything."""
+    folder = tmp_path_factory.mktemp("half") / "in2"
+
+    def plan(number, body):
+        return "401" if number > 30 else "400" if number == 7 else None
+
+    with FaultServer(plan=plan) as server:
+        questions = endpoint_config(folder, mistral_folder, server.base_url).questions.model_dump()
+        questions["endpoint"]["prices"] = {"input": 1_000_000, "output": 2_000_000, "currency": "EUR"}
+        with pytest.raises(EndpointError):
+            build_dataset(endpoint_config(folder, mistral_folder, server.base_url, questions=questions), Quiet())
+        return folder, server
+
+
+def invoke(*arguments: str):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_plain_lines(half):
+    folder, server = half
+    result = invoke("status", str(folder))
+    shown = {line[:14].strip(): line[14:] for line in result.output.splitlines()}
+    assert shown["folder"] == str(folder)
+    assert shown["working on it"] == "nobody"
+    assert shown["finished"] == "segments"
+    assert shown["to do"] == "questions, examples, manifest"
+    assert shown["wanted"] == "150 fine-grained, 50 integration"
+    assert shown["failed"] == "1 x 400 bad parameter: ***"
+    assert shown["format"] == "json_schema"
+    # 100 tokens in and 20 out for each answer
+    assert shown["paid"] == f"{140 * server.paid.total():,.2f} EUR at the prices of the build file"
+    assert shown["answers"] == (
+        f"{server.paid.total()} for fine-grained, {100 * server.paid.total():,} tokens in, "
+        f"{20 * server.paid.total():,} out"
+    )
+    assert "segments 2 MB" in shown["on disk"]
+    assert shown["next"] == "run `in2 build` with its build file to go on"
+
+
+def test_a_terminal_shows_the_same_lines(half):
+    found = read_status(half[0])
+    out = io.StringIO()
+    Console(file=out, width=300).print(table(found))
+    shown = [line.rstrip() for line in out.getvalue().splitlines()]
+    assert shown == [f"{name:<15}{value}".rstrip() for name, value in lines(found)]
+
+
+def test_json_has_everything(half):
+    found = json.loads(invoke("status", str(half[0]), "--json").output)
+    assert found["folder"] == str(half[0])
+    assert found["log"]["failures"] == {"400 bad parameter: ***": 1}
+    assert found["log"]["answers"]["fine_grained"]["answers"] == half[1].paid.total()
+    assert found["next_step"]
+
+
+def test_rare_reasons_are_added_up(half):
+    reasons = {f"reason {i}": 20 - i for i in range(9)}
+    said = [value for name, value in lines(replace(read_status(half[0]), rejected=reasons)) if name == "turned down"]
+    assert said == [*(f"{20 - i} x reason {i}" for i in range(SHOWN_REASONS)), "54 for 4 other reasons"]
+
+
+def test_a_folder_of_nothing_is_one_sentence(tmp_path):
+    result = invoke("status", str(tmp_path))
+    assert result.exit_code == 1
+    assert "holds nothing of `in2 build`" in result.stderr

@@ -1,0 +1,35 @@
+"""A sound folder, once, and a copy of it for each test."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from builds import Quiet, endpoint_config
+from damages import keys
+from fault_server import FaultServer
+
+from in2_plugin.building import build_dataset
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory, mistral_folder) -> Path:
+    """A finished dataset of sixty questions from a server, with its work log. Tests must not write into it."""
+    folder = tmp_path_factory.mktemp("sound") / "in2"
+    with FaultServer() as server:
+        mixture = {"fine_grained": 40, "integration": 20}
+        build_dataset(endpoint_config(folder, mistral_folder, server.base_url, mixture=mixture), Quiet())
+    return folder
+
+
+@pytest.fixture
+def folder(sound, tmp_path) -> Path:
+    """A copy that a test may break."""
+    return Path(shutil.copytree(sound, tmp_path / "in2"))
+
+
+@pytest.fixture
+def unrendered(folder) -> Path:
+    """A copy whose tokenizer is nowhere to be had: without its loading, an examination takes milliseconds."""
+    for name in ("manifest.json", "build.json"):
+        keys(name, tokenizer="/nowhere")(folder)
+    return folder
