@@ -26,6 +26,14 @@ def request(prompt: object, **parameters) -> Request:
     return Request(str(prompt), "m", parameters, "x")
 
 
+def texts(answers) -> list[str]:
+    return [answer.text for answer in answers]
+
+
+def expected(prompts) -> list[str]:
+    return [f"answer to {p}" for p in prompts]
+
+
 async def ask_all(batch: BatchEndpoint, log: WorkLog, prompts) -> list:
     """Ask all prompts at once; an exception stands in the place of the answer that did not come."""
     caller = Caller(log, batch)

@@ -13,12 +13,14 @@ class Quiet:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.stages: list[str] = []
+        self.details: list = []
 
     def say(self, line: str) -> None:
         self.lines.append(line)
 
     def stage(self, name: str, total: int | None, detail=None):
         self.stages.append(name)
+        self.details.append(detail)
         return nullcontext(lambda steps: None)
 
 

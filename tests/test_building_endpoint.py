@@ -87,6 +87,18 @@ def test_a_server_without_json_schema_gets_markers(whole, mistral_folder, tmp_pa
     assert len(list(read_rows(tmp_path / "in2/questions.parquet"))) == 200
 
 
+def test_progress_tells_what_was_turned_down_and_why(mistral_folder, tmp_path):
+    with FaultServer(plan=lambda number, body: "refusal" if number % 10 == 9 else None) as server:
+        progress = Quiet()
+        mixture = {"fine_grained": 50, "integration": 0}
+        build_dataset(endpoint_config(tmp_path / "in2", mistral_folder, server.base_url, mixture=mixture), progress)
+    (asking,) = [detail for detail in progress.details if detail and "turned down" in detail()]
+    assert "requests/s" in asking()
+    turned_down = len(list(read_rows(tmp_path / "in2/rejected.parquet")))
+    assert turned_down > 3
+    assert f"{turned_down} turned down ({turned_down} because the model declined to answer)" in asking()
+
+
 def test_extending_pays_for_what_is_new_alone(whole, mistral_folder, tmp_path):
     small, large = {"fine_grained": 40, "integration": 10}, {"fine_grained": 150, "integration": 50}
     folder = tmp_path / "in2"

@@ -25,11 +25,11 @@ def test_yaml_is_read(block):
     if "plugins" in given:
         return  # Axolotl's file; the end-to-end tests run it
     if "questions" not in given and "tokenizer" not in given:
-        EndpointConfig.parse({"model": "m", **given}, "docs")
+        assert EndpointConfig.parse({"model": "m", **given}, "docs").mode == given["mode"]
         return
     questions = {"writer": "endpoint", "endpoint": {"model": "m"}, **given.get("questions", {})}
-    QuestionsConfig.parse(questions, "docs")
-    BuildConfig.parse({"output": "o", "tokenizer": "t", **given, "questions": questions}, "docs")
+    found = BuildConfig.parse({"output": "o", "tokenizer": "t", **given, "questions": questions}, "docs")
+    assert found.questions == QuestionsConfig.parse(questions, "docs")
 
 
 def test_there_are_blocks_to_read():

@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 
 import pytest
-from batch_runs import ask, ask_all, endpoint, request, statuses
+from batch_runs import ask, ask_all, endpoint, expected, request, statuses, texts
 from batch_server import BatchServer
 
 from in2_plugin.calls.request import Answer, CallFailed, Stopping
@@ -14,14 +14,6 @@ from in2_plugin.errors import EndpointError
 @pytest.fixture
 def path(tmp_path) -> Path:
     return tmp_path / "work.sqlite"
-
-
-def texts(answers) -> list[str]:
-    return [answer.text for answer in answers]
-
-
-def expected(prompts) -> list[str]:
-    return [f"answer to {p}" for p in prompts]
 
 
 async def until(condition) -> None:

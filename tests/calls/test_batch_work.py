@@ -8,7 +8,7 @@ from pathlib import Path
 
 import batch_runs
 import pytest
-from batch_runs import abandon, ask, endpoint, request, statuses
+from batch_runs import abandon, ask, endpoint, expected, request, statuses, texts
 from batch_server import BatchServer
 
 from in2_plugin.calls.batch_work import Unasked
@@ -23,14 +23,6 @@ MOMENTS = ["upload", "create", "retrieve", "download"]
 @pytest.fixture
 def path(tmp_path) -> Path:
     return tmp_path / "work.sqlite"
-
-
-def texts(answers) -> list[str]:
-    return [answer.text for answer in answers]
-
-
-def expected(prompts) -> list[str]:
-    return [f"answer to {p}" for p in prompts]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
