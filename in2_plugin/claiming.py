@@ -17,13 +17,33 @@ from in2_plugin.config.base import models_in
 from in2_plugin.errors import ConfigError
 from in2_plugin.sealing import seal_json
 
-STAGES = ("manifest.json", "segments/store.json", "questions.parquet", "examples.parquet")
+STAGES = (
+    "manifest.json",
+    "segments/store.json",
+    "segments/exclusions.parquet",
+    "questions.parquet",
+    "instructions.parquet",
+    "examples.parquet",
+)
 """Each exists only when its stage is finished; a folder without any of them may change its build file."""
 WORK_LOG = "work.sqlite"
 OURS = {WORK_LOG, "work.sqlite-wal", "work.sqlite-shm", "work.reserve", "build.lock"}
 """What a preview or an estimate may have left before the first build."""
-EXTENDABLE = ("mixture", "lengths", "template", "questions.checks", "questions.verify")
-"""Keys that may change under `--extend`: the same passages are asked the same things."""
+SCREENING = ("corpus.decontamination", "corpus.near_duplicates")
+EXTENDABLE = (
+    "mixture",
+    "lengths",
+    "template",
+    "positions",
+    "questions_per_context",
+    "distractors",
+    "instructions",
+    "questions.checks",
+    "questions.verify",
+    *SCREENING,
+)
+"""Keys that may change under `--extend`: the same passages are asked the same things, but for those that screening
+newly leaves out."""
 
 
 class Change(StrEnum):
@@ -51,7 +71,10 @@ def claim(folder: Path, config: BuildConfig, change: Change = Change.REFUSE) -> 
             raise ConfigError(_refusal(folder, *differences[0]))
         if differences:
             _refuse_more_than_extending(folder, differences)
-            _remove(folder, [name for name in STAGES if not name.startswith("segments/")])
+            kept = {"segments/store.json"}
+            if not any(key.startswith(SCREENING) for key, _, _ in differences):
+                kept.add("segments/exclusions.parquet")
+            _remove(folder, [name for name in STAGES if name not in kept])
         if found != wanted:
             seal_json(record, wanted)
         return
@@ -112,6 +135,9 @@ def _differences(found: Any, wanted: Any, passed_over: frozenset[str], key: str 
         for name in [*wanted, *(name for name in found if name not in wanted)]:
             inner = f"{key}.{name}".lstrip(".")
             yield from _differences(found.get(name), wanted.get(name), passed_over, inner)
+    elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        for one, other in zip(found, wanted, strict=True):
+            yield from _differences(one, other, passed_over, key)
     elif found != wanted:
         yield key, found, wanted
 

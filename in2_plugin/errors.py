@@ -11,6 +11,9 @@
     ├── FolderBusy             another process works on the folder
     ├── NotEnoughQuestions     the corpus does not yield the questions that were asked for
     ├── NotEnoughSegments      the corpus does not hold enough filler for the lengths that were asked for
+    ├── NotEnoughInstructions  an instruction dataset does not hold the conversations that were asked for
+    ├── WorkerDied             a worker process was killed
+    ├── AuditFailed            a finished dataset is not what its build file promises; names the failing figure
     ├── DatasetError           a dataset folder is missing, unfinished or damaged
     ├── ProbeError             a probe cannot be built as asked
     │   └── PromptTooLong      a probe prompt does not fit the model's window
@@ -65,6 +68,18 @@ class NotEnoughQuestions(In2Error):
 
 class NotEnoughSegments(In2Error):
     """A context cannot be filled to its length without reusing or repeating text."""
+
+
+class NotEnoughInstructions(In2Error):
+    """Fewer conversations than the mixture asks for could be read from the instruction datasets."""
+
+
+class WorkerDied(In2Error):
+    """A worker process was killed from outside, mostly for want of memory."""
+
+
+class AuditFailed(In2Error):
+    """A dataset breaks a bound of the audit; names the figure and the bound."""
 
 
 class DatasetError(In2Error):

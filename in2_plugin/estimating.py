@@ -15,7 +15,6 @@ from itertools import islice
 
 import numpy as np
 
-from in2_plugin.building import generator
 from in2_plugin.calls.meter import price
 from in2_plugin.calls.request import Answer, Request, Use
 from in2_plugin.claiming import WORK_LOG, make_folder
@@ -24,11 +23,11 @@ from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.errors import ConfigError, NotEnoughQuestions
 from in2_plugin.folder_lock import folder_lock
-from in2_plugin.questions import Kind, Passage, Question
-from in2_plugin.questions.collection import passages
+from in2_plugin.questions import Kind, Part, Passage, Question
 from in2_plugin.questions.model_writer import ModelWriter, Trial
 from in2_plugin.questions.pipeline import Pipeline, Speaker
 from in2_plugin.sampling import sample_store
+from in2_plugin.stages.questions import offered_passages, questions_by_kind
 
 SAMPLE_PASSAGES = 200
 CONFIDENCE = 1.96
@@ -95,7 +94,7 @@ def estimate_build(config: BuildConfig, calls: int = 0) -> Estimate:
     if questions.writer == "extractive":
         raise ConfigError("`writer: extractive` asks no model and costs nothing; there is nothing to estimate")
     tokenizer = load_tokenizer(config.tokenizer)
-    wanted = {kind: int(getattr(config.mixture, kind)) for kind in Kind}
+    wanted = questions_by_kind(config)
     rejections: Counter[str] = Counter()
     lines = []
     with sample_store(config, tokenizer) as store:
@@ -118,7 +117,7 @@ def _trials(
     config: BuildConfig, store: SegmentStore, tokenizer: ModelTokenizer, kind: Kind, calls: int
 ) -> Sequence[Trial]:
     # the passages that the build will ask about first, when the store is its own
-    offered = list(islice(passages(store, kind, config.lengths, generator(config, kind)), calls or SAMPLE_PASSAGES))
+    offered = list(islice(offered_passages(config, store, Part(kind), kind), calls or SAMPLE_PASSAGES))
     if not offered:
         raise NotEnoughQuestions(f"the beginning of the corpus holds no passage for mixture.{kind}; add text")
     if not calls:

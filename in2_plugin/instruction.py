@@ -1,7 +1,12 @@
-"""FILM's instruction text, one copy for training and probing (paper, example 9; microsoft/FILM, README)."""
+"""FILM's instruction texts, one copy for training and probing.
+
+With a context: paper, example 9; microsoft/FILM, README. Without one: the released prompts of CommonsenseQA, taken
+to be what the general instructions were trained with (the paper does not say).
+"""
 
 BEFORE_CONTEXT = (
     "Below is a context and an instruction. Based on the information provided in the context, "
     "write a response for the instruction.\n\n### Context:\n"
 )
 BEFORE_QUESTION = "\n\n### Instruction:\n"
+BEFORE_INSTRUCTION = "Below is a user instruction. Write a response for the instruction.\n\n### Instruction:\n"

@@ -9,16 +9,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from in2_plugin.building import generator
 from in2_plugin.claiming import make_folder
 from in2_plugin.config import BuildConfig
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import load_tokenizer
 from in2_plugin.folder_lock import folder_lock
-from in2_plugin.questions import Kind, Passage, Question, QuestionWriter, Rejection
-from in2_plugin.questions.collection import passages
+from in2_plugin.questions import Kind, Part, Passage, Question, QuestionWriter, Rejection
 from in2_plugin.questions.writers import open_writer
 from in2_plugin.sampling import sample_store
+from in2_plugin.stages.questions import offered_passages, questions_by_kind
 
 SAMPLE_DOCUMENTS = 300
 TRIES = 4
@@ -60,7 +59,7 @@ def preview(config: BuildConfig, n: int) -> Iterator[Shown]:
         open_writer(config, print) as writer,
     ):
         for kind, wanted in _shares(config, n).items():
-            offered = passages(store, kind, config.lengths, generator(config, kind))
+            offered = offered_passages(config, store, Part(kind), kind)
             yield from (_shown(result, store) for result in _written(writer, offered, wanted))
     if made:
         _remove_if_empty(config.output)
@@ -77,7 +76,7 @@ def _written(writer: QuestionWriter, offered: Iterator[Passage], wanted: int) ->
 
 
 def _shares(config: BuildConfig, n: int) -> dict[Kind, int]:
-    wanted = {kind: int(getattr(config.mixture, kind)) for kind in Kind}
+    wanted = questions_by_kind(config)
     whole = sum(wanted.values())
     return {kind: max(1, round(n * share / whole)) for kind, share in wanted.items() if share}
 

@@ -1,7 +1,16 @@
 """The build file: one Pydantic tree, unknown keys refused with the nearest valid one."""
 
 from in2_plugin.config.base import Config, nearest, parse_config
-from in2_plugin.config.build import BuildConfig, CorpusConfig, Lengths, Mixture, Source, load_build_file
+from in2_plugin.config.build import BuildConfig, load_build_file
+from in2_plugin.config.corpus import (
+    CorpusConfig,
+    Decontamination,
+    EvaluationSource,
+    NearDuplicates,
+    RowSource,
+    Source,
+)
+from in2_plugin.config.examples import PARTS, AuditBounds, Distractors, Instructions, Lengths, Mixture, Positions
 from in2_plugin.config.questions import (
     Concurrency,
     EndpointConfig,
@@ -14,17 +23,26 @@ from in2_plugin.config.questions import (
 )
 
 __all__ = [
+    "PARTS",
+    "AuditBounds",
     "BuildConfig",
     "Concurrency",
     "Config",
     "CorpusConfig",
+    "Decontamination",
+    "Distractors",
     "EndpointConfig",
+    "EvaluationSource",
+    "Instructions",
     "Lengths",
     "LiteralChecks",
     "Mixture",
+    "NearDuplicates",
+    "Positions",
     "Prices",
     "Prompts",
     "QuestionsConfig",
+    "RowSource",
     "Source",
     "Verification",
     "VllmConfig",

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterable
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from in2_plugin.errors import ConfigError
 
@@ -25,6 +25,11 @@ class Config(BaseModel):
     def parse(cls, data: object, origin: str) -> Self:
         """Validate `data`; a failure raises ConfigError with one sentence that starts with `origin`."""
         return parse_config(cls, data, origin)
+
+
+def uncounted(default: Any) -> Any:
+    """A field that no question or example depends on: changing it never makes a folder refuse its build file."""
+    return Field(default, json_schema_extra={"counts": False})
 
 
 def parse_config(model: type[ModelT], data: object, origin: str) -> ModelT:

@@ -17,17 +17,12 @@ from pydantic import (
     model_validator,
 )
 
-from in2_plugin.config.base import Config
+from in2_plugin.config.base import Config, uncounted
 
 CONTEXT = "{context}"
 """Stands for the passage in a prompt of the user's; the only thing that is replaced besides `{count}`."""
 Check = Literal["answerable", "closed_book", "needs_all"]
 Setting = Mapping[str, Any]
-
-
-def uncounted(default: Any) -> Any:
-    """A field that no answer depends on: changing it never makes a folder refuse its build file."""
-    return Field(default, json_schema_extra={"counts": False})
 
 
 class Concurrency(Config):

@@ -5,7 +5,9 @@
       segments/            the segment store
       questions.parquet    every question, with its gold segment ids
       rejected.parquet     passages and questions that were turned down, with the reason
-      examples.parquet     one row an example: segment ids in reading order, gold ranges, counts
+      instructions.parquet conversations of the general part
+      examples.parquet     one row an example: segment ids in reading order, turns with gold ranges, counts
+      audit.json           what `in2 audit` found; report.html shows it
       README.md            dataset card; makes `datasets.load_dataset` read examples.parquet
       manifest.json        written last: without it the folder is unfinished
 
@@ -13,18 +15,19 @@ Invariant: a dataset is only ever rendered with a tokenizer and template that ha
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from in2_plugin.contexts.rendering import Rendered, Renderer
-from in2_plugin.contexts.template import make_template
+from in2_plugin.contexts.tables import read_rows
+from in2_plugin.contexts.template import Template, Turn
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.errors import DatasetError, TokenizerMismatch
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout; a reader refuses a newer one."""
 
 
@@ -44,6 +47,10 @@ class Manifest:
     examples: int
     longest: int
     """Tokens of the longest example: the least `sequence_len` that loses nothing."""
+    most_turns: int
+    """Turns about one context, at most."""
+    most_turns_general: int
+    """Turns of a conversation without a context, at most."""
     counts: Mapping[str, int]
     build: Mapping[str, Any]
     """The build file, with its defaults filled in."""
@@ -89,11 +96,12 @@ class IN2Dataset:
         """
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
-        template = make_template(self.manifest.template, tokenizer)
+        template = Template(self.manifest.template, tokenizer)
         self._refuse_others("tokenizer", tokenizer.fingerprint(), self.manifest.tokenizer_fingerprint, tokenizer)
         self._refuse_others("chat template", template.fingerprint(), self.manifest.template_fingerprint, tokenizer)
         self.store = SegmentStore(self.folder / "segments")
-        self._renderer = Renderer(self.store, tokenizer, template)
+        self.renderer = Renderer(self.store, tokenizer, template)
+        prepare_frames(template, self.manifest.most_turns, self.manifest.most_turns_general)
 
     def _refuse_others(self, what: str, given: str, built: str, tokenizer: ModelTokenizer) -> None:
         if given != built:
@@ -106,17 +114,42 @@ class IN2Dataset:
     def __len__(self) -> int:
         return self.manifest.examples
 
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Rows of examples.parquet in order, one row group in memory at a time."""
+        return read_rows(self.folder / "examples.parquet")
+
     def render(self, row: Mapping[str, Any]) -> Rendered:
         """Token ids and labels of one row of examples.parquet.
 
         Raises:
             DatasetError: the row does not come out as long as it was planned, so store and examples differ.
         """
-        rendered = self._renderer.render(row["segment_ids"], row["question"], row["answer"])
-        start, stop = rendered.answer
-        if (len(rendered.input_ids), stop - start) != (row["n_tokens"], row["n_answer_tokens"]):
+        rendered = self.renderer.render(row["segment_ids"], turns_of(row))
+        answer_tokens = sum(stop - start for start, stop in rendered.answers)
+        if (len(rendered.input_ids), answer_tokens) != (row["n_tokens"], row["n_answer_tokens"]):
             raise DatasetError(
                 f"{self.folder}: an example planned with {row['n_tokens']} tokens has {len(rendered.input_ids)}; "
                 "its segments were changed after the build; run `in2 build --restart`"
             )
         return rendered
+
+    def text(self, row: Mapping[str, Any]) -> str:
+        """The rendered text of one row."""
+        return self.renderer.text(row["segment_ids"], turns_of(row))
+
+    def messages(self, row: Mapping[str, Any]) -> list[dict[str, str]]:
+        """One row as messages for the model's chat template."""
+        return self.renderer.messages(row["segment_ids"], turns_of(row))
+
+
+def turns_of(row: Mapping[str, Any]) -> list[Turn]:
+    """Questions and answers of a row of examples.parquet."""
+    return [(turn["question"], turn["answer"]) for turn in row["turns"]]
+
+
+def prepare_frames(template: Template, most_turns: int, most_turns_general: int) -> None:
+    """Find the fixed texts for every number of turns, so that a process without the chat template has them."""
+    for n in range(1, most_turns + 1):
+        template.frame(n, True)
+    for n in range(1, most_turns_general + 1):
+        template.frame(n, False)

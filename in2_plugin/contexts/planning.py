@@ -1,12 +1,12 @@
-"""Which segments stand in which context, in which order. Pure: arrays and a generator in, plans out.
+"""Which segments fill a context. Pure: arrays and a generator in, plans out.
 
-The paper's equations 1 and 2: the segments of a question and random fillers, shuffled jointly. Lengths are drawn
-uniformly and met by the number of fillers; the last filler is chosen for its length, so that an example misses its
-target by a few tokens at most. Invariants: a filler is usable, is not from the
-question's document, stands once, and holds none of the question's exclusive texts. Cost: about 1 ms per 32K tokens.
+The paper's equations 1 and 2: the segments of a question and random fillers. Lengths are drawn uniformly and met by
+the number of fillers; the last filler is chosen for its length, so that an example misses its target by a few tokens
+at most. Invariants: a filler is usable, is not from a document that is asked about, stands once, and holds nothing that
+would answer the question. Cost: about 1 ms per 32K tokens.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,13 +42,14 @@ class FillerPool:
         return (int(self.n_tokens[n // 50]), int(self.n_tokens[n - 1 - n // 50])) if n else (0, 0)
 
 
-def draw_target(need: int, shortest: int, longest: int, rng: np.random.Generator) -> int:
-    """A length in tokens, uniform over [shortest, longest], both included, but not below `need`."""
-    return int(rng.integers(max(need, shortest), longest + 1))
+def target_length(need: int, shortest: int, longest: int, share: float) -> int:
+    """A length in tokens at this share of [shortest, longest], both included, but not below `need`."""
+    low = max(need, shortest)
+    return low + int(share * (longest + 1 - low))
 
 
 def fill(
-    pool: FillerPool, budget: int, document: int, is_banned: Callable[[int], bool], rng: np.random.Generator
+    pool: FillerPool, budget: int, documents: frozenset[int], is_banned: Callable[[int], bool], rng: np.random.Generator
 ) -> list[int]:
     """Random fillers of together at most `budget` tokens, as close to it as the pool allows.
 
@@ -62,7 +63,7 @@ def fill(
     taken: set[int] = set()
 
     def may_stand(place: int) -> bool:
-        return place not in taken and int(pool.document[place]) != document and not is_banned(int(pool.ids[place]))
+        return place not in taken and int(pool.document[place]) not in documents and not is_banned(int(pool.ids[place]))
 
     def take(place: int) -> None:
         nonlocal left
@@ -117,8 +118,3 @@ def _best_fit(
         stop = start
         start = int(np.searchsorted(pool.n_tokens, pool.n_tokens[stop - 1], side="left")) if stop else 0
     return None
-
-
-def shuffled(segments: Sequence[int], fillers: Sequence[int], rng: np.random.Generator) -> Ids:
-    """Segments of the question and fillers in one random order: every depth is equally likely for each."""
-    return rng.permutation(np.array([*segments, *fillers], np.uint32))

@@ -1,4 +1,4 @@
-"""Questions, rejections and examples as Parquet files: one schema each, one writer, one reader.
+"""Questions, rejections, conversations and examples as Parquet files: one schema each, one writer, one reader.
 
 Files are sealed, written in row groups of a thousand, and the same rows give the same bytes.
 """
@@ -7,10 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, overload
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from in2_plugin.questions import Kind, Question, Rejection
+from in2_plugin.contexts.examples import Conversation
+from in2_plugin.questions import Kind, Part, Question, Rejection
 from in2_plugin.sealing import seal_part
 
 IDS = pa.list_(pa.uint32())
@@ -27,10 +31,12 @@ QUESTIONS = pa.schema(
         ("writer", pa.string()),
         ("verified", pa.list_(pa.string())),
         ("request", pa.string()),
+        ("short_context", pa.bool_()),
     ]
 )
 REJECTED = pa.schema([*QUESTIONS, ("reason", pa.string())])
-EXAMPLES = pa.schema(
+SPANS = pa.list_(pa.struct([("segment_id", pa.uint32()), ("start", pa.uint32()), ("stop", pa.uint32())]))
+TURN = pa.struct(
     [
         ("kind", pa.string()),
         ("form", pa.string()),
@@ -38,14 +44,21 @@ EXAMPLES = pa.schema(
         ("answer", pa.string()),
         ("document", pa.uint32()),
         ("segment_ids", IDS),
-        (
-            "gold",
-            pa.list_(pa.struct([("segment_id", pa.uint32()), ("start", pa.uint32()), ("stop", pa.uint32())])),
-        ),
+        ("gold", SPANS),
+        ("n_answer_tokens", pa.uint32()),
+    ]
+)
+EXAMPLES = pa.schema(
+    [
+        ("part", pa.string()),
+        ("segment_ids", IDS),
+        ("turns", pa.list_(TURN)),
         ("n_tokens", pa.uint32()),
         ("n_answer_tokens", pa.uint32()),
     ]
 )
+SAID = pa.struct([("question", pa.string()), ("answer", pa.string())])
+CONVERSATIONS = pa.schema([("source", pa.string()), ("turns", pa.list_(SAID))])
 ROW_GROUP = 1_000
 
 
@@ -105,6 +118,16 @@ class StoredQuestions(Sequence[Question]):
     def __len__(self) -> int:
         return int(self._table.num_rows)
 
+    def numbers(self, part: Part, kind: Kind) -> npt.NDArray[np.int64]:
+        """Numbers of the questions of one kind in one part, in order."""
+        is_kind = np.array(pc.equal(self._table["kind"], str(kind)))
+        is_short = np.array(self._table["short_context"], bool)
+        return np.flatnonzero(is_kind & (is_short == (part is Part.SHORT_CONTEXT)))
+
+    def parts(self) -> dict[str, int]:
+        """Questions of each part."""
+        return {part: sum(len(self.numbers(part, kind)) for kind in Kind if _may_be(part, kind)) for part in Part}
+
     @overload
     def __getitem__(self, number: int) -> Question: ...
     @overload
@@ -117,6 +140,32 @@ class StoredQuestions(Sequence[Question]):
         (row,) = self._table.slice(number, 1).to_pylist()
         lists = {name: tuple(row[name]) for name in ("segment_ids", "gold", "exclusive", "verified")}
         return Question(**{**row, **lists, "kind": Kind(row["kind"])})
+
+
+def _may_be(part: Part, kind: Kind) -> bool:
+    return part is Part.SHORT_CONTEXT or part.value == kind.value
+
+
+class StoredConversations(Sequence[Conversation]):
+    """The conversations of a sealed instructions.parquet, by number. Kept as one Arrow table."""
+
+    def __init__(self, path: Path) -> None:
+        self._table = pq.read_table(path, schema=CONVERSATIONS).combine_chunks()
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    @overload
+    def __getitem__(self, number: int) -> Conversation: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Conversation]: ...
+    def __getitem__(self, number: int | slice) -> Conversation | list[Conversation]:
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(len(self)))]
+        if number >= len(self):
+            raise IndexError(number)
+        (row,) = self._table.slice(number, 1).to_pylist()
+        return Conversation(row["source"], tuple((turn["question"], turn["answer"]) for turn in row["turns"]))
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:

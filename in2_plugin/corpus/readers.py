@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from in2_plugin.config.build import BUNDLED_CORPUS, Source
+from in2_plugin.config.corpus import BUNDLED_CORPUS, Source
 from in2_plugin.errors import CorpusError
 
 # `.json` is read as JSON Lines because C4 names its JSON Lines files so.

@@ -142,8 +142,18 @@ class SegmentStore:
         When examples are tokenised as a whole, a segment's neighbour cannot change its stored ids.
         """
         if self.facts.joining is Joining.RETOKENIZE:
-            return np.not_equal(self.standing, Standing.SPELLS_SPECIAL_TOKEN)
-        return np.equal(self.standing, Standing.USABLE)
+            return np.not_equal(self.standing, Standing.SPELLS_SPECIAL_TOKEN) & ~self.excluded
+        return np.equal(self.standing, Standing.USABLE) & ~self.excluded
+
+    @cached_property
+    def excluded(self) -> npt.NDArray[np.bool_]:
+        """(n_segments,) whether screening left a segment out."""
+        return np.zeros(len(self), np.bool_)
+
+    @cached_property
+    def repeats(self) -> dict[int, int]:
+        """Segments that say the same as an earlier one, and that one."""
+        return {}
 
     @cached_property
     def documents(self) -> pa.Table:

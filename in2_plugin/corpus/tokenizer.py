@@ -8,7 +8,7 @@ tokenizer it was given. Cost: importing transformers takes seconds, so it happen
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,33 +22,25 @@ from in2_plugin.errors import TokenizerError
 _PARTS_THAT_COUNT = ("model", "normalizer", "pre_tokenizer")
 
 
-class ModelTokenizer:
-    """A fast tokenizer of transformers, reduced to what building and training examples needs."""
+class TextTokenizer:
+    """What cutting and joining text needs of a tokenizer. Pickles to its JSON form, so that a worker process needs no
+    transformers."""
 
-    def __init__(self, pretrained: Any) -> None:
-        """Wrap a loaded tokenizer.
-
-        Raises:
-            TokenizerError: it has no fast (Rust) backend, which is where character offsets come from.
-        """
-        self.name: str = pretrained.name_or_path
-        if not getattr(pretrained, "is_fast", False):
-            raise TokenizerError(
-                f"{self.name}: has no fast tokenizer, and IN2 needs character offsets; "
-                "add a tokenizer.json to the model's folder"
-            )
-        self._pretrained = pretrained
-        self._backend = Tokenizer.from_str(pretrained.backend_tokenizer.to_str())
+    def __init__(self, name: str, backend: str, bos: str, eos: str) -> None:
+        """From the JSON form of a `tokenizers` backend; padding and truncation are switched off."""
+        self.name, self.bos, self.eos = name, bos, eos
+        self._backend = Tokenizer.from_str(backend)
         self._backend.no_truncation()
         self._backend.no_padding()
-        self.bos: str = pretrained.bos_token or ""
-        self.eos: str = pretrained.eos_token or ""
         self.id_type = np.dtype(np.uint16 if self._backend.get_vocab_size() <= 1 << 16 else np.uint32)
         """The smallest unsigned type that holds every id."""
         self.special_tokens = frozenset(
             token.content for token in self._backend.get_added_tokens_decoder().values() if token.special
         )
         self._special = re.compile("|".join(map(re.escape, sorted(self.special_tokens))) or r"(?!)")
+
+    def __reduce__(self) -> tuple[type["TextTokenizer"], tuple[str, str, str, str]]:
+        return TextTokenizer, (self.name, self._backend.to_str(), self.bos, self.eos)
 
     def encode(self, text: str) -> Encoding:
         """Ids and character offsets of one text; special tokens are recognised, none is added."""
@@ -70,33 +62,50 @@ class ModelTokenizer:
         """Whether `text` spells one of the tokenizer's special tokens, which would end a turn inside a context."""
         return self._special.search(text) is not None
 
-    def render_chat(self, question: str, answer: str | None = None) -> str:
-        """A user turn and an assistant turn in the model's own chat template, with its special tokens.
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change when plain text would get other ids. Cost: one dump of the vocabulary."""
+        whole = json.loads(self._backend.to_str())
+        parts = json.dumps([whole.get(part) for part in _PARTS_THAT_COUNT], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
-        Without an answer: what a model is given to answer.
+
+class ModelTokenizer(TextTokenizer):
+    """A fast tokenizer of transformers, with its chat template."""
+
+    def __init__(self, pretrained: Any) -> None:
+        """Wrap a loaded tokenizer.
+
+        Raises:
+            TokenizerError: it has no fast (Rust) backend, which is where character offsets come from.
+        """
+        if not getattr(pretrained, "is_fast", False):
+            raise TokenizerError(
+                f"{pretrained.name_or_path}: has no fast tokenizer, and IN2 needs character offsets; "
+                "add a tokenizer.json to the model's folder"
+            )
+        backend = pretrained.backend_tokenizer.to_str()
+        super().__init__(pretrained.name_or_path, backend, pretrained.bos_token or "", pretrained.eos_token or "")
+        self._pretrained = pretrained
+
+    def render_chat(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """A conversation in the model's own chat template, with its special tokens.
+
+        One that ends with the user: what a model is given to answer.
 
         Raises:
             TokenizerError: there is no chat template, or it cannot render such a conversation.
         """
         if not self._pretrained.chat_template:
             raise TokenizerError(f"{self.name}: has no chat template; set `template: film` or add one to the tokenizer")
-        turns = [{"role": "user", "content": question}]
-        if answer is not None:
-            turns.append({"role": "assistant", "content": answer})
+        is_prompt = messages[-1]["role"] == "user"
         try:
             return str(
-                self._pretrained.apply_chat_template(turns, tokenize=False, add_generation_prompt=answer is None)
+                self._pretrained.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=is_prompt)
             )
         except Exception as failure:  # templates are programs and may raise anything
             raise TokenizerError(
                 f"{self.name}: its chat template fails on a user and an assistant turn: {failure}"
             ) from None
-
-    def fingerprint(self) -> str:
-        """Sixteen hex digits that change when plain text would get other ids. Cost: one dump of the vocabulary."""
-        whole = json.loads(self._backend.to_str())
-        parts = json.dumps([whole.get(part) for part in _PARTS_THAT_COUNT], sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def load_tokenizer(name: str) -> ModelTokenizer:

@@ -11,6 +11,7 @@ from typing import Any
 from in2_plugin.config import BuildConfig
 from in2_plugin.contexts.dataset import Manifest, read_manifest
 from in2_plugin.contexts.tables import read_rows
+from in2_plugin.corpus.screening import screening_facts
 from in2_plugin.inspection.finding import Report
 from in2_plugin.inspection.folder import STAGES
 
@@ -40,14 +41,15 @@ def stages(folder: Path, report: Report) -> str:
 def manifest(folder: Path, report: Report) -> str:
     """manifest.json says what is there, and what the build file asked for."""
     found = read_manifest(folder)
-    counts: Counter[str] = Counter(examples=0, tokens=0, answer_tokens=0)
+    counts: Counter[str] = Counter(examples=0, tokens=0, answer_tokens=0, turns=0)
     longest = 0
     for row in read_rows(folder / "examples.parquet"):
-        counts.update({"examples": 1, row["kind"]: 1, "tokens": row["n_tokens"]})
+        counts.update({"examples": 1, row["part"]: 1, "turns": len(row["turns"]), "tokens": row["n_tokens"]})
         counts["answer_tokens"] += row["n_answer_tokens"]
         longest = max(longest, row["n_tokens"])
     store, build = _json(folder / "segments/store.json"), _json(folder / "build.json")
     counts.update(segments=store["segments"], documents=store["documents"])
+    counts.update(screening_facts(folder / "segments").counts())
     expected = {
         "examples": counts["examples"], "longest": longest, "joining": store["joining"],
         "tokenizer_fingerprint": store["tokenizer"], "tokenizer": build["tokenizer"], "template": build["template"],

@@ -7,7 +7,9 @@ from in2_plugin.errors import DatasetError
 
 STAGES = {
     "segments": "segments/store.json",
+    "screening": "segments/exclusions.parquet",
     "questions": "questions.parquet",
+    "instructions": "instructions.parquet",
     "examples": "examples.parquet",
     "manifest": "manifest.json",
 }

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from in2_plugin.contexts.dataset import IN2Dataset, read_manifest
-from in2_plugin.contexts.rendering import Renderer, gold_spans
+from in2_plugin.contexts.dataset import IN2Dataset, read_manifest, turns_of
+from in2_plugin.contexts.rendering import gold_spans
 from in2_plugin.contexts.tables import read_rows
-from in2_plugin.contexts.template import make_template
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.errors import TokenizerError
 from in2_plugin.inspection.example_checks import ADVICE
@@ -32,30 +31,30 @@ class Reading:
         self.manifest = read_manifest(folder)
         try:
             self._tokenizer: ModelTokenizer = load_tokenizer(str(self.manifest.tokenizer))
-            dataset = IN2Dataset(folder, self._tokenizer)
+            self._renderer = IN2Dataset(folder, self._tokenizer).renderer
         except TokenizerError as failure:
             raise LeftOut(f"its tokenizer cannot be had here ({failure})") from None
-        self._template = make_template(self.manifest.template, self._tokenizer)
-        self._renderer = Renderer(dataset.store, self._tokenizer, self._template)
 
     def faults(self, row: Mapping[str, Any]) -> Iterator[str]:
         """What is wrong with one example."""
-        said = row["segment_ids"], row["question"], row["answer"]
-        rendered = self._renderer.render(*said)
-        start, stop = rendered.answer
-        if (len(rendered.input_ids), stop - start) != (row["n_tokens"], row["n_answer_tokens"]):
-            yield f"has {len(rendered.input_ids)} tokens, {stop - start} of them answer, and was planned with others"
+        turns = turns_of(row)
+        rendered = self._renderer.render(row["segment_ids"], turns)
+        planned = [turn["n_answer_tokens"] for turn in row["turns"]]
+        lengths = [stop - start for start, stop in rendered.answers]
+        if (len(rendered.input_ids), lengths) != (row["n_tokens"], planned):
+            yield f"has {len(rendered.input_ids)} tokens, {sum(lengths)} of them answers, and was planned with others"
             return
-        spans = gold_spans(rendered, row["segment_ids"], [span["segment_id"] for span in row["gold"]])
-        if [(s.start, s.stop) for s in spans] != [(s["start"], s["stop"]) for s in row["gold"]]:
-            yield "has its gold elsewhere than its plan says"
-        if rendered.input_ids.tolist() != self._tokenizer.ids([self._renderer.text(*said)])[0]:
+        for turn in row["turns"]:
+            spans = gold_spans(rendered, row["segment_ids"], [span["segment_id"] for span in turn["gold"]])
+            if [(s.start, s.stop) for s in spans] != [(s["start"], s["stop"]) for s in turn["gold"]]:
+                yield "has its gold elsewhere than its plan says"
+        if rendered.input_ids.tolist() != self._tokenizer.ids([self._renderer.text(row["segment_ids"], turns)])[0]:
             yield "has other ids than its text"
-        if self._read(rendered.input_ids[start:stop].tolist()) != self._read(self._expected(row["answer"])):
-            yield "has other text under its mask than the answer and the end of the turn"
-
-    def _expected(self, answer: str) -> list[int]:
-        return self._tokenizer.ids([f"{self._template.lead}{answer}{self._template.end}"])[0]
+        frame = self._renderer.template.frame(len(turns), len(row["segment_ids"]) > 0)
+        for (start, stop), (_, answer), texts in zip(rendered.answers, turns, frame.turns, strict=True):
+            expected = self._tokenizer.ids([f"{texts.lead}{answer}{texts.end}"])[0]
+            if self._read(rendered.input_ids[start:stop].tolist()) != self._read(expected):
+                yield "has other text under its mask than the answer and the end of the turn"
 
     def _read(self, ids: list[int]) -> str:
         # white space depends on what stands before it

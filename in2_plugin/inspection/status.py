@@ -19,7 +19,7 @@ from in2_plugin.calls.meter import price
 from in2_plugin.calls.request import Use
 from in2_plugin.calls.work_log import WorkLog
 from in2_plugin.claiming import WORK_LOG
-from in2_plugin.config import Prices
+from in2_plugin.config import PARTS, Prices
 from in2_plugin.errors import DatasetError, In2Error
 from in2_plugin.folder_lock import Holder, holder
 from in2_plugin.inspection.folder import STAGES, require_ours
@@ -95,7 +95,7 @@ def read_status(folder: Path) -> FolderStatus:
         questions=_column(folder / STAGES["questions"], "kind") if "questions" in finished else {},
         rejected=_column(folder / "rejected.parquet", "reason") if "questions" in finished else {},
         examples=_rows(folder / STAGES["examples"]) if "examples" in finished else 0,
-        wanted={name: n for name, n in _mapping(build.get("mixture")).items() if isinstance(n, int)},
+        wanted={name: n for name, n in _mapping(build.get("mixture")).items() if name in PARTS and isinstance(n, int)},
         log=_log(folder / WORK_LOG, _mapping(build.get("questions"))),
         bytes_by_part=_sizes(folder),
     )

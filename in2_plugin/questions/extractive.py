@@ -66,9 +66,10 @@ class ExtractiveWriter:
                     question=draft.question,
                     answer=draft.answer,
                     document=passage.document,
-                    segment_ids=passage.segment_ids,
+                    segment_ids=passage.context,
                     gold=tuple(passage.segment_ids[i] for i in sorted(set(draft.segments))),
                     exclusive=draft.exclusive,
                     writer=self.name,
+                    short_context=bool(passage.whole),
                 )
         return Rejection(passage, "no sentence of it can be asked about without ambiguity")

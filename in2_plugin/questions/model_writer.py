@@ -25,6 +25,7 @@ from in2_plugin.questions.models import Models, writer_config
 from in2_plugin.questions.production import PassageResults, Production
 from in2_plugin.questions.prompts import PROMPT_VERSION
 from in2_plugin.questions.question import Passage, Results
+from in2_plugin.questions.verification import Distractor
 
 HAND_OVER_SECONDS = 0.02
 """Time in which results are gathered for the thread that takes them. A thread that is woken for each takes the
@@ -138,6 +139,18 @@ class ModelWriter:
             if isinstance(outcome, BaseException):
                 raise outcome
         return [outcome for outcome in outcomes if isinstance(outcome, Trial)]
+
+    def distracting(self, distractors: Sequence[Distractor]) -> list[bool]:
+        """For each filler, whether the judge finds in it an answer to the question that it stands beside."""
+        run = self._background.begin(self._distracting(distractors))
+        try:
+            return run.result()
+        finally:
+            self._finish(run, lambda: None)
+
+    async def _distracting(self, distractors: Sequence[Distractor]) -> list[bool]:
+        pipeline = self._models.pipeline("markers")  # the format of questions, and none are written here
+        return await asyncio.gather(*map(pipeline.distracts, distractors))
 
     def _finish(self, run: Future[Any], stop: Callable[[], None]) -> None:
         """Stop asking and wait for what is under way."""

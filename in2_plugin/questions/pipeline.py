@@ -18,13 +18,9 @@ from in2_plugin.questions.parsing import Pair, Unreadable, parse
 from in2_plugin.questions.production import PassageResults
 from in2_plugin.questions.prompts import make_prompt, response_format, retry_prompt
 from in2_plugin.questions.question import Passage, Question, Rejection
-from in2_plugin.questions.quoting import UNIT
-from in2_plugin.questions.verification import verify
+from in2_plugin.questions.verification import Distractor, is_answered, verify
 
 AnswerFormat = Literal["json_schema", "markers"]
-LEAST_EXCLUSIVE = 6
-"""Words (characters, in scripts without spaces) of an answer from which on no filler may hold it. A shorter one, a name
-or a number, stands elsewhere without answering the question there."""
 DECLINED = {"refusal", "content_filter"}
 
 
@@ -111,20 +107,27 @@ class Pipeline:
             question=pair.question,
             answer=pair.answer,
             document=passage.document,
-            segment_ids=passage.segment_ids,
+            segment_ids=passage.context,
             gold=tuple(passage.segment_ids[i] for i in chosen),
-            exclusive=_exclusive(pair.answer),
+            exclusive=(),
             writer=self._name,
+            short_context=bool(passage.whole),
             verified=tuple(checks),
             request=request.key.hex(),
         )
+
+    async def distracts(self, distractor: Distractor) -> bool:
+        """Whether the judge finds an answer in a filler, or does not say.
+
+        Raises:
+            Stopping, EndpointError, WorkLogError: as the caller that it asks.
+        """
+        try:
+            return await is_answered(distractor, self._say)
+        except CallFailed:
+            return True
 
     async def _say(self, prompt: str, purpose: str) -> str:
         answer = await self._judge.ask(Request(prompt, self._judge.model, self._judge.parameters, purpose))
         # half a verdict is none
         return "" if answer.finish in {*DECLINED, "length"} else answer.text
-
-
-def _exclusive(answer: str) -> tuple[str, ...]:
-    core = answer.strip().strip(".。!！?？").strip()
-    return (core,) if len(UNIT.findall(core)) >= LEAST_EXCLUSIVE else ()

@@ -7,12 +7,21 @@ from typing import Protocol
 
 
 class Kind(StrEnum):
-    """The two long parts of the mixture."""
+    """What a question asks for."""
 
     FINE_GRAINED = "fine_grained"
     """The answer sits in one segment (paper, equation 1)."""
     INTEGRATION = "integration"
     """The answer needs at least two segments of one document (paper, equation 2)."""
+
+
+class Part(StrEnum):
+    """The parts of the mixture that ask about text; conversations are the fourth."""
+
+    FINE_GRAINED = "fine_grained"
+    INTEGRATION = "integration"
+    SHORT_CONTEXT = "short_context"
+    """Questions of both kinds, on a document by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,13 @@ class Passage:
     texts: tuple[str, ...]
     draw: int
     """Counts the times this passage was offered; a writer must not repeat itself from draw to draw."""
+    whole: tuple[int, ...] = ()
+    """Every segment of its document, for a question that gets the document by itself as its context."""
+
+    @property
+    def context(self) -> tuple[int, ...]:
+        """Every segment that goes into the context with a question about it, in document order."""
+        return self.whole or self.segment_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +64,13 @@ class Question:
     """Checks by a model that it has passed."""
     request: str = ""
     """Key of the call that gave it, in hexadecimal; empty where none was made."""
+    short_context: bool = False
+    """It gets the document by itself as its context."""
+
+    @property
+    def part(self) -> Part:
+        """The part of the mixture that it counts for."""
+        return Part.SHORT_CONTEXT if self.short_context else Part(self.kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ says nothing fails all of them: a check that was not made is never passed. The p
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from in2_plugin.config.questions import Check
 from in2_plugin.questions.checks import words
@@ -34,6 +35,22 @@ _GRADE = """Two people answered the same question. Do their answers say the same
 that the question does not ask for do not matter. Reply with one word: SAME or DIFFERENT.
 
 Question: """
+
+
+@dataclass(frozen=True, slots=True)
+class Distractor:
+    """A filler that stands beside a question."""
+
+    question: str
+    segment: int
+    text: str
+
+
+async def is_answered(distractor: Distractor, say: Say) -> bool:
+    """Whether a judge that sees the filler alone gives an answer, whichever; one that says nothing is taken to."""
+    prompt = f"{_WITH}{distractor.question}\n\nText:\n{distractor.text}"
+    given = without_thinking(await say(prompt, "distractor")).strip()
+    return UNANSWERABLE not in given.upper()
 
 
 class _NoVerdict(Exception):

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from tokenizers_for_tests import mistral
 
-from in2_plugin.config.build import CorpusConfig
+from in2_plugin.config.corpus import CorpusConfig
 from in2_plugin.corpus import readers
 from in2_plugin.corpus.readers import Document, read_documents
 from in2_plugin.corpus.segmentation import segment

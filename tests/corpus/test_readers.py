@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from in2_plugin.config.build import CorpusConfig, Source
+from in2_plugin.config.corpus import CorpusConfig, Source
 from in2_plugin.corpus import readers
 from in2_plugin.corpus.readers import Document, read_documents
 from in2_plugin.errors import CorpusError

@@ -1,0 +1,57 @@
+"""What no text beside a question may hold: what the question quotes, and its answer.
+
+A quotation is looked for anywhere; an answer as whole words, so that "Iran" is not found in "Tirana". In scripts
+without spaces every character is a word, and an answer of a single one is not looked for: it stands in most texts.
+Invariant: case never matters.
+"""
+
+from collections.abc import Iterable
+
+from in2_plugin.questions.quoting import UNIT
+
+_ENDS = ".。!！?？;；,，:：\"'“”‘’「」()（）"
+
+
+def core(answer: str) -> str:
+    """An answer without case and the signs at its ends; empty when it is too common to look for."""
+    found = answer.strip().strip(_ENDS).strip().casefold()
+    return "" if len(found) == 1 and _is_dense(found) else found
+
+
+class Forbidden:
+    """Texts that must not stand beside a question."""
+
+    def __init__(self, exclusive: Iterable[str], answers: Iterable[str]) -> None:
+        self._quotes = [text.casefold() for text in exclusive]
+        self._answers = [text for text in map(core, answers) if text]
+
+    def found_in(self, folded: str) -> str | None:
+        """What of it a case-folded text holds, or None."""
+        for text in self._quotes:
+            if text in folded:
+                return text
+        for text in self._answers:
+            if text in folded and _has_words(folded, text):
+                return text
+        return None
+
+
+def _has_words(folded: str, words: str) -> bool:
+    at = folded.find(words)
+    while at >= 0:
+        if _is_edge(folded, at) and _is_edge(folded, at + len(words)):
+            return True
+        at = folded.find(words, at + 1)
+    return False
+
+
+def _is_edge(text: str, at: int) -> bool:
+    """Whether no word goes on from text[at - 1] to text[at]."""
+    if not 0 < at < len(text):
+        return True
+    before, after = text[at - 1], text[at]
+    return not (before.isalnum() and after.isalnum()) or _is_dense(before) or _is_dense(after)
+
+
+def _is_dense(character: str) -> bool:
+    return not character.isascii() and UNIT.match(character + "x").end() == 1  # type: ignore[union-attr]

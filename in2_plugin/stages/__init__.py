@@ -1,0 +1,1 @@
+"""The stages of a build, one file each. A stage that is sealed is not done again."""
