@@ -7,7 +7,8 @@ another dataset in a folder of the same name, or the same one built again, would
 """
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from in2_plugin.contexts.dataset import Manifest
@@ -47,7 +48,7 @@ put together from `segments/` when a trainer asks for them.
 """
 
 
-def dataset_card(manifest: "Manifest", digest: str) -> str:
+def dataset_card(manifest: "Manifest", digest: str, audit: Mapping[str, Any] | None = None) -> str:
     """README.md of a dataset folder whose examples.parquet has this digest."""
     counts = {"fine_grained": 0, "integration": 0, **manifest.counts}
     facts = {name: getattr(manifest, name) for name in manifest.__dataclass_fields__ if name not in {"counts", "build"}}

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from in2_plugin.config.corpus import BUNDLED_CORPUS, Source
+from in2_plugin.config.corpus import BUNDLED_CORPUS, RowSource, Source
 from in2_plugin.errors import CorpusError
 
 # `.json` is read as JSON Lines because C4 names its JSON Lines files so.
@@ -38,6 +38,9 @@ _OPTIONS = {
     "parquet": {"text_field"},
     "text": set[str](),
 }
+
+_SHARED = {"path", "format", "name", "split"}
+"""Fields that sources of documents and of rows have in common."""
 
 # A key and what stands in the text field there, not yet known to be a string.
 Row = tuple[str, Any]
@@ -96,6 +99,26 @@ def read_documents(sources: Sequence[Source]) -> DocumentStream:
             row or field cannot be read, and at the end when there was no document at all.
     """
     return DocumentStream(sources)
+
+
+def read_rows(source: RowSource) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Stream the rows of a source, each with its place (`chats.jsonl:17`), up to its `limit`.
+
+    Raises:
+        CorpusError: now, when the source does not exist; while reading, when a file or row cannot be read.
+    """
+    given = {name: getattr(source, name) for name in _SHARED & source.model_fields_set}
+    found = _locate(Source.model_validate(given))
+    if found.kind == "bundled" or any(kind == "text" for _, kind in found.files):
+        raise CorpusError(f"{source.path}: holds text and no rows with fields; name JSONL, Parquet or a dataset")
+    return islice(_whole_rows(source, found), source.limit)
+
+
+def _whole_rows(source: RowSource, found: "_Located") -> Iterator[tuple[str, dict[str, Any]]]:
+    if found.kind == "hf":
+        yield from _hf_whole_rows(source)
+    for file, kind in found.files:
+        yield from _json_lines(file) if kind == "jsonl" else _parquet_batches(file, None)
 
 
 def _checked(value: object, key: str, field: str) -> str:
@@ -282,6 +305,12 @@ def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _parquet_rows(path: Path, field: str) -> Iterator[Row]:
+    for place, fields in _parquet_batches(path, field):
+        yield place, fields[field]
+
+
+def _parquet_batches(path: Path, field: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of a Parquet file: one field of each, or all."""
     if path.suffix.lower() not in COMPRESSIONS:
         yield from _plain_parquet_rows(path, path, field)
         return
@@ -293,26 +322,32 @@ def _parquet_rows(path: Path, field: str) -> Iterator[Row]:
         yield from _plain_parquet_rows(Path(plain.name), path, field)
 
 
-def _plain_parquet_rows(file: Path, shown: Path, field: str) -> Iterator[Row]:
+def _plain_parquet_rows(file: Path, shown: Path, field: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
         with parquet.ParquetFile(file) as table:
-            if field not in table.schema_arrow.names:
+            if field and field not in table.schema_arrow.names:
                 raise _missing_field(str(shown), field, table.schema_arrow.names)
             number = 0
-            for batch in table.iter_batches(PARQUET_ROWS, columns=[field]):
-                for value in batch[field].to_pylist():
+            for batch in table.iter_batches(PARQUET_ROWS, columns=[field] if field else None):
+                for fields in batch.to_pylist():
                     number += 1
-                    yield f"{shown.as_posix()}:{number}", value
+                    yield f"{shown.as_posix()}:{number}", fields
     except (OSError, pa.ArrowException) as failure:
         raise CorpusError(f"{shown}: cannot be read as Parquet ({failure}); mend or remove it") from None
 
 
 def _hf_rows(source: Source) -> Iterator[Row]:
+    for place, fields in _hf_whole_rows(source):
+        if source.text_field not in fields:
+            raise _missing_field(place.rpartition(":")[0], source.text_field, list(fields))
+        yield place, fields[source.text_field]
+
+
+def _hf_whole_rows(source: Source | RowSource) -> Iterator[tuple[str, dict[str, Any]]]:
     place = "/".join(part for part in (source.path, source.name, source.split) if part)
-    field = source.text_field
     try:
         rows = iter(_open_hf(source))
     except Exception as failure:  # the hub, fsspec and dataset builders raise whatever they like
@@ -326,12 +361,10 @@ def _hf_rows(source: Source) -> Iterator[Row]:
             return
         except Exception as failure:
             raise _hf_failure(f"{place}:{number}", source, failure) from None
-        if field not in row:
-            raise _missing_field(place, field, list(row))
-        yield f"{place}:{number}", row[field]
+        yield f"{place}:{number}", dict(row)
 
 
-def _open_hf(source: Source) -> Any:
+def _open_hf(source: Source | RowSource) -> Any:
     """A streaming dataset, or a memory-mapped one where `path` is a folder that `save_to_disk` wrote."""
     import datasets
 
@@ -342,7 +375,7 @@ def _open_hf(source: Source) -> Any:
     return datasets.load_dataset(source.path, name=source.name, split=source.split, streaming=True)
 
 
-def _hf_failure(place: str, source: Source, failure: Exception) -> CorpusError:
+def _hf_failure(place: str, source: Source | RowSource, failure: Exception) -> CorpusError:
     reason = " ".join(str(failure).split())[:300] or type(failure).__name__
     here = "" if Path(source.path).expanduser().exists() else "is no file or folder here, and "
     return CorpusError(

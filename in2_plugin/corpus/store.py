@@ -12,7 +12,7 @@ memory maps, whatever the size; a pickled store is its path.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -193,11 +193,12 @@ def build_store(
     segment_tokens: int,
     paper_exact: bool,
     rng: np.random.Generator,
-    on_document: Any = lambda document: None,
+    workers: int = 1,
+    on_document: Callable[[int], None] = lambda n: None,
 ) -> SegmentStore:
     """Cut documents into segments and write the store; memory is bounded by one batch and the largest document.
 
-    `on_document` is called with each document after it was cut, for progress.
+    `on_document` is called with the number of documents that were cut since the last call.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "store.json").unlink(missing_ok=True)
@@ -206,7 +207,7 @@ def build_store(
         for document in documents:
             spans = segment(document.text, tokenizer.count, segment_tokens, paper_exact)
             writer.add(document, [(span.start, span.stop) for span in spans])
-            on_document(document)
+            on_document(1)
     facts = writer.facts()
     seal_json(folder / "store.json", facts)
     return SegmentStore(folder)
