@@ -43,6 +43,8 @@ CHECKED_EXAMPLES = 32
 def build_dataset(config: BuildConfig, progress: Progress, change: Change = Change.REFUSE) -> Manifest:
     """Build the dataset of a build file, or finish an interrupted build of it.
 
+    It starts worker processes: a script calls it under `if __name__ == "__main__":`, or sets `workers: 1`.
+
     Raises:
         ConfigError: the output folder holds a dataset of another build file, or cannot be written.
         FolderBusy: another process works on it.

@@ -25,12 +25,13 @@ class Quiet:
 
 
 def small_config(output: Path, tokenizer: Path, **changes: object) -> BuildConfig:
-    """A build of a hundred examples of 512 to 2,048 tokens from the first bundled documents."""
+    """A build of 130 examples of 512 to 2,048 tokens from the first bundled documents."""
     values = {
         "output": str(output),
         "tokenizer": str(tokenizer),
         "corpus": {"sources": [{"path": "bundled:python-docs", "limit": 400}]},
-        "mixture": {"fine_grained": 70, "integration": 30},
+        "mixture": {"fine_grained": 70, "integration": 30, "short_context": 30},
+        "workers": 1,
         "lengths": {"min": 512, "max": 2_048},
     }
     return BuildConfig.parse({**values, **changes}, "test")
@@ -40,7 +41,7 @@ def endpoint_config(output: Path, tokenizer: Path, base_url: str, **changes: obj
     """A small build whose questions come from a server; the integration ones are judged."""
     endpoint = {"model": "m", "base_url": base_url, "api_key_env": None, "concurrency": "2-8", "timeout": 20}
     questions = {"writer": "endpoint", "endpoint": endpoint, "verify": {"integration": ["answerable"]}}
-    mixture = {"fine_grained": 150, "integration": 50}
+    mixture = {"fine_grained": 150, "integration": 50, "short_context": 0}
     return small_config(output, tokenizer, **{"questions": questions, "mixture": mixture, **changes})
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,17 @@ from builds import Quiet, small_config
 
 from in2_plugin.building import build_dataset
 from in2_plugin.claiming import Change
+from in2_plugin.config import PARTS
 from in2_plugin.contexts.dataset import IN2Dataset, read_manifest
 from in2_plugin.contexts.tables import read_rows
-from in2_plugin.errors import ConfigError, CorpusError, NotEnoughQuestions, TokenizerMismatch
+from in2_plugin.errors import ConfigError, CorpusError, NotEnoughInstructions, NotEnoughQuestions, TokenizerMismatch
 
-FILES = ["build.json", "manifest.json", "README.md", "questions.parquet", "rejected.parquet", "examples.parquet"]
-STORE = ["segments.arrow", "documents.arrow", "ids.bin", "offsets.bin", "store.json"]
+FILES = [
+    "build.json", "manifest.json", "README.md", "questions.parquet", "rejected.parquet", "instructions.parquet",
+    "examples.parquet", "audit.json", "report.html",
+]  # fmt: skip
+STORE = ["segments.arrow", "documents.arrow", "ids.bin", "offsets.bin", "store.json", "exclusions.parquet"]
+TINY = {"mixture": {"fine_grained": 5, "integration": 0, "short_context": 0}, "lengths": {"min": 300, "max": 600}}
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -32,6 +38,16 @@ def test_the_same_build_file_gives_the_same_bytes(built, mistral_folder, tmp_pat
     assert [name for name in first if first[name] != second[name]] == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [2, 8])
+def test_the_number_of_workers_changes_no_byte(built, mistral_folder, tmp_path, workers):
+    build_dataset(small_config(tmp_path / "in2", mistral_folder, workers=workers), Quiet())
+    first, second = bytes_of(built), bytes_of(tmp_path / "in2")
+    unequal = [name for name in first if first[name] != second[name]]
+    # these two and the manifest hold the build file, with its `workers`
+    assert set(unequal) <= {"build.json", "manifest.json", "README.md"}
+
+
 def test_another_seed_gives_other_examples(built, mistral_folder, tmp_path):
     build_dataset(small_config(tmp_path / "other", mistral_folder, seed=7), Quiet())
     assert (tmp_path / "other/examples.parquet").read_bytes() != (built / "examples.parquet").read_bytes()
@@ -39,8 +55,12 @@ def test_another_seed_gives_other_examples(built, mistral_folder, tmp_path):
 
 def test_counts_are_those_of_the_mixture(built):
     manifest = read_manifest(built)
-    assert (manifest.counts["fine_grained"], manifest.counts["integration"]) == (70, 30)
-    assert manifest.examples == 100
+    parts = [manifest.counts[part] for part in ("fine_grained", "integration", "short_context")]
+    assert parts == [70, 30, 30]
+    assert manifest.examples == manifest.counts["turns"] == 130
+    short = [row for row in read_rows(built / "examples.parquet") if row["part"] == "short_context"]
+    kinds = Counter(row["turns"][0]["kind"] for row in short)
+    assert kinds == {"fine_grained": 21, "integration": 9}  # as the long parts
     assert 512 <= manifest.longest <= 2_048
 
 
@@ -62,9 +82,8 @@ def test_a_changed_build_file_is_refused_by_name(built, mistral_folder):
 
 def test_restart_replaces(mistral_folder, tmp_path):
     folder = tmp_path / "in2"
-    tiny = {"mixture": {"fine_grained": 5, "integration": 0}, "lengths": {"min": 300, "max": 600}}
-    build_dataset(small_config(folder, mistral_folder, **tiny), Quiet())
-    manifest = build_dataset(small_config(folder, mistral_folder, **tiny, seed=9), Quiet(), change=Change.RESTART)
+    build_dataset(small_config(folder, mistral_folder, **TINY), Quiet())
+    manifest = build_dataset(small_config(folder, mistral_folder, **TINY, seed=9), Quiet(), change=Change.RESTART)
     assert manifest.build["seed"] == 9
     assert read_manifest(folder).build["seed"] == 9
 
@@ -93,8 +112,7 @@ def test_a_build_that_failed_before_any_stage_may_be_corrected(mistral_folder, t
     wrong = small_config(tmp_path / "in2", mistral_folder, corpus={"sources": ["nothere.txt"]})
     with pytest.raises(CorpusError, match="no such file"):
         build_dataset(wrong, Quiet())
-    tiny = {"mixture": {"fine_grained": 5, "integration": 0}, "lengths": {"min": 300, "max": 600}}
-    assert build_dataset(small_config(tmp_path / "in2", mistral_folder, **tiny), Quiet()).examples == 5
+    assert build_dataset(small_config(tmp_path / "in2", mistral_folder, **TINY), Quiet()).examples == 5
 
 
 def test_a_folder_of_something_else_is_not_touched(mistral_folder, tmp_path):
@@ -105,7 +123,9 @@ def test_a_folder_of_something_else_is_not_touched(mistral_folder, tmp_path):
 
 
 def test_a_shortfall_is_an_error_and_leaves_no_manifest(mistral_folder, tmp_path):
-    config = small_config(tmp_path / "in2", mistral_folder, mixture={"fine_grained": 0, "integration": 10**6})
+    config = small_config(
+        tmp_path / "in2", mistral_folder, mixture={"fine_grained": 0, "integration": 10**6, "short_context": 0}
+    )
     with pytest.raises(NotEnoughQuestions, match="too few"):
         build_dataset(config, Quiet())
     assert not (tmp_path / "in2/manifest.json").exists()
@@ -148,18 +168,106 @@ def test_a_chinese_corpus_of_ones_own_files(qwen_folder, qwen, tmp_path):
         (tmp_path / f"texts/{number}.txt").write_text(chinese_text(number), encoding="utf-8")
     config = small_config(
         tmp_path / "in2", qwen_folder, corpus={"sources": [str(tmp_path / "texts")], "segment_tokens": 128},
-        mixture={"fine_grained": 30, "integration": 8}, lengths={"min": 1_200, "max": 4_000},
+        mixture={"fine_grained": 30, "integration": 8, "short_context": 0}, lengths={"min": 1_200, "max": 4_000},
     )  # fmt: skip
     manifest = build_dataset(config, Quiet())
     assert (manifest.counts["fine_grained"], manifest.counts["integration"]) == (30, 8)
     dataset = IN2Dataset(tmp_path / "in2", qwen)
     for row in read_rows(tmp_path / "in2/examples.parquet"):
         rendered = dataset.render(row)
-        answer = qwen.decode(rendered.input_ids[slice(*rendered.answer)].tolist())
-        assert answer == row["answer"] + "<|im_end|>"
+        (turn,) = row["turns"]
+        answer = qwen.decode(rendered.input_ids[slice(*rendered.answers[0])].tolist())
+        assert answer == turn["answer"] + "<|im_end|>"
         segments = [dataset.store.text(i) for i in row["segment_ids"]]
-        if row["form"] == "sentence_with":
-            assert sum(row["answer"] in segment for segment in segments) == 1
+        if turn["form"] == "sentence_with":
+            assert sum(turn["answer"] in segment for segment in segments) == 1
+
+
+def chats(path: Path, n: int) -> Path:
+    with path.open("w") as file:
+        for i in range(n):
+            row = {"system_prompt": "Be brief.", "question": f"Say {i}.", "response": f"{i}, as you wish."}
+            print(json.dumps(row), file=file)
+    return path
+
+
+def test_the_papers_four_parts(mistral_folder, mistral, tmp_path):
+    config = small_config(
+        tmp_path / "in2", mistral_folder,
+        mixture={"fine_grained": 11, "integration": 3, "short_context": 2, "general": 2, "total": 54},
+        instructions={"sources": [str(chats(tmp_path / "chats.jsonl", 100))]},
+    )  # fmt: skip
+    progress = Quiet()
+    manifest = build_dataset(config, progress)
+    assert [manifest.counts[part] for part in PARTS] == [33, 9, 6, 6]
+    assert any("6 of 100 conversations for the general part; 0 left out" in line for line in progress.lines)
+    dataset = IN2Dataset(tmp_path / "in2", mistral)
+    general = [row for row in dataset.rows() if row["part"] == "general"]
+    assert len({row["turns"][0]["question"] for row in general}) == 6
+    assert dataset.text(general[0]).startswith("<s>[INST] Below is a user instruction.")
+    assert "### Instruction:\nBe brief.\n\nSay " in dataset.text(general[0])
+
+
+def test_too_few_conversations_is_an_error_that_says_how_many(mistral_folder, tmp_path):
+    config = small_config(
+        tmp_path / "in2", mistral_folder, mixture={"fine_grained": 5, "integration": 0, "short_context": 0, "general": 9},
+        instructions={"sources": [str(chats(tmp_path / "chats.jsonl", 4))]}, lengths=TINY["lengths"],
+    )  # fmt: skip
+    with pytest.raises(NotEnoughInstructions, match=r"asks for 9 conversations, .* gave 4 from 4 rows, 5 too few"):
+        build_dataset(config, Quiet())
+    assert not (tmp_path / "in2/instructions.parquet").exists()
+
+
+def test_a_shortfall_may_make_all_parts_smaller_alike(mistral_folder, tmp_path):
+    mixture = {"fine_grained": 20, "integration": 10, "short_context": 0, "general": 8, "shortfall": "rescale"}
+    config = small_config(
+        tmp_path / "in2", mistral_folder, mixture=mixture, lengths={"min": 1_000, "max": 2_048},
+        instructions={"sources": [str(chats(tmp_path / "chats.jsonl", 4))]},
+    )  # fmt: skip
+    progress = Quiet()
+    manifest = build_dataset(config, progress)
+    assert [manifest.counts.get(part, 0) for part in PARTS] == [10, 5, 0, 4]
+    assert "the mixture is made 50.0% of what it asks for, so that its parts keep their proportions" in progress.lines
+    assert len(list(read_rows(tmp_path / "in2/questions.parquet"))) == 30
+
+
+def test_several_questions_share_a_context(mistral_folder, mistral, tmp_path):
+    mixture = {"fine_grained": 60, "integration": 6, "short_context": 4}
+    config = small_config(tmp_path / "in2", mistral_folder, mixture=mixture, questions_per_context=3)
+    manifest = build_dataset(config, Quiet())
+    assert manifest.counts["turns"] == 70
+    assert manifest.counts["fine_grained"] <= 24
+    dataset = IN2Dataset(tmp_path / "in2", mistral)
+    for row in dataset.rows():
+        text = mistral.decode(dataset.render(row).input_ids.tolist())
+        assert all(turn["answer"] in text for turn in row["turns"])
+        golds = [span["segment_id"] for turn in row["turns"] for span in turn["gold"]]
+        assert len(set(golds)) == len(golds) and set(golds) <= set(row["segment_ids"])
+        assert len({turn["document"] for turn in row["turns"]}) == len(row["turns"])
+
+
+@pytest.mark.parametrize(("strategy", "lowest", "highest"), [("edges", 0.0, 0.25), ("middle", 0.75, 1.0)])
+def test_positions_for_ablations(mistral_folder, tmp_path, strategy, lowest, highest):
+    mixture = {"fine_grained": 60, "integration": 0, "short_context": 0}
+    config = small_config(
+        tmp_path / "in2", mistral_folder, mixture=mixture, positions=strategy, lengths={"min": 1_500, "max": 2_048}
+    )
+    build_dataset(config, Quiet())
+    rows = list(read_rows(tmp_path / "in2/examples.parquet"))
+    depths = [
+        (row["segment_ids"].index(row["turns"][0]["gold"][0]["segment_id"]) + 0.5) / len(row["segment_ids"])
+        for row in rows
+    ]
+    assert lowest <= sum(0.3 < depth < 0.7 for depth in depths) / len(depths) <= highest
+
+
+def test_extending_the_mixture_keeps_the_segments(mistral_folder, tmp_path):
+    build_dataset(small_config(tmp_path / "in2", mistral_folder, **TINY), Quiet())
+    more = {**TINY, "mixture": {"fine_grained": 8, "integration": 2, "short_context": 1}, "positions": "shuffle"}
+    progress = Quiet()
+    manifest = build_dataset(small_config(tmp_path / "in2", mistral_folder, **more), progress, Change.EXTEND)
+    assert manifest.counts["turns"] == 11
+    assert not any("cutting" in stage or "comparing" in stage for stage in progress.stages)
 
 
 CHILD = """

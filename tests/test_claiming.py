@@ -22,7 +22,7 @@ def folder(tmp_path):
     """A folder whose questions are written."""
     claim(tmp_path, config(tmp_path))
     (tmp_path / "segments").mkdir()
-    for name in ("segments/store.json", "questions.parquet", "work.sqlite"):
+    for name in ("segments/store.json", "segments/exclusions.parquet", "questions.parquet", "work.sqlite"):
         (tmp_path / name).write_text("")
     return tmp_path
 
@@ -38,6 +38,12 @@ def test_which_keys_no_answer_depends_on():
     names = [*live, "max_error_rate", "prices"]
     assert set(uncounted_keys(BuildConfig)) == {
         "output",
+        "workers",
+        "audit",
+        *(
+            f"{sources}.license"
+            for sources in ("corpus.sources", "corpus.decontamination.sources", "instructions.sources")
+        ),
         *(f"{section}.{name}" for name in names),
         *(f"questions.verify.judge.{name}" for name in names),
         "questions.vllm.engine",
@@ -84,15 +90,40 @@ def test_what_no_answer_depends_on_may_change(folder, change):
     assert next(iter(change)) in (folder / "build.json").read_text()
 
 
-@pytest.mark.parametrize("key", ["mixture", "lengths", "template"])
-def test_extending_keeps_segments_and_answers(folder, key):
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("mixture", {"fine_grained": 5}),
+        ("lengths", {"max": 9_000}),
+        ("template", "film"),
+        ("positions", "shuffle"),
+        ("questions_per_context", 4),
+        ("distractors", {"answer": False}),
+        ("instructions", {"sources": ["chats.jsonl"]}),
+    ],
+)
+def test_extending_keeps_segments_and_answers(folder, key, change):
     assert key in EXTENDABLE
-    change = {"mixture": {"fine_grained": 5}, "lengths": {"max": 9_000}, "template": "film"}[key]
     with pytest.raises(ConfigError, match="run `in2 build --extend`"):
         claim(folder, config(folder, **{key: change}))
     claim(folder, config(folder, **{key: change}), Change.EXTEND)
-    assert there(folder) == {"build.json", "store.json", "work.sqlite"}
+    assert there(folder) == {"build.json", "store.json", "exclusions.parquet", "work.sqlite"}
     claim(folder, config(folder, **{key: change}))
+
+
+@pytest.mark.parametrize("change", [{"decontamination": {"ngram": 8}}, {"near_duplicates": {"remove": False}}])
+def test_another_screening_keeps_segments_and_answers(folder, change):
+    claim(folder, config(folder, corpus=change), Change.EXTEND)
+    assert there(folder) == {"build.json", "store.json", "work.sqlite"}
+
+
+def test_a_licence_may_be_written_down_later(folder):
+    sources = [{"path": "bundled:python-docs", "license": "PSF-2.0"}]
+    before = there(folder)
+    claim(folder, config(folder, corpus={"sources": sources}))
+    assert there(folder) == before
+    with pytest.raises(ConfigError, match="`corpus.sources.limit: None`, and the build file now says"):
+        claim(folder, config(folder, corpus={"sources": [{**sources[0], "limit": 3}]}))
 
 
 def test_extending_does_not_cover_another_model(folder):

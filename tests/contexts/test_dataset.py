@@ -14,7 +14,7 @@ from in2_plugin.errors import DatasetError, TokenizerMismatch
 
 def test_rows_load_with_plain_datasets(built):
     loaded = datasets.load_dataset(str(built), split="train")
-    assert len(loaded) == 100
+    assert len(loaded) == 130
     assert loaded[3] == list(read_rows(built / "examples.parquet"))[3]
 
 
@@ -25,7 +25,7 @@ def test_a_folder_of_the_same_name_is_not_served_from_the_cache(built, mistral_f
     other = tmp_path / "in2"
     build_dataset(small_config(other, mistral_folder, seed=5), Quiet())
     loaded = datasets.load_dataset(str(other), split="train")
-    assert loaded["question"] == [row["question"] for row in read_rows(other / "examples.parquet")]
+    assert loaded["turns"] == [row["turns"] for row in read_rows(other / "examples.parquet")]
 
 
 def test_renders_the_same_after_pickling(dataset):
@@ -87,8 +87,8 @@ def test_a_newer_layout_is_refused(built, tmp_path):
     folder = tmp_path / "in2"
     shutil.copytree(built, folder)
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
-    with pytest.raises(DatasetError, match="layout 2"):
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 3}))
+    with pytest.raises(DatasetError, match="layout 3"):
         read_manifest(folder)
 
 

@@ -1,12 +1,13 @@
+from itertools import islice
+
 import numpy as np
 import pytest
 
 from in2_plugin.config import Lengths
 from in2_plugin.corpus.readers import Document
-from in2_plugin.corpus.store import build_store
-from in2_plugin.errors import NotEnoughQuestions
-from in2_plugin.questions import Kind, Question, Rejection
-from in2_plugin.questions.collection import MAX_DRAWS, collect, passages
+from in2_plugin.corpus.store import SegmentStore, build_store
+from in2_plugin.questions import Kind, Part, Question, Rejection
+from in2_plugin.questions.collection import MAX_DRAWS, collect, passages, short_passages, shortfall
 
 ROOMY = Lengths(min=5_000, max=10_000)
 
@@ -27,11 +28,12 @@ class Scripted:
         return ""
 
 
-def collected(answer, offered, kind, wanted, objection=lambda _: None):
-    """Questions and rejections of a collection with a scripted writer."""
+def collected(answer, offered, wanted, objection=lambda _: None):
+    """Questions and rejections of a collection with a scripted writer, and what it says of itself."""
     questions, rejections = [], []
-    collect(Scripted(answer), offered, kind, wanted, objection, questions.append, rejections.append)
-    return questions, rejections
+    outcome = collect(Scripted(answer), offered, wanted, set(), objection, questions.append, rejections.append)
+    assert outcome.kept == len(questions)
+    return questions, rejections, outcome
 
 
 def question(passage, text) -> Question:
@@ -98,7 +100,7 @@ def numbered(passage):
 
 def test_collect_stops_at_the_number_wanted(store):
     offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
-    questions, _ = collected(numbered, offered, Kind.FINE_GRAINED, 9)
+    questions, *_ = collected(numbered, offered, 9)
     assert len(questions) == 9
 
 
@@ -115,26 +117,36 @@ def test_the_writer_learns_how_many_are_missing_and_is_closed_at_the_end(store):
                 told.append("closed")
 
     offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
-    collect(Curious(numbered), offered, Kind.FINE_GRAINED, 3, lambda _: None, lambda _: None, lambda _: None)
+    collect(Curious(numbered), offered, 3, set(), lambda _: None, lambda _: None, lambda _: None)
     assert told == [3, 2, 1, "closed"]
 
 
 def test_a_longer_run_asks_the_same_first(store):
     def ask(n):
         offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
-        return collected(numbered, offered, Kind.FINE_GRAINED, n)[0]
+        return collected(numbered, offered, n)[0]
 
     assert ask(12)[:5] == ask(5)
 
 
 def test_duplicates_are_kept_as_rejections_with_what_they_say(store):
     offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
-    texts = iter(["one", "one", "two"])
-    questions, rejections = collected(lambda p: question(p, next(texts)), offered, Kind.FINE_GRAINED, 2)
+    texts = iter(["one", "One ", "two"])
+    questions, rejections, _ = collected(lambda p: question(p, next(texts)), offered, 2)
     assert [q.question for q in questions] == ["one", "two"]
     (rejection,) = rejections
     assert rejection.reason == "the same question was written before"
-    assert (rejection.question, rejection.answer, rejection.writer) == ("one", "a", "scripted")
+    assert (rejection.question, rejection.answer, rejection.writer) == ("One ", "a", "scripted")
+
+
+def test_what_another_part_asked_is_not_asked_again(store):
+    asked = set()
+    for expected in (["one"], []):
+        questions = []
+        offered = islice(passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0)), 3)
+        writer = Scripted(lambda p: question(p, "one"))
+        collect(writer, offered, 1, asked, lambda _: None, questions.append, lambda _: None)
+        assert [q.question for q in questions] == expected
 
 
 def test_objections_are_kept_as_rejections_and_others_are_asked_for(store):
@@ -143,7 +155,7 @@ def test_objections_are_kept_as_rejections_and_others_are_asked_for(store):
     def objection(q):
         return "an even segment" if q.segment_ids[0] % 2 == 0 else None
 
-    questions, rejections = collected(numbered, offered, Kind.FINE_GRAINED, 5, objection)
+    questions, rejections, _ = collected(numbered, offered, 5, objection)
     assert len(questions) == 5
     assert all(q.segment_ids[0] % 2 for q in questions)
     assert {r.reason for r in rejections} == {"an even segment"}
@@ -151,9 +163,8 @@ def test_objections_are_kept_as_rejections_and_others_are_asked_for(store):
 
 def test_a_shortfall_says_how_many_are_missing_and_why(store):
     offered = passages(store, Kind.INTEGRATION, ROOMY, np.random.default_rng(0))
-    with pytest.raises(NotEnoughQuestions) as caught:
-        collected(lambda p: Rejection(p, "it is dull"), offered, Kind.INTEGRATION, 5)
-    said = str(caught.value)
+    _, _, outcome = collected(lambda p: Rejection(p, "it is dull"), offered, 5)
+    said = shortfall(Part.INTEGRATION, 5, outcome)
     assert "mixture.integration asks for 5 questions, but the corpus gave 0, 5 too few" in said
     assert "it is dull: 48 times" in said
 
@@ -162,4 +173,31 @@ def test_none_wanted_none_asked(store):
     def never(_):
         raise AssertionError("was asked")
 
-    assert collected(never, iter([object()]), Kind.INTEGRATION, 0) == ([], [])
+    assert collected(never, iter([object()]), 0)[:2] == ([], [])
+
+
+def test_a_short_context_is_a_whole_document_without_special_tokens(store):
+    offered = list(short_passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0)))
+    assert {p.document for p in offered} == set(range(7))
+    assert all(p.context == tuple(store.segments_of(p.document)) and p.segment_ids[0] in p.context for p in offered)
+    tight = Lengths(min=10, max=200)
+    assert {p.document for p in short_passages(store, Kind.FINE_GRAINED, tight, np.random.default_rng(0))} == {6}
+
+
+def test_short_passages_are_other_draws_than_long_ones(store):
+    long = {(p.segment_ids, p.draw) for p in passages(store, Kind.INTEGRATION, ROOMY, np.random.default_rng(0))}
+    short = {(p.segment_ids, p.draw) for p in short_passages(store, Kind.INTEGRATION, ROOMY, np.random.default_rng(0))}
+    assert short and long.isdisjoint(short)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_passages_that_stay_usable_come_in_the_same_order(store, kind):
+    """So that a further evaluation set costs no new answers."""
+
+    def offered(of):
+        return [(p.segment_ids, p.draw) for p in passages(of, kind, ROOMY, np.random.default_rng(0))]
+
+    fewer = SegmentStore(store.folder)
+    left_out = set(store.segments_of(2))
+    fewer.usable = np.array([usable and i not in left_out for i, usable in enumerate(store.usable)])
+    assert offered(fewer) == [one for one in offered(store) if not left_out.intersection(one[0])]

@@ -1,11 +1,12 @@
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
 from in2_plugin.calls.request import Answer, CallFailed, Request, Stopping
 from in2_plugin.config import QuestionsConfig
-from in2_plugin.questions import Kind, Passage, Question, Rejection
+from in2_plugin.questions import Kind, Part, Passage, Question, Rejection
 from in2_plugin.questions.pipeline import Pipeline, Speaker
 
 TEXTS = (
@@ -61,7 +62,7 @@ def test_a_question_says_where_it_comes_from():
         document=3,
         segment_ids=(7,),
         gold=(7,),
-        exclusive=("Fishermen from the northern islands founded it in 1843",),
+        exclusive=(),
         writer="name/1",
         verified=(),
         request=writer.asked[0].key.hex(),
@@ -88,19 +89,9 @@ def test_all_segments_are_gold_when_it_does_not_say():
     assert question.gold == (7, 8, 9)
 
 
-@pytest.mark.parametrize(
-    ("answer", "exclusive"),
-    [
-        ("Fishermen.", ()),
-        ("In 1843.", ()),
-        ("Fishermen from the northern islands did.", ("Fishermen from the northern islands did",)),
-        ("来自北方岛屿的渔民。", ("来自北方岛屿的渔民",)),
-    ],
-)
-def test_only_answers_of_some_length_bar_fillers(answer, exclusive):
-    texts = (TEXTS[0] + " 第七港由来自北方岛屿的渔民建立。",)
-    (question,) = results(Model(said({**PAIR, "answer": answer})), Passage(Kind.FINE_GRAINED, 3, (7,), texts, 0))
-    assert question.exclusive == exclusive
+def test_a_question_about_a_whole_document_says_so():
+    (question,) = results(Model(said(PAIR)), replace(FINE, whole=(6, 7, 8)))
+    assert (question.segment_ids, question.gold, question.part) == ((6, 7, 8), (7,), Part.SHORT_CONTEXT)
 
 
 def test_an_unreadable_answer_is_asked_again_with_the_reason():
