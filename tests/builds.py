@@ -25,7 +25,7 @@ class Quiet:
 
 
 def small_config(output: Path, tokenizer: Path, **changes: object) -> BuildConfig:
-    """A build of 130 examples of 512 to 2,048 tokens from the first bundled documents."""
+    """A build of 130 examples, long ones of 512 to 2,048 tokens from the first bundled documents."""
     values = {
         "output": str(output),
         "tokenizer": str(tokenizer),
@@ -34,6 +34,8 @@ def small_config(output: Path, tokenizer: Path, **changes: object) -> BuildConfi
         "workers": 1,
         "lengths": {"min": 512, "max": 2_048},
     }
+    if "mixture" in changes:
+        changes["mixture"] = {"short_context": 0, **changes["mixture"]}
     return BuildConfig.parse({**values, **changes}, "test")
 
 
@@ -41,7 +43,7 @@ def endpoint_config(output: Path, tokenizer: Path, base_url: str, **changes: obj
     """A small build whose questions come from a server; the integration ones are judged."""
     endpoint = {"model": "m", "base_url": base_url, "api_key_env": None, "concurrency": "2-8", "timeout": 20}
     questions = {"writer": "endpoint", "endpoint": endpoint, "verify": {"integration": ["answerable"]}}
-    mixture = {"fine_grained": 150, "integration": 50, "short_context": 0}
+    mixture = {"fine_grained": 150, "integration": 50}
     return small_config(output, tokenizer, **{"questions": questions, "mixture": mixture, **changes})
 
 

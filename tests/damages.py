@@ -41,6 +41,16 @@ def example(**changes: object) -> Damage:
     return lambda folder: rows(folder, "examples", EXAMPLES, _row_three(changes))
 
 
+def turn(**changes: object) -> Damage:
+    """Change the only turn of example 3; a function is given the turn."""
+
+    def change(content: list[dict]) -> None:
+        (said,) = content[3]["turns"]
+        said |= {name: value(said) if callable(value) else value for name, value in changes.items()}
+
+    return lambda folder: rows(folder, "examples", EXAMPLES, change)
+
+
 def without_column(table: str, column: str) -> Damage:
     def change(folder: Path) -> None:
         path = folder / f"{table}.parquet"
@@ -134,12 +144,12 @@ def integers(name: str, change: Callable[[np.ndarray], object], dtype: type = np
 
 
 def fillers(row: dict) -> list[int]:
-    gold = {span["segment_id"] for span in row["gold"]}
-    return [i for i in row["segment_ids"] if i not in gold]
+    own = {i for turn in row["turns"] for i in turn["segment_ids"]}
+    return [i for i in row["segment_ids"] if i not in own]
 
 
 def first_fine_grained(folder: Path) -> dict:
-    return next(row for row in read_rows(folder / "examples.parquet") if row["kind"] == "fine_grained")
+    return next(row for row in read_rows(folder / "examples.parquet") if row["part"] == "fine_grained")
 
 
 def leak(folder: Path) -> None:
@@ -149,7 +159,7 @@ def leak(folder: Path) -> None:
 
     def change(content: list[dict]) -> None:
         for asked in content:
-            if asked["question"] == row["question"]:
+            if asked["question"] == row["turns"][0]["question"]:
                 asked["exclusive"] = [said]
 
     rows(folder, "questions", QUESTIONS, change)
@@ -176,16 +186,19 @@ def filler_of_its_document(folder: Path) -> None:
     store = SegmentStore(folder / "segments")
 
     def change(content: list[dict]) -> None:
-        row = next(row for row in content if len(store.segments_of(row["document"])) > len(row["gold"]) + 1)
-        own = {span["segment_id"] for span in row["gold"]}
-        row["segment_ids"] += [i for i in store.segments_of(row["document"]) if i not in own][:1]
+        for row in content:
+            (said,) = row["turns"]
+            others = [i for i in store.segments_of(said["document"]) if i not in said["segment_ids"]]
+            if others:
+                row["segment_ids"] += others[:1]
+                return
 
     rows(folder, "examples", EXAMPLES, change)
 
 
 def spans_the_other_way_round(folder: Path) -> None:
     def change(content: list[dict]) -> None:
-        row = next(row for row in content if len(row["gold"]) > 1)
-        row["gold"] = row["gold"][::-1]
+        said = next(row["turns"][0] for row in content if len(row["turns"][0]["gold"]) > 1)
+        said["gold"] = said["gold"][::-1]
 
     rows(folder, "examples", EXAMPLES, change)

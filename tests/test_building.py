@@ -210,7 +210,7 @@ def test_the_papers_four_parts(mistral_folder, mistral, tmp_path):
 
 def test_too_few_conversations_is_an_error_that_says_how_many(mistral_folder, tmp_path):
     config = small_config(
-        tmp_path / "in2", mistral_folder, mixture={"fine_grained": 5, "integration": 0, "short_context": 0, "general": 9},
+        tmp_path / "in2", mistral_folder, mixture={"fine_grained": 5, "integration": 0, "general": 9},
         instructions={"sources": [str(chats(tmp_path / "chats.jsonl", 4))]}, lengths=TINY["lengths"],
     )  # fmt: skip
     with pytest.raises(NotEnoughInstructions, match=r"asks for 9 conversations, .* gave 4 from 4 rows, 5 too few"):

@@ -202,7 +202,7 @@ BUILD_FILE = """
 output: {output}
 tokenizer: {tokenizer}
 corpus: {{sources: [{{path: "bundled:python-docs", limit: 400}}]}}
-mixture: {{fine_grained: 150, integration: 50}}
+mixture: {{fine_grained: 150, integration: 50, short_context: 0}}
 lengths: {{min: 512, max: 2048}}
 questions:
   writer: endpoint

@@ -122,7 +122,7 @@ def test_a_licence_may_be_written_down_later(folder):
     before = there(folder)
     claim(folder, config(folder, corpus={"sources": sources}))
     assert there(folder) == before
-    with pytest.raises(ConfigError, match="`corpus.sources.limit: None`, and the build file now says"):
+    with pytest.raises(ConfigError, match=r"`corpus\.sources\.limit: None`, and the build file now says"):
         claim(folder, config(folder, corpus={"sources": [{**sources[0], "limit": 3}]}))
 
 

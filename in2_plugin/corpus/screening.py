@@ -8,6 +8,11 @@ from in2_plugin.config import CorpusConfig
 from in2_plugin.corpus.store import SegmentStore
 
 EXCLUSIONS = "exclusions.parquet"
+import io
+import pyarrow as pa, pyarrow.parquet as pq
+_b = io.BytesIO()
+pq.write_table(pa.table({"segment_id": pa.array([], pa.uint32()), "reason": pa.array([], pa.string()), "detail": pa.array([], pa.string()), "source": pa.array([], pa.string())}), _b)
+_EMPTY = _b.getvalue()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ class ScreeningFacts:
 def screen(
     store: SegmentStore, config: CorpusConfig, workers: int, on_segments: Callable[[int], None]
 ) -> ScreeningFacts:
-    (store.folder / EXCLUSIONS).write_bytes(b"")
+    (store.folder / EXCLUSIONS).write_bytes(_EMPTY)
     return ScreeningFacts()
 
 

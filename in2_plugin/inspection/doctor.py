@@ -46,7 +46,7 @@ class Check:
     """A file that no later check may open when this one finds something."""
 
 
-STORE, TABLE = "segments/store.json", "segments/segments.arrow"
+STORE, TABLE, SCREENING = "segments/store.json", "segments/segments.arrow", "segments/exclusions.parquet"
 SEGMENTS = (STORE, TABLE)
 QUESTIONS, EXAMPLES = "questions.parquet", "examples.parquet"
 MANIFEST, CARD, LOG = "manifest.json", "README.md", "work.sqlite"
@@ -59,7 +59,9 @@ CHECKS = (
     Check("segments", SEGMENTS, store_checks.segments, store_checks.ADVICE),
     Check("token ids", SEGMENTS, store_checks.token_ids, store_checks.ADVICE),
     Check("documents", SEGMENTS, store_checks.documents, store_checks.ADVICE),
+    Check("screening", (*SEGMENTS, SCREENING), store_checks.screening, store_checks.SCREEN_AGAIN),
     Check("questions", (*SEGMENTS, QUESTIONS), question_checks.questions, question_checks.ADVICE),
+    Check("instructions", ("instructions.parquet",), question_checks.instructions, question_checks.ADVICE),
     Check("rejections", ("rejected.parquet", QUESTIONS), question_checks.rejections, question_checks.ADVICE),
     Check("examples", ("build.json", *SEGMENTS, QUESTIONS, EXAMPLES), example_checks.examples, example_checks.ADVICE),
     Check("manifest", (MANIFEST, "build.json", STORE, EXAMPLES), file_checks.manifest, file_checks.MANIFEST_AGAIN),

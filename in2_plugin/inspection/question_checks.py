@@ -66,6 +66,18 @@ def _faults(row: Mapping[str, Any], store: SegmentStore) -> Iterator[str]:
         yield "has segments of another document than its own"
 
 
+def instructions(folder: Path, report: Report) -> str:
+    """Every conversation has turns, and every turn both sides."""
+    count = 0
+    for row in read_rows(folder / "instructions.parquet"):
+        if not row["turns"]:
+            report.wrong(f"instructions.parquet, row {count}", "has no turn", ADVICE)
+        elif not all(turn["question"] and turn["answer"] for turn in row["turns"]):
+            report.wrong(f"instructions.parquet, row {count}", "has an empty instruction or answer", ADVICE)
+        count += 1
+    return f"{count:,} conversations"
+
+
 def rejections(folder: Path, report: Report) -> str:
     """Every rejection has a reason."""
     count = 0

@@ -95,7 +95,9 @@ def read_status(folder: Path) -> FolderStatus:
         questions=_column(folder / STAGES["questions"], "kind") if "questions" in finished else {},
         rejected=_column(folder / "rejected.parquet", "reason") if "questions" in finished else {},
         examples=_rows(folder / STAGES["examples"]) if "examples" in finished else 0,
-        wanted={name: n for name, n in _mapping(build.get("mixture")).items() if name in PARTS and isinstance(n, int)},
+        wanted={
+            name: n for name, n in _mapping(build.get("mixture")).items() if name in PARTS and isinstance(n, int) and n
+        },
         log=_log(folder / WORK_LOG, _mapping(build.get("questions"))),
         bytes_by_part=_sizes(folder),
     )

@@ -9,10 +9,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from in2_plugin.contexts.tables import read_rows
 from in2_plugin.corpus.store import DOCUMENT_SCHEMA, SEGMENT_SCHEMA, SegmentStore, Standing
 from in2_plugin.inspection.finding import Report
 
 ADVICE = "run `in2 build --restart` to cut the corpus again; answers that were paid for are kept"
+SCREEN_AGAIN = (
+    "remove segments/exclusions.parquet and every file of a later stage, and run `in2 build` again; answers come from "
+    "the work log"
+)
 FILES = ("segments.arrow", "documents.arrow", "ids.bin", "offsets.bin")
 BATCH = 65_536
 
@@ -55,6 +60,20 @@ def segments(folder: Path, report: Report) -> str:
             report.wrong(f"{where}, row {first + row}", "has an unknown standing", ADVICE)
         first += len(batch)
     return f"{table.num_rows:,} segments"
+
+
+def screening(folder: Path, report: Report) -> str:
+    """What was left out is in the store, said once, and with a reason."""
+    n, seen, count = len(SegmentStore(folder / "segments")), -1, 0
+    for row in read_rows(folder / "segments/exclusions.parquet"):
+        where = f"segments/exclusions.parquet, row {count}"
+        if not seen < row["segment_id"] < n:
+            report.wrong(where, "names a segment twice, out of order, or one that does not exist", SCREEN_AGAIN)
+        if not row["reason"]:
+            report.wrong(where, "has no reason", SCREEN_AGAIN)
+        seen = row["segment_id"]
+        count += 1
+    return f"{count:,} rows"
 
 
 def token_ids(folder: Path, report: Report) -> str:

@@ -60,7 +60,7 @@ def test_an_error_is_one_sentence_on_stderr(tmp_path):
 def test_build_reports_what_it_does_in_plain_lines(mistral_folder, tmp_path):
     (tmp_path / "b.yml").write_text(
         f"output: {tmp_path}/o\ntokenizer: m\n"
-        "mixture: {fine_grained: 4, integration: 1}\nlengths: {min: 400, max: 900}\n"
+        "mixture: {fine_grained: 4, integration: 1, short_context: 0}\nlengths: {min: 400, max: 900}\n"
         "corpus: {sources: [{path: 'bundled:python-docs', limit: 60}]}\n"
     )
     done = in2("build", str(tmp_path / "b.yml"), "--tokenizer", str(mistral_folder))

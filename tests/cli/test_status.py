@@ -41,8 +41,8 @@ def test_plain_lines(half):
     shown = {line[:14].strip(): line[14:] for line in result.output.splitlines()}
     assert shown["folder"] == str(folder)
     assert shown["working on it"] == "nobody"
-    assert shown["finished"] == "segments"
-    assert shown["to do"] == "questions, examples, manifest"
+    assert shown["finished"] == "segments, screening"
+    assert shown["to do"] == "questions, instructions, examples, manifest"
     assert shown["wanted"] == "150 fine-grained, 50 integration"
     assert shown["failed"] == "1 x 400 bad parameter: ***"
     assert shown["format"] == "json_schema"

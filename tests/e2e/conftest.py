@@ -15,7 +15,7 @@ def workshop(tmp_path_factory) -> Path:
     (folder / "build.yml").write_text(
         "output: data/in2\ntokenizer: model\n"
         "corpus: {segment_tokens: 32, sources: [{path: 'bundled:python-docs', limit: 300}]}\n"
-        "mixture: {fine_grained: 40, integration: 8}\nlengths: {min: 192, max: 512}\n"
+        "mixture: {fine_grained: 40, integration: 8, short_context: 8}\nlengths: {min: 192, max: 512}\n"
     )
     run("in2", "build", "build.yml", cwd=folder)
     return folder

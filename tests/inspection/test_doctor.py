@@ -6,9 +6,9 @@ import sqlite3
 import damages
 import pyarrow.parquet as pq
 import pytest
-from damages import arrow, cut, example, integers, keys, overwrite, question, rows, sql, text, whole
+from damages import arrow, cut, example, integers, keys, overwrite, question, rows, sql, text, turn, whole
 
-from in2_plugin.contexts.tables import EXAMPLES, QUESTIONS, REJECTED
+from in2_plugin.contexts.tables import CONVERSATIONS, EXAMPLES, QUESTIONS, REJECTED
 from in2_plugin.errors import DatasetError
 from in2_plugin.inspection.doctor import CHECKS, examine
 from in2_plugin.inspection.finding import KEPT, Report
@@ -18,7 +18,7 @@ def test_a_sound_folder(folder):
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     examination = examine(folder)
     assert examination.findings == examination.left_out == []
-    assert len(examination.done) == len(CHECKS) == 14
+    assert len(examination.done) == len(CHECKS) == 16
     assert dict(examination.done)["examples"] == "60 examples"
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
@@ -31,6 +31,7 @@ def put(at: int, value: object):
     return lambda values: values.__setitem__(at, value)
 
 
+NO_TURNS = {"source": "chats.jsonl:1", "turns": []}
 DAMAGES = [
     (text("build.json", '"seed"', '"sede"'), "build file", "unknown key `sede`"),
     (cut("build.json", 0.5), "build file", "cannot be read"),
@@ -66,24 +67,32 @@ DAMAGES = [
     (lambda folder: rows(folder, "rejected", REJECTED, lambda c: [{"reason": ""}]), "rejections", "has no reason"),
     (overwrite("examples.parquet", 200, b"\xff" * 2_000), "examples", "cannot be read"),
     (example(n_tokens=511), "examples", "shorter or longer"),
-    (example(question="Who?"), "examples", "not in questions.parquet"),
-    (example(answer="Something else entirely."), "examples", "not in questions.parquet"),
-    (example(answer=None), "examples", "row 3 has no `answer`"),
+    (turn(question="Who?"), "examples", "not in questions.parquet"),
+    (turn(answer="Something else entirely."), "examples", "not in questions.parquet"),
+    (example(turns=None), "examples", "row 3 has no `turns`"),
+    (example(turns=[]), "examples", "has no turn"),
+    (turn(answer=None), "examples", "row 3 has no `answer`"),
+    (example(part="tale"), "examples", "the unknown part tale"),
+    (example(part="short_context"), "examples", "another part than its question"),
     (lambda folder: rows(folder, "examples", EXAMPLES, lambda c: c[:-2]), "examples", "lacks the examples of 2"),
     (lambda folder: rows(folder, "examples", EXAMPLES, lambda c: [*c, c[3]]), "examples", "row 60 is a second example"),
     (example(segment_ids=lambda row: [*row["segment_ids"], row["segment_ids"][0]]), "examples", "a segment twice"),
     (example(segment_ids=[4_000_000]), "examples", "does not exist"),
     (example(segment_ids=damages.fillers), "examples", "lacks a segment"),
-    (example(document=lambda row: row["document"] + 1), "examples", "another document than its question"),
+    (turn(document=lambda row: row["document"] + 1), "examples", "another document than its question"),
     (damages.filler_of_its_document, "examples", "a filler from the document of its question"),
     (damages.unusable_filler, "examples", "a filler that may not be used"),
     (damages.leak, "examples", "holds what its question quotes"),
-    (example(gold=[]), "examples", "marks other segments"),
-    (example(gold=lambda row: [{**s, "stop": 10**6} for s in row["gold"]]), "examples", "outside the context"),
-    (example(gold=lambda row: [{**s, "stop": s["start"]} for s in row["gold"]]), "examples", "are empty"),
+    (turn(gold=[]), "examples", "marks other segments"),
+    (turn(gold=lambda row: [{**s, "stop": 10**6} for s in row["gold"]]), "examples", "outside the context"),
+    (turn(gold=lambda row: [{**s, "stop": s["start"]} for s in row["gold"]]), "examples", "are empty"),
     (damages.spans_the_other_way_round, "examples", "out of order"),
     (damages.spans_the_other_way_round, "examples", "another order than its segments"),
-    (example(n_answer_tokens=0), "examples", "no answer tokens"),
+    (turn(n_answer_tokens=0), "examples", "no answer tokens"),
+    (example(n_answer_tokens=1), "examples", "another number of answer tokens than its turns"),
+    (lambda folder: rows(folder, "instructions", CONVERSATIONS, lambda c: [NO_TURNS]), "instructions", "no turn"),
+    (cut("instructions.parquet", 0.5), "instructions", "cannot be read"),
+    (cut("segments/exclusions.parquet", 0.5), "screening", "cannot be read"),
     (text("manifest.json", '"examples": 60', '"examples": 61'), "manifest", "counts examples: 61, and there are 60"),
     (keys("manifest.json", examples=5), "manifest", "says examples: 5, and it is 60"),
     (keys("manifest.json", longest=1), "manifest", "says longest: 1"),
@@ -92,7 +101,7 @@ DAMAGES = [
     (cut("manifest.json", 0.9), "manifest", "damaged"),
     (text("README.md", "build-", "build-00"), "dataset card", "digest"),
     (example(n_tokens=lambda row: row["n_tokens"] - 1), "rendering", "was planned with others"),
-    (example(gold=lambda row: [{**s, "stop": s["stop"] - 1} for s in row["gold"]]), "rendering", "gold elsewhere"),
+    (turn(gold=lambda row: [{**s, "stop": s["stop"] - 1} for s in row["gold"]]), "rendering", "gold elsewhere"),
     (damages.other_id, "rendering", "other ids than its text"),
     (sql("UPDATE facts SET value = '9' WHERE name = 'version'"), "work log", "of version 9"),
     (overwrite("work.sqlite", 4_096 + 8, b"\xff" * 3_000), "work log", "work.sqlite"),

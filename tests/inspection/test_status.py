@@ -44,7 +44,7 @@ def half(tmp_path_factory, mistral_folder):
 def test_a_half_built_folder(half):
     folder, server = half
     found = read_status(folder)
-    assert found.finished == ("segments",)
+    assert found.finished == ("segments", "screening")
     assert found.segments["documents"] == 400
     assert found.questions == {}
     assert found.wanted == {"fine_grained": 150, "integration": 50}
@@ -66,7 +66,7 @@ def test_looking_changes_nothing(half):
 
 def test_a_finished_folder(sound):
     found = read_status(sound)
-    assert found.finished == ("segments", "questions", "examples", "manifest")
+    assert found.finished == ("segments", "screening", "questions", "instructions", "examples", "manifest")
     assert found.questions == {"fine_grained": 40, "integration": 20}
     assert found.examples == 60
     assert set(found.log.answers) == {"fine_grained", "integration", "answerable"}
@@ -79,7 +79,7 @@ def test_a_finished_folder(sound):
 
 def test_a_folder_without_a_model(built):
     found = read_status(built)
-    assert found.questions == {"fine_grained": 70, "integration": 30}
+    assert found.questions == {"fine_grained": 91, "integration": 39}
     assert found.log is None
 
 
@@ -147,7 +147,7 @@ def test_beside_a_build_that_runs_and_after_its_kill(mistral_folder, tmp_path):
     killed = read_status(folder)
     assert files(folder) == before
     assert killed.holder is None
-    assert killed.finished == ("segments",)
+    assert killed.finished == ("segments", "screening")
     assert killed.log.answers["fine_grained"].answers >= max(counts) > 0
 
 
