@@ -1,5 +1,6 @@
-"""A tiny model and a small dataset, made by the same commands that a user types."""
+"""A tiny model and a small dataset of all four parts, made by the same commands that a user types."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -15,7 +16,11 @@ def workshop(tmp_path_factory) -> Path:
     (folder / "build.yml").write_text(
         "output: data/in2\ntokenizer: model\n"
         "corpus: {segment_tokens: 32, sources: [{path: 'bundled:python-docs', limit: 300}]}\n"
-        "mixture: {fine_grained: 40, integration: 8, short_context: 8}\nlengths: {min: 192, max: 512}\n"
+        "mixture: {fine_grained: 40, integration: 8, short_context: 8, general: 8}\nlengths: {min: 192, max: 512}\n"
+        "questions_per_context: 2\ninstructions: {sources: [chats.jsonl]}\n"
     )
+    said = [{"messages": [{"role": "user", "content": f"Say {i}."}, {"role": "assistant", "content": f"It is {i}."}]}
+            for i in range(20)]  # fmt: skip
+    (folder / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
     run("in2", "build", "build.yml", cwd=folder)
     return folder

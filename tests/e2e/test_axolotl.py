@@ -70,11 +70,16 @@ def supervised_texts(rows: datasets.Dataset, tokenizer) -> list[str]:
     return texts
 
 
+def answers(folder: Path) -> list[str]:
+    rows = read_rows(folder / "data/in2/examples.parquet")
+    return ["".join(f" {turn['answer']}</s>" for turn in row["turns"]) for row in rows]
+
+
 def test_preprocess_supervises_answers_and_nothing_else(configured):
     folder = configured()
     said = run(*PREPROCESS, cwd=folder)
     rows = prepared(folder)
-    expected = [f" {row['answer']}</s>" for row in read_rows(folder / "data/in2/examples.parquet")]
+    expected = answers(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder / "model")
     assert sorted(supervised_texts(rows, tokenizer)) == sorted(expected)
     assert re.search(r"all [\d,]+ answer tokens of [\d,]+ tokens are supervised", said)
@@ -104,7 +109,7 @@ def test_sample_packing_trains_on_the_same_answers(configured):
     rows = prepared(folder)
     assert "position_ids" in rows.column_names
     tokenizer = AutoTokenizer.from_pretrained(folder / "model")
-    expected = [f" {row['answer']}</s>" for row in read_rows(folder / "data/in2/examples.parquet")]
+    expected = answers(folder)
     assert sorted(supervised_texts(rows, tokenizer)) == sorted(expected)
     run("axolotl", "train", "config.yml", "--launcher", "python", cwd=folder)
     assert sorted(losses(folder)) == [1, 2]
