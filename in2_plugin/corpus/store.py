@@ -1,6 +1,7 @@
 """The segment store: texts in a memory-mapped Arrow file, token ids in a flat file beside it.
 
     segments/
+      exclusions.parquet   segments that screening left out, with the reason; exclusions.json has its counts
       segments.arrow       document, start, stop (characters in the document), text, n_tokens, standing
       documents.arrow      source, key, first segment, number of segments
       ids.bin              token ids of every segment with its separator, one after the other
@@ -22,6 +23,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from in2_plugin.corpus.joining import Joining, anchored_ids, join_safely, splices_equal_joint
 from in2_plugin.corpus.readers import Document
@@ -49,6 +52,11 @@ DOCUMENT_SCHEMA = pa.schema(
     ]
 )
 BATCH_SEGMENTS = 4_096
+EXCLUSIONS = "exclusions.parquet"
+"""Written by screening: segments that are not to be used, with the reason."""
+EXCLUSION_SCHEMA = pa.schema(
+    [("segment_id", pa.uint32()), ("reason", pa.string()), ("detail", pa.string()), ("source", pa.string())]
+)
 SAMPLE_SEGMENTS = 4_096
 MIN_SPLICEABLE = 0.95
 """Below this share of segments whose ids do not depend on their neighbour, all examples are re-tokenised."""
@@ -137,23 +145,41 @@ class SegmentStore:
 
     @cached_property
     def usable(self) -> npt.NDArray[np.bool_]:
-        """(n_segments,) whether a segment may be gold or filler.
+        """(n_segments,) whether a segment may be gold or filler: its tokens allow it, and screening kept it."""
+        return self.standing_usable & ~self.excluded
+
+    @cached_property
+    def standing_usable(self) -> npt.NDArray[np.bool_]:
+        """(n_segments,) whether its tokens let a segment be used.
 
         When examples are tokenised as a whole, a segment's neighbour cannot change its stored ids.
         """
         if self.facts.joining is Joining.RETOKENIZE:
-            return np.not_equal(self.standing, Standing.SPELLS_SPECIAL_TOKEN) & ~self.excluded
-        return np.equal(self.standing, Standing.USABLE) & ~self.excluded
+            return np.not_equal(self.standing, Standing.SPELLS_SPECIAL_TOKEN)
+        return np.equal(self.standing, Standing.USABLE)
 
     @cached_property
     def excluded(self) -> npt.NDArray[np.bool_]:
         """(n_segments,) whether screening left a segment out."""
-        return np.zeros(len(self), np.bool_)
+        excluded = np.zeros(len(self), np.bool_)
+        rows = self._exclusions
+        if json.loads(_text(self.folder / "exclusions.json", "{}")).get("removes_near_duplicates", True):
+            excluded[rows["segment_id"].to_numpy()] = True
+        else:
+            excluded[rows.filter(pc.not_equal(rows["reason"], "near_duplicate"))["segment_id"].to_numpy()] = True
+        return excluded
 
     @cached_property
     def repeats(self) -> dict[int, int]:
         """Segments that say the same as an earlier one, and that one."""
-        return {}
+        rows = self._exclusions.filter(pc.equal(self._exclusions["reason"], "near_duplicate"))
+        kept = map(int, rows["source"].to_pylist())
+        return dict(zip(rows["segment_id"].to_pylist(), kept, strict=True))
+
+    @cached_property
+    def _exclusions(self) -> pa.Table:
+        path = self.folder / EXCLUSIONS
+        return pq.read_table(path, schema=EXCLUSION_SCHEMA) if path.exists() else EXCLUSION_SCHEMA.empty_table()
 
     @cached_property
     def documents(self) -> pa.Table:
@@ -176,6 +202,10 @@ class SegmentStore:
         """Segment ids of one document, in reading order."""
         first = self.documents["first_segment"][document].as_py()
         return range(first, first + self.documents["n_segments"][document].as_py())
+
+
+def _text(path: Path, otherwise: str) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else otherwise
 
 
 def _open_table(path: Path) -> pa.Table:

@@ -2,8 +2,8 @@
 
 from in2_plugin.config import BuildConfig
 from in2_plugin.corpus.readers import read_documents
-from in2_plugin.corpus.screening import EXCLUSIONS, screen
-from in2_plugin.corpus.store import SegmentStore, build_store
+from in2_plugin.corpus.screening import screen
+from in2_plugin.corpus.store import EXCLUSIONS, SegmentStore, build_store
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.errors import TokenizerMismatch
 from in2_plugin.stages.stage import Progress, generator, workers
