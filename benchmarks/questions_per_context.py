@@ -2,7 +2,7 @@
 
     python benchmarks/questions_per_context.py            # the table of docs/benchmarks.md, half an hour on two cores
 
-The tiny model of the smoke recipe is trained on datasets of the same corpus that differ in `questions_per_context` and in
+The tiny model of the smoke recipe is trained on datasets of one corpus that differ in `questions_per_context` and in
 the number of questions alone, with the optimiser and batch (in tokens) alike, and asked about documents that it has
 never seen, one question a context. It has learnt to copy and nothing else: what holds here for learning to find a place
 need not hold for a language model.

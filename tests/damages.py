@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from in2_plugin.contexts.tables import EXAMPLES, QUESTIONS, read_rows, write_rows
-from in2_plugin.corpus.store import SegmentStore, Standing
+from in2_plugin.corpus.standing import Standing
+from in2_plugin.corpus.store import SegmentStore
 
 Damage = Callable[[Path], object]
 

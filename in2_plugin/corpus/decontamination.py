@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from in2_plugin.corpus.evaluation_items import Item
-from in2_plugin.corpus.words import Hashes, ngram_hashes, word_hashes, words
+from in2_plugin.corpus.words import Hashes, ngram_hashes, word_hashes, words_of
 from in2_plugin.errors import CorpusError
 
 FILTER_BITS = 22
@@ -51,18 +51,12 @@ class Contaminants:
         Raises:
             CorpusError: there are items, and not one has `n` words.
         """
-        names: list[str] = []
-        texts: list[list[str]] = []
-        grams: list[Hashes] = []
-        short = 0
-        for name, text in items:
-            found = words(text)
-            if len(found) < n:
-                short += 1
-                continue
-            names.append(name)
-            texts.append(found)
-            grams.append(ngram_hashes(word_hashes(found), n))
+        given = list(items)
+        found = words_of([text for _, text in given])
+        long = [i for i, one in enumerate(found) if len(one) >= n]
+        names, texts = [given[i][0] for i in long], [found[i] for i in long]
+        grams = [ngram_hashes(word_hashes(one), n) for one in texts]
+        short = len(given) - len(long)
         if short and not names:
             raise CorpusError(
                 f"not one of {short:,} evaluation items has {n} words; lower `decontamination.ngram` or check `fields`"

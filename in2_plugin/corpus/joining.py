@@ -7,19 +7,22 @@ assembled contexts are compared with the joint encoding before the ids are trust
 rendered text of an example is tokenised as a whole (`Joining.RETOKENIZE`), which costs about 2 ms per 1K tokens.
 """
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
 
-from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.corpus.tokenizer import TextTokenizer
 
 SEPARATOR = "\n"
 ANCHOR = "x" + SEPARATOR
 # Ends of a left neighbour of each class that known pre-tokenisers treat differently.
 TAILS = ("x", ".", "1", ")", '"', "é", "。", "_")
 HEAD_CHARACTERS = 48
-"""A left neighbour can only change the first tokens; this many characters of the segment are compared."""
+"""Characters of a segment that are compared at most, where its first word is longer."""
+REMEMBERED = 1 << 17
+_SPACE = re.compile(r"\s+")
 
 
 class Joining(StrEnum):
@@ -29,27 +32,53 @@ class Joining(StrEnum):
     RETOKENIZE = "retokenize"
 
 
-def anchored_ids(tokenizer: ModelTokenizer, segments: Sequence[str]) -> list[list[int]]:
+def anchored_ids(tokenizer: TextTokenizer, segments: Sequence[str]) -> list[list[int]]:
     """Ids of each segment with its separator, as they are after another segment."""
     anchor = tokenizer.ids([ANCHOR])[0]
     encoded = tokenizer.ids([ANCHOR + segment + SEPARATOR for segment in segments])
     return [ids[len(anchor) :] for ids in encoded]
 
 
-def join_safely(tokenizer: ModelTokenizer, segments: Sequence[str]) -> list[bool]:
-    """For each segment, whether its first tokens are the same after every kind of left neighbour."""
-    heads = [(segment + SEPARATOR)[:HEAD_CHARACTERS] for segment in segments]
-    seen: list[set[tuple[int, ...]]] = [set() for _ in heads]
-    for tail in TAILS:
-        left = tokenizer.ids([tail + SEPARATOR])[0]
-        for variants, ids in zip(seen, tokenizer.ids([tail + SEPARATOR + head for head in heads]), strict=True):
-            # a changed prefix is recorded as a variant of its own, so that it never counts as agreement
-            variants.add(tuple(ids[len(left) :]) if ids[: len(left)] == left else (-1, *ids))
-    return [len(variants) == 1 for variants in seen]
+class JoinSafety:
+    """Tells whether a segment's tokens depend on what stands to its left; what it found is remembered by first words.
+
+    A left neighbour can change no more than the first tokens, and what a tokenizer does with them depends on the first
+    word; segments of a corpus begin with the same few thousand words.
+    """
+
+    def __init__(self, tokenizer: TextTokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._known: dict[str, bool] = {}
+
+    def safe(self, segments: Sequence[str]) -> list[bool]:
+        """For each segment, whether its first tokens are the same after every kind of left neighbour."""
+        heads = [_first_word(segment) for segment in segments]
+        if len(self._known) > REMEMBERED:
+            self._known.clear()
+        if unknown := sorted({head for head in heads if head not in self._known}):
+            self._known.update(zip(unknown, self._compared(unknown), strict=True))
+        return [self._known[head] for head in heads]
+
+    def _compared(self, heads: Sequence[str]) -> list[bool]:
+        seen: list[set[tuple[int, ...]]] = [set() for _ in heads]
+        for tail in TAILS:
+            left = self._tokenizer.ids([tail + SEPARATOR])[0]
+            encoded = self._tokenizer.ids([tail + SEPARATOR + head for head in heads])
+            for variants, ids in zip(seen, encoded, strict=True):
+                # a changed prefix is recorded as a variant of its own, so that it never counts as agreement
+                variants.add(tuple(ids[len(left) :]) if ids[: len(left)] == left else (-1, *ids))
+        return [len(variants) == 1 for variants in seen]
+
+
+def _first_word(segment: str) -> str:
+    """Up to the first white space, and the character behind it."""
+    head = (segment + SEPARATOR)[:HEAD_CHARACTERS]
+    space = _SPACE.search(head)
+    return head[: space.end() + 1] if space else head
 
 
 def splices_equal_joint(
-    tokenizer: ModelTokenizer,
+    tokenizer: TextTokenizer,
     segments: Sequence[str],
     ids: Sequence[Sequence[int]],
     rng: np.random.Generator,

@@ -21,7 +21,7 @@ from in2_plugin.corpus.decontamination import Contaminants
 from in2_plugin.corpus.evaluation_items import evaluation_items
 from in2_plugin.corpus.near_duplicates import Bands, NearDuplicates, Repeat, band_keys, shingles
 from in2_plugin.corpus.store import EXCLUSION_SCHEMA, EXCLUSIONS, SegmentStore
-from in2_plugin.corpus.words import word_hashes, words
+from in2_plugin.corpus.words import word_hashes, words_of
 from in2_plugin.errors import DatasetError
 from in2_plugin.parallel import ordered_map
 from in2_plugin.sealing import seal_json, seal_part
@@ -132,7 +132,7 @@ class _Looking:
 
     def __call__(self, segments: range) -> _Seen:
         texts = self._store.table["text"].slice(segments.start, len(segments)).to_pylist()
-        found = [words(text) for text in texts]
+        found = words_of(texts)
         flat = [word for one in found for word in one]
         hashes = word_hashes(flat)
         edges = np.concatenate([[0], np.cumsum([len(one) for one in found])])

@@ -13,10 +13,10 @@ memory maps, whatever the size; a pickled store is its path.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from enum import IntEnum
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,11 +26,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from in2_plugin.corpus.joining import Joining, anchored_ids, join_safely, splices_equal_joint
+from in2_plugin.corpus.cutting import Cut, Cutter, chunks, counts_by_words
+from in2_plugin.corpus.joining import Joining, splices_equal_joint
 from in2_plugin.corpus.readers import Document
-from in2_plugin.corpus.segmentation import segment
-from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.corpus.standing import Standing
+from in2_plugin.corpus.tokenizer import TextTokenizer
 from in2_plugin.errors import DatasetError
+from in2_plugin.parallel import ordered_map
 from in2_plugin.sealing import seal_json, seal_part
 
 SEGMENT_SCHEMA = pa.schema(
@@ -51,7 +53,6 @@ DOCUMENT_SCHEMA = pa.schema(
         ("n_segments", pa.uint32()),
     ]
 )
-BATCH_SEGMENTS = 4_096
 EXCLUSIONS = "exclusions.parquet"
 """Written by screening: segments that are not to be used, with the reason."""
 EXCLUSION_SCHEMA = pa.schema(
@@ -60,14 +61,6 @@ EXCLUSION_SCHEMA = pa.schema(
 SAMPLE_SEGMENTS = 4_096
 MIN_SPLICEABLE = 0.95
 """Below this share of segments whose ids do not depend on their neighbour, all examples are re-tokenised."""
-
-
-class Standing(IntEnum):
-    """Whether a segment may be used, and if not, why."""
-
-    USABLE = 0
-    DEPENDS_ON_NEIGHBOUR = 1
-    SPELLS_SPECIAL_TOKEN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,54 +211,56 @@ def _open_table(path: Path) -> pa.Table:
 def build_store(
     documents: Iterable[Document],
     folder: Path,
-    tokenizer: ModelTokenizer,
+    tokenizer: TextTokenizer,
     *,
     segment_tokens: int,
     paper_exact: bool,
     rng: np.random.Generator,
     workers: int = 1,
-    on_document: Callable[[int], None] = lambda n: None,
+    on_documents: Callable[[int], None] = lambda n: None,
 ) -> SegmentStore:
-    """Cut documents into segments and write the store; memory is bounded by one batch and the largest document.
+    """Cut documents into segments and write the store; memory is bounded by a few chunks and the largest document.
 
-    `on_document` is called with the number of documents that were cut since the last call.
+    `on_documents` is called with the number of documents that were written since the last call.
+
+    Raises:
+        CorpusError: the documents cannot be read.
+        WorkerDied: a worker process was killed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "store.json").unlink(missing_ok=True)
+    given = chunks(documents)
+    first = next(given, [])
+    cutter = Cutter(tokenizer, segment_tokens, paper_exact, by_words=counts_by_words(tokenizer, first))
     writer = _StoreWriter(folder, tokenizer, rng)
     with writer:
-        for document in documents:
-            spans = segment(document.text, tokenizer.count, segment_tokens, paper_exact)
-            writer.add(document, [(span.start, span.stop) for span in spans])
-            on_document(1)
+        for cut in ordered_map(cutter, chain([first], given), workers):
+            writer.add(cut)
+            on_documents(len(cut.documents))
     facts = writer.facts()
     seal_json(folder / "store.json", facts)
     return SegmentStore(folder)
 
 
 class _StoreWriter:
-    """Appends documents batch by batch; `facts` says what was written once it is closed."""
+    """Appends what was cut; `facts` says what was written once it is closed."""
 
-    def __init__(self, folder: Path, tokenizer: ModelTokenizer, rng: np.random.Generator) -> None:
+    def __init__(self, folder: Path, tokenizer: TextTokenizer, rng: np.random.Generator) -> None:
         self._folder, self._tokenizer, self._rng = folder, tokenizer, rng
         self._files: dict[str, IO[bytes]] = {}
-        self._rows: list[tuple[int, int, int, str]] = []
         self._standings: np.ndarray = np.zeros(len(Standing), np.int64)
-        self._sample: list[tuple[str, list[int]]] = []
-        self.documents = self.segments = self.tokens = 0
+        self._sample: list[tuple[str, npt.NDArray[Any]]] = []
+        self.documents = self.segments = self.tokens = self._usable = 0
 
     def __enter__(self) -> "_StoreWriter":
         for name in ("segments.arrow", "documents.arrow", "ids.bin", "offsets.bin"):
             self._files[name] = (self._folder / f"{name}.part").open("wb")
         self._segments = pa.ipc.new_file(self._files["segments.arrow"], SEGMENT_SCHEMA)
         self._documents = pa.ipc.new_file(self._files["documents.arrow"], DOCUMENT_SCHEMA)
-        self._document_rows: list[tuple[str, str, int, int]] = []
         self._files["offsets.bin"].write(np.int64(0).tobytes())
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._flush()
         self._segments.close()
         self._documents.close()
         for name, file in self._files.items():
@@ -273,53 +268,35 @@ class _StoreWriter:
             if kind is None:
                 seal_part(self._folder / name)
 
-    def add(self, document: Document, spans: list[tuple[int, int]]) -> None:
-        first = self.segments + len(self._rows)
-        self._document_rows.append((document.source, document.key, first, len(spans)))
-        self._rows += [(self.documents, start, stop, document.text[start:stop]) for start, stop in spans]
-        self.documents += 1
-        if len(self._rows) >= BATCH_SEGMENTS:
-            self._flush()
+    def add(self, cut: Cut) -> None:
+        """Append the segments of some documents."""
+        first = self.segments + np.concatenate([[0], np.cumsum(cut.n_segments)[:-1]]).astype(np.int64)
+        sources, keys = zip(*cut.documents, strict=True) if cut.documents else ((), ())
+        self._documents.write_batch(_batch([sources, keys, first[: len(keys)], cut.n_segments], DOCUMENT_SCHEMA))
+        document = np.repeat(self.documents + np.arange(len(keys)), cut.n_segments)
+        columns = [document, cut.spans[:, 0], cut.spans[:, 1], cut.texts, cut.n_tokens, cut.standings]
+        self._segments.write_batch(_batch(columns, SEGMENT_SCHEMA))
+        ends = np.cumsum(cut.n_tokens)
+        self._files["offsets.bin"].write((self.tokens + ends).tobytes())
+        self._files["ids.bin"].write(cut.ids.tobytes())
+        self._keep_sample(cut, ends)
+        self._standings += np.bincount(cut.standings, minlength=len(Standing))
+        self.documents += len(keys)
+        self.segments += len(cut.texts)
+        self.tokens += int(cut.n_tokens.sum())
 
-    def _flush(self) -> None:
-        columns = list(zip(*self._document_rows, strict=True)) or [()] * len(DOCUMENT_SCHEMA)
-        self._documents.write_batch(_batch(columns, DOCUMENT_SCHEMA))
-        self._document_rows.clear()
-        if not self._rows:
-            return
-        texts = [row[3] for row in self._rows]
-        ids = anchored_ids(self._tokenizer, texts)
-        standings = list(self._judge(texts))
-        self._keep_sample(texts, ids, standings)
-        lengths = np.array([len(one) for one in ids], np.int64)
-        self._files["offsets.bin"].write((self.tokens + np.cumsum(lengths)).tobytes())
-        self._files["ids.bin"].write(np.concatenate([np.array(one, self._tokenizer.id_type) for one in ids]).tobytes())
-        document, start, stop, text = zip(*self._rows, strict=True)
-        self._segments.write_batch(_batch([document, start, stop, text, lengths, standings], SEGMENT_SCHEMA))
-        self._standings += np.bincount(standings, minlength=len(Standing))
-        self.segments += len(self._rows)
-        self.tokens += int(lengths.sum())
-        self._rows.clear()
-
-    def _judge(self, texts: list[str]) -> Iterator[Standing]:
-        for text, safe in zip(texts, join_safely(self._tokenizer, texts), strict=True):
-            if self._tokenizer.has_special_token(text):
-                yield Standing.SPELLS_SPECIAL_TOKEN
-            else:
-                yield Standing.USABLE if safe else Standing.DEPENDS_ON_NEIGHBOUR
-
-    def _keep_sample(self, texts: list[str], ids: list[list[int]], standings: list[Standing]) -> None:
+    def _keep_sample(self, cut: Cut, ends: npt.NDArray[np.int64]) -> None:
         """Hold a uniform sample of usable segments (by reservoir) for the comparison with the joint encoding."""
-        for text, one, standing in zip(texts, ids, standings, strict=True):
-            if standing is not Standing.USABLE:
-                continue
+        for i in np.flatnonzero(cut.standings == Standing.USABLE).tolist():
+            one = cut.texts[i], cut.ids[ends[i] - cut.n_tokens[i] : ends[i]].copy()
+            self._usable += 1
             if len(self._sample) < SAMPLE_SEGMENTS:
-                self._sample.append((text, one))
-            elif (place := int(self._rng.integers(self.segments + len(texts)))) < SAMPLE_SEGMENTS:
-                self._sample[place] = (text, one)
+                self._sample.append(one)
+            elif (place := int(self._rng.integers(self._usable))) < SAMPLE_SEGMENTS:
+                self._sample[place] = one
 
     def facts(self) -> dict[str, Any]:
-        texts, ids = [pair[0] for pair in self._sample], [pair[1] for pair in self._sample]
+        texts, ids = [pair[0] for pair in self._sample], [pair[1].tolist() for pair in self._sample]
         plain = self.segments - self._standings[Standing.SPELLS_SPECIAL_TOKEN]
         spliceable = self._standings[Standing.USABLE] >= MIN_SPLICEABLE * plain
         equal = spliceable and bool(texts) and splices_equal_joint(self._tokenizer, texts, ids, self._rng)

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from in2_plugin.contexts.tables import read_rows
-from in2_plugin.corpus.store import DOCUMENT_SCHEMA, SEGMENT_SCHEMA, SegmentStore, Standing
+from in2_plugin.corpus.standing import Standing
+from in2_plugin.corpus.store import DOCUMENT_SCHEMA, SEGMENT_SCHEMA, SegmentStore
 from in2_plugin.inspection.finding import Report
 
 ADVICE = "run `in2 build --restart` to cut the corpus again; answers that were paid for are kept"

@@ -49,7 +49,7 @@ def _cut(config: BuildConfig, tokenizer: ModelTokenizer, progress: Progress) -> 
             paper_exact=config.corpus.paper_exact,
             rng=generator(config, "segments"),
             workers=workers(config),
-            on_document=step,
+            on_documents=step,
         )
     facts = store.facts
     left_out = facts.segments - int(store.usable.sum())

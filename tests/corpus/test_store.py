@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from in2_plugin.corpus.joining import ANCHOR, SEPARATOR, Joining, anchored_ids, join_safely, splices_equal_joint
+from in2_plugin.corpus.joining import ANCHOR, SEPARATOR, Joining, JoinSafety, anchored_ids, splices_equal_joint
 from in2_plugin.corpus.readers import Document
-from in2_plugin.corpus.store import SegmentStore, Standing, build_store
+from in2_plugin.corpus.standing import Standing
+from in2_plugin.corpus.store import SegmentStore, build_store
 from in2_plugin.errors import DatasetError
 
 
@@ -96,7 +97,7 @@ def test_a_tokenizer_that_joins_across_lines_is_retokenised(documents, tmp_path)
     folder = vocabularies.save(glue, tmp_path / "glue", None, eos_token="</s>")
     tokenizer = ModelTokenizer(AutoTokenizer.from_pretrained(folder))
     segments = [text[:300] for text in texts]
-    assert not all(join_safely(tokenizer, segments))
+    assert not all(JoinSafety(tokenizer).safe(segments))
     store = make(documents[:80], tmp_path / "store", tokenizer)
     assert store.facts.joining is Joining.RETOKENIZE
     assert store.usable.all()
