@@ -1,0 +1,133 @@
+"""What is left out of a store, and that the number of workers changes nothing."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from in2_plugin.config import CorpusConfig
+from in2_plugin.corpus import screening
+from in2_plugin.corpus.readers import Document
+from in2_plugin.corpus.screening import screen, screening_facts
+from in2_plugin.corpus.store import SegmentStore, build_store
+from in2_plugin.errors import DatasetError
+
+SENTENCE = "The northern harbour was founded in eighteen forty three by fishermen from the islands."
+CHINESE = "第七港由来自北方岛屿的渔民在一八四三年建立，"
+
+
+def store_of(texts, folder, tokenizer, **options) -> SegmentStore:
+    documents = [Document("s", str(i), text) for i, text in enumerate(texts)]
+    settings = {"segment_tokens": 40, "paper_exact": False, "rng": np.random.default_rng(0), **options}
+    return build_store(documents, folder, tokenizer, **settings)
+
+
+def lines(document: int) -> list[str]:
+    return [f"Line {i} of text {document} says that number {i * document + 7} was seen there." for i in range(12)]
+
+
+def exam(folder, *texts):
+    path = folder / "exam.jsonl"
+    path.write_text("".join(json.dumps({"question": text}) + "\n" for text in texts))
+    return path
+
+
+def config(path, **near) -> CorpusConfig:
+    evaluation = {"probes": False, "sources": [str(path)]}
+    return CorpusConfig.parse({"decontamination": evaluation, "near_duplicates": near}, "test")
+
+
+@pytest.fixture(scope="module")
+def dirty(tmp_path_factory, mistral):
+    """Text 2 holds an evaluation item across segments, text 4 one in Chinese; text 5 repeats a segment of text 1."""
+    folder = tmp_path_factory.mktemp("dirty")
+    texts = ["\n".join(lines(i)) for i in range(5)]
+    first, second = lines(2), SENTENCE.split()
+    middle = [*first[:5], " ".join(second[:7]), " ".join(second[7:]), *first[5:]]
+    texts[2] = "\n".join(middle)
+    texts[4] += f"\n{CHINESE}很久以前。"
+    store = store_of(texts, folder / "first", mistral)
+    repeated = store.text(store.segments_of(1)[0]).upper()
+    store = store_of([*texts, repeated], folder / "segments", mistral)
+    facts = screen(store, config(exam(folder, SENTENCE, CHINESE, "Too short.")), 1, lambda n: None)
+    return SegmentStore(store.folder), facts
+
+
+def test_documents_that_share_text_are_left_out_as_a_whole(dirty):
+    store, facts = dirty
+    assert facts.contaminated_documents == 2 and (facts.evaluation_items, facts.short_items) == (2, 1)
+    for document in range(6):
+        assert store.excluded[list(store.segments_of(document))].all() == (document in (2, 4, 5))
+    assert not store.usable[list(store.segments_of(2))].any()
+
+
+def test_the_reason_names_the_words_and_the_item(dirty):
+    store, facts = dirty
+    rows = {row["segment_id"]: row for row in pq.read_table(store.folder / "exclusions.parquet").to_pylist()}
+    row = rows[store.segments_of(2)[0]]
+    assert row["reason"] == "contaminated"
+    assert row["detail"] == "the northern harbour was founded in eighteen forty three by"
+    assert row["source"].endswith("exam.jsonl:1")
+    assert rows[store.segments_of(4)[0]]["source"].endswith("exam.jsonl:2")
+    ((name, count),) = facts.by_item.items()
+    assert name.endswith("exam.jsonl") and count == 2
+    assert list(rows) == sorted(rows)
+
+
+def test_a_repeat_names_the_first_segment(dirty):
+    store, facts = dirty
+    (segment,) = store.segments_of(5)
+    assert facts.near_duplicates == 1
+    assert store.repeats == {segment: store.segments_of(1)[0]}
+    assert not store.usable[segment] and store.usable[store.segments_of(1)[0]]
+
+
+def test_repeats_may_be_kept(dirty, tmp_path):
+    store, _ = dirty
+    facts = screen(store, config(exam(tmp_path, SENTENCE), remove=False), 1, lambda n: None)
+    kept = SegmentStore(store.folder)
+    assert kept.repeats and kept.usable[list(kept.repeats)].all()
+    assert "noted because they repeat others" in facts.line()
+
+
+def test_what_is_left_out_is_not_what_others_repeat(mistral, tmp_path):
+    """The first of two equal segments goes with its contaminated document; the second one stays."""
+    shared = " ".join(f"boilerplate{i}" for i in range(40))
+    store = store_of([f"{shared}\n{SENTENCE}", shared], tmp_path / "segments", mistral, segment_tokens=30)
+    facts = screen(store, config(exam(tmp_path, SENTENCE)), 1, lambda n: None)
+    screened = SegmentStore(store.folder)
+    assert screened.excluded.tolist() == [document == 0 for document in store.document.tolist()]
+    assert not facts.near_duplicates
+
+
+def test_the_number_of_workers_changes_no_byte(documents, mistral, tmp_path, monkeypatch):
+    texts = [document.text for document in documents[:60]]
+    phrase = " ".join(texts[7].split()[100:120])
+    small = config(exam(tmp_path, phrase))
+    monkeypatch.setattr(screening, "CHUNK_SEGMENTS", 50)
+    monkeypatch.setattr("in2_plugin.corpus.cutting.CHUNK_CHARACTERS", 20_000)
+    seen = []
+    for workers in (1, 2, 8):
+        folder = tmp_path / str(workers)
+        store = store_of([*texts, *texts[:3]], folder, mistral, segment_tokens=128, workers=workers)
+        counted = []
+        screen(store, small, workers, counted.append)
+        assert sum(counted) == len(store)
+        seen.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert seen[0] == seen[1] == seen[2]
+    assert screening_facts(tmp_path / "1").contaminated_documents == 1
+    assert screening_facts(tmp_path / "1").near_duplicates > 3
+
+
+def test_switched_off(documents, mistral, tmp_path):
+    off = CorpusConfig.parse({"decontamination": {"ngram": None}, "near_duplicates": {"threshold": None}}, "test")
+    store = store_of(["Same text.", "Same text."], tmp_path, mistral)
+    facts = screen(store, off, 1, lambda n: None)
+    assert (facts.evaluation_items, facts.near_duplicates) == (0, 0)
+    assert SegmentStore(tmp_path).usable.all()
+
+
+def test_facts_that_cannot_be_read_are_one_sentence(tmp_path):
+    with pytest.raises(DatasetError, match=r"exclusions\.json: cannot be read"):
+        screening_facts(tmp_path)
