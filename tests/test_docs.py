@@ -12,6 +12,7 @@ from in2_plugin.config import BuildConfig, EndpointConfig, QuestionsConfig
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs/questions.md").read_text(encoding="utf-8")
+DATA = (ROOT / "docs/data.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -19,12 +20,12 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-@pytest.mark.parametrize("block", blocks(GUIDE, "yaml") + blocks(README, "yaml"))
+@pytest.mark.parametrize("block", blocks(GUIDE, "yaml") + blocks(DATA, "yaml") + blocks(README, "yaml"))
 def test_yaml_is_read(block):
     given = yaml.safe_load(block)
     if "plugins" in given:
         return  # Axolotl's file; the end-to-end tests run it
-    if "questions" not in given and "tokenizer" not in given:
+    if "mode" in given:
         assert EndpointConfig.parse({"model": "m", **given}, "docs").mode == given["mode"]
         return
     questions = {"writer": "endpoint", "endpoint": {"model": "m"}, **given.get("questions", {})}
@@ -34,10 +35,11 @@ def test_yaml_is_read(block):
 
 def test_there_are_blocks_to_read():
     assert len(blocks(GUIDE, "yaml")) == 4
+    assert len(blocks(DATA, "yaml")) == 4
     assert len(blocks(README, "yaml")) == 3
 
 
-@pytest.mark.parametrize("text", [GUIDE, README], ids=["guide", "readme"])
+@pytest.mark.parametrize("text", [GUIDE, DATA, README], ids=["guide", "data", "readme"])
 def test_commands_and_options_exist(text):
     group = typer.main.get_command(app)
     for line in re.findall(r"in2 [a-z-]+[^\n`]*", text):

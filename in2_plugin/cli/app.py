@@ -6,11 +6,14 @@ import click
 import typer
 import typer.core
 
+from in2_plugin.cli.audit import audit
 from in2_plugin.cli.build import build
 from in2_plugin.cli.doctor import doctor
 from in2_plugin.cli.estimate import estimate
+from in2_plugin.cli.export import export
 from in2_plugin.cli.lm_eval import lm_eval
 from in2_plugin.cli.preview import preview
+from in2_plugin.cli.push import push
 from in2_plugin.cli.recipes import recipes
 from in2_plugin.cli.report import report
 from in2_plugin.cli.status import status
@@ -45,8 +48,11 @@ app.callback()(show_version)
 app.command()(estimate)
 app.command()(preview)
 app.command()(build)
+app.command()(audit)
 app.command()(status)
 app.command()(doctor)
+app.command()(export)
+app.command()(push)
 app.add_typer(recipes, name="recipes")
 app.command(
     name="lm-eval",

@@ -16,13 +16,13 @@ Floats = npt.NDArray[np.float64]
 ALPHA = 1e-6
 BINS = 10
 EFFECT = 5
-"""Effect size w of chi-square that goes with a tolerance of 1. A tilt with distance d has w = 2.3 d, and a jump from bin
+"""Effect size w of chi-square that goes with a tolerance of 1. A tilt with distance d has w = 2.3 d, and jumps from bin
 to bin, the most that distance allows, 20 d; with 5 and the default d = 0.02, w is 0.1: Cohen's "small"."""
 LARGEST_EFFECT = math.sqrt(BINS - 1)
 """Everything in one bin."""
 
 
-def shares_below(histogram: Sequence[float], depths: npt.ArrayLike) -> Floats:
+def shares_below(histogram: Sequence[float], depths: Floats) -> Floats:
     """The intended share of golds before each depth; uniform in [0, 1) when depths are as intended.
 
     Args:
@@ -59,7 +59,7 @@ def largest_chi_square(n: int, tolerance: float) -> float:
     return float(ncx2.isf(ALPHA, BINS - 1, max(n * effect**2, 1e-9)))
 
 
-def distance_shares(histogram: Sequence[float], distances: npt.ArrayLike, points: int = 512) -> Floats:
+def distance_shares(histogram: Sequence[float], distances: Floats, points: int = 512) -> Floats:
     """The share of pairs of independent depths that are closer to each other than each distance.
 
     For a uniform histogram this is 2x - x^2. From all pairs of `points` quantiles, exact to 1 / points.

@@ -1,0 +1,194 @@
+"""`in2 export`: a dataset written out for trainers that know nothing of this package.
+
+    OUT/
+      data/train-00000-of-00003.parquet   the rows, see formats.py
+      README.md                           card with `configs:`, so that `datasets.load_dataset(OUT)` works
+      export.json                         what it was made from, and the digest of every file
+
+Invariant: OUT appears whole or not at all. It is written as OUT.part, and renamed when everything in it is durable; an
+earlier export at OUT stays until then. Memory is bounded by a few rows a worker and one row group. Two exports of the
+same dataset have the same bytes.
+"""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import in2_plugin
+from in2_plugin.contexts.dataset import IN2Dataset, Manifest, read_manifest
+from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
+from in2_plugin.errors import ConfigError, TokenizerError
+from in2_plugin.folder_lock import LOCK, folder_lock
+from in2_plugin.parallel import ordered_map
+from in2_plugin.sealing import seal_json, seal_part, seal_text
+from in2_plugin.sharing.export_card import export_card
+from in2_plugin.sharing.formats import Conversion, Format
+from in2_plugin.sharing.shards import Shard, ShardWriter
+from in2_plugin.sharing.supervision import notes_for, trainer_adds_bos
+
+EXPORT_FORMAT = 1
+RECORD = "export.json"
+CARD = "README.md"
+DATA = "data"
+OURS = {RECORD, CARD, DATA, LOCK}
+SHARD_BYTES = 500_000_000
+CHUNK = 8
+"""Examples a worker converts at once: 8 of 32K tokens are about 2.4 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A finished export."""
+
+    folder: Path
+    rows: int
+    shards: tuple[Shard, ...]
+    notes: tuple[str, ...]
+    """Sentences that its user must know, also in its README.md."""
+
+
+def export_dataset(
+    folder: Path,
+    form: Format,
+    output: Path | None = None,
+    *,
+    tokenizer: str | None = None,
+    shard_bytes: int = SHARD_BYTES,
+    workers: int = 1,
+    on_examples: Callable[[int], None] = lambda n: None,
+) -> Export:
+    """Write a dataset in another format into `output`, by default a folder beside it with the format in its name.
+
+    `tokenizer` replaces the manifest's name of it, for a model's folder that was moved. With more than one worker it
+    starts processes: a script calls it under `if __name__ == "__main__":`.
+
+    Raises:
+        ConfigError: `output` holds something that is no export, or cannot be written; the format cannot hold the
+            dataset's template.
+        DatasetError: the dataset is missing, unfinished or damaged.
+        TokenizerError: the tokenizer cannot be loaded, is another one, or does not give the ids of the whole in parts.
+        FolderBusy: another process writes the same export.
+    """
+    manifest = read_manifest(folder)
+    if form is Format.MESSAGES and manifest.template == "film":
+        raise ConfigError(
+            f"{folder}: was built with `template: film`, and a trainer would put its own chat template around "
+            "messages; export with `--to prompt-completion`, `tokenized` or `axolotl`"
+        )
+    output = (output or Path(f"{folder.resolve()}-{form}")).resolve()
+    if output == folder.resolve():
+        raise ConfigError(f"{output}: is the dataset itself; give another folder with `-o`")
+    _refuse_strangers(output)
+    conversion, notes = _conversion(folder, manifest, form, tokenizer)
+    part = output.with_name(f"{output.name}.part")
+    _refuse_strangers(part)
+    try:
+        part.mkdir(parents=True, exist_ok=True)
+        with folder_lock(part):
+            _empty(part)
+            shards = _write(conversion, part / DATA, shard_bytes, workers, on_examples)
+            export = Export(output, sum(shard.rows for shard in shards), tuple(shards), notes)
+            _describe(part, manifest, form, export)
+            _put_in_place(part, output)
+    except OSError as failure:
+        raise ConfigError(
+            f"{output}: cannot be written ({failure.strerror}); make room or give another folder with `-o`, "
+            "then run again"
+        ) from failure
+    return export
+
+
+def _conversion(folder: Path, manifest: Manifest, form: Format, name: str | None) -> tuple[Conversion, tuple[str, ...]]:
+    tokenizer = _tokenizer(folder, manifest, name)
+    dataset = IN2Dataset(folder, tokenizer)
+    is_plain = form is Format.PROMPT_COMPLETION and manifest.template == "film"
+    adds_bos = is_plain and trainer_adds_bos(tokenizer)
+    return Conversion(dataset, form, tokenizer, adds_bos), tuple(notes_for(dataset, form, tokenizer))
+
+
+def _tokenizer(folder: Path, manifest: Manifest, name: str | None) -> ModelTokenizer:
+    try:
+        return load_tokenizer(name or manifest.tokenizer)
+    except TokenizerError as failure:
+        if name is not None:
+            raise
+        raise TokenizerError(
+            f"{folder}: was built with the tokenizer `{manifest.tokenizer}`, which is not found from here; "
+            f"say with `--tokenizer` where it is ({failure})"
+        ) from None
+
+
+def _write(
+    conversion: Conversion, data: Path, shard_bytes: int, workers: int, on_examples: Callable[[int], None]
+) -> list[Shard]:
+    data.mkdir()
+    writer = ShardWriter(data, conversion.schema, shard_bytes)
+    try:
+        left = len(conversion.dataset)
+        for batch in ordered_map(conversion, _chunks(conversion.dataset.rows()), workers):
+            writer.add(batch)
+            on_examples(min(CHUNK, left))
+            left -= CHUNK
+        return writer.finish()
+    finally:
+        writer.abandon()
+
+
+def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
+    waiting = iter(rows)
+    while chunk := list(islice(waiting, CHUNK)):
+        yield chunk
+
+
+def _describe(part: Path, manifest: Manifest, form: Format, export: Export) -> None:
+    """Card and record, the record last."""
+    seal_text(part / CARD, export_card(manifest, form, export.rows, export.shards, export.notes))
+    told = ("tokenizer", "tokenizer_fingerprint", "template", "template_fingerprint", "examples", "longest")
+    record = {
+        "format": EXPORT_FORMAT,
+        "version": in2_plugin.__version__,
+        "to": form,
+        "rows": export.rows,
+        "files": [asdict(shard) for shard in export.shards],
+    }
+    seal_json(part / RECORD, record | {name: getattr(manifest, name) for name in told})
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder is a finished export."""
+    return (folder / RECORD).is_file()
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Refuse to replace what `in2 export` did not write."""
+    if not folder.exists():
+        return
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
+    if strangers := sorted(names - OURS):
+        raise ConfigError(
+            f"{folder}: holds `{strangers[0]}`, which `in2 export` did not write; give another folder with `-o`"
+        )
+    if names and not is_export(folder) and LOCK not in names:
+        raise ConfigError(f"{folder}: is not an export of `in2 export`; give another folder with `-o`")
+
+
+def _empty(part: Path) -> None:
+    """Remove what a killed export left, but for the lock, which this process holds."""
+    (part / RECORD).unlink(missing_ok=True)
+    (part / CARD).unlink(missing_ok=True)
+    shutil.rmtree(part / DATA, ignore_errors=True)
+
+
+def _put_in_place(part: Path, output: Path) -> None:
+    """Rename `part` to `output`; an earlier export there steps aside first, and is removed last."""
+    (part / LOCK).unlink()
+    old = output.with_name(f"{output.name}.old.part")
+    _refuse_strangers(old)
+    shutil.rmtree(old, ignore_errors=True)  # left by a kill at the end of an earlier export
+    if output.exists():
+        output.rename(old)
+    seal_part(output)
+    shutil.rmtree(old, ignore_errors=True)

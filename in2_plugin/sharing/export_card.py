@@ -1,0 +1,68 @@
+"""README.md of an export: the header for `datasets.load_dataset`, how to train on it, and where it comes from."""
+
+import hashlib
+from collections.abc import Sequence
+from string import Template
+from typing import TYPE_CHECKING
+
+from in2_plugin.contexts.card import header, length_facts, provenance, table
+from in2_plugin.sharing.formats import Format
+from in2_plugin.sharing.shards import Shard
+
+if TYPE_CHECKING:
+    from in2_plugin.contexts.dataset import Manifest
+
+_TRL = """\
+```python
+from datasets import load_dataset
+from trl import SFTConfig, SFTTrainer
+
+dataset = load_dataset("PATH", split="train")
+# TRL cuts rows at 1,024 tokens, answers first, unless told not to
+config = SFTConfig("out", max_length=None$more)
+SFTTrainer("$tokenizer", args=config, train_dataset=dataset).train()
+```
+"""
+_AXOLOTL = """\
+```yaml
+datasets:
+  - path: PATH$type
+sequence_len: $longest
+```
+"""
+USES = {
+    Format.MESSAGES: (("TRL", _TRL, ", assistant_only_loss=True"), ("Axolotl", _AXOLOTL, "\n    type: chat_template")),
+    Format.PROMPT_COMPLETION: (("TRL", _TRL, ", completion_only_loss=True"),),
+    Format.TOKENIZED: (("TRL", _TRL, ""), ("Axolotl", _AXOLOTL, "")),
+    Format.AXOLOTL: (("Axolotl", _AXOLOTL, "\n    type: input_output"),),
+}
+"""Trainers that take each format, and what they must be told."""
+
+
+def export_card(manifest: "Manifest", form: Format, rows: int, shards: Sequence[Shard], notes: Sequence[str]) -> str:
+    """README.md of an export with these files."""
+    # a digest of the data in the configuration's name, for the reason that contexts/card.py gives
+    digest = hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()[:16]
+    facts = [
+        ("format", f"`{form}`, {rows:,} rows"),
+        ("tokenizer", f"`{manifest.tokenizer}` ({manifest.tokenizer_fingerprint})"),
+        ("template", f"`{manifest.template}` ({manifest.template_fingerprint})"),
+    ]
+    return "\n\n".join(
+        [
+            header(manifest, f"{form}-{digest}", "data/train-*", rows),
+            "# IN2 dataset, written out",
+            "Information-intensive training data (An et al., arXiv 2404.16811), built by in2-plugin "
+            f"{manifest.version} and written out with `in2 export --to {form}`.",
+            table([*facts, *length_facts(manifest)]),
+            *(f"Note: {note}." for note in notes),
+            "## Training",
+            *(_use(manifest, *use) for use in USES[form]),
+            provenance(manifest, None),
+        ]
+    )
+
+
+def _use(manifest: "Manifest", trainer: str, text: str, more: str) -> str:
+    said = Template(text).substitute(more=more, type=more, tokenizer=manifest.tokenizer, longest=manifest.longest)
+    return f"{trainer}, with `PATH` the folder or hub name of this export:\n\n{said.strip()}"

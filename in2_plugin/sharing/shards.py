@@ -1,0 +1,85 @@
+"""Parquet files of an export, written one after another with bounded memory.
+
+Invariant: a file has its final name, `train-00000-of-00003.parquet`, only when all are complete, because the name says
+how many there are. Cost: one row group (32 MB of Arrow) in memory; each file is read once more for its digest, mostly
+from the page cache.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from in2_plugin.sealing import seal_part
+
+ROW_GROUP_BYTES = 32_000_000
+"""Of Arrow data, before compression: a reader holds one row group at a time as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One finished file."""
+
+    name: str
+    rows: int
+    sha256: str
+
+
+class ShardWriter:
+    """Appends record batches; `finish` names the files. A shard is closed when it holds `shard_bytes` of Arrow data."""
+
+    def __init__(self, folder: Path, schema: pa.Schema, shard_bytes: int) -> None:
+        self._folder, self._schema, self._shard_bytes = folder, schema, shard_bytes
+        self._group: list[pa.RecordBatch] = []
+        self._file: pq.ParquetWriter | None = None
+        self._written = 0
+        self._rows: list[int] = []
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Append some rows, all to the same shard."""
+        self._group.append(batch)
+        pending = sum(one.nbytes for one in self._group)
+        if pending >= min(ROW_GROUP_BYTES, self._shard_bytes - self._written):
+            self._flush()
+            self._written += pending
+            if self._written >= self._shard_bytes:
+                self._close()
+
+    def finish(self) -> list[Shard]:
+        """Close the last shard and give all of them their names. An export without rows has one, empty, for its
+        columns."""
+        if self._group or not self._rows:
+            self._flush()
+        self._close()
+        return [self._named(i, rows) for i, rows in enumerate(self._rows)]
+
+    def abandon(self) -> None:
+        """Close what is open; the files keep their `.part` names."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _flush(self) -> None:
+        if self._file is None:
+            self._file = pq.ParquetWriter(self._part(len(self._rows)), self._schema, compression="zstd")
+            self._rows.append(0)
+        table = pa.Table.from_batches(self._group, self._schema).combine_chunks()
+        self._file.write_table(table, row_group_size=max(1, table.num_rows))
+        self._rows[-1] += table.num_rows
+        self._group.clear()
+
+    def _close(self) -> None:
+        self.abandon()
+        self._written = 0
+
+    def _part(self, number: int) -> Path:
+        return self._folder / f"train-{number:05d}.parquet.part"
+
+    def _named(self, number: int, rows: int) -> Shard:
+        path = self._folder / f"train-{number:05d}-of-{len(self._rows):05d}.parquet"
+        self._part(number).rename(path.with_name(path.name + ".part"))
+        seal_part(path)
+        with path.open("rb") as file:
+            return Shard(path.name, rows, hashlib.file_digest(file, "sha256").hexdigest())

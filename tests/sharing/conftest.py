@@ -1,0 +1,77 @@
+"""Small datasets of all four parts with several questions a context, for each kind of template."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from builds import Quiet, small_config
+from transformers import AutoTokenizer
+
+from in2_plugin.building import build_dataset
+from in2_plugin.contexts.dataset import IN2Dataset
+from in2_plugin.corpus.tokenizer import ModelTokenizer
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A dataset to be handed on, and the tokenizer it was built for."""
+
+    dataset: IN2Dataset
+    tokenizer: ModelTokenizer
+
+    @property
+    def folder(self) -> Path:
+        return self.dataset.folder
+
+    def pretrained(self):
+        """The tokenizer as a trainer loads it."""
+        return AutoTokenizer.from_pretrained(self.tokenizer.name)
+
+
+@pytest.fixture(scope="session")
+def build_shared(tmp_path_factory):
+    """Build a dataset of about twenty examples for a tokenizer's folder."""
+    chats = tmp_path_factory.mktemp("chats") / "chats.jsonl"
+    said = (("user", "Say {i}."), ("assistant", "It is {i}."), ("user", "And again?"), ("assistant", "It is so."))
+    rows = [[{"role": role, "content": text.format(i=i)} for role, text in said] for i in range(9)]
+    chats.write_text("".join(json.dumps({"messages": row}) + "\n" for row in rows))
+
+    def build(name: str, tokenizer: Path, **changes) -> Shared:
+        folder = tmp_path_factory.mktemp(name) / "in2"
+        values = {
+            "corpus": {"sources": [{"path": "bundled:python-docs", "limit": 120}], "segment_tokens": 48},
+            "mixture": {"fine_grained": 16, "integration": 6, "short_context": 4, "general": 3},
+            "instructions": {"sources": [{"path": str(chats), "license": "cc-by-4.0"}]},
+            "lengths": {"min": 256, "max": 640},
+            "questions_per_context": 2,
+        }
+        build_dataset(small_config(folder, tokenizer, **{**values, **changes}), Quiet())
+        loaded = ModelTokenizer(AutoTokenizer.from_pretrained(tokenizer))
+        return Shared(IN2Dataset(folder, loaded), loaded)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def in_chat(build_shared, mistral_folder) -> Shared:
+    """Mistral's chat template."""
+    return build_shared("chat", mistral_folder)
+
+
+@pytest.fixture(scope="session")
+def in_film(build_shared, mistral_folder) -> Shared:
+    """FILM's literal form."""
+    return build_shared("film", mistral_folder, template="film")
+
+
+@pytest.fixture(scope="session")
+def in_chatml(build_shared, qwen_folder) -> Shared:
+    """A ChatML template, which writes a line break behind each end-of-turn token."""
+    return build_shared("chatml", qwen_folder)
+
+
+@pytest.fixture(params=["in_chat", "in_film", "in_chatml"])
+def shared(request) -> Shared:
+    """Each of the three."""
+    return request.getfixturevalue(request.param)
