@@ -10,7 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -27,12 +27,14 @@ from in2_plugin.questions import Kind, Part, Passage, Question
 from in2_plugin.questions.model_writer import ModelWriter, Trial
 from in2_plugin.questions.pipeline import Pipeline, Speaker
 from in2_plugin.sampling import sample_store
-from in2_plugin.stages.questions import offered_passages, questions_by_kind
+from in2_plugin.stages.questions import offered_passages, questions_by_kind, wanted_questions
 
 SAMPLE_PASSAGES = 200
 CONFIDENCE = 1.96
 """Half-width of a 95% interval, in standard errors."""
 ASSUMED_ANSWER_WORDS = 40
+JUDGE_TOKENS, VERDICT_TOKENS = 80, 4
+"""Tokens of the prompt that has a filler read, besides the filler, and of the answer."""
 MESSAGE_TOKENS = 8
 """Tokens of a chat template around one user message, roughly."""
 
@@ -101,7 +103,8 @@ def estimate_build(config: BuildConfig, calls: int = 0) -> Estimate:
         for kind in (kind for kind in Kind if wanted[kind]):
             trials = _trials(config, store, tokenizer, kind, calls)
             rejections.update(r.reason for t in trials for r in t.results if not isinstance(r, Question))
-            lines.append(_line(kind, wanted[kind], trials, rejections))
+            line = _line(kind, wanted[kind], trials, rejections)
+            lines.append(_with_distractors(line, config, float(store.n_tokens.mean())))
     prices = questions.endpoint.prices if questions.endpoint else None
     judge = questions.verify.judge
     return Estimate(
@@ -182,6 +185,18 @@ def _line(kind: Kind, wanted: int, trials: Sequence[Trial], rejections: Counter[
     writer, judge = (_scaled([getattr(trial, who) for trial in trials], factor) for who in ("writer", "judge"))
     calls = (sum(trial.writer.answers + trial.judge.answers for trial in trials)) * factor
     return Line(kind, wanted, len(trials), calls, writer, judge, float(CONFIDENCE * error / each))
+
+
+def _with_distractors(line: Line, config: BuildConfig, segment_tokens: float) -> Line:
+    """Add what the judge reads of fillers: one call each, about the question and one segment."""
+    long = next(n for part, kind, n in wanted_questions(config) if part == line.kind and kind is line.kind)
+    calls = long * config.distractors.judge_hardest
+    judge = Use(
+        line.judge.answers + calls,
+        line.judge.input_tokens + round(calls * (segment_tokens + JUDGE_TOKENS)),
+        line.judge.output_tokens + calls * VERDICT_TOKENS,
+    )
+    return replace(line, calls=line.calls + calls, judge=judge)
 
 
 def _scaled(uses: Sequence[Use], factor: float) -> Use:

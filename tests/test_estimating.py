@@ -53,6 +53,16 @@ def test_money_is_tokens_times_prices(folder, mistral_folder):
     assert estimate_build(config(folder, mistral_folder, prices=None)).money(line) is None
 
 
+def test_fillers_that_a_judge_reads_are_calls(folder, mistral_folder):
+    plain = lines_of(estimate_build(config(folder, mistral_folder)))["fine_grained"]
+    asked = config(folder, mistral_folder).model_dump()
+    asked["distractors"]["judge_hardest"] = 3
+    line = lines_of(estimate_build(BuildConfig.parse(asked, "test")))["fine_grained"]
+    assert (line.calls, line.judge.answers) == (plain.calls + 3_300, 3_300)
+    # a segment of some 170 tokens and the prompt
+    assert 200 < line.judge.input_tokens / 3_300 < 350
+
+
 def test_a_judge_without_prices_has_no_price(folder, mistral_folder):
     asked = config(folder, mistral_folder, verify=["answerable"]).model_dump()
     asked["questions"]["verify"]["judge"] = {"model": "j", "api_key_env": None}

@@ -82,7 +82,7 @@ def splices_equal_joint(
     segments: Sequence[str],
     ids: Sequence[Sequence[int]],
     rng: np.random.Generator,
-    contexts: int = 60,
+    contexts: int = 20,
     width: int = 64,
 ) -> bool:
     """Compare `contexts` random contexts of up to `width` segments, spliced, with their joint encoding."""

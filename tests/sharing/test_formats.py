@@ -123,7 +123,7 @@ def test_a_tokenizer_that_adds_an_end_is_refused(tmp_path):
     from in2_plugin.corpus.tokenizer import ModelTokenizer
 
     folder = save_with_post_processor(tmp_path / "eos", single="<s> $A </s>")
-    with pytest.raises(TokenizerError, match="puts other tokens around plain text.*--to tokenized"):
+    with pytest.raises(TokenizerError, match=r"puts other tokens around plain text.*--to tokenized"):
         trainer_adds_bos(ModelTokenizer(AutoTokenizer.from_pretrained(folder)))
 
 
@@ -140,7 +140,7 @@ def without_space(build_shared, tmp_path_factory):
 
 
 def test_text_that_has_other_ids_in_pieces_is_refused(without_space):
-    with pytest.raises(TokenizerError, match="other ids in pieces than as a whole.*--to tokenized"):
+    with pytest.raises(TokenizerError, match=r"other ids in pieces than as a whole.*--to tokenized"):
         converted(without_space, Format.AXOLOTL)
 
 

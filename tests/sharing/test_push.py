@@ -89,7 +89,7 @@ def test_a_dataset_is_usable_after_the_way_over_the_hub(hub, push, as_user, with
 def test_the_cards_header_is_what_the_hub_takes(hub, push, in_chat):
     status, said = push(in_chat.folder, NAME)
     assert status == 0, said
-    assert hub.calls["validate"] == 1
+    assert hub.calls["validate"]
     card = hub.repositories[NAME].files("main")["README.md"].decode()
     header = yaml.safe_load(card.split("---\n")[1])
     assert header["license"] == "other" and header["license_name"] == "cc-by-4.0-and-psf-2.0"
