@@ -189,7 +189,7 @@ def _line(kind: Kind, wanted: int, trials: Sequence[Trial], rejections: Counter[
 
 def _with_distractors(line: Line, config: BuildConfig, segment_tokens: float) -> Line:
     """Add what the judge reads of fillers: one call each, about the question and one segment."""
-    long = next(n for part, kind, n in wanted_questions(config) if part == line.kind and kind is line.kind)
+    long = next(n for part, kind, n in wanted_questions(config) if part is Part(line.kind) and kind is line.kind)
     calls = long * config.distractors.judge_hardest
     judge = Use(
         line.judge.answers + calls,

@@ -12,10 +12,9 @@ from in2_plugin.inspection.audit_columns import REPAIR
 from in2_plugin.inspection.audit_figures import Figure
 from in2_plugin.inspection.audit_tally import Tally
 
-AGAIN = REPAIR
 QUESTIONS_AGAIN = (
-    "remove questions.parquet, instructions.parquet and examples.parquet and run `in2 build` again; answers come from "
-    "the work log"
+    "remove questions.parquet, instructions.parquet, examples.parquet and manifest.json and run `in2 build` again; "
+    "answers come from the work log"
 )
 
 
@@ -30,23 +29,23 @@ def _row_figures(found: Tally, config: BuildConfig) -> Iterator[Figure]:
     faults, all_rows = found.faults, f"{found.examples:,} examples"
     lengths = f"lengths {config.lengths.min:,} to {config.lengths.max:,}"
     recut = "examples.parquet and segments/ are not of one build"
-    yield faults["unknown segment"].figure("examples with unknown segments", all_rows, f"{recut}; {AGAIN}")
-    yield faults["outside lengths"].figure("examples outside lengths", f"{all_rows}, {lengths}", AGAIN)
-    yield faults["unknown part"].figure("examples of an unknown part", all_rows, AGAIN)
-    yield faults["no turn"].figure("examples without a turn", all_rows, AGAIN)
+    yield faults["unknown segment"].figure("examples with unknown segments", all_rows, f"{recut}; {REPAIR}")
+    yield faults["outside lengths"].figure("examples outside lengths", f"{all_rows}, {lengths}", REPAIR)
+    yield faults["unknown part"].figure("examples of an unknown part", all_rows, REPAIR)
+    yield faults["no turn"].figure("examples without a turn", all_rows, REPAIR)
     yield faults["counts"].figure(
-        "examples whose token counts disagree", all_rows, f"answer tokens are not those of the turns; {AGAIN}"
+        "examples whose token counts disagree", all_rows, f"answer tokens are not those of the turns; {REPAIR}"
     )
     yield faults["gold elsewhere"].figure(
-        "examples without their gold", all_rows, f"the context lacks a gold segment, so it was cut; {AGAIN}"
+        "examples without their gold", all_rows, f"the context lacks a gold segment, so it was cut; {REPAIR}"
     )
-    yield faults["segment twice"].figure("examples with a segment twice", all_rows, AGAIN)
+    yield faults["segment twice"].figure("examples with a segment twice", all_rows, REPAIR)
     yield faults["own document"].figure(
-        "examples with a filler of their own document", all_rows, f"it may answer the question as well; {AGAIN}"
+        "examples with a filler of their own document", all_rows, f"it may answer the question as well; {REPAIR}"
     )
     yield faults["left out"].figure(
         "examples with segments that were left out", all_rows,
-        f"screening or the tokenizer ruled them out (segments/exclusions.parquet); {AGAIN}",
+        f"screening or the tokenizer ruled them out (segments/exclusions.parquet); {REPAIR}",
     )  # fmt: skip
     yield faults["question twice"].figure("questions asked twice", all_rows, QUESTIONS_AGAIN)
     yield faults["empty answer"].figure("empty answers", all_rows, QUESTIONS_AGAIN)
@@ -64,12 +63,12 @@ def _mixture(found: Tally, config: BuildConfig) -> Iterator[Figure]:
             yield Figure.at_most(
                 f"mixture, {part.replace('_', '-')}", abs(share - meant), bound,
                 f"{have[part]:,} of {total:,}, {share:.1%} where `mixture` asks for {meant:.1%}",
-                f"rows were lost or added after the build; {AGAIN}",
+                f"rows were lost or added after the build; {REPAIR}",
             )  # fmt: skip
     if config.mixture.shortfall == "error":
         yield Figure.at_least(
             "mixture, in all", total, wanted, f"questions and conversations; `mixture` asks for {wanted:,}",
-            f"rows were lost after the build; {AGAIN}",
+            f"rows were lost after the build; {REPAIR}",
         )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from in2_plugin.config import PARTS, BuildConfig
+from in2_plugin.inspection.audit_columns import REPAIR
 from in2_plugin.inspection.audit_figures import Figure
 from in2_plugin.inspection.audit_statistics import (
     BINS,
@@ -125,8 +126,8 @@ def _drift(depths: Floats) -> str:
     most, least = int(counts.argmax()), int(counts.argmin())
     return (
         f"{counts[most] / len(depths):.0%} stand at depth {edges[most]:.0%}-{edges[most + 1]:.0%} and "
-        f"{counts[least] / len(depths):.0%} at {edges[least]:.0%}-{edges[least + 1]:.0%}; something reordered the "
-        "segments after the build, so remove examples.parquet and build again"
+        f"{counts[least] / len(depths):.0%} at {edges[least]:.0%}-{edges[least + 1]:.0%}; segments do not stand where "
+        f"`positions` puts them, so {REPAIR}"
     )
 
 
@@ -142,7 +143,7 @@ def _distances(found: Tally, config: BuildConfig) -> Iterator[Figure]:
     yield Figure.at_most(
         "distance between two golds", value, bound,
         f"Kolmogorov-Smirnov distance of {len(distances):,} pairs from independent depths",
-        "the golds of a question stand too close together or too far apart; remove examples.parquet and build again",
+        f"the golds of a question stand too close together or too far apart; {REPAIR}",
     )  # fmt: skip
 
 
@@ -166,6 +167,6 @@ def _lengths(found: Tally, config: BuildConfig, segment_tokens: float) -> Iterat
     yield Figure.at_most(
         "length", distance_from_uniform(shares), bound,
         f"Kolmogorov-Smirnov distance of {len(lengths):,} long examples from uniform",
-        f"{tenths[most] / len(lengths):.0%} have {edges[most]:,.0f} to {edges[most + 1]:,.0f} tokens; rows are missing "
-        "or were changed after the build, so remove examples.parquet and build again",
+        f"{tenths[most] / len(lengths):.0%} have {edges[most]:,.0f} to {edges[most + 1]:,.0f} tokens; rows were lost "
+        f"or changed, so {REPAIR}",
     )  # fmt: skip

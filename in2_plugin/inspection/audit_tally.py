@@ -83,7 +83,7 @@ def tally(path: Path, config: BuildConfig, store: SegmentStore) -> Tally:
     for columns in read_columns(path):
         counting.add(columns)
         inside = sampled[(sampled >= columns.first) & (sampled < columns.first + len(columns))]
-        counting.tally.sample += [(i, columns.row(i)) for i in inside.tolist() if i not in counting.unknown]
+        counting.tally.sample += [(i, columns.row(i)) for i in inside.tolist() if i not in counting.unreadable]
     return counting.tally
 
 
@@ -95,8 +95,8 @@ class _Counting:
         self._n_tokens = store.n_tokens.astype(np.int64)
         self._document = store.document.astype(np.int64)
         self._asked: set[int] = set()
-        self.unknown: set[int] = set()
-        """Numbers of rows with segments that do not exist."""
+        self.unreadable: set[int] = set()
+        """Numbers of rows without a turn or with segments that do not exist: they cannot be rendered."""
         self.tally = Tally(used=np.zeros(len(store), np.bool_))
 
     def add(self, columns: Columns) -> None:
@@ -106,7 +106,7 @@ class _Counting:
         unknown = columns.segment >= len(self._store)
         self._fault("unknown segment", columns, columns.segment_row[unknown])
         if unknown.any():
-            self.unknown |= {columns.first + row for row in columns.segment_row[unknown].tolist()}
+            self.unreadable |= {columns.first + row for row in columns.segment_row[unknown].tolist()}
             return  # nothing of such a row group can be trusted
         self.tally.used[columns.segment] = True
         self._look_at_context(columns)
@@ -140,7 +140,9 @@ class _Counting:
         outside = (columns.n_tokens < shortest) | (columns.n_tokens > lengths.max)
         answers = np.bincount(columns.turn_row, columns.turn_answer_tokens, len(columns)).astype(np.int64)
         self._fault("unknown part", columns, rows[columns.part < 0])
-        self._fault("no turn", columns, np.setdiff1d(rows, columns.turn_row))
+        mute = np.setdiff1d(rows, columns.turn_row)
+        self._fault("no turn", columns, mute)
+        self.unreadable |= {columns.first + row for row in mute.tolist()}
         self._fault("outside lengths", columns, rows[outside])
         self._fault("counts", columns, rows[(answers != columns.n_answer_tokens) | (answers >= columns.n_tokens)])
 

@@ -32,7 +32,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_plain_datasets_reads_it(in_chat, tmp_path, form):
-    done = export_dataset(in_chat.folder, form, tmp_path / "out", shard_bytes=100_000)
+    done = export_dataset(in_chat.folder, form, tmp_path / "out", shard_bytes=20_000)
     assert done.folder == tmp_path / "out"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
     n = len(done.shards)
@@ -116,7 +116,7 @@ def test_what_in2_export_did_not_write_is_never_replaced(in_chat, tmp_path):
 
 def test_a_place_that_cannot_be_written_is_one_sentence(in_chat, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot be written .*; make room or give another folder"):
+    with pytest.raises(ConfigError, match=r"cannot be written .*; make room or give another folder"):
         export_dataset(in_chat.folder, Format.MESSAGES, tmp_path / "file" / "out")
 
 

@@ -1,0 +1,132 @@
+"""Stock Axolotl and stock TRL train on what `in2 export` writes, with the labels that the dataset has."""
+
+import json
+import sys
+from pathlib import Path
+
+import datasets
+import pytest
+import yaml
+from e2e_run import run
+from transformers import AutoTokenizer
+
+from in2_plugin.contexts.dataset import IN2Dataset, turns_of
+from in2_plugin.corpus.tokenizer import ModelTokenizer
+
+pytestmark = pytest.mark.slow
+
+FORMATS = ("messages", "prompt-completion", "tokenized", "axolotl")
+AXOLOTL = {
+    "base_model": "model",
+    "dataset_prepared_path": "prepared",
+    "output_dir": "out",
+    "sequence_len": 512,
+    "micro_batch_size": 2,
+    "max_steps": 2,
+    "logging_steps": 1,
+    "save_strategy": "no",
+    "learning_rate": 0.002,
+    "optimizer": "adamw_torch",
+    "attn_implementation": "sdpa",
+    "bf16": False,
+    "fp16": False,
+    "seed": 42,
+    "dataset_num_proc": 1,
+}
+MARKED = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
+    "{% else %}{% generation %} {{ m['content'] }}{{ eos_token }}{% endgeneration %}{% endif %}{% endfor %}"
+)
+"""The model's template with the marks that `assistant_only_loss` needs."""
+TRL_JOBS = {
+    "prompt-completion": {"completion_only_loss": True},
+    "tokenized": {},
+    "messages": {"assistant_only_loss": True, "chat_template_path": "marked.jinja"},
+}
+# what the README.md of an export says, and what the trainer's batches hold then
+TRL = """
+import json, sys
+from datasets import load_dataset
+from trl import SFTConfig, SFTTrainer
+
+for name, settings in json.loads(sys.argv[1]).items():
+    config = SFTConfig(f"out-{name}", max_length=None, max_steps=2, per_device_train_batch_size=2, use_cpu=True,
+                       bf16=False, report_to="none", save_strategy="no", logging_steps=1, **settings)
+    trainer = SFTTrainer("model", args=config, train_dataset=load_dataset(name, split="train"))
+    seen = []
+    for batch in trainer.get_train_dataloader():
+        for ids, mask, labels in zip(*(batch[key].tolist() for key in ("input_ids", "attention_mask", "labels"))):
+            assert labels[sum(mask):] == [-100] * (len(mask) - sum(mask))
+            seen.append([ids[:sum(mask)], labels[:sum(mask)]])
+    trainer.train()
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    with open(f"{name}.json", "w") as file:
+        json.dump({"seen": seen, "losses": losses}, file)
+assert not [module for module in sys.modules if module.startswith("in2_plugin")], "stock means without this package"
+"""
+Seen = list[list[list[int]]]
+"""[ids, labels] of each row, sorted."""
+
+
+@pytest.fixture(scope="module")
+def exported(workshop, tmp_path_factory) -> Path:
+    """A folder with the model and an export in each format, under the format's name."""
+    folder = tmp_path_factory.mktemp("exports")
+    (folder / "model").symlink_to(workshop / "model")
+    for form in FORMATS:
+        run("in2", "export", workshop / "data/in2", "--to", form, "-o", form, "--tokenizer", "model",
+            "--shard-size", "100kB", cwd=folder)  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(workshop) -> IN2Dataset:
+    return IN2Dataset(workshop / "data/in2", ModelTokenizer(AutoTokenizer.from_pretrained(workshop / "model")))
+
+
+@pytest.fixture(scope="module")
+def expected(dataset) -> Seen:
+    """What the dataset itself gives a trainer."""
+    rendered = [dataset.render(row) for row in dataset.rows()]
+    return sorted([one.input_ids.tolist(), one.labels.tolist()] for one in rendered)
+
+
+@pytest.mark.parametrize(("form", "entry"), [("axolotl", {"type": "input_output"}), ("tokenized", {})])
+def test_axolotl_trains_without_our_plugin(exported, expected, tmp_path, form, entry):
+    for name in ("model", form):
+        (tmp_path / name).symlink_to(exported / name)
+    (tmp_path / "config.yml").write_text(yaml.safe_dump({**AXOLOTL, "datasets": [{"path": form, **entry}]}))
+    said = run("axolotl", "train", "config.yml", "--launcher", "python", cwd=tmp_path)
+    (state,) = (tmp_path / "prepared").glob("*/state.json")
+    rows = datasets.load_from_disk(str(state.parent))
+    assert sorted([row["input_ids"], row["labels"]] for row in rows) == expected
+    assert said.count("'loss':") >= 2 or said.count('"loss":') >= 2, said[-3_000:]
+
+
+@pytest.fixture(scope="module")
+def trl(exported) -> dict[str, dict]:
+    """What TRL saw of each export, and its losses."""
+    (exported / "marked.jinja").write_text(MARKED)
+    (exported / "train.py").write_text(TRL)
+    run(sys.executable, "train.py", json.dumps(TRL_JOBS), cwd=exported)
+    return {name: json.loads((exported / f"{name}.json").read_text()) for name in TRL_JOBS}
+
+
+@pytest.mark.parametrize("form", ["tokenized", "messages"])
+def test_trl_sees_the_datasets_own_labels(trl, expected, form):
+    assert sorted(trl[form]["seen"]) == expected
+    assert len(trl[form]["losses"]) == 2 and all(loss > 0 for loss in trl[form]["losses"])
+
+
+def test_trl_sees_each_answer_after_its_conversation_so_far(trl, dataset):
+    turns = []
+    for row in dataset.rows():
+        said = turns_of(row)
+        for n in range(1, len(said) + 1):
+            rendered = dataset.renderer.render(row["segment_ids"], said[:n])
+            start, stop = rendered.answers[-1]
+            ids = rendered.input_ids.tolist()
+            turns.append([ids, [-100] * start + ids[start:stop] + [-100] * (len(ids) - stop)])
+    assert sorted(trl["prompt-completion"]["seen"]) == sorted(turns)
+    assert len(turns) > len(dataset)
+    assert len(trl["prompt-completion"]["losses"]) == 2
