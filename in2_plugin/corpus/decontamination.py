@@ -55,14 +55,18 @@ class Contaminants:
         found = words_of([text for _, text in given])
         long = [i for i, one in enumerate(found) if len(one) >= n]
         names, texts = [given[i][0] for i in long], [found[i] for i in long]
-        grams = [ngram_hashes(word_hashes(one), n) for one in texts]
         short = len(given) - len(long)
         if short and not names:
             raise CorpusError(
                 f"not one of {short:,} evaluation items has {n} words; lower `decontamination.ngram` or check `fields`"
             )
-        item = np.repeat(np.arange(len(grams), dtype=np.uint32), [len(one) for one in grams])
-        hashes, first = np.unique(np.concatenate(grams or [np.zeros(0, np.uint64)]), return_index=True)
+        lengths = np.array([len(one) for one in texts], np.int64)
+        item = np.repeat(np.arange(len(texts), dtype=np.uint32), lengths)
+        grams = ngram_hashes(word_hashes([word for one in texts for word in one]), n)
+        # all items stand one behind the other: an n-gram that begins in one and ends in the next is none
+        inside = item[: len(grams)] == item[len(item) - len(grams) :]
+        item = item[: len(grams)][inside]
+        hashes, first = np.unique(grams[inside], return_index=True)
         table = np.zeros(1 << FILTER_BITS, bool)
         table[_top(hashes)] = True
         return cls(n, names, texts, hashes, item[first], table, short)
