@@ -78,6 +78,21 @@ HUB_LICENSES = frozenset(
 )
 _SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
 _LARGEST_SIZE = "10M<n<100M"
+_USE = """\
+The folder, or what `huggingface_hub.snapshot_download(NAME, repo_type="dataset")` makes of it, is a dataset for
+Axolotl with `pip install "in2-plugin[axolotl]"`:
+
+```yaml
+plugins:
+  - in2_plugin.axolotl.IN2Plugin
+datasets:
+  - path: FOLDER
+    type: in2
+sequence_len: {longest}
+```
+
+`in2_plugin.contexts.dataset.IN2Dataset(FOLDER, tokenizer)` gives ids and labels to any other trainer, and
+`in2 export` writes them out for trainers that are to know nothing of this package."""
 SCREENING = {
     "contaminated_documents": "documents left out because they share text with an evaluation item",
     "contaminated_segments": "segments of those documents",
@@ -101,8 +116,10 @@ def dataset_card(manifest: "Manifest", digest: str, audit: Mapping[str, Any] | N
             "# IN2 dataset",
             "Information-intensive training data (An et al., arXiv 2404.16811), written by in2-plugin "
             f"{manifest.version}. An example is a plan: the ids of its segments in reading order. Token ids are put "
-            "together from `segments/` when a trainer asks for them; `in2 export` writes them out for other tools.",
+            "together from `segments/` when a trainer asks for them.",
             facts,
+            "## Use",
+            _USE.format(longest=manifest.longest),
             provenance(manifest, audit),
         ]
     )
@@ -177,14 +194,13 @@ def _sources(build: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _license_fields(build: Mapping[str, Any]) -> dict[str, Any]:
     """Of the header; empty when one source does not state its licence, for then that of the whole is unknown."""
-    stated = sorted({license_of(source) or "" for source in _sources(build)})
-    if "" in stated:
+    known = sorted({(license_of(source) or "").lower() for source in _sources(build)})
+    if "" in known:
         return {}
-    known = [name.lower() for name in stated]
     if HUB_LICENSES.issuperset(known):
         return {"license": known[0] if len(known) == 1 else known}
     name = "-and-".join(re.sub(r"[^a-z0-9.]+", "-", name).strip("-") for name in known)
-    link = {"license_link": BUNDLED_LICENSE_LINK} if stated == [BUNDLED_LICENSE] else {}
+    link = {"license_link": BUNDLED_LICENSE_LINK} if known == [BUNDLED_LICENSE.lower()] else {}
     return {"license": "other", "license_name": name, **link}
 
 

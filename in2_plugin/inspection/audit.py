@@ -2,8 +2,8 @@
 
 Everything is held against the files themselves: places and lengths statistically, counts exactly, and a sample token
 by token. Writes audit.json and report.html. Invariants: the same dataset gives the same bytes; a damaged file is one
-sentence. Cost: a pass over examples.parquet, one over the texts in use, and some 50 ms for each of `audit.sample`
-examples of 16K tokens.
+sentence. Cost: a pass over examples.parquet (45 s a million), one over the texts in use, and 25 ms for each of
+`audit.sample` examples of 18K tokens.
 """
 
 import json

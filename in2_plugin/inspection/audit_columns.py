@@ -1,7 +1,7 @@
 """A row group of examples.parquet as flat arrays, so that a million examples are looked at in minutes.
 
 Invariant: every array of segments, turns, own segments and golds has beside it the row or turn that each entry belongs
-to, ascending. Cost: about 5 ms a thousand examples of 16K tokens.
+to, ascending. Memory: one row group, about 10 MB for a thousand examples of 16K tokens.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """One pass over examples.parquet: everything that the figures are made of, as a few numbers a gold and a turn.
 
 Invariant: what a row does to the tally depends on the row and the store alone. A row with unknown segments is a fault
-and counts no further. Memory: one row group, the sampled rows, and about 60 bytes a question.
+and counts no further. Cost: 45 ms a thousand examples of 18K tokens; the sampled rows, and some 150 bytes a question.
 """
 
 from collections import Counter

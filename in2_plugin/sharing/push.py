@@ -9,11 +9,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from in2_plugin.contexts.dataset import read_manifest
 from in2_plugin.errors import ConfigError, DatasetError, FolderBusy, In2Error
 from in2_plugin.folder_lock import LOCK, holder
 from in2_plugin.sharing.export import DATA, RECORD, is_export
+
+if TYPE_CHECKING:
+    from huggingface_hub.errors import HfHubHTTPError
 
 KEPT_HERE = ["work.sqlite*", "work.reserve", LOCK, "*.part", "*.part/*"]
 """Never uploaded, as patterns over paths in the folder."""
@@ -101,8 +105,8 @@ def _one_sentence(repository: str, endpoint: str) -> Iterator[None]:
         raise HubError(f"{repository}: the hub does not take it: {_line(cause)}") from failure
 
 
-def _refusal(repository: str, failure: "Exception") -> str:
-    status = failure.response.status_code  # type: ignore[attr-defined]
+def _refusal(repository: str, failure: "HfHubHTTPError") -> str:
+    status = failure.response.status_code
     if status == 401:
         return "the hub does not accept your token; run `hf auth login`, or set HF_TOKEN to a valid one"
     if status == 403:

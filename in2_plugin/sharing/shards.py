@@ -34,16 +34,15 @@ class ShardWriter:
         self._folder, self._schema, self._shard_bytes = folder, schema, shard_bytes
         self._group: list[pa.RecordBatch] = []
         self._file: pq.ParquetWriter | None = None
-        self._written = 0
+        self._pending = self._written = 0
         self._rows: list[int] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Append some rows, all to the same shard."""
         self._group.append(batch)
-        pending = sum(one.nbytes for one in self._group)
-        if pending >= min(ROW_GROUP_BYTES, self._shard_bytes - self._written):
+        self._pending += batch.nbytes
+        if self._pending >= min(ROW_GROUP_BYTES, self._shard_bytes - self._written):
             self._flush()
-            self._written += pending
             if self._written >= self._shard_bytes:
                 self._close()
 
@@ -68,6 +67,8 @@ class ShardWriter:
         table = pa.Table.from_batches(self._group, self._schema).combine_chunks()
         self._file.write_table(table, row_group_size=max(1, table.num_rows))
         self._rows[-1] += table.num_rows
+        self._written += self._pending
+        self._pending = 0
         self._group.clear()
 
     def _close(self) -> None:

@@ -37,7 +37,7 @@ def with_sources(manifest: Manifest, *sources: dict) -> Manifest:
         (["MIT", "ODC-BY"], {"license": ["mit", "odc-by"]}),
         (["mit", "mit"], {"license": "mit"}),
         (["Our own: ask us"], {"license": "other", "license_name": "our-own-ask-us"}),
-        (["mit", "X 1.0"], {"license": "other", "license_name": "x-1.0-and-mit"}),
+        (["mit", "X 1.0"], {"license": "other", "license_name": "mit-and-x-1.0"}),
         (["mit", None], {}),
     ],
 )

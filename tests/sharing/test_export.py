@@ -60,6 +60,7 @@ def test_the_same_bytes_whatever_the_number_of_workers(in_chat, tmp_path):
     assert contents(first.folder) == contents(again.folder)
 
 
+@pytest.mark.slow
 def test_a_killed_export_leaves_nothing_that_looks_finished(in_chat, tmp_path):
     out = tmp_path / "out"
     killed = subprocess.run([sys.executable, "-c", KILLED, in_chat.folder, out], timeout=300, check=False)

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 import tokenizers_for_tests as vocabularies
-from axolotl.prompt_strategies import input_output
+from axolotl.prompt_strategies import chat_template, input_output
 from axolotl.utils.dict import DictDefault
 from tokenizers.processors import TemplateProcessing
 
@@ -63,6 +63,19 @@ def test_messages_are_the_text_under_the_chat_template(in_chat, in_chatml):
         for row, example in zip(converted(shared, Format.MESSAGES), shared.dataset.rows(), strict=True):
             assert pretrained.apply_chat_template(row["messages"], tokenize=False) == shared.dataset.text(example)
             assert row["part"] == example["part"]
+
+
+def test_axolotls_chat_template_leaves_out_white_space_alone(in_chat, in_chatml):
+    """Its ids are ours; of the labels, it passes over a leading space that is a token of its own."""
+    for shared in (in_chat, in_chatml):
+        pretrained = shared.pretrained()
+        settings = DictDefault({"train_on_inputs": False, "sequence_len": 640})
+        strategy = chat_template.load(pretrained, settings, DictDefault({"type": "chat_template"}))
+        for row, example in zip(converted(shared, Format.MESSAGES), shared.dataset.rows(), strict=True):
+            rendered, made = shared.dataset.render(example), strategy.tokenize_prompt(row)
+            assert made["input_ids"] == rendered.input_ids.tolist()
+            for ours, theirs in zip(rendered.labels.tolist(), made["labels"], strict=True):
+                assert ours == theirs or (theirs == IGNORED and pretrained.decode([ours]).strip() == "")
 
 
 def test_a_conversation_has_one_row_a_turn_with_loss_on_its_answer(in_chat):

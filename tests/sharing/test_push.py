@@ -154,6 +154,14 @@ def test_a_hub_out_of_order_is_one_sentence(hub, push, in_chat):
     assert said.splitlines()[-1].startswith(f"error: {NAME}: the hub answered 400:") and "Traceback" not in said
 
 
+def test_a_card_that_the_hub_refuses_is_one_sentence(hub, push, in_chat, tmp_path):
+    out = export_dataset(in_chat.folder, Format.MESSAGES, tmp_path / "out").folder
+    (out / "README.md").write_text("---\nlicense: my own\n---\n")
+    status, said = push(out, NAME)
+    assert status == 1 and "Traceback" not in said
+    assert f"error: {NAME}: the hub does not take it: Invalid metadata in README.md." in said.splitlines()[-1]
+
+
 def test_a_public_dataset_does_not_become_private_silently(hub, push, in_chat):
     assert push(in_chat.folder, NAME)[0] == 0
     status, said = push(in_chat.folder, NAME, "--private")
