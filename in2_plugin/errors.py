@@ -15,6 +15,7 @@
     ├── WorkerDied             a worker process was killed
     ├── AuditFailed            a finished dataset is not what its build file promises; names the failing figure
     ├── DatasetError           a dataset folder is missing, unfinished or damaged
+    ├── HubError               the hub does not take an upload
     ├── ProbeError             a probe cannot be built as asked
     │   └── PromptTooLong      a probe prompt does not fit the model's window
     └── ReportError            results that cannot be read or compared
@@ -84,6 +85,10 @@ class AuditFailed(In2Error):
 
 class DatasetError(In2Error):
     """A dataset folder is missing, half-built or damaged."""
+
+
+class HubError(In2Error):
+    """The hub does not take an upload: not logged in, no permission, not reachable."""
 
 
 class ProbeError(In2Error):

@@ -13,6 +13,8 @@ from in2_plugin.config import BuildConfig, EndpointConfig, QuestionsConfig
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs/questions.md").read_text(encoding="utf-8")
 DATA = (ROOT / "docs/data.md").read_text(encoding="utf-8")
+AUDIT = (ROOT / "docs/audit.md").read_text(encoding="utf-8")
+SHARING = (ROOT / "docs/sharing.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -20,7 +22,9 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-@pytest.mark.parametrize("block", blocks(GUIDE, "yaml") + blocks(DATA, "yaml") + blocks(README, "yaml"))
+@pytest.mark.parametrize(
+    "block", blocks(GUIDE, "yaml") + blocks(DATA, "yaml") + blocks(AUDIT, "yaml") + blocks(README, "yaml")
+)
 def test_yaml_is_read(block):
     given = yaml.safe_load(block)
     if "plugins" in given:
@@ -39,7 +43,9 @@ def test_there_are_blocks_to_read():
     assert len(blocks(README, "yaml")) == 3
 
 
-@pytest.mark.parametrize("text", [GUIDE, DATA, README], ids=["guide", "data", "readme"])
+@pytest.mark.parametrize(
+    "text", [GUIDE, DATA, AUDIT, SHARING, README], ids=["guide", "data", "audit", "sharing", "readme"]
+)
 def test_commands_and_options_exist(text):
     group = typer.main.get_command(app)
     for line in re.findall(r"in2 [a-z-]+[^\n`]*", text):

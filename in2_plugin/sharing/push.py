@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from in2_plugin.contexts.dataset import read_manifest
-from in2_plugin.errors import ConfigError, DatasetError, FolderBusy, In2Error
+from in2_plugin.errors import ConfigError, DatasetError, FolderBusy, HubError
 from in2_plugin.folder_lock import LOCK, holder
 from in2_plugin.sharing.export import DATA, RECORD, is_export
 
@@ -23,10 +23,6 @@ KEPT_HERE = ["work.sqlite*", "work.reserve", LOCK, "*.part", "*.part/*"]
 """Never uploaded, as patterns over paths in the folder."""
 STALE = [f"{DATA}/train-*.parquet"]
 """Removed on the hub when this push does not bring them: shards of an export that had more of them."""
-
-
-class HubError(In2Error):
-    """The hub does not take an upload: not logged in, no permission, not reachable."""
 
 
 def push(folder: Path, repository: str, *, private: bool = False, revision: str | None = None) -> str:
