@@ -3,16 +3,25 @@
 import os
 import re
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 
 if TYPE_CHECKING:
     from in2_plugin.sharing.export import Export
 
-FORMATS = ("messages", "prompt-completion", "tokenized", "axolotl")
+
+class To(StrEnum):
+    """The names of `sharing.formats.Format`, whose import takes a second."""
+
+    MESSAGES = "messages"
+    PROMPT_COMPLETION = "prompt-completion"
+    TOKENIZED = "tokenized"
+    AXOLOTL = "axolotl"
+
+
 UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
@@ -27,8 +36,8 @@ def _bytes(text: str) -> int:
 def export(
     folder: Annotated[Path, typer.Argument(help="A dataset folder: the `output` of a build file.")],
     to: Annotated[
-        str,
-        typer.Option("--to", help="What to write; docs/sharing.md compares them.", click_type=click.Choice(FORMATS)),
+        To,
+        typer.Option("--to", help="What to write; docs/sharing.md compares them."),
     ],
     output: Annotated[
         Path | None,

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from in2_plugin.cli.app import app
-from in2_plugin.cli.export import FORMATS
+from in2_plugin.cli.export import To
 from in2_plugin.sharing.formats import Format
 
 
@@ -44,4 +44,4 @@ def test_sizes_that_are_none(in_chat, size):
 
 
 def test_the_command_names_every_format():
-    assert list(FORMATS) == list(Format)
+    assert list(To) == list(Format)
