@@ -79,7 +79,7 @@ def _build(config: BuildConfig, progress: Progress) -> Manifest:
     store = segment_stage(config, tokenizer, progress)
     questions = question_stage(config, store, _planning(config, store, tokenizer, template).planner, progress)
     conversations = instruction_stage(config, Renderer(store, tokenizer, template), progress)
-    most_turns = config.questions_per_context, max((len(c.turns) for c in conversations), default=0)
+    most_turns = config.questions_per_context, conversations.most_turns
     prepare_frames(template, *most_turns)
     store = _examples(config, store, tokenizer, template, questions, conversations, progress)
     found = _audited(config, store, Renderer(store, tokenizer, template), tokenizer, progress)

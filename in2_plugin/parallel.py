@@ -8,6 +8,7 @@ the first item is done here, and a single one needs no workers at all.
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -67,9 +68,18 @@ def _prepare_worker(function: Callable[[Any], Any]) -> None:
     _function = function
     # Ctrl-C goes to the whole group of processes; the parent decides what it means
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     # one thread a worker, before `tokenizers` starts its own
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["RAYON_NUM_THREADS"] = "1"
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent was killed: a worker holds both ends of the queue it waits on."""
+    parent = multiprocessing.parent_process()
+    assert parent, "a worker has one"
+    parent.join()
+    os._exit(1)
 
 
 def _work_on(item: Any) -> Any:

@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +64,38 @@ def test_an_error_comes_through_as_it_was(workers):
     results = ordered_map(refusing, range(9), workers)
     with pytest.raises(CorpusError, match="row 5: is bad; mend it"):
         list(results)
+
+
+def whoami(number: int) -> int:
+    time.sleep(0.1)
+    return os.getpid()
+
+
+PARENT = """
+import sys
+from test_parallel import whoami
+from in2_plugin.parallel import ordered_map
+if __name__ == "__main__":
+    for process in ordered_map(whoami, range(10_000), 2):
+        print(process, flush=True)
+"""
+
+
+def test_workers_end_with_a_killed_parent(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{here}:{here.parent}"}
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment)
+    workers: set[int] = set()
+    while len(workers) < 2:
+        workers |= {int(parent.stdout.readline())} - {parent.pid}
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 60
+    while alive := {process for process in workers if Path(f"/proc/{process}").exists()}:
+        assert time.monotonic() < deadline, alive
+        time.sleep(0.05)
 
 
 def test_a_killed_worker_is_one_sentence():

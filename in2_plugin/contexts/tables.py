@@ -155,6 +155,11 @@ class StoredConversations(Sequence[Conversation]):
     def __len__(self) -> int:
         return int(self._table.num_rows)
 
+    @property
+    def most_turns(self) -> int:
+        """Turns of the conversation with most of them; 0 without any."""
+        return int(pc.max(pc.list_value_length(self._table["turns"])).as_py() or 0)
+
     @overload
     def __getitem__(self, number: int) -> Conversation: ...
     @overload

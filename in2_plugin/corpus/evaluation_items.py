@@ -1,7 +1,7 @@
 """What a trained model will be evaluated on: VAL pieces and any other dataset, as texts with a name each.
 
-Invariant: nothing is left out unseen. A named set that holds no text, or a folder without one of the three files of
-pieces, is an error, because a misspelt field would silently leave the corpus contaminated.
+Invariant: nothing is left out unseen. A named set without a single n-gram, or a folder without one of the three files
+of pieces, is an error, because a misspelt field would silently leave the corpus contaminated.
 """
 
 import gzip
@@ -13,6 +13,7 @@ from typing import Any
 
 from in2_plugin.config import Decontamination, EvaluationSource
 from in2_plugin.corpus.readers import read_rows
+from in2_plugin.corpus.words import words
 from in2_plugin.errors import CorpusError
 
 PIECES = Path(__file__).parents[1] / "probing/data"
@@ -25,14 +26,14 @@ def evaluation_items(config: Decontamination) -> Iterator[Item]:
     """Every text of every evaluation set that the build file names.
 
     Raises:
-        CorpusError: a set cannot be read or holds no text.
+        CorpusError: a set cannot be read, or none of its texts is long enough to be compared.
     """
     if config.probes:
         yield from _bundled()
     if config.pieces:
         yield from _pieces(config.pieces, str(config.pieces))
     for source in config.sources:
-        yield from _source(source)
+        yield from _source(source, config.ngram or 1)
 
 
 @cache
@@ -58,8 +59,8 @@ def _pieces(folder: Path, shown: str) -> Iterator[Item]:
             raise CorpusError(f"{path}: cannot be read as JSON Lines ({failure}); fetch it again") from None
 
 
-def _source(source: EvaluationSource) -> Iterator[Item]:
-    found = 0
+def _source(source: EvaluationSource, n: int) -> Iterator[Item]:
+    found, comparable = 0, False
     for place, row in read_rows(source):
         if missing := [field for field in source.fields if field not in row]:
             raise CorpusError(
@@ -68,9 +69,15 @@ def _source(source: EvaluationSource) -> Iterator[Item]:
             )
         for text in texts_in({field: row[field] for field in source.fields} if source.fields else row):
             found += 1
+            comparable = comparable or len(words(text)) >= n
             yield place, text
     if not found:
         raise CorpusError(f"{source.path}: not one text in this evaluation set; check `path`, `split` and `fields`")
+    if not comparable:
+        raise CorpusError(
+            f"{source.path}: not one of {found:,} texts in this evaluation set has {n} words, so that nothing can be "
+            "compared; check `fields`, or lower `decontamination.ngram`"
+        )
 
 
 def texts_in(value: Any) -> Iterator[str]:

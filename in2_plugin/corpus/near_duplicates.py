@@ -2,7 +2,7 @@
 
 Two segments that share a band are compared by the Jaccard similarity of their sets of word 5-grams, so that what is
 found is never a guess; bands are chosen so that at least 97% of the pairs at the threshold are. The first of a group is
-the one that the others repeat. Invariant: the result depends on the texts alone. Memory: 4 bytes a segment and one
+the one that the others repeat. Invariant: the result depends on the texts alone. Memory: 12 bytes a segment and one
 partition of the bands; the bands themselves wait on disk, about 220 bytes a segment.
 """
 
@@ -109,20 +109,23 @@ class NearDuplicates:
     def found(self, text: Callable[[int], str]) -> Iterator[Repeat]:
         """The segments that repeat an earlier one, in ascending order; `text` gives the text of a segment."""
         first = np.arange(self._n, dtype=np.uint32)
-        similarity: dict[int, float] = {}
+        similarity = np.ones(self._n)
         for file in self._files:
             for bucket in _buckets(file):
-                for earlier, later, how in self._similar(bucket, text):
+                # what is known to repeat the first of them would only be found again, once for every band
+                known = first[bucket] == bucket[0]
+                known[0] = False
+                for earlier, later, how in self._similar(bucket[~known].tolist(), text):
                     if first[later] == later or earlier < first[later]:
                         first[later], similarity[later] = earlier, how
         for segment in np.flatnonzero(first != np.arange(self._n)).tolist():
             first[segment] = first[first[segment]]  # earlier ones are settled already
-            yield Repeat(segment, int(first[segment]), similarity[segment])
+            yield Repeat(segment, int(first[segment]), float(similarity[segment]))
 
     def _similar(self, bucket: list[int], text: Callable[[int], str]) -> Iterator[tuple[int, int, float]]:
         """(earlier, later, similarity) for every segment of a bucket that is like one of its first ones."""
         representatives: list[tuple[int, frozenset[int]]] = []
-        for segment in bucket:
+        for segment in bucket if len(bucket) > 1 else ():
             own = shingle_set(text(segment))
             for earlier, its in representatives:
                 how = len(own & its) / len(own | its)
@@ -139,11 +142,11 @@ def shingle_set(text: str) -> frozenset[int]:
     return frozenset(shingles(word_hashes(words(text)), text).tolist())
 
 
-def _buckets(file: IO[bytes]) -> Iterator[list[int]]:
+def _buckets(file: IO[bytes]) -> Iterator[npt.NDArray[np.uint32]]:
     """Segments, ascending, that share a key; two of them at least."""
     file.seek(0)
     entries = np.frombuffer(file.read(), ENTRY)
     entries = entries[np.argsort(entries["key"], kind="stable")]
     starts = np.flatnonzero(np.concatenate([[True], entries["key"][1:] != entries["key"][:-1], [True]]))
     for place in np.flatnonzero(np.diff(starts) > 1):
-        yield entries["segment"][starts[place] : starts[place + 1]].tolist()
+        yield entries["segment"][starts[place] : starts[place + 1]]

@@ -228,7 +228,8 @@ def build_store(
         WorkerDied: a worker process was killed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "store.json").unlink(missing_ok=True)
+    for name in ("store.json", EXCLUSIONS):  # what was screened is another store
+        (folder / name).unlink(missing_ok=True)
     given = chunks(documents)
     first = next(given, [])
     cutter = Cutter(tokenizer, segment_tokens, paper_exact, by_words=counts_by_words(tokenizer, first))

@@ -59,7 +59,7 @@ def words_of(texts: Sequence[str]) -> list[list[str]]:
 
 def _spaced(text: str) -> str:
     """A text in which words alone are left, with spaces between them."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     codes = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), np.uint32)
     sorts = _sorts()[codes]
     codes = np.where(sorts == _SIGN, _SPACE, codes)
