@@ -217,6 +217,8 @@ def command(tmp_path: Path, tokenizer: Path, base_url: str, *typed: str, **how) 
     (tmp_path / "build.yml").write_text(text)
     arguments = [sys.executable, "-m", "in2_plugin.cli", *(typed or ("build", "build.yml"))]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    # what a shell started in the background ignores Ctrl-C, and so would its children
+    how.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     return subprocess.Popen(
         arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **how
     )
@@ -260,8 +262,8 @@ def test_a_second_interrupt_gives_up_what_is_under_way(mistral_folder, tmp_path)
         wait_for_calls(server, process, 21)
         process.send_signal(signal.SIGINT)
         assert process.stdout
-        while "waiting for the answers" not in process.stdout.readline():
-            pass
+        while "waiting for the answers" not in (line := process.stdout.readline()):
+            assert line, process.communicate()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=15)  # the timeout of a call is 20 s
         assert process.returncode == 130

@@ -5,7 +5,6 @@ text, and files of a folder that are of no known kind, are counted on the stream
 Parquet one batch of rows. Sources are found when the stream is made, so a misspelt path fails before any work.
 """
 
-import glob
 import io
 import json
 import shutil
@@ -17,27 +16,12 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from in2_plugin.config.corpus import BUNDLED_CORPUS, RowSource, Source
+from in2_plugin.config.corpus import RowSource, Source
+from in2_plugin.corpus.locating import COMPRESSIONS, SAVED_DATASET, Located, locate
 from in2_plugin.errors import CorpusError
 
-# `.json` is read as JSON Lines because C4 names its JSON Lines files so.
-ENDINGS = {
-    "jsonl": (".jsonl", ".ndjson", ".json"),
-    "parquet": (".parquet",),
-    "text": (".txt", ".md", ".rst", ".text"),
-}
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 PARQUET_ROWS = 256
 _BUNDLED_FILE = Path(__file__).parent / "data" / "python-docs.jsonl.gz"
-# What `Dataset.save_to_disk` leaves at the top of its folder.
-_SAVED_DATASET = ("dataset_dict.json", "state.json")
-_OPTIONS = {
-    "bundled": set[str](),
-    "hf": {"name", "split", "text_field"},
-    "jsonl": {"text_field"},
-    "parquet": {"text_field"},
-    "text": set[str](),
-}
 
 _SHARED = {"path", "format", "name", "split"}
 """Fields that sources of documents and of rows have in common."""
@@ -66,7 +50,7 @@ class DocumentStream(Iterator[Document]):
         """Documents given out."""
         self.empty = 0
         """Rows and files that hold no text, or null, and were passed over."""
-        located = [(source, _locate(source)) for source in sources]
+        located = [(source, locate(source)) for source in sources]
         self.other_files = sum(found.other_files for _, found in located)
         """Files of the sources' folders that were left out because their ending says another kind."""
         self._stream = self._read(located)
@@ -74,14 +58,14 @@ class DocumentStream(Iterator[Document]):
     def __next__(self) -> Document:
         return next(self._stream)
 
-    def _read(self, located: list[tuple[Source, "_Located"]]) -> Iterator[Document]:
+    def _read(self, located: list[tuple[Source, Located]]) -> Iterator[Document]:
         for source, found in located:
             yield from islice(self._documents(source, found), source.limit)
         if not self.documents:
             paths = ", ".join(source.path for source, _ in located)
             raise CorpusError(f"{paths}: not one document with text among {self.empty} read; name another source")
 
-    def _documents(self, source: Source, found: "_Located") -> Iterator[Document]:
+    def _documents(self, source: Source, found: Located) -> Iterator[Document]:
         for key, value in _rows(source, found):
             text = _checked(value, key, source.text_field)
             if text.isspace() or not text:
@@ -108,13 +92,13 @@ def read_rows(source: RowSource) -> Iterator[tuple[str, dict[str, Any]]]:
         CorpusError: now, when the source does not exist; while reading, when a file or row cannot be read.
     """
     given = {name: getattr(source, name) for name in _SHARED & source.model_fields_set}
-    found = _locate(Source.model_validate(given))
+    found = locate(Source.model_validate(given))
     if found.kind == "bundled" or any(kind == "text" for _, kind in found.files):
         raise CorpusError(f"{source.path}: holds text and no rows with fields; name JSONL, Parquet or a dataset")
     return islice(_whole_rows(source, found), source.limit)
 
 
-def _whole_rows(source: RowSource, found: "_Located") -> Iterator[tuple[str, dict[str, Any]]]:
+def _whole_rows(source: RowSource, found: Located) -> Iterator[tuple[str, dict[str, Any]]]:
     if found.kind == "hf":
         yield from _hf_whole_rows(source)
     for file, kind in found.files:
@@ -138,111 +122,7 @@ def _checked(value: object, key: str, field: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class _Located:
-    kind: str
-    """`bundled`, `hf` or `files`."""
-    files: tuple[tuple[Path, str], ...] = ()
-    other_files: int = 0
-
-
-def _locate(source: Source) -> _Located:
-    """Decide what `source.path` is; see `Source.path` for the order in which the possibilities are tried."""
-    path = Path(source.path).expanduser()
-    if source.path.startswith("bundled:") or source.format == "bundled":
-        found = _bundled(source)
-    elif source.format == "hf":
-        found = _Located("hf")
-    elif path.is_dir():
-        saved = source.format == "auto" and any((path / name).is_file() for name in _SAVED_DATASET)
-        found = _Located("hf") if saved else _folder(path, source)
-    elif path.exists():
-        found = _Located("files", ((path, _kind_or_refuse(path, source)),))
-    elif glob.has_magic(source.path):
-        found = _matches(path, source)
-    elif source.format == "auto" and not _looks_local(source.path):
-        found = _Located("hf")
-    else:
-        raise CorpusError(f"{source.path}: there is no such file or folder; paths are relative to {Path.cwd()}")
-    _refuse_unused_options(source, found)
-    return found
-
-
-def _bundled(source: Source) -> _Located:
-    if source.path != BUNDLED_CORPUS or source.format not in ("auto", "bundled"):
-        raise CorpusError(
-            f"{source.path}: the only bundled corpus is `{BUNDLED_CORPUS}`, with `format: bundled` or none"
-        )
-    return _Located("bundled")
-
-
-def _folder(folder: Path, source: Source) -> _Located:
-    wanted = ENDINGS.keys() if source.format == "auto" else {source.format}
-    try:
-        files = [(file, _kind(file)) for file in _files_below(folder, frozenset())]
-    except OSError as failure:
-        raise CorpusError(f"{failure.filename}: cannot be listed ({failure.strerror})") from None
-    known = tuple((file, kind) for file, kind in files if kind and kind in wanted)
-    if not known:
-        endings = " ".join(ending for kind in wanted for ending in ENDINGS[kind])
-        raise CorpusError(
-            f"{source.path}: none of the {len(files)} files in this folder ends in {endings} "
-            "(or these with .gz or .zst); rename them or name the files with a glob and `format`"
-        )
-    return _Located("files", known, len(files) - len(known))
-
-
-def _files_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
-    """Files of a folder in the order of their names; hidden ones, and links back to a folder above, are left out."""
-    here = folder.resolve()
-    if here in above:
-        return
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _files_below(entry, above | {here})
-        else:
-            yield entry
-
-
-def _matches(pattern: Path, source: Source) -> _Located:
-    # Path.glob takes no absolute patterns
-    paths = map(Path, sorted(glob.glob(str(pattern), recursive=True)))  # noqa: PTH207
-    files = tuple((path, _kind_or_refuse(path, source)) for path in paths if not path.is_dir())
-    if not files:
-        raise CorpusError(f"{source.path}: no file matches; the pattern is relative to {Path.cwd()}")
-    return _Located("files", files)
-
-
-def _kind(path: Path) -> str | None:
-    name = path.name.lower()
-    for ending in COMPRESSIONS:
-        name = name.removesuffix(ending)
-    return next((kind for kind, endings in ENDINGS.items() if name.endswith(endings)), None)
-
-
-def _kind_or_refuse(path: Path, source: Source) -> str:
-    kind = _kind(path) if source.format == "auto" else source.format
-    if kind is None:
-        raise CorpusError(f"{path}: its ending does not say what it is; set `format` to jsonl, parquet or text")
-    return kind
-
-
-def _looks_local(path: str) -> bool:
-    """Whether a path that does not exist cannot be meant as the name of a dataset on the hub (`owner/name`)."""
-    return path.startswith(("/", ".", "~")) or path.count("/") > 1 or _kind(Path(path)) is not None
-
-
-def _refuse_unused_options(source: Source, found: _Located) -> None:
-    kinds = {kind for _, kind in found.files} or {found.kind}
-    used = set[str]().union(*(_OPTIONS[kind] for kind in kinds))
-    for option in ("name", "split", "text_field"):
-        if option in source.model_fields_set and option not in used and getattr(source, option) is not None:
-            raise CorpusError(f"{source.path}: `{option}` says nothing about this kind of source; remove it")
-
-
-def _rows(source: Source, found: _Located) -> Iterator[Row]:
+def _rows(source: Source, found: Located) -> Iterator[Row]:
     if found.kind == "bundled":
         for _, fields in _json_lines(_BUNDLED_FILE):
             yield fields["key"], fields["text"]
@@ -369,7 +249,7 @@ def _open_hf(source: Source | RowSource) -> Any:
     import datasets
 
     folder = Path(source.path).expanduser()
-    if any((folder / name).is_file() for name in _SAVED_DATASET):
+    if any((folder / name).is_file() for name in SAVED_DATASET):
         saved = datasets.load_from_disk(folder)
         return saved[source.split] if isinstance(saved, dict) else saved
     return datasets.load_dataset(source.path, name=source.name, split=source.split, streaming=True)

@@ -8,7 +8,7 @@ tokenizer it was given. Cost: importing transformers takes seconds, so it happen
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,10 @@ class TextTokenizer:
         self._backend.no_padding()
         self.id_type = np.dtype(np.uint16 if self._backend.get_vocab_size() <= 1 << 16 else np.uint32)
         """The smallest unsigned type that holds every id."""
-        self.special_tokens = frozenset(
-            token.content for token in self._backend.get_added_tokens_decoder().values() if token.special
-        )
-        self._special = re.compile("|".join(map(re.escape, sorted(self.special_tokens))) or r"(?!)")
+        added = self._backend.get_added_tokens_decoder().values()
+        self.special_tokens = frozenset(token.content for token in added if token.special)
+        self._special = _any_of(self.special_tokens)
+        self._added = _any_of({token.content for token in added})
 
     def __reduce__(self) -> tuple[type["TextTokenizer"], tuple[str, str, str, str]]:
         return TextTokenizer, (self.name, self._backend.to_str(), self.bos, self.eos)
@@ -62,11 +62,19 @@ class TextTokenizer:
         """Whether `text` spells one of the tokenizer's special tokens, which would end a turn inside a context."""
         return self._special.search(text) is not None
 
+    def has_added_token(self, text: str) -> bool:
+        """Whether `text` spells a token, special or not, that is found before the text is split into words."""
+        return self._added.search(text) is not None
+
     def fingerprint(self) -> str:
         """Sixteen hex digits that change when plain text would get other ids. Cost: one dump of the vocabulary."""
         whole = json.loads(self._backend.to_str())
         parts = json.dumps([whole.get(part) for part in _PARTS_THAT_COUNT], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _any_of(spellings: Collection[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, sorted(spellings))) or r"(?!)")
 
 
 class ModelTokenizer(TextTokenizer):

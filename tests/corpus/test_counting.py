@@ -27,6 +27,15 @@ def test_odd_white_space_and_signs(mistral, qwen, lines):
         assert WordCounts(tokenizer).of(lines) == tokenizer.count(lines)
 
 
+def test_a_line_that_spells_an_added_token_is_counted_by_the_tokenizer(mistral, qwen):
+    """Mistral's begins anew behind one: what follows counts one more."""
+    lines = ["an </s> inside", "an</s> inside", "</s> first", "plain inside", "the <|im_end|> of it", "of <|im_end|>it"]
+    assert mistral.count(["a </s> b"])[0] > mistral.count(["a b"])[0] + 1
+    for tokenizer in (mistral, qwen):
+        counts = WordCounts(tokenizer)
+        assert counts.of(lines) == tokenizer.count(lines) == counts.of(lines)
+
+
 def test_a_tokenizer_that_merges_across_spaces_is_not_additive(documents):
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 

@@ -93,7 +93,8 @@ def test_a_dataset_by_name_gives_its_texts(tmp_path):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     def items(**source):
-        config = Decontamination.parse({"probes": False, "sources": [{"path": str(path), **source}]}, "test")
+        settings = {"ngram": 1, "probes": False, "sources": [{"path": str(path), **source}]}
+        config = Decontamination.parse(settings, "test")
         return [(name.rpartition("/")[2], text) for name, text in evaluation_items(config)]
 
     assert items() == [
@@ -114,6 +115,25 @@ def test_sets_that_give_nothing_are_errors(tmp_path, content, expected):
     config = Decontamination.parse({"probes": False, "sources": [str(path)]}, "test")
     with pytest.raises(CorpusError, match=expected):
         list(evaluation_items(config))
+
+
+def test_a_field_of_short_texts_is_an_error_beside_sets_that_are_long_enough(tmp_path):
+    path, ids = tmp_path / "exam.jsonl", tmp_path / "ids.jsonl"
+    path.write_text(
+        "".join(json.dumps({"id": f"q{i}", "question": ITEM if i == 4 else "Why?"}) + "\n" for i in range(5))
+    )
+    ids.write_text('{"id": "q1"}\n')
+
+    def items(*sources):
+        return list(evaluation_items(Decontamination.parse({"sources": sources}, "test")))
+
+    named = {"path": str(path), "fields": ["question"]}
+    assert items(named)[-1] == (f"{path.as_posix()}:5", ITEM)  # one that can be compared is enough
+    expected = "exam.jsonl: not one of 5 texts in this evaluation set has 10 words.*check `fields`"
+    with pytest.raises(CorpusError, match=expected):
+        items({**named, "fields": ["id"]})
+    with pytest.raises(CorpusError, match=r"ids\.jsonl: not one of 1 texts"):
+        items(named, str(ids))
 
 
 def test_a_folder_of_pieces_must_have_all_three(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from in2_plugin.config.corpus import CorpusConfig, Source
-from in2_plugin.corpus import readers
+from in2_plugin.corpus import locating, readers
 from in2_plugin.corpus.readers import Document, read_documents
 from in2_plugin.errors import CorpusError
 
@@ -346,5 +346,5 @@ def test_a_hub_that_fails_is_a_corpus_error(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_every_format_of_the_configuration_has_a_reader() -> None:
     formats = set(Source.model_fields["format"].annotation.__args__)  # type: ignore[union-attr]
-    assert formats - {"auto"} == set(readers._OPTIONS)
-    assert set(readers._FILE_ROWS) == set(readers.ENDINGS)
+    assert formats - {"auto"} == set(locating.OPTIONS)
+    assert set(readers._FILE_ROWS) == set(locating.ENDINGS)

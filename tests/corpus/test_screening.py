@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from in2_plugin.config import CorpusConfig
 from in2_plugin.corpus import screening
@@ -15,6 +17,10 @@ from in2_plugin.errors import DatasetError
 
 SENTENCE = "The northern harbour was founded in eighteen forty three by fishermen from the islands."
 CHINESE = "第七港由来自北方岛屿的渔民在一八四三年建立，"
+LINES = [
+    SENTENCE, SENTENCE[:40], SENTENCE[40:], CHINESE, "语言模型常常忽略长文本。", "", "Share", "- ***", "an </s> inside",
+    "Words, words, and 3.14 of them: a line of common length, as most are.", "word " * 60, "naïve café, ﬁne print",
+]  # fmt: skip
 
 
 def store_of(texts, folder, tokenizer, **options) -> SegmentStore:
@@ -72,6 +78,7 @@ def test_the_reason_names_the_words_and_the_item(dirty):
     assert rows[store.segments_of(4)[0]]["source"].endswith("exam.jsonl:2")
     ((name, count),) = facts.by_item.items()
     assert name.endswith("exam.jsonl") and count == 2
+    assert facts.items == {name: 2} and facts.ngrams == 5 + len(CHINESE) - 1 - 9
     assert list(rows) == sorted(rows)
 
 
@@ -89,6 +96,27 @@ def test_repeats_may_be_kept(dirty, tmp_path):
     kept = SegmentStore(store.folder)
     assert kept.repeats and kept.usable[list(kept.repeats)].all()
     assert "noted because they repeat others" in facts.line()
+
+
+def test_rows_written_a_few_at_a_time_are_the_same(dirty, tmp_path, monkeypatch):
+    store, facts = dirty
+    path = store.folder / "exclusions.parquet"
+    screen(store, config(exam(tmp_path, SENTENCE, CHINESE)), 1, lambda n: None)
+    whole = pq.read_table(path)
+    monkeypatch.setattr(screening, "ROWS", 2)
+    screen(store, config(exam(tmp_path, SENTENCE, CHINESE)), 1, lambda n: None)
+    assert pq.ParquetFile(path).num_row_groups > 2 and pq.read_table(path) == whole
+    assert len(whole) == facts.contaminated_segments + facts.near_duplicates
+    assert [path.name for path in store.folder.glob("*.part")] == []
+
+
+def test_a_store_that_is_made_anew_was_not_screened(mistral, tmp_path):
+    folder = tmp_path / "segments"
+    store = store_of(["Same text.", "Same text."], folder, mistral)
+    screen(store, config(exam(tmp_path, SENTENCE)), 1, lambda n: None)
+    assert SegmentStore(folder).excluded.sum() == 1
+    store_of(["One text.", "Another."], folder, mistral)
+    assert not SegmentStore(folder).excluded.any()
 
 
 def test_what_is_left_out_is_not_what_others_repeat(mistral, tmp_path):
@@ -118,6 +146,24 @@ def test_the_number_of_workers_changes_no_byte(documents, mistral, tmp_path, mon
     assert seen[0] == seen[1] == seen[2]
     assert screening_facts(tmp_path / "1").contaminated_documents == 1
     assert screening_facts(tmp_path / "1").near_duplicates > 3
+
+
+@pytest.mark.slow
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    texts=st.lists(st.lists(st.sampled_from(LINES), min_size=1, max_size=30).map("\n".join), min_size=4, max_size=25)
+)
+def test_any_corpus_gives_the_same_bytes(texts, mistral, tmp_path, monkeypatch):
+    """Each run starts ten processes, twice; test_cutting.py and the test above compare what happens in them."""
+    asked = config(exam(tmp_path, SENTENCE, CHINESE))
+    monkeypatch.setattr(screening, "CHUNK_SEGMENTS", 3)
+    monkeypatch.setattr("in2_plugin.corpus.cutting.CHUNK_CHARACTERS", 500)
+    seen = []
+    for workers in (1, 2, 8):
+        folder = tmp_path / str(workers)
+        screen(store_of(texts, folder, mistral, workers=workers), asked, workers, lambda n: None)
+        seen.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert seen[0] == seen[1] == seen[2]
 
 
 def test_switched_off(documents, mistral, tmp_path):

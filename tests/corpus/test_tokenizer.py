@@ -33,6 +33,14 @@ def test_no_special_token_is_added_and_those_in_the_text_are_seen(mistral):
     assert not mistral.has_special_token("a </ s> outside")
 
 
+def test_added_tokens_are_those_that_are_no_special_ones_as_well(mistral_folder):
+    more = AutoTokenizer.from_pretrained(mistral_folder)
+    more.add_tokens(["<tool>"])
+    tokenizer = ModelTokenizer(more)
+    assert [tokenizer.has_added_token(text) for text in ("a<tool>b", "</s>", "tool")] == [True, True, False]
+    assert not tokenizer.has_special_token("a<tool>b")
+
+
 def test_the_tokenizer_that_is_wrapped_is_left_as_it_was(mistral_folder):
     pretrained = AutoTokenizer.from_pretrained(mistral_folder)
     pretrained(["a b c d"], truncation=True, max_length=2)

@@ -1,0 +1,108 @@
+"""A chunk is cut to the same segments and ids by any process, whatever that process cut before."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+from in2_plugin.corpus import counting, cutting, joining
+from in2_plugin.corpus.cutting import Cut, Cutter, chunks, counts_by_words
+from in2_plugin.corpus.joining import anchored_ids
+from in2_plugin.corpus.readers import Document
+from in2_plugin.corpus.segmentation import segment
+from in2_plugin.corpus.standing import Standing
+from in2_plugin.corpus.tokenizer import TextTokenizer
+
+LINES = st.sampled_from(
+    [
+        "The northern harbour was founded by fishermen.", "It closed.  Twice.", "语言模型常常忽略长文本。", "",
+        "\t- a\tb", "an </s> inside", "word " * 80, "It's 3.14 -- naïve, ﬁne; isn't it?", "中文 and English",
+        "x" * 90, "\u00a0odd\u2003space",
+    ]
+)  # fmt: skip
+TEXTS = st.lists(LINES, min_size=1, max_size=12).map("\n".join).filter(str.strip)
+
+
+def documents_of(texts):
+    return [Document("s", str(i), text) for i, text in enumerate(texts)]
+
+
+def said(cut: Cut):
+    arrays = (cut.n_segments, cut.spans, cut.ids, cut.n_tokens, cut.standings)
+    return cut.documents, cut.texts, [(array.tobytes(), array.dtype) for array in arrays]
+
+
+@pytest.mark.parametrize("name", ["mistral", "qwen"])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(given_chunks=st.lists(st.lists(TEXTS, min_size=1, max_size=4), min_size=1, max_size=6))
+def test_what_was_cut_before_changes_nothing(name, given_chunks, request, monkeypatch):
+    # what is remembered is forgotten again and again
+    monkeypatch.setattr(counting, "REMEMBERED", 8)
+    monkeypatch.setattr(joining, "REMEMBERED", 4)
+    tokenizer = request.getfixturevalue(name)
+    used, fresh = Cutter(tokenizer, 24, False, True), Cutter(tokenizer, 24, False, True)
+    whole = [documents_of(texts) for texts in given_chunks]
+    forward = [said(used(chunk)) for chunk in whole]
+    assert [said(used(chunk)) for chunk in reversed(whole)] == forward[::-1]
+    assert [said(pickle.loads(pickle.dumps(fresh))(chunk)) for chunk in whole] == forward
+
+
+@pytest.mark.parametrize("name", ["mistral", "qwen"])
+@settings(max_examples=40, deadline=None)
+@given(texts=st.lists(TEXTS, min_size=1, max_size=5))
+@example(texts=["\n".join(["an </s> inside"] * 20)])  # counts one more than its words by themselves
+def test_segments_and_ids_are_those_of_the_plain_way(name, texts, request):
+    """Counting by words and remembering heads are faster ways to the same result."""
+    tokenizer = request.getfixturevalue(name)
+    cut = Cutter(tokenizer, 24, False, True)(documents_of(texts))
+    spans = [segment(text, tokenizer.count, 24, False) for text in texts]
+    assert cut.n_segments.tolist() == [len(found) for found in spans]
+    assert cut.spans.tolist() == [[span.start, span.stop] for found in spans for span in found]
+    assert cut.texts == [text[s.start : s.stop] for text, found in zip(texts, spans, strict=True) for s in found]
+    ids = anchored_ids(tokenizer, cut.texts)
+    assert cut.n_tokens.tolist() == [len(one) for one in ids]
+    assert cut.ids.tolist() == [token for one in ids for token in one]
+    spelt = [Standing(value) is Standing.SPELLS_SPECIAL_TOKEN for value in cut.standings.tolist()]
+    assert spelt == [tokenizer.has_special_token(text) for text in cut.texts]
+
+
+def test_no_document_is_no_segment(mistral):
+    cut = Cutter(mistral, 24, False, True)([])
+    assert (len(cut.texts), len(cut.ids), cut.spans.shape) == (0, 0, (0, 2))
+
+
+def test_chunks_are_whole_documents_in_order(monkeypatch):
+    monkeypatch.setattr(cutting, "CHUNK_CHARACTERS", 10)
+    given_documents = documents_of(["abcd", "efgh", "ijkl", "m" * 30, "n", "o"])
+    found = list(chunks(given_documents))
+    assert [len(chunk) for chunk in found] == [3, 1, 2]
+    assert [document for chunk in found for document in chunk] == given_documents
+    assert list(chunks([])) == []
+
+
+def test_under_paper_exact_every_line_is_counted_by_the_tokenizer(mistral, documents):
+    """Even when counts by words would be wrong."""
+    cutter = Cutter(mistral, 128, paper_exact=True, by_words=True)
+    assert cutter._count == mistral.count
+    exact = [segment(d.text, mistral.count, 128, True) for d in documents[:20]]
+    assert cutter(documents[:20]).spans.tolist() == [[span.start, span.stop] for found in exact for span in found]
+
+
+def test_counts_by_words_are_found_out_on_the_text(mistral, documents):
+    assert counts_by_words(mistral, documents[:20])
+    merging = Tokenizer(models.BPE())
+    merging.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    texts = [document.text for document in documents[:20]]
+    merging.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=2_000, show_progress=False))
+    assert not counts_by_words(TextTokenizer("merging", merging.to_str(), "", ""), documents[:20])
+
+
+def test_a_cutter_travels_without_transformers(mistral):
+    sent = pickle.dumps(Cutter(mistral, 128, False, True))
+    assert b"transformers" not in sent and b"ModelTokenizer" not in sent
+    again = pickle.loads(sent)
+    assert type(again._tokenizer).__name__ == "TextTokenizer"
+    assert np.array_equal(again(documents_of(["one line"])).ids, mistral.ids(["x\none line\n"])[0][2:])
