@@ -1,6 +1,7 @@
 """The wheel, installed where there is nothing else: what a user of the package index gets."""
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from e2e_run import ROOT, run
+
+from in2_plugin.contexts.dataset import read_manifest
 
 pytestmark = pytest.mark.slow
 
@@ -49,9 +52,10 @@ def test_tasks_travel_with_the_wheel(installed, tmp_path):
 
 
 def test_a_dataset_can_be_built_with_the_core_alone(installed, workshop, tmp_path):
+    shutil.copy(workshop / "chats.jsonl", tmp_path)
     said = use(installed, "in2", "build", workshop / "build.yml", "--tokenizer", workshop / "model", cwd=tmp_path)
-    assert "48 examples" in said
-    for name in ("questions.parquet", "examples.parquet"):
+    assert f"{read_manifest(workshop / 'data/in2').examples} examples" in said
+    for name in ("questions.parquet", "instructions.parquet", "examples.parquet"):
         assert (tmp_path / "data/in2" / name).read_bytes() == (workshop / "data/in2" / name).read_bytes()
 
 
