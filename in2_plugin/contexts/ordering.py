@@ -25,6 +25,7 @@ def orders(
     questions: Sequence[Question],
     numbers: Mapping[Part, Numbers],
     conversations: Sequence[Conversation],
+    n_conversations: int,
     per_context: int,
     go_together: GoTogether,
     dealer: Dealer,
@@ -35,6 +36,7 @@ def orders(
     Args:
         questions: read by number.
         numbers: the numbers of the questions of each part that are to be used.
+        conversations: read by number, like questions; the first `n_conversations` are used.
         per_context: questions of long parts in one context, at most.
         go_together: whether a question may share a context with others.
     """
@@ -45,8 +47,8 @@ def orders(
         shuffled = (questions[i] for i in rng.permutation(chosen).tolist())
         sources[part] = grouped(shuffled, size, go_together)
         labels += [part] * -(-len(chosen) // size)
-    sources[GENERAL] = iter(conversations)
-    labels += [GENERAL] * len(conversations)
+    sources[GENERAL] = (conversations[i] for i in range(n_conversations))
+    labels += [GENERAL] * n_conversations
     for number, item in enumerate(_drawn(labels, sources, rng)):
         if isinstance(item, Conversation):
             yield item

@@ -124,10 +124,6 @@ class StoredQuestions(Sequence[Question]):
         is_short = np.array(self._table["short_context"], bool)
         return np.flatnonzero(is_kind & (is_short == (part is Part.SHORT_CONTEXT)))
 
-    def parts(self) -> dict[str, int]:
-        """Questions of each part."""
-        return {part: sum(len(self.numbers(part, kind)) for kind in Kind if _may_be(part, kind)) for part in Part}
-
     @overload
     def __getitem__(self, number: int) -> Question: ...
     @overload
@@ -140,10 +136,6 @@ class StoredQuestions(Sequence[Question]):
         (row,) = self._table.slice(number, 1).to_pylist()
         lists = {name: tuple(row[name]) for name in ("segment_ids", "gold", "exclusive", "verified")}
         return Question(**{**row, **lists, "kind": Kind(row["kind"])})
-
-
-def _may_be(part: Part, kind: Kind) -> bool:
-    return part is Part.SHORT_CONTEXT or part.value == kind.value
 
 
 class StoredConversations(Sequence[Conversation]):

@@ -37,7 +37,7 @@ def rendering_figures(
 ) -> Iterator[Figure]:
     """Render sampled rows, given with their numbers, and hold them against their plans and texts."""
     faults = {name: Faults() for name in ADVICE if name != CHAT or renderer.template.kind == "chat"}
-    reader = _Reader(renderer, tokenizer)
+    reader = Reader(renderer, tokenizer)
     for number, row in sample:
         for name, what in reader.faults(row):
             faults[name].add(number, what)
@@ -45,7 +45,7 @@ def rendering_figures(
         yield found.figure(name, f"{len(sample):,} examples", ADVICE[name])
 
 
-class _Reader:
+class Reader:
     """Reads rendered examples token by token."""
 
     def __init__(self, renderer: Renderer, tokenizer: ModelTokenizer) -> None:

@@ -18,7 +18,7 @@ from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import TextTokenizer
 from in2_plugin.parallel import ordered_map
 from in2_plugin.stages.distractors import Distraction
-from in2_plugin.stages.questions import used_questions
+from in2_plugin.stages.questions import used_questions, wanted_questions
 from in2_plugin.stages.stage import Progress, generator, workers
 
 CHUNK = 128
@@ -71,15 +71,14 @@ def example_stage(
         return
     share = _share(config, questions, conversations)
     used = used_questions(config, questions, share)
-    general = conversations[: int(config.mixture.counts()["general"] * share)]
+    general = int(config.mixture.counts()["general"] * share)
     if share < 1:
         progress.say(f"the mixture is made {share:.1%} of what it asks for, so that its parts keep their proportions")
     planner = planning.planner
     rng = generator(config, "examples")
-    ordered = orders(
-        questions, used, general, config.questions_per_context, planner.go_together, Dealer(config.positions, rng), rng
-    )
-    total = sum(map(len, used.values())) + len(general)
+    dealer, per_context = Dealer(config.positions, rng), config.questions_per_context
+    ordered = orders(questions, used, conversations, general, per_context, planner.go_together, dealer, rng)
+    total = sum(map(len, used.values())) + general
     with (
         Distraction.of(config, planner, progress.say) as distraction,
         RowWriter(path, EXAMPLES) as rows,
@@ -93,10 +92,10 @@ def example_stage(
 
 
 def _share(config: BuildConfig, questions: StoredQuestions, conversations: StoredConversations) -> float:
-    """How much of the mixture can be had in its proportions: 1 unless a part came out short."""
-    asked = config.mixture.counts()
-    have = {**questions.parts(), "general": len(conversations)}
-    return min([1.0, *(have.get(part, 0) / n for part, n in asked.items() if n)])
+    """How much of the mixture can be had in its proportions: 1 unless a kind of question in a part came out short."""
+    had = [(len(questions.numbers(part, kind)), n) for part, kind, n in wanted_questions(config)]
+    had.append((len(conversations), config.mixture.counts()["general"]))
+    return min([1.0, *(have / n for have, n in had if n)])
 
 
 def _chunks(ordered: Iterable[Order]) -> Iterator[list[Order]]:

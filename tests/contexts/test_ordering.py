@@ -26,7 +26,7 @@ def made(counts, per_context, go_together=lambda group, another: True, seed=0):
     conversations = [Conversation(str(i), (("q", "a"),)) for i in range(general)]
     rng = np.random.default_rng(seed)
     dealer = Dealer(Positions(), rng)
-    return list(orders(questions, numbers, conversations, per_context, go_together, dealer, rng))
+    return list(orders(questions, numbers, conversations, general, per_context, go_together, dealer, rng))
 
 
 @settings(deadline=None)
