@@ -1,4 +1,4 @@
-"""`in2 build`: corpus -> segments -> questions -> examples -> audit, each stage sealed before the next begins.
+"""`in2 build`: corpus -> segments -> questions -> examples -> plans -> audit, each stage sealed before the next begins.
 
 Invariants: the manifest is written last, and only for a dataset that passes its audit; a stage that is sealed is not
 done again when an interrupted build is run again; a folder of another build file is never written into. The same build
@@ -6,7 +6,6 @@ file and seed give the same bytes, whatever the number of workers.
 """
 
 import errno
-import hashlib
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +17,7 @@ from in2_plugin.claiming import Change, claim, make_folder
 from in2_plugin.config import BuildConfig
 from in2_plugin.contexts.card import dataset_card
 from in2_plugin.contexts.dataset import FORMAT, Manifest, prepare_frames, read_manifest, turns_of
+from in2_plugin.contexts.plans import FACTS, PLANS, digest_of
 from in2_plugin.contexts.rendering import Renderer
 from in2_plugin.contexts.tables import StoredConversations, StoredQuestions, read_rows
 from in2_plugin.contexts.template import Template
@@ -31,6 +31,7 @@ from in2_plugin.inspection.audit import Audit, audit
 from in2_plugin.sealing import seal_json, seal_text
 from in2_plugin.stages.examples import Planning, example_stage
 from in2_plugin.stages.instructions import instruction_stage
+from in2_plugin.stages.plans import plan_stage
 from in2_plugin.stages.questions import question_stage
 from in2_plugin.stages.segments import refuse_changed_tokenizer, segment_stage
 from in2_plugin.stages.stage import Progress
@@ -82,6 +83,7 @@ def _build(config: BuildConfig, progress: Progress) -> Manifest:
     most_turns = config.questions_per_context, conversations.most_turns
     prepare_frames(template, *most_turns)
     store = _examples(config, store, tokenizer, template, questions, conversations, progress)
+    plan_stage(config, store, tokenizer, template, progress)
     found = _audited(config, store, Renderer(store, tokenizer, template), tokenizer, progress)
     counts, longest = _count(folder, store)
     manifest = Manifest(
@@ -99,8 +101,7 @@ def _build(config: BuildConfig, progress: Progress) -> Manifest:
         counts=counts,
         build=config.model_dump(mode="json"),
     )
-    with (folder / "examples.parquet").open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = digest_of(folder / "examples.parquet")
     seal_text(folder / "README.md", dataset_card(manifest, digest[:16], found.as_json()))
     seal_json(folder / "manifest.json", asdict(manifest))
     return manifest
@@ -124,7 +125,8 @@ def _examples(
     if not _ids_are_those_of_text(config.output, Renderer(store, tokenizer, template), tokenizer):
         progress.say("joining stored ids does not give the ids of the text; every example is tokenised as a whole")
         store = store.with_joining(Joining.RETOKENIZE)
-        (config.output / "examples.parquet").unlink()
+        for name in ("examples.parquet", f"{PLANS}/{FACTS}"):
+            (config.output / name).unlink(missing_ok=True)
         example_stage(config, _planning(config, store, tokenizer, template), questions, conversations, progress)
     return store
 

@@ -24,6 +24,7 @@ STAGES = (
     "questions.parquet",
     "instructions.parquet",
     "examples.parquet",
+    "plans/facts.json",
 )
 """Each exists only when its stage is finished; a folder without any of them may change its build file."""
 WORK_LOG = "work.sqlite"

@@ -42,6 +42,13 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], worke
     yield from _in_processes(function, chain(second, waiting), workers)
 
 
+def in_chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """The items in lists of `size`; the last may be shorter."""
+    waiting = iter(items)
+    while chunk := list(islice(waiting, size)):
+        yield chunk
+
+
 def _in_processes(function: Callable[[Item], Result], items: Iterator[Item], workers: int) -> Iterator[Result]:
     # spawned and not forked: the parent has threads (tokenizers, Arrow, an event loop), which do not survive a fork
     context = multiprocessing.get_context("spawn")

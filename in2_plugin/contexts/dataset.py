@@ -7,6 +7,7 @@
       rejected.parquet     passages and questions that were turned down, with the reason
       instructions.parquet conversations of the general part
       examples.parquet     one row an example: segment ids in reading order, turns with gold ranges, counts
+      plans/               the same for trainers: flat files, no text, any example in microseconds
       audit.json           what `in2 audit` found; report.html shows it
       README.md            dataset card; makes `datasets.load_dataset` read examples.parquet
       manifest.json        written last: without it the folder is unfinished
@@ -17,9 +18,11 @@ Invariant: a dataset is only ever rendered with a tokenizer and template that ha
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from in2_plugin.contexts.plans import PLANS, Plans
 from in2_plugin.contexts.rendering import Rendered, Renderer
 from in2_plugin.contexts.tables import read_rows
 from in2_plugin.contexts.template import Template, Turn
@@ -27,7 +30,7 @@ from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.errors import DatasetError, TokenizerMismatch
 
-FORMAT = 2
+FORMAT = 3
 """Version of the folder's layout; a reader refuses a newer one."""
 
 
@@ -100,6 +103,7 @@ class IN2Dataset:
         self._refuse_others("tokenizer", tokenizer.fingerprint(), self.manifest.tokenizer_fingerprint, tokenizer)
         self._refuse_others("chat template", template.fingerprint(), self.manifest.template_fingerprint, tokenizer)
         self.store = SegmentStore(self.folder / "segments")
+        self._tokenizer = tokenizer
         self.renderer = Renderer(self.store, tokenizer, template)
         prepare_frames(template, self.manifest.most_turns, self.manifest.most_turns_general)
 
@@ -124,14 +128,16 @@ class IN2Dataset:
         Raises:
             DatasetError: the row does not come out as long as it was planned, so store and examples differ.
         """
-        rendered = self.renderer.render(row["segment_ids"], turns_of(row))
-        answer_tokens = sum(stop - start for start, stop in rendered.answers)
-        if (len(rendered.input_ids), answer_tokens) != (row["n_tokens"], row["n_answer_tokens"]):
-            raise DatasetError(
-                f"{self.folder}: an example planned with {row['n_tokens']} tokens has {len(rendered.input_ids)}; "
-                "its segments were changed after the build; run `in2 build --restart`"
-            )
-        return rendered
+        return render_row(self.renderer, row, self.folder)
+
+    @cached_property
+    def plans(self) -> Plans:
+        """The examples by number.
+
+        Raises:
+            DatasetError: they are missing, unfinished or damaged.
+        """
+        return Plans(self.folder / PLANS, self.store, self._tokenizer)
 
     def text(self, row: Mapping[str, Any]) -> str:
         """The rendered text of one row."""
@@ -140,6 +146,22 @@ class IN2Dataset:
     def messages(self, row: Mapping[str, Any]) -> list[dict[str, str]]:
         """One row as messages for the model's chat template."""
         return self.renderer.messages(row["segment_ids"], turns_of(row))
+
+
+def render_row(renderer: Renderer, row: Mapping[str, Any], folder: Path) -> Rendered:
+    """Token ids and labels of one row of the examples in `folder`.
+
+    Raises:
+        DatasetError: the row does not come out as long as it was planned, so store and examples differ.
+    """
+    rendered = renderer.render(row["segment_ids"], turns_of(row))
+    answer_tokens = sum(stop - start for start, stop in rendered.answers)
+    if (len(rendered.input_ids), answer_tokens) != (row["n_tokens"], row["n_answer_tokens"]):
+        raise DatasetError(
+            f"{folder}: an example planned with {row['n_tokens']} tokens has {len(rendered.input_ids)}; "
+            "its segments were changed after the build; run `in2 build --restart`"
+        )
+    return rendered
 
 
 def turns_of(row: Mapping[str, Any]) -> list[Turn]:

@@ -93,12 +93,13 @@ class Renderer:
 
     def _splice(self, frame: Frame, segment_ids: SegmentIds, behind: str, answers: Sequence[Range]) -> Rendered:
         head = self._head(frame)
-        spliced = [self._store.ids(int(i)) for i in segment_ids[:-1]]
+        spliced = np.asarray(segment_ids[:-1], np.uint32)
         last = self._store.text(int(segment_ids[-1]))
         encoding = self._encode_behind(last, behind)
-        ids = np.concatenate([head, *spliced, np.array(encoding.ids[self._anchor_tokens :])]).astype(np.int64)
+        behind_ids = np.array(encoding.ids[self._anchor_tokens :], np.int64)
+        ids = np.concatenate([head, self._store.gather(spliced), behind_ids], dtype=np.int64, casting="unsafe")
         shift = len(ids) - len(encoding.ids)
-        borders = np.cumsum([len(head), *map(len, spliced), 0])
+        borders = np.cumsum([len(head), *self._store.n_tokens[spliced], 0])
         end = len(ANCHOR) + len(last)
         borders[-1] = shift + _first_token_from(encoding, end)
         found = _token_ranges(encoding, [(end + start, end + stop) for start, stop in answers])

@@ -85,6 +85,10 @@ class Template:
             self._frames[key] = self._make_frame(n_turns, has_context)
         return self._frames[key]
 
+    def heads(self) -> list[str]:
+        """How a conversation may begin, of the numbers of turns that were asked for so far."""
+        return sorted({frame.head for frame in self._frames.values()})
+
     def text(self, context: str | None, turns: Sequence[Turn]) -> str:
         """The rendered conversation."""
         frame = self.frame(len(turns), context is not None)

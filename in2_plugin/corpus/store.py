@@ -5,11 +5,11 @@
       segments.arrow       document, start, stop (characters in the document), text, n_tokens, standing
       documents.arrow      source, key, first segment, number of segments
       ids.bin              token ids of every segment with its separator, one after the other
-      offsets.bin          int64, n_segments + 1: where each segment's ids begin in ids.bin
+      offsets.bin          int64, n_segments + 1: where each segment's ids begin in ids.bin, in bytes
       store.json           written last: counts, tokenizer fingerprint, joining
 
-Invariant: segment i's ids are ids[offsets[i]:offsets[i+1]], and `n_tokens` is their number. Opening costs a few
-memory maps, whatever the size; a pickled store is its path.
+Invariant: segment i's ids are bytes [offsets[i], offsets[i+1]) of ids.bin, and `n_tokens` is their number. Opening
+costs a few memory maps, whatever the size; a pickled store is its path.
 """
 
 import json
@@ -113,13 +113,15 @@ class SegmentStore:
         return _open_table(self.folder / "segments.arrow")
 
     @cached_property
-    def _ids(self) -> npt.NDArray[Any]:
-        # a plain view of the map: slicing np.memmap itself is four times slower
-        return np.asarray(np.memmap(self.folder / "ids.bin", dtype=self.id_type, mode="r"))
-
-    @cached_property
-    def _offsets(self) -> npt.NDArray[np.int64]:
-        return np.asarray(np.memmap(self.folder / "offsets.bin", dtype=np.int64, mode="r"))
+    def _ids(self) -> pa.LargeBinaryArray:
+        # Arrow copies the ids of many segments in one call, three times faster than slices of a numpy array
+        ids, offsets = (pa.memory_map(str(self.folder / name)).read_buffer() for name in ("ids.bin", "offsets.bin"))
+        if offsets.size != 8 * (len(self) + 1) or np.frombuffer(offsets, np.int64)[-1] != ids.size:
+            raise DatasetError(
+                f"{self.folder}: ids.bin and offsets.bin do not belong together; run `in2 build --restart` to make "
+                "them again"
+            )
+        return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(self), [None, offsets, ids])
 
     @cached_property
     def n_tokens(self) -> npt.NDArray[np.uint32]:
@@ -181,7 +183,13 @@ class SegmentStore:
 
     def ids(self, segment_id: int) -> npt.NDArray[Any]:
         """Token ids of one segment, its separator included."""
-        return self._ids[self._offsets[segment_id] : self._offsets[segment_id + 1]]
+        return np.frombuffer(self._ids[segment_id].as_buffer(), self.id_type)
+
+    def gather(self, segment_ids: npt.NDArray[np.uint32]) -> npt.NDArray[Any]:
+        """Token ids of several segments, one after the other."""
+        if not len(segment_ids):
+            return np.zeros(0, self.id_type)
+        return np.frombuffer(self._ids.take(pa.array(segment_ids)).buffers()[2], self.id_type)
 
     def text(self, segment_id: int) -> str:
         """Text of one segment, without separator."""
@@ -278,7 +286,7 @@ class _StoreWriter:
         columns = [document, cut.spans[:, 0], cut.spans[:, 1], cut.texts, cut.n_tokens, cut.standings]
         self._segments.write_batch(_batch(columns, SEGMENT_SCHEMA))
         ends = np.cumsum(cut.n_tokens)
-        self._files["offsets.bin"].write((self.tokens + ends).tobytes())
+        self._files["offsets.bin"].write(((self.tokens + ends) * cut.ids.itemsize).tobytes())
         self._files["ids.bin"].write(cut.ids.tobytes())
         self._keep_sample(cut, ends)
         self._standings += np.bincount(cut.standings, minlength=len(Standing))

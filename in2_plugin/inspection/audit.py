@@ -14,6 +14,7 @@ import numpy as np
 
 from in2_plugin.config import BuildConfig
 from in2_plugin.contexts.dataset import read_manifest
+from in2_plugin.contexts.plans import PLANS, Plans
 from in2_plugin.contexts.rendering import Renderer
 from in2_plugin.contexts.template import Template
 from in2_plugin.corpus.store import SegmentStore
@@ -31,11 +32,19 @@ from in2_plugin.inspection.audit_texts import text_figures
 from in2_plugin.inspection.doctor import DAMAGE
 from in2_plugin.inspection.finding import Report
 from in2_plugin.inspection.folder import require_ours
+from in2_plugin.inspection.plan_checks import plan_figures
 from in2_plugin.inspection.store_checks import segment_files
 from in2_plugin.sealing import seal_json, seal_text
 
 __all__ = ["Audit", "Figure", "audit", "audit_folder"]
-NEEDED = ("build.json", "segments/store.json", "segments/exclusions.parquet", "questions.parquet", "examples.parquet")
+NEEDED = (
+    "build.json",
+    "segments/store.json",
+    "segments/exclusions.parquet",
+    "questions.parquet",
+    "examples.parquet",
+    "plans/facts.json",
+)
 OTHER_TOKENIZER = (
     "give the tokenizer that it was built for with `--tokenizer`, or build for this one into another folder"
 )
@@ -114,6 +123,7 @@ def _figures(
     yield from count_figures(found, config)
     if all(figure.passed for figure in same):  # with another tokenizer every example would look wrong
         yield from rendering_figures(found.sample, renderer, tokenizer)
+        yield from plan_figures(found.sample, renderer, Plans(folder / PLANS, store, tokenizer))
     yield from leak_figures(found.sample, folder / "questions.parquet", store, config)
     yield from text_figures(store, found.used, config)
     usable = store.n_tokens[store.usable]

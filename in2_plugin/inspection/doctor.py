@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from in2_plugin.contexts.plans import AGAIN
 from in2_plugin.errors import In2Error
 from in2_plugin.inspection import (
     example_checks,
     file_checks,
     log_checks,
+    plan_checks,
     question_checks,
     rendering_check,
     store_checks,
@@ -47,6 +49,7 @@ class Check:
 
 
 STORE, TABLE, SCREENING = "segments/store.json", "segments/segments.arrow", "segments/exclusions.parquet"
+OFFSETS, PLAN_FACTS = "segments/offsets.bin", "plans/facts.json"
 SEGMENTS = (STORE, TABLE)
 QUESTIONS, EXAMPLES = "questions.parquet", "examples.parquet"
 MANIFEST, CARD, LOG = "manifest.json", "README.md", "work.sqlite"
@@ -57,16 +60,18 @@ CHECKS = (
     # Arrow trusts the offsets in a mapped file: without this check, a damaged one ends the process
     Check("segment files", (STORE,), store_checks.segment_files, store_checks.ADVICE, guards=TABLE),
     Check("segments", SEGMENTS, store_checks.segments, store_checks.ADVICE),
-    Check("token ids", SEGMENTS, store_checks.token_ids, store_checks.ADVICE),
+    # for the same reason
+    Check("token ids", SEGMENTS, store_checks.token_ids, store_checks.ADVICE, guards=OFFSETS),
     Check("documents", SEGMENTS, store_checks.documents, store_checks.ADVICE),
     Check("screening", (*SEGMENTS, SCREENING), store_checks.screening, store_checks.SCREEN_AGAIN),
     Check("questions", (*SEGMENTS, QUESTIONS), question_checks.questions, question_checks.ADVICE),
     Check("instructions", ("instructions.parquet",), question_checks.instructions, question_checks.ADVICE),
     Check("rejections", ("rejected.parquet", QUESTIONS), question_checks.rejections, question_checks.ADVICE),
     Check("examples", ("build.json", *SEGMENTS, QUESTIONS, EXAMPLES), example_checks.examples, example_checks.ADVICE),
+    Check("plans", (OFFSETS, *SEGMENTS, EXAMPLES, PLAN_FACTS), plan_checks.plans, AGAIN),
     Check("manifest", (MANIFEST, "build.json", STORE, EXAMPLES), file_checks.manifest, file_checks.MANIFEST_AGAIN),
     Check("dataset card", (CARD, EXAMPLES), file_checks.card, file_checks.MANIFEST_AGAIN),
-    Check("rendering", (MANIFEST, *SEGMENTS, EXAMPLES), rendering_check.rendering, example_checks.ADVICE),
+    Check("rendering", (MANIFEST, OFFSETS, *SEGMENTS, EXAMPLES), rendering_check.rendering, example_checks.ADVICE),
     Check("work log", (LOG,), log_checks.work_log, log_checks.ADVICE),
     Check("answers of questions", (LOG, QUESTIONS), log_checks.answers_of_questions, log_checks.ADVICE),
 )

@@ -1,6 +1,5 @@
 """Checks of the files that say what the folder is: build file, manifest, card, order of the stages."""
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -10,6 +9,7 @@ from typing import Any
 
 from in2_plugin.config import BuildConfig
 from in2_plugin.contexts.dataset import Manifest, read_manifest
+from in2_plugin.contexts.plans import digest_of
 from in2_plugin.contexts.tables import read_rows
 from in2_plugin.corpus.screening import screening_facts
 from in2_plugin.inspection.finding import Report
@@ -69,8 +69,7 @@ def _disagreements(found: Manifest, counts: Counter[str], expected: dict[str, An
 
 def card(folder: Path, report: Report) -> str:
     """The digest in the card's header is that of the data; `datasets` tells local folders apart by it alone."""
-    with (folder / "examples.parquet").open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    digest = digest_of(folder / "examples.parquet")[:16]
     named = re.search(r"config_name: build-(\w+)", (folder / "README.md").read_text(encoding="utf-8"))
     if not named or named[1] != digest:
         advice = "remove manifest.json and run `in2 build` again, or `datasets` may serve old rows from its cache"

@@ -11,6 +11,7 @@ STAGES = {
     "questions": "questions.parquet",
     "instructions": "instructions.parquet",
     "examples": "examples.parquet",
+    "plans": "plans/facts.json",
     "manifest": "manifest.json",
 }
 """Stages in the order in which they are finished, and the file that says so."""

@@ -6,12 +6,14 @@ Cost: loading the tokenizer, and about 2 ms per 1K tokens of the sample.
 from pathlib import Path
 
 from in2_plugin.contexts.dataset import IN2Dataset, read_manifest
+from in2_plugin.contexts.plans import AGAIN
 from in2_plugin.contexts.tables import read_rows
 from in2_plugin.corpus.tokenizer import load_tokenizer
 from in2_plugin.errors import TokenizerError
 from in2_plugin.inspection.audit_rendering import Reader
 from in2_plugin.inspection.example_checks import ADVICE
 from in2_plugin.inspection.finding import LeftOut, Report
+from in2_plugin.inspection.plan_checks import same_for_trainers
 
 SAMPLE = 32
 """Examples that are looked at."""
@@ -22,7 +24,8 @@ def rendering(folder: Path, report: Report) -> str:
     manifest = read_manifest(folder)
     try:
         tokenizer = load_tokenizer(manifest.tokenizer)
-        reader = Reader(IN2Dataset(folder, tokenizer).renderer, tokenizer)
+        dataset = IN2Dataset(folder, tokenizer)
+        reader = Reader(dataset.renderer, tokenizer)
     except TokenizerError as failure:
         raise LeftOut(f"its tokenizer cannot be had here ({failure})") from None
     every = max(1, manifest.examples // SAMPLE)
@@ -32,4 +35,6 @@ def rendering(folder: Path, report: Report) -> str:
             looked += 1
             faults = (f"is one of the {name}{': ' if what else ''}{what}" for name, what in reader.faults(row))
             report.wrong_at(f"examples.parquet, row {i}", faults, ADVICE)
+            if not same_for_trainers(i, row, dataset.renderer, dataset.plans):
+                report.wrong(f"plans, example {i}", "gives trainers other ids or labels than its example has", AGAIN)
     return f"{looked} examples, token by token"

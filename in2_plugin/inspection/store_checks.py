@@ -85,14 +85,15 @@ def token_ids(folder: Path, report: Report) -> str:
     size = (folder / "segments/ids.bin").stat().st_size
     n_tokens = np.asarray(store.n_tokens)
     covers = len(offsets) == len(n_tokens) + 1 and offsets.nbytes == path.stat().st_size
-    if not covers or offsets[0] != 0 or offsets[-1] * store.id_type.itemsize != size:
+    if not covers or offsets[0] != 0 or offsets[-1] != size:
         report.wrong("segments/offsets.bin", "does not cover ids.bin segment by segment", ADVICE)
         return "sizes"
-    for row in np.flatnonzero(np.diff(offsets) != n_tokens):
+    for row in np.flatnonzero(np.diff(offsets) != n_tokens * np.int64(store.id_type.itemsize)):
         report.wrong(f"segments/offsets.bin, segment {row}", "its ids are not as many as the table says", ADVICE)
-    if store.facts.tokens != offsets[-1]:
-        report.wrong("segments/store.json", f"says {store.facts.tokens:,} tokens for {offsets[-1]:,}", ADVICE)
-    return f"{offsets[-1]:,} token ids"
+    tokens = size // store.id_type.itemsize
+    if store.facts.tokens != tokens:
+        report.wrong("segments/store.json", f"says {store.facts.tokens:,} tokens for {tokens:,}", ADVICE)
+    return f"{tokens:,} token ids"
 
 
 def documents(folder: Path, report: Report) -> str:

@@ -3,7 +3,6 @@
 Invariant: the same bytes for any number of workers. Cost: about 2 ms an example of 16K tokens and core.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import cached_property
 
@@ -16,7 +15,7 @@ from in2_plugin.contexts.tables import EXAMPLES, RowWriter, StoredConversations,
 from in2_plugin.contexts.template import Template
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import TextTokenizer
-from in2_plugin.parallel import ordered_map
+from in2_plugin.parallel import in_chunks, ordered_map
 from in2_plugin.stages.distractors import Distraction
 from in2_plugin.stages.questions import used_questions, wanted_questions
 from in2_plugin.stages.stage import Progress, generator, workers
@@ -84,7 +83,7 @@ def example_stage(
         RowWriter(path, EXAMPLES) as rows,
         progress.stage("placing questions in contexts", total, distraction.detail) as step,
     ):
-        for planned in ordered_map(planning, _chunks(ordered), workers(config)):
+        for planned in ordered_map(planning, in_chunks(ordered, CHUNK), workers(config)):
             for example in distraction.removed(planned):
                 rows.add(asdict(example))
                 step(len(example.turns) if example.segment_ids.size else 1)
@@ -96,14 +95,3 @@ def _share(config: BuildConfig, questions: StoredQuestions, conversations: Store
     had = [(len(questions.numbers(part, kind)), n) for part, kind, n in wanted_questions(config)]
     had.append((len(conversations), config.mixture.counts()["general"]))
     return min([1.0, *(have / n for have, n in had if n)])
-
-
-def _chunks(ordered: Iterable[Order]) -> Iterator[list[Order]]:
-    chunk: list[Order] = []
-    for order in ordered:
-        chunk.append(order)
-        if len(chunk) == CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
