@@ -193,6 +193,15 @@ class Plans:
         part: npt.NDArray[np.uint8] = self._examples["part"][:-1]
         return part
 
+    @property
+    def n_answer_tokens(self) -> npt.NDArray[np.int64]:
+        """(n,) supervised tokens of each example."""
+        answers = self._columns[2]
+        ends = np.concatenate([[0], np.cumsum(answers["stop"].astype(np.int64) - answers["start"])])
+        borders = self._examples["answers"].astype(np.int64)
+        supervised: npt.NDArray[np.int64] = ends[borders[1:]] - ends[borders[:-1]]
+        return supervised
+
     def answers(self, number: int) -> Answers:
         """(n_turns,) records of ANSWER."""
         begin, end = self._examples[number], self._examples[number + 1]

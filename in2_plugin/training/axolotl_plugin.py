@@ -1,12 +1,13 @@
 """The Axolotl plugin: makes `type: in2` resolve, checks the whole file before anything is loaded.
 
-Everything happens in `register`, which Axolotl calls first, with the file as it was read, in every process that it
-starts. Invariant: `register` may run any number of times in one process. Cost: reads one manifest a dataset.
+The file is checked in `register`, which Axolotl calls first, with the file as it was read, in every process that it
+starts; datasets and trainer come later, with what Axolotl made of it. Invariant: `register` may run any number of
+times in one process. Cost: reads one manifest a dataset.
 """
 
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,10 @@ from axolotl.utils.logging import get_logger
 from in2_plugin.contexts.dataset import read_manifest
 from in2_plugin.errors import ConfigError, In2Error
 from in2_plugin.training import axolotl_format
+from in2_plugin.training.axolotl_args import in2_entries, options_of
 from in2_plugin.training.axolotl_keys import refuse_unknown_keys
 
 LOG = get_logger(f"axolotl.{__name__}")
-TYPES = ("in2", "in2_plugin.axolotl")
-SECTIONS = ("datasets", "test_datasets")
 
 
 class IN2Plugin(BasePlugin):
@@ -37,7 +37,7 @@ class IN2Plugin(BasePlugin):
         try:
             _check_plugins(cfg.get("plugins") or [])
             _check_keys(cfg)
-            for dataset in _in2_datasets(cfg):
+            for dataset in in2_entries(cfg):
                 _check_dataset(dataset, cfg.get("sequence_len"))
         except In2Error as error:
             axolotl_format.refuse(error)
@@ -45,6 +45,25 @@ class IN2Plugin(BasePlugin):
             LOG.warning(
                 "`seed:` is not set, so the order of examples differs from run to run; set for example seed: 42"
             )
+
+    def load_datasets(self, cfg: Any, preprocess: bool = False) -> Any:
+        """Lazy datasets, or None to have Axolotl prepare them. Ends the program with one sentence if it cannot."""
+        from in2_plugin.training.axolotl_data import load_lazily
+
+        try:
+            return load_lazily(cfg, options_of(cfg), preprocess=preprocess)
+        except In2Error as error:
+            axolotl_format.refuse(error)
+
+    def get_trainer_cls(self, cfg: Any) -> Any:
+        """Axolotl's trainer with ours behind it."""
+        from in2_plugin.training.axolotl_trainer import trainer_class
+
+        return trainer_class(cfg, options_of(cfg))
+
+    def get_training_args(self, cfg: Any) -> dict[str, Any]:
+        """Every answer token weighs the same on all ranks."""
+        return {"average_tokens_across_devices": True}
 
 
 def _check_plugins(listed: list[str]) -> None:
@@ -63,13 +82,6 @@ def _check_keys(cfg: Mapping[str, Any]) -> None:
     section = written.get("in2")
     accepted = section.get("accept_keys") if isinstance(section, Mapping) else None
     refuse_unknown_keys(written, merge_input_args()[1], tuple(accepted or ()))
-
-
-def _in2_datasets(cfg: Mapping[str, Any]) -> Iterator[Any]:
-    for section in SECTIONS:
-        for dataset in cfg.get(section) or []:
-            if dataset.get("type") in TYPES:
-                yield dataset
 
 
 def _check_dataset(dataset: Any, sequence_len: int | None) -> None:

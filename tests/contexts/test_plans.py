@@ -19,8 +19,8 @@ from in2_plugin.errors import DatasetError
 
 def build_four_parts(folder, tokenizer):
     """All parts of the mixture, two questions a context, conversations of two turns."""
-    said = [{"messages": [{"role": role, "content": f"{role} {i} {j}"} for j in range(2) for role in ("user", "assistant")]}
-            for i in range(12)]  # fmt: skip
+    turns = [(role, f"{role} {j}") for j in range(2) for role in ("user", "assistant")]
+    said = [{"messages": [{"role": role, "content": f"{text} of {i}"} for role, text in turns]} for i in range(12)]
     (folder / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
     mixture = {"fine_grained": 24, "integration": 8, "short_context": 8, "general": 8}
     config = small_config(folder / "in2", tokenizer, mixture=mixture, questions_per_context=2,

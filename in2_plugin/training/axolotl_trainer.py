@@ -1,0 +1,100 @@
+"""Axolotl's trainer with ours behind it, and the choice of how logits are computed.
+
+Invariant: what was chosen, and why, is said in the log once.
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from axolotl.core.trainers.base import AxolotlTrainer
+from axolotl.utils.logging import get_logger
+from transformers import Trainer
+
+from in2_plugin.errors import ConfigError
+from in2_plugin.training.axolotl_args import IN2Options
+from in2_plugin.training.trainer import IN2Trainer, TrainingOptions, why_all_logits
+
+LOG = get_logger(f"axolotl.{__name__}")
+OWN_TRAINERS = ("rl", "reward_model", "process_reward_model", "trainer_cls")
+"""Settings with which Axolotl takes another trainer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Whether logits are computed at answers alone by us, and the sentence that says so."""
+
+    at_answers: bool
+    sentence: str
+
+
+def choose_logits(options: IN2Options, cfg: Mapping[str, Any], model: Any) -> Choice:
+    """The way to compute logits for a model under a configuration.
+
+    Raises:
+        ConfigError: `answer_logits_only: true` cannot be had.
+    """
+    asked = options.answer_logits_only
+    if asked is False:
+        return Choice(False, "logits are computed for every token, as `answer_logits_only: false` asks")
+    reason = why_all_logits_under(cfg) or why_all_logits(model)
+    if reason and asked is True:
+        raise ConfigError(f"`answer_logits_only: true` cannot be had: {reason}; set it to `auto` or `false`")
+    if reason:
+        return Choice(False, f"logits are computed for every token: {reason}")
+    for name, what in (("cut_cross_entropy", "Cut Cross Entropy"), ("liger_fused_linear_cross_entropy", "Liger")):
+        if cfg.get(name) and asked == "auto":
+            return Choice(False, f"logits are left to {what} (`{name}: true`), which never holds all of them")
+    return Choice(True, "logits are computed at answer tokens alone (`logits_to_keep`)")
+
+
+def why_all_logits_under(cfg: Mapping[str, Any]) -> str | None:
+    """Why a configuration needs logits for every token; None when it does not."""
+    if (cfg.get("context_parallel_size") or 1) > 1:
+        return "under context parallelism a rank knows only its part of the positions"
+    if cfg.get("label_smoothing_factor"):
+        return "label smoothing takes logits and labels of the whole row"
+    return None
+
+
+def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
+    """The trainer for a configuration; None where Axolotl has to take another one."""
+    for name in OWN_TRAINERS:
+        if cfg.get(name):
+            LOG.warning(f"in2: `{name}:` brings a trainer of its own, so `in2:` has no say in loss, logits and order")
+            return None
+
+    class AxolotlIN2Trainer(AxolotlTrainer, IN2Trainer):
+        """Axolotl's methods, then ours, then those of transformers."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            choice = choose_logits(options, cfg, self.model)
+            self.in2_say(choice.sentence)
+            self.in2_options = TrainingOptions(
+                logits_at_answers=choice.at_answers,
+                loss_normalization=options.loss_normalization,
+                length_balanced=options.length_balanced and not cfg.get("curriculum_sampling"),
+            )
+            if (cfg.get("context_parallel_size") or 1) > 1:
+                self.in2_options = replace(self.in2_options, shift_labels=True)
+                self.in2_say("under context parallelism each rank averages its own answer tokens, as in stock Axolotl")
+            elif _divides_by_items(self.model):
+                # Axolotl takes every model for one that cannot divide by the items of a whole step
+                self.model_accepts_loss_kwargs = True
+            else:
+                self.in2_say("this model averages each micro-batch by itself: its forward takes no further arguments")
+
+        def in2_say(self, sentence: str) -> None:
+            LOG.info(f"in2: {sentence}")
+
+    return AxolotlIN2Trainer
+
+
+def _divides_by_items(model: Any) -> bool:
+    """Whether a model's loss can be divided by the items of a whole step, as transformers sees it."""
+    base = model.get_base_model() if getattr(model, "peft_config", None) else model
+    if hasattr(base, "accepts_loss_kwargs"):
+        return bool(base.accepts_loss_kwargs)
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(base.forward).parameters.values())

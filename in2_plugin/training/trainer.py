@@ -1,0 +1,251 @@
+"""What a Trainer of transformers does better with IN2 examples; Axolotl's and TRL's are put before it.
+
+Length-balanced order, logits at answers alone, one weight for every answer token (or every example), and the loss by
+depth and part in the log. Invariant: the loss is the mean that `loss_normalization` names over a whole optimizer step,
+whatever the micro-batch, the accumulation and the number of ranks.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from transformers import Trainer
+
+from in2_plugin.errors import ConfigError
+from in2_plugin.training.answer_logits import (
+    keep_supervised,
+    per_example_loss,
+    shifted,
+    supervised_examples,
+    token_losses,
+    with_shift_labels,
+)
+from in2_plugin.training.lazy import ANSWERS, EXAMPLE, LazyExamples
+from in2_plugin.training.order import BalancedSampler, Work, efficiency
+from in2_plugin.training.statistics import AnswerStatistics
+
+Inputs = dict[str, Any]
+TOLERANCE = 1e-3
+"""Relative difference between a model's own loss and that of its answer tokens, at which its loss is another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """What can be chosen; the defaults are right for IN2 data."""
+
+    logits_at_answers: bool = True
+    loss_normalization: Literal["token", "example"] = "token"
+    length_balanced: bool = True
+    shift_labels: bool = False
+    """Give labels aligned with logits as well: where a row is split over ranks, the first token of a part is predicted
+    on the rank before."""
+
+
+class AnswerCollator:
+    """Takes the keys of an item that no model knows past a collator that would not."""
+
+    def __init__(self, collate: Any) -> None:
+        self.collate = collate
+
+    def __call__(self, features: Sequence[Any], **options: Any) -> Any:
+        """A batch as the wrapped collator makes it, with the codes of all its answer tokens under ANSWERS."""
+        items = [item for feature in features for item in (feature if isinstance(feature, list) else [feature])]
+        codes = [item.pop(ANSWERS) for item in items if ANSWERS in item]
+        for item in items:
+            item.pop(EXAMPLE, None)
+        batch = self.collate(features, **options)
+        if codes and len(codes) == len(items):
+            batch[ANSWERS] = torch.from_numpy(np.concatenate(codes))
+        return batch
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "collate":  # while it is unpickled
+            raise AttributeError(name)
+        return getattr(self.collate, name)
+
+
+class IN2Trainer(Trainer):
+    """Trainer, and the last but one in line of the trainers that are built on it.
+
+    `class Trainer2(SFTTrainer, IN2Trainer)` has SFTTrainer's methods first, then these, then those of transformers.
+    """
+
+    in2_options = TrainingOptions()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in2_tallies = {True: AnswerStatistics(), False: AnswerStatistics()}
+        self._in2_logged, self._in2_checked = 0, False
+        self.data_collator: Any = AnswerCollator(self.data_collator)
+
+    def in2_say(self, sentence: str) -> None:
+        """Tell the user something, once for all ranks."""
+        self.accelerator.print(f"in2: {sentence}")
+
+    # order
+
+    def in2_lengths(self, dataset: Any) -> npt.NDArray[Any] | None:
+        """(n,) tokens of each example where they are known without reading them."""
+        return dataset.lengths if isinstance(dataset, LazyExamples) else None
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        lengths = self.in2_lengths(dataset)
+        if lengths is None or not self.in2_options.length_balanced or self.args.train_sampling_strategy != "random":
+            return super()._get_train_sampler(train_dataset)
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        sampler = BalancedSampler(lengths, ranks=self._in2_ranks, micro_batch=self.args.train_batch_size, seed=seed)
+        self._say_efficiency(sampler, lengths)
+        return sampler
+
+    @property
+    def _in2_ranks(self) -> int:
+        """Ranks that get different data."""
+        config = getattr(self.accelerator, "parallelism_config", None)
+        return int(self.accelerator.num_processes) // int(config.non_data_parallel_size if config else 1)
+
+    def _say_efficiency(self, sampler: BalancedSampler, lengths: npt.NDArray[Any]) -> None:
+        ranks, micro_batch = self._in2_ranks, self.args.train_batch_size
+        if ranks * micro_batch == 1:
+            return
+        work = _work_of(self.model)
+        found = [
+            efficiency(lengths, order, ranks=ranks, micro_batch=micro_batch, work=work)
+            for order in (sampler.order(), np.random.default_rng(0).permutation(len(lengths)))
+        ]
+        self.in2_say(
+            f"length-balanced order for {ranks} ranks and micro-batches of {micro_batch}: {found[0]:.0%} of the time "
+            f"is expected to be spent on examples, {found[1]:.0%} in random order"
+        )
+
+    # loss
+
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()
+        self._signature_columns: list[str] = [*self._signature_columns, EXAMPLE, ANSWERS]
+
+    def _get_num_items_in_batch(self, batch_samples: list[Inputs], device: torch.device) -> Any:
+        if self.in2_options.loss_normalization == "token" or not batch_samples or "labels" not in batch_samples[0]:
+            return super()._get_num_items_in_batch(batch_samples, device)
+        # Trainer counts labels; a loss per example is divided by the examples of the step
+        count = torch.tensor(sum(supervised_examples(batch).unique().numel() for batch in batch_samples)).to(device)
+        if self.args.world_size > 1 and self.args.average_tokens_across_devices:
+            count = self.accelerator.gather(count).sum()
+            if config := getattr(self.accelerator, "parallelism_config", None):
+                count = count // config.non_data_parallel_size
+        return count
+
+    def compute_loss(
+        self, model: Any, inputs: Inputs, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Trainer's loss, with logits at answers alone, and their statistics."""
+        codes = inputs.pop(ANSWERS, None)
+        kept = inputs
+        if self.in2_options.logits_at_answers:
+            kept = keep_supervised(inputs)
+        elif self.in2_options.shift_labels:
+            return super().compute_loss(model, with_shift_labels(inputs), return_outputs, num_items_in_batch)
+        if self.in2_options.loss_normalization == "example":
+            loss, outputs, losses = self._loss_by_example(model, inputs, kept, num_items_in_batch)
+        else:
+            loss, outputs = super().compute_loss(model, kept, True, num_items_in_batch)
+            losses = self._losses(loss, outputs, kept, codes, num_items_in_batch)
+        if codes is not None and losses is not None and len(codes) == len(losses):
+            self._in2_tallies[model.training].add(losses.detach(), codes)
+        return (loss, outputs) if return_outputs else loss
+
+    def _losses(self, loss: Tensor, outputs: Any, kept: Inputs, codes: Tensor | None, n_items: Any) -> Tensor | None:
+        """(n_supervised,) loss of each answer token, as far as it can be told."""
+        if "logits_to_keep" in kept:
+            with torch.no_grad():
+                losses = token_losses(outputs["logits"], kept["shift_labels"])
+            self._check_own_loss(loss, losses, outputs, n_items)
+            return losses
+        if codes is None or n_items is None or (codes != codes[0]).any():
+            return None
+        # where logits are not shown: tokens of one kind and depth share the loss of their micro-batch
+        return (loss.detach() / self._in2_loss_scale * n_items / len(codes)).expand(len(codes))
+
+    def _loss_by_example(self, model: Any, inputs: Inputs, kept: Inputs, n_examples: Any) -> tuple[Tensor, Any, Tensor]:
+        targets = kept.get("shift_labels", shifted(inputs["labels"]))
+        outputs = model(**{name: value for name, value in kept.items() if name not in ("labels", "shift_labels")})
+        if outputs.get("aux_loss") is not None:
+            raise ConfigError(
+                "`loss_normalization: example` cannot be had for a mixture of experts that adds its router's loss; set "
+                "`loss_normalization: token`"
+            )
+        losses = token_losses(outputs["logits"], targets)
+        examples = supervised_examples(inputs)
+        if n_examples is None:
+            n_examples = max(1, examples.unique().numel())
+        loss = per_example_loss(losses, examples, n_examples)
+        loss = loss + 0.0 * outputs["logits"].sum()  # connected to every parameter, even without a label
+        return loss * self._in2_loss_scale, outputs, losses
+
+    @property
+    def _in2_loss_scale(self) -> int:
+        """What undoes the averaging of gradients over ranks, as Trainer.compute_loss does it."""
+        if not self.args.average_tokens_across_devices:
+            return 1
+        config = getattr(self.accelerator, "parallelism_config", None)
+        return int(self.accelerator.num_processes) // int(config.tp_size if config else 1)
+
+    def _check_own_loss(self, loss: Tensor, losses: Tensor, outputs: Mapping[str, Any], n_items: Any) -> None:
+        """Once: the loss that the model gives is that of its answer tokens."""
+        if self._in2_checked or n_items is None or not len(losses) or outputs.get("aux_loss") is not None:
+            return
+        self._in2_checked = True
+        own, expected = float(loss), float(losses.sum()) / float(n_items) * self._in2_loss_scale
+        if abs(own - expected) > TOLERANCE * max(abs(expected), 1e-6):
+            raise ConfigError(
+                f"this model's loss ({own:.5f}) is not the cross-entropy of its answer tokens ({expected:.5f}), so its "
+                "logits cannot be left out elsewhere; set `answer_logits_only: false`"
+            )
+
+    # log
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Trainer's log, with the answer-token statistics of all ranks since the last one."""
+        for training, key in ((True, "loss"), (False, "eval_loss")):
+            if key in logs:
+                steps = self.state.global_step - self._in2_logged if training else 1
+                figures = self._in2_tallies[training].take(self._in2_reduced, max(1, steps))
+                logs.update({name if training else f"eval_{name}": value for name, value in figures.items()})
+                self._in2_logged = self.state.global_step if training else self._in2_logged
+        super().log(logs, *args, **kwargs)
+
+    def _in2_reduced(self, sums: Tensor) -> Tensor:
+        if self.accelerator.num_processes == 1:
+            return sums.cpu()
+        return cast(Tensor, self.accelerator.reduce(sums.to(self.args.device), "sum").cpu())
+
+
+def why_all_logits(model: Any) -> str | None:
+    """Why a model needs logits for every token; None when it does not.
+
+    Its forward must take `logits_to_keep`, its loss must be the shifted cross-entropy of a causal model, and nothing
+    may stand before its tokens that is not in `input_ids`.
+    """
+    from transformers.loss.loss_utils import LOSS_MAPPING, ForCausalLMLoss
+
+    adapters = getattr(model, "peft_config", None) or {}
+    if any(getattr(config, "is_prompt_learning", False) for config in adapters.values()):
+        return "prompt tuning puts tokens before the prompt that labels do not count"
+    base = model.get_base_model() if adapters else model
+    if "logits_to_keep" not in inspect.signature(base.forward).parameters:
+        return f"the forward of {type(base).__name__} has no `logits_to_keep`"
+    if LOSS_MAPPING.get(getattr(base, "loss_type", None)) is not ForCausalLMLoss:
+        return f"the loss of {type(base).__name__} is not the shifted cross-entropy of a causal model"
+    return None
+
+
+def _work_of(model: Any) -> Work:
+    config = model.config.get_text_config()
+    # sharded parameters (ZeRO-3) show a size of 0 and keep their own under ds_numel
+    n = sum(getattr(parameter, "ds_numel", parameter.numel()) for parameter in model.parameters())
+    return Work(n, config.num_hidden_layers, config.hidden_size)
