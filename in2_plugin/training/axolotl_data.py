@@ -10,6 +10,7 @@ from typing import Any
 from axolotl.common.datasets import TrainDatasetMeta
 from axolotl.loaders import load_tokenizer
 from axolotl.utils.logging import get_logger
+from axolotl.utils.schemas.datasets import SFTDataset
 from axolotl.utils.trainer import calculate_total_num_steps
 
 from in2_plugin.corpus.tokenizer import ModelTokenizer
@@ -61,7 +62,8 @@ def why_prepared(cfg: Mapping[str, Any]) -> str | None:
     for entry in entries:
         if entry.get("type") not in TYPES:
             return f"{entry.get('path')} is not of `type: in2`"
-        if more := sorted(key for key, value in entry.items() if value is not None and key not in LAZY_KEYS):
+        plain = SFTDataset(path=entry["path"], type=entry["type"]).model_dump()
+        if more := sorted(name for name, value in entry.items() if value != plain.get(name) and name not in LAZY_KEYS):
             return f"the dataset {entry.get('path')} has `{more[0]}:`"
     return next((f"`{name}:` is set" for name in OWN_WAYS if cfg.get(name)), None)
 

@@ -86,6 +86,10 @@ def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
             else:
                 self.in2_say("this model averages each micro-batch by itself: its forward takes no further arguments")
 
+        def _set_signature_columns_if_needed(self) -> None:
+            if not self._signature_columns:  # Axolotl's takes a column away each time
+                super()._set_signature_columns_if_needed()
+
         def in2_say(self, sentence: str) -> None:
             LOG.info(f"in2: {sentence}")
 

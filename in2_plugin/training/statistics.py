@@ -45,12 +45,12 @@ class AnswerStatistics:
             self._sums = torch.zeros(2, CODES, device=losses.device)
         self._sums.index_add_(1, token_codes, torch.stack([losses.float(), torch.ones_like(losses.float())]))
 
-    def take(self, reduce: Callable[["torch.Tensor"], "torch.Tensor"], steps: int) -> dict[str, float]:
+    def take(self, reduce: Callable[["torch.Tensor"], "torch.Tensor"], steps: int | None = None) -> dict[str, float]:
         """Figures for the log, and begin anew.
 
         Args:
             reduce: sums a tensor over the ranks; all of them take part.
-            steps: optimizer steps since the last time.
+            steps: optimizer steps since the last time, to give answer tokens a step; else their number.
         """
         import torch
 
@@ -58,7 +58,8 @@ class AnswerStatistics:
         sums, counts = reduce(torch.zeros(2, CODES) if mine is None else mine).reshape(2, len(PARTS), _STRIDE).numpy()
         if not counts.any():
             return {}
-        figures = {"in2/answer_tokens_per_step": float(counts.sum()) / steps}
+        n_tokens = float(counts.sum())
+        figures = {"in2/answer_tokens_per_step": n_tokens / steps} if steps else {"in2/answer_tokens": n_tokens}
         width = 100 // BINS
         for i in range(BINS):
             if n := counts[:, i].sum():

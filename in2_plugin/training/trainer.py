@@ -126,8 +126,9 @@ class IN2Trainer(Trainer):
     # loss
 
     def _set_signature_columns_if_needed(self) -> None:
-        super()._set_signature_columns_if_needed()
-        self._signature_columns: list[str] = [*self._signature_columns, EXAMPLE, ANSWERS]
+        if not self._signature_columns:
+            super()._set_signature_columns_if_needed()
+            self._signature_columns: list[str] = [*self._signature_columns, EXAMPLE, ANSWERS]
 
     def _get_num_items_in_batch(self, batch_samples: list[Inputs], device: torch.device) -> Any:
         if self.in2_options.loss_normalization == "token" or not batch_samples or "labels" not in batch_samples[0]:
@@ -200,7 +201,7 @@ class IN2Trainer(Trainer):
         if self._in2_checked or n_items is None or not len(losses) or outputs.get("aux_loss") is not None:
             return
         self._in2_checked = True
-        own, expected = float(loss), float(losses.sum()) / float(n_items) * self._in2_loss_scale
+        own, expected = float(loss.detach()), float(losses.sum()) / float(n_items) * self._in2_loss_scale
         if abs(own - expected) > TOLERANCE * max(abs(expected), 1e-6):
             raise ConfigError(
                 f"this model's loss ({own:.5f}) is not the cross-entropy of its answer tokens ({expected:.5f}), so its "
@@ -213,8 +214,8 @@ class IN2Trainer(Trainer):
         """Trainer's log, with the answer-token statistics of all ranks since the last one."""
         for training, key in ((True, "loss"), (False, "eval_loss")):
             if key in logs:
-                steps = self.state.global_step - self._in2_logged if training else 1
-                figures = self._in2_tallies[training].take(self._in2_reduced, max(1, steps))
+                steps = max(1, self.state.global_step - self._in2_logged) if training else None
+                figures = self._in2_tallies[training].take(self._in2_reduced, steps)
                 logs.update({name if training else f"eval_{name}": value for name, value in figures.items()})
                 self._in2_logged = self.state.global_step if training else self._in2_logged
         super().log(logs, *args, **kwargs)

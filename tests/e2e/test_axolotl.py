@@ -33,6 +33,7 @@ CONFIG = {
     "seed": 42,
     "dataset_num_proc": 1,
 }
+IN_ADVANCE = {"lazy": False}
 PREPROCESS = ("axolotl", "preprocess", "config.yml", "--debug-num-examples", "0")
 
 
@@ -76,7 +77,7 @@ def answers(folder: Path) -> list[str]:
 
 
 def test_preprocess_supervises_answers_and_nothing_else(configured):
-    folder = configured()
+    folder = configured(in2=IN_ADVANCE)
     said = run(*PREPROCESS, cwd=folder)
     rows = prepared(folder)
     expected = answers(folder)
@@ -91,20 +92,32 @@ def test_dotted_type_works_without_the_plugin(configured):
     assert len(prepared(folder)) == len(list(read_rows(folder / "data/in2/examples.parquet")))
 
 
-def test_train_and_resume_take_the_same_steps(configured):
+def test_preprocess_writes_nothing_for_lazy_examples(configured):
     folder = configured()
-    run("axolotl", "train", "config.yml", cwd=folder)
+    said = run(*PREPROCESS, cwd=folder)
+    assert re.search(r"in2: \d+ examples are put together when they are needed; nothing is prepared or written", said)
+    assert not (folder / "prepared").exists()
+
+
+@pytest.mark.parametrize("in2", [None, IN_ADVANCE], ids=["lazy", "prepared"])
+def test_train_and_resume_take_the_same_steps(configured, in2):
+    folder = configured(in2=in2)
+    said = run("axolotl", "train", "config.yml", cwd=folder)
     whole = losses(folder)
     assert sorted(whole) == [1, 2, 3, 4]
+    assert (folder / "prepared").exists() == (in2 is not None)
+    assert "logits are computed at answer tokens alone" in said
+    assert ("in2/loss_depth_" in said) == (in2 is None)
     (folder / "out/checkpoint-4").rename(folder / "whole-4")
-    configured(resume_from_checkpoint="out/checkpoint-2")
+    configured(resume_from_checkpoint="out/checkpoint-2", in2=in2)
     run("axolotl", "train", "config.yml", "--launcher", "python", cwd=folder)
     resumed = losses(folder)
     assert resumed == pytest.approx(whole, abs=1e-6)
 
 
 def test_sample_packing_trains_on_the_same_answers(configured):
-    folder = configured(sample_packing=True, sequence_len=1_024, pad_to_sequence_len=True, max_steps=2)
+    packed = {"sample_packing": True, "sequence_len": 1_024, "pad_to_sequence_len": True, "max_steps": 2}
+    folder = configured(**packed, in2=IN_ADVANCE)
     run(*PREPROCESS, cwd=folder)
     rows = prepared(folder)
     assert "position_ids" in rows.column_names
@@ -113,6 +126,25 @@ def test_sample_packing_trains_on_the_same_answers(configured):
     assert sorted(supervised_texts(rows, tokenizer)) == sorted(expected)
     run("axolotl", "train", "config.yml", "--launcher", "python", cwd=folder)
     assert sorted(losses(folder)) == [1, 2]
+
+
+def test_lazy_examples_are_packed_and_held_out(configured):
+    folder = configured(sample_packing=True, sequence_len=1_024, micro_batch_size=1, val_set_size=8, eval_steps=2,
+                        dataloader_num_workers=1, max_steps=2)  # fmt: skip
+    said = run("axolotl", "train", "config.yml", "--launcher", "python", cwd=folder)
+    assert sorted(losses(folder)) == [1, 2]
+    assert "8 are held out" in said and "eval_in2/loss_fine_grained" in said
+    assert not (folder / "prepared").exists()
+
+
+def test_beside_another_dataset_examples_are_prepared(configured):
+    folder = configured(datasets=[{"path": "data/in2", "type": "in2"},
+                                  {"path": "said.jsonl", "ds_type": "json", "type": "alpaca"}])  # fmt: skip
+    rows = [{"instruction": f"Say {i}.", "input": "", "output": f"It is {i}."} for i in range(8)]
+    (folder / "said.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = run(*PREPROCESS, cwd=folder)
+    assert "examples are prepared in advance: said.jsonl is not of `type: in2`" in said
+    assert len(prepared(folder)) == len(answers(folder)) + 8
 
 
 def refusal(folder: Path) -> str:

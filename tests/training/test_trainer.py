@@ -1,0 +1,199 @@
+"""The trainer that Axolotl's and TRL's are put before, with transformers' own Trainer, in one process."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import DataCollatorForSeq2Seq, MistralConfig, MistralForCausalLM, TrainingArguments
+
+from in2_plugin.errors import ConfigError
+from in2_plugin.training.lazy import ANSWERS, EXAMPLE, LazyExamples
+from in2_plugin.training.trainer import AnswerCollator, IN2Trainer, TrainingOptions, why_all_logits
+
+
+DEFAULTS = TrainingOptions()
+
+
+@pytest.fixture(scope="module")
+def pretrained(mistral_folder):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(mistral_folder)
+    tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+@pytest.fixture(scope="module")
+def examples(built, mistral):
+    """The 24 shortest."""
+    lazy = LazyExamples.open([built], mistral)
+    return lazy.select(np.argsort(lazy.lengths, kind="stable")[:24])
+
+
+def tiny(vocabulary=32_000):
+    torch.manual_seed(0)
+    return MistralForCausalLM(
+        MistralConfig(vocab_size=vocabulary, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+                      num_attention_heads=2, num_key_value_heads=2, sliding_window=None)
+    )  # fmt: skip
+
+
+@pytest.fixture
+def train(examples, pretrained, tmp_path):
+    """Train; returns the logged steps and the example numbers in the order in which they were read."""
+
+    def run(options=DEFAULTS, micro=2, accumulation=2, data=examples, model=None, resume=None, **changes):
+        class Chosen(IN2Trainer):
+            in2_options = options
+
+            def in2_say(self, sentence):
+                said.append(sentence)
+
+        class Watched(LazyExamples):
+            def _item(self, number):
+                item = super()._item(number)
+                seen.append(item[EXAMPLE])
+                return item
+
+        said, seen = [], []
+        watched = Watched(data._plans)
+        watched._chosen = data._chosen
+        settings = {"max_steps": 3, "logging_steps": 1, "save_strategy": "no", "seed": 42, "learning_rate": 1e-2}
+        args = TrainingArguments(
+            str(tmp_path / "out"), per_device_train_batch_size=micro, gradient_accumulation_steps=accumulation,
+            use_cpu=True, report_to="none", disable_tqdm=True, **{**settings, **changes},
+        )  # fmt: skip
+        trainer = Chosen(
+            model or tiny(), args, train_dataset=watched, data_collator=DataCollatorForSeq2Seq(pretrained),
+            eval_dataset=data.select(np.arange(4)),
+        )  # fmt: skip
+        trainer.train(resume_from_checkpoint=resume)
+        return trainer.state.log_history, seen, said
+
+    return run
+
+
+def steps(log):
+    return [(entry["loss"], entry["grad_norm"]) for entry in log if "loss" in entry]
+
+
+@pytest.mark.parametrize("normalization", ["token", "example"])
+def test_accumulation_changes_nothing(train, normalization):
+    options = TrainingOptions(loss_normalization=normalization, length_balanced=False)
+    whole = steps(train(options, micro=4, accumulation=1)[0])
+    for micro, accumulation in ((2, 2), (1, 4)):
+        np.testing.assert_allclose(steps(train(options, micro, accumulation)[0]), whole, rtol=2e-4)
+
+
+def test_the_two_normalisations_differ(train):
+    first = [steps(train(TrainingOptions(loss_normalization=way))[0])[0] for way in ("token", "example")]
+    assert abs(first[0][0] - first[1][0]) > 1e-4
+
+
+@pytest.mark.parametrize("normalization", ["token", "example"])
+def test_logits_at_answers_change_nothing(train, normalization):
+    runs = [
+        steps(train(TrainingOptions(logits_at_answers=kept, loss_normalization=normalization))[0])
+        for kept in (True, False)
+    ]
+    np.testing.assert_allclose(runs[0], runs[1], rtol=2e-4)
+
+
+def test_the_loss_of_a_step_by_hand(train, examples):
+    """Mean over all answer tokens of the step, of the untrained model."""
+    log, seen, _ = train(max_steps=1)
+    model, losses = tiny(), []
+    for number in seen[:4]:
+        item = examples._plans[0].assemble(number)
+        ids, labels = (torch.tensor(part)[None] for part in item)
+        losses.append(model(input_ids=ids, labels=labels, num_items_in_batch=torch.tensor(1)).loss.item())
+    answer_tokens = sum(int((examples._plans[0].assemble(number)[1] != -100).sum()) for number in seen[:4])
+    assert log[0]["loss"] == pytest.approx(sum(losses) / answer_tokens, rel=1e-4)
+    assert log[0]["in2/answer_tokens_per_step"] == answer_tokens
+
+
+def test_the_log_has_loss_by_depth_and_part(train):
+    log, _, _ = train(eval_strategy="steps", eval_steps=3, max_steps=3)
+    trained, evaluated = log[0], next(entry for entry in log if "eval_loss" in entry)
+    for entry, prefix in ((trained, ""), (evaluated, "eval_")):
+        parts = {name: value for name, value in entry.items() if name.startswith(f"{prefix}in2/loss_")}
+        assert parts and all(9 < value < 12 for value in parts.values())
+    assert "eval_in2/answer_tokens" in evaluated
+
+
+def test_parts_average_to_the_loss(train, examples):
+    log, seen, _ = train(max_steps=1)
+    from in2_plugin.config import PARTS
+
+    plans = examples._plans[0]
+    weights = dict.fromkeys(PARTS, 0)
+    for number in seen[:4]:
+        weights[PARTS[plans.part[number]]] += int((plans.assemble(number)[1] != -100).sum())
+    total = sum(log[0].get(f"in2/loss_{part}", 0) * n for part, n in weights.items())
+    assert log[0]["loss"] == pytest.approx(total / sum(weights.values()), rel=1e-4)
+
+
+def test_ranks_get_like_lengths_and_it_is_said(train, examples):
+    _, seen, said = train(micro=4, accumulation=1, max_steps=-1, num_train_epochs=2)
+    assert sorted(seen[:24]) == sorted(seen[24:48]) and seen[:24] != seen[24:48]
+    spread = [np.ptp(examples._plans[0].n_tokens[seen[i : i + 4]]) for i in range(0, 24, 4)]
+    assert np.mean(spread) < np.ptp(examples.lengths) / 3
+    assert len([line for line in said if "length-balanced order for 1 ranks and micro-batches of 4" in line]) == 1
+
+
+def test_a_resumed_run_takes_the_same_steps(train, tmp_path):
+    whole, seen, _ = train(max_steps=6, save_strategy="steps", save_steps=2)
+    resumed, later, _ = train(max_steps=6, resume=str(tmp_path / "out/checkpoint-2"))
+    np.testing.assert_allclose(steps(resumed), steps(whole), rtol=1e-6)
+    assert later[:16] == seen[8:24]
+
+
+def test_a_loss_that_is_another_one_is_refused(train):
+    class Doubled(MistralForCausalLM):
+        def forward(self, *args, **kwargs):
+            outputs = super().forward(*args, **kwargs)
+            outputs.loss = outputs.loss * 2
+            return outputs
+
+        forward.__signature__ = __import__("inspect").signature(MistralForCausalLM.forward)
+
+    model = tiny()
+    model.__class__ = Doubled
+    with pytest.raises(ConfigError, match="is not the cross-entropy of its answer tokens"):
+        train(model=model)
+
+
+def test_models_that_need_all_logits():
+    assert why_all_logits(tiny()) is None
+
+    class Without(MistralForCausalLM):
+        def forward(self, input_ids=None, labels=None):
+            return super().forward(input_ids=input_ids, labels=labels)
+
+    model = tiny()
+    model.__class__ = Without
+    assert why_all_logits(model) == "the forward of Without has no `logits_to_keep`"
+    other = tiny()
+    other.loss_type = "ForMaskedLM"
+    assert "is not the shifted cross-entropy" in why_all_logits(other)
+
+
+def test_lora_is_looked_through(train):
+    from peft import LoraConfig, PromptTuningConfig, TaskType, get_peft_model
+
+    adapted = get_peft_model(tiny(), LoraConfig(task_type=TaskType.CAUSAL_LM, r=2, target_modules=["q_proj", "v_proj"]))
+    assert why_all_logits(adapted) is None
+    prompted = get_peft_model(tiny(), PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=3))
+    assert "prompt tuning" in why_all_logits(prompted)
+
+
+def test_the_collator_passes_on_what_it_knows():
+    def collate(features):
+        return {"n": torch.tensor([len(features)])}
+
+    collate.tokenizer = "its own"
+    collator = AnswerCollator(collate)
+    items = [{EXAMPLE: 3, ANSWERS: np.array([1, 1])}, {EXAMPLE: 4, ANSWERS: np.array([2])}]
+    assert collator([dict(item) for item in items])[ANSWERS].tolist() == [1, 1, 2]
+    assert collator([[dict(item) for item in items]])[ANSWERS].tolist() == [1, 1, 2]
+    assert ANSWERS not in collator([{"input_ids": [1]}])
+    assert collator.tokenizer == "its own"
