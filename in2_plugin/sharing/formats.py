@@ -64,8 +64,9 @@ class Conversion:
             return pa.schema([("prompt", said), ("completion", said), PART])
         if self.format is Format.AXOLOTL:
             return pa.schema([("segments", PIECES), PART])
-        ids, mask = pa.list_(pa.int32()), pa.list_(pa.int8())
-        return pa.schema([("input_ids", ids), ("attention_mask", mask), ("labels", ids)])
+        # the types of Axolotl's own formats, so that other datasets can stand beside it
+        ids, mask, labels = pa.list_(pa.int32()), pa.list_(pa.int8()), pa.list_(pa.int64())
+        return pa.schema([("input_ids", ids), ("attention_mask", mask), ("labels", labels)])
 
     def __call__(self, rows: Sequence[Row]) -> pa.RecordBatch:
         """Rows of examples.parquet as rows of the export.
@@ -93,7 +94,7 @@ class Conversion:
         rendered = self.dataset.render(row)
         ids = rendered.input_ids.astype(np.int32)
         mask = np.ones(len(ids), np.int8)
-        yield {"input_ids": ids, "attention_mask": mask, "labels": rendered.labels.astype(np.int32)}
+        yield {"input_ids": ids, "attention_mask": mask, "labels": rendered.labels}
 
     def _turns(self, row: Row) -> Iterator[dict[str, Any]]:
         turns, renderer = turns_of(row), self.dataset.renderer

@@ -49,8 +49,10 @@ class IN2Plugin(BasePlugin):
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> Any:
         """Lazy datasets, or None to have Axolotl prepare them. Ends the program with one sentence if it cannot."""
         from in2_plugin.training.axolotl_data import load_lazily
+        from in2_plugin.training.axolotl_trainer import refuse_impossible
 
         try:
+            refuse_impossible(options_of(cfg), cfg)
             return load_lazily(cfg, options_of(cfg), preprocess=preprocess)
         except In2Error as error:
             axolotl_format.refuse(error)

@@ -14,6 +14,7 @@ from transformers import Trainer
 
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.axolotl_args import IN2Options
+from in2_plugin.training.axolotl_format import refuse
 from in2_plugin.training.trainer import IN2Trainer, TrainingOptions, why_all_logits
 
 LOG = get_logger(f"axolotl.{__name__}")
@@ -36,17 +37,26 @@ def choose_logits(options: IN2Options, cfg: Mapping[str, Any], model: Any) -> Ch
         ConfigError: `answer_logits_only: true` cannot be had.
     """
     asked = options.answer_logits_only
+    refuse_impossible(options, cfg, model)
     if asked is False:
         return Choice(False, "logits are computed for every token, as `answer_logits_only: false` asks")
-    reason = why_all_logits_under(cfg) or why_all_logits(model)
-    if reason and asked is True:
-        raise ConfigError(f"`answer_logits_only: true` cannot be had: {reason}; set it to `auto` or `false`")
-    if reason:
+    if reason := why_all_logits_under(cfg) or why_all_logits(model):
         return Choice(False, f"logits are computed for every token: {reason}")
     for name, what in (("cut_cross_entropy", "Cut Cross Entropy"), ("liger_fused_linear_cross_entropy", "Liger")):
         if cfg.get(name) and asked == "auto":
             return Choice(False, f"logits are left to {what} (`{name}: true`), which never holds all of them")
     return Choice(True, "logits are computed at answer tokens alone (`logits_to_keep`)")
+
+
+def refuse_impossible(options: IN2Options, cfg: Mapping[str, Any], model: Any | None = None) -> None:
+    """Refuse `answer_logits_only: true` where it cannot be had, before or after the model is loaded.
+
+    Raises:
+        ConfigError: says what stands in the way.
+    """
+    reason = why_all_logits_under(cfg) or (why_all_logits(model) if model is not None else None)
+    if options.answer_logits_only is True and reason:
+        raise ConfigError(f"`answer_logits_only: true` cannot be had: {reason}; set it to `auto` or `false`")
 
 
 def why_all_logits_under(cfg: Mapping[str, Any]) -> str | None:
@@ -70,7 +80,10 @@ def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            choice = choose_logits(options, cfg, self.model)
+            try:
+                choice = choose_logits(options, cfg, self.model)
+            except ConfigError as error:
+                refuse(error)
             self.in2_say(choice.sentence)
             self.in2_options = TrainingOptions(
                 logits_at_answers=choice.at_answers,

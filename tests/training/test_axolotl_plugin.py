@@ -85,3 +85,63 @@ def test_a_half_built_dataset_is_one_sentence(config):
 
 def test_accept_keys_lets_a_key_pass(config):
     assert config(my_own_key=1, in2={"accept_keys": ["my_own_key"]}).sequence_len == 2_048
+
+
+REASONS = [
+    ({}, None),
+    ({"streaming": True, "max_steps": 1}, "`streaming:` is set"),
+    ({"dataset_exact_deduplication": True}, "`dataset_exact_deduplication:` is set"),
+    ({"sample_packing": True, "attn_implementation": "sdpa"}, None),
+    ({"val_set_size": 0.1}, None),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), REASONS)
+def test_what_cannot_be_lazy_says_why(config, changes, reason):
+    from in2_plugin.training.axolotl_data import why_prepared
+
+    assert why_prepared(config(**changes)) == reason
+
+
+def test_an_entry_that_says_more_is_prepared(config):
+    from in2_plugin.training.axolotl_data import why_prepared
+
+    entry = {"path": str(config.dataset), "type": "in2"}
+    assert why_prepared(config(datasets=[{**entry, "shards": 2}])) == f"the dataset {entry['path']} has `shards:`"
+    said = why_prepared(config(datasets=[entry, {"path": "x.jsonl", "type": "alpaca"}]))
+    assert said == "x.jsonl is not of `type: in2`"
+
+
+def test_lazy_data_of_a_loaded_configuration(config, mistral):
+    from in2_plugin.training.axolotl_args import IN2Options
+    from in2_plugin.training.axolotl_data import load_lazily
+
+    cfg = config(val_set_size=0.1, micro_batch_size=2)
+    meta = load_lazily(cfg, IN2Options(), preprocess=False)
+    assert (len(meta.train_dataset), len(meta.eval_dataset)) == (117, 13)
+    assert meta.total_num_steps == 59
+    assert cfg.total_num_tokens == meta.train_dataset.lengths.sum()
+    assert load_lazily(config(), IN2Options(lazy=False), preprocess=False) is None
+
+
+def test_lazy_that_cannot_be_had_is_refused(config):
+    from in2_plugin.errors import ConfigError
+    from in2_plugin.training.axolotl_args import IN2Options
+    from in2_plugin.training.axolotl_data import load_lazily
+
+    cfg = config(dataset_exact_deduplication=True)
+    with pytest.raises(
+        ConfigError, match=r"`in2: \{lazy: true\}` cannot be had: `dataset_exact_deduplication:` is set"
+    ):
+        load_lazily(cfg, IN2Options(lazy=True), preprocess=False)
+    assert load_lazily(cfg, IN2Options(), preprocess=False) is None
+
+
+@pytest.mark.parametrize("size", [130, 0.001])
+def test_nothing_to_hold_out_or_to_train_on_is_refused(config, size):
+    from in2_plugin.errors import ConfigError
+    from in2_plugin.training.axolotl_args import IN2Options
+    from in2_plugin.training.axolotl_data import load_lazily
+
+    with pytest.raises(ConfigError, match="leaves nothing of 130 examples"):
+        load_lazily(config(val_set_size=size), IN2Options(), preprocess=False)

@@ -9,7 +9,6 @@ from in2_plugin.errors import ConfigError
 from in2_plugin.training.lazy import ANSWERS, EXAMPLE, LazyExamples
 from in2_plugin.training.trainer import AnswerCollator, IN2Trainer, TrainingOptions, why_all_logits
 
-
 DEFAULTS = TrainingOptions()
 
 
