@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 
 import damages
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from damages import arrow, cut, example, integers, keys, overwrite, question, rows, sql, text, turn, whole
@@ -18,7 +19,7 @@ def test_a_sound_folder(folder):
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     examination = examine(folder)
     assert examination.findings == examination.left_out == []
-    assert len(examination.done) == len(CHECKS) == 16
+    assert len(examination.done) == len(CHECKS) == 17
     assert dict(examination.done)["examples"] == "60 examples"
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
@@ -93,6 +94,13 @@ DAMAGES = [
     (lambda folder: rows(folder, "instructions", CONVERSATIONS, lambda c: [NO_TURNS]), "instructions", "no turn"),
     (cut("instructions.parquet", 0.5), "instructions", "cannot be read"),
     (cut("segments/exclusions.parquet", 0.5), "screening", "cannot be read"),
+    (example(n_tokens=600), "plans", "other examples than examples.parquet"),
+    (cut("plans/lengths.bin", 0.5), "plans", "lengths.bin: is missing or damaged"),
+    (cut("plans/examples.bin", 0.9), "plans", "examples.bin: is missing or damaged"),
+    (text("plans/facts.json", '"made_of"', '"of"'), "plans", "it has no 'made_of'"),
+    (integers("../plans/lengths.bin", put(3, 7), np.uint32), "plans", "example 3 is of another length"),
+    (integers("../plans/segments.bin", put(0, 7), np.uint32), "plans", "example 0 names other segments"),
+    (integers("../plans/answers.bin", put(1, 7), np.uint32), "plans", "example 0 has other answers"),
     (text("manifest.json", '"examples": 60', '"examples": 61'), "manifest", "counts examples: 61, and there are 60"),
     (keys("manifest.json", examples=5), "manifest", "says examples: 5, and it is 60"),
     (keys("manifest.json", longest=1), "manifest", "says longest: 1"),
@@ -107,6 +115,7 @@ DAMAGES = [
         "golds elsewhere than planned",
     ),
     (damages.other_id, "rendering", "other ids than their text"),
+    (integers("../plans/tails.bin", put(0, 9), np.uint16), "rendering", "gives trainers other ids or labels"),
     (sql("UPDATE facts SET value = '9' WHERE name = 'version'"), "work log", "of version 9"),
     (overwrite("work.sqlite", 4_096 + 8, b"\xff" * 3_000), "work log", "work.sqlite"),
     (sql("UPDATE answers SET finish = ''"), "work log", "not whole"),
@@ -141,7 +150,7 @@ def test_advice_for_a_damaged_log_is_never_to_throw_it_away(folder):
 
 
 def test_a_half_built_folder_is_not_wrong(folder):
-    for name in ("manifest.json", "README.md", "examples.parquet"):
+    for name in ("manifest.json", "README.md", "examples.parquet", "plans/facts.json"):
         (folder / name).unlink()
     (folder / "examples.parquet.part").write_text("half")
     examination = examine(folder)

@@ -10,11 +10,12 @@ from in2_plugin.errors import In2Error
 from in2_plugin.inspection.doctor import examine
 from in2_plugin.inspection.status import read_status
 
-JSON_FILES = ("build.json", "manifest.json", "segments/store.json")
+JSON_FILES = ("build.json", "manifest.json", "segments/store.json", "plans/facts.json")
 FILES = (
     *JSON_FILES, "README.md", "questions.parquet", "rejected.parquet", "examples.parquet", "work.sqlite",
     "instructions.parquet", "segments/exclusions.parquet",
     "segments/segments.arrow", "segments/documents.arrow", "segments/ids.bin", "segments/offsets.bin",
+    "plans/lengths.bin", "plans/examples.bin", "plans/segments.bin", "plans/tails.bin", "plans/answers.bin",
 )  # fmt: skip
 SEEDS = 3
 """Each takes most of a second, to load the tokenizer."""
@@ -63,7 +64,7 @@ def test_a_value_may_be_of_another_type(folder, damage):
     assert not look(folder).is_sound
 
 
-@pytest.mark.parametrize("name", FILES[3:])
+@pytest.mark.parametrize("name", FILES[4:])
 def test_a_file_may_be_a_folder(folder, name):
     (folder / name).unlink()
     (folder / name).mkdir()
@@ -73,7 +74,7 @@ def test_a_file_may_be_a_folder(folder, name):
 def test_nothing_opens_a_table_that_would_end_the_process(folder):
     arrow_offset(folder)
     left_out = dict(look(folder).left_out)
-    opened = {"segments", "token ids", "documents", "screening", "questions", "examples", "rendering"}
+    opened = {"segments", "token ids", "documents", "screening", "questions", "examples", "plans", "rendering"}
     assert left_out == dict.fromkeys(opened, "segments/segments.arrow is damaged")
 
 

@@ -66,7 +66,7 @@ def test_looking_changes_nothing(half):
 
 def test_a_finished_folder(sound):
     found = read_status(sound)
-    assert found.finished == ("segments", "screening", "questions", "instructions", "examples", "manifest")
+    assert found.finished == ("segments", "screening", "questions", "instructions", "examples", "plans", "manifest")
     assert found.questions == {"fine_grained": 40, "integration": 20}
     assert found.examples == 60
     assert set(found.log.answers) == {"fine_grained", "integration", "answerable"}
