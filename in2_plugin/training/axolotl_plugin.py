@@ -53,6 +53,8 @@ class IN2Plugin(BasePlugin):
 
         try:
             refuse_impossible(options_of(cfg), cfg)
+            if options_of(cfg).preflight:
+                _preflight(cfg)
             return load_lazily(cfg, options_of(cfg), preprocess=preprocess)
         except In2Error as error:
             axolotl_format.refuse(error)
@@ -66,6 +68,28 @@ class IN2Plugin(BasePlugin):
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
         """Every answer token weighs the same on all ranks."""
         return {"average_tokens_across_devices": True}
+
+
+def _preflight(cfg: Any) -> None:
+    """Say what the run will cost, and refuse one that would not teach what its data does."""
+    from axolotl.loaders import load_tokenizer
+
+    from in2_plugin.preflight.run import preflight_config
+
+    try:
+        report = preflight_config(cfg, load_tokenizer(cfg))
+    except In2Error as error:
+        LOG.warning(f"in2: preflight is left out: {error}")
+        return
+    for line in report.lines():
+        LOG.info(f"in2: {line}")
+    for finding in report.findings:
+        say = LOG.info if finding.level == "note" else LOG.warning
+        say(f"in2: {finding.level}: {finding.where}: {finding.what}; {finding.remedy}")
+    for finding in report.errors:
+        raise ConfigError(
+            f"{finding.where}: {finding.what}; {finding.remedy} (or `in2: {{preflight: false}}`, to go on all the same)"
+        )
 
 
 def _check_plugins(listed: list[str]) -> None:

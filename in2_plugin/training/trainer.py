@@ -161,16 +161,17 @@ class IN2Trainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def _losses(self, loss: Tensor, outputs: Any, kept: Inputs, codes: Tensor | None, n_items: Any) -> Tensor | None:
-        """(n_supervised,) loss of each answer token, as far as it can be told."""
-        if "logits_to_keep" in kept:
-            with torch.no_grad():
-                losses = token_losses(outputs["logits"], kept["shift_labels"])
-            self._check_own_loss(loss, losses, outputs, n_items)
-            return losses
-        if codes is None or n_items is None or (codes != codes[0]).any():
+        """(n_supervised,) loss of each answer token; None where the model does not show its logits."""
+        logits, targets = outputs.get("logits"), kept.get("shift_labels")
+        if targets is None:
+            targets = shifted(kept["labels"])
+        if logits is None or logits.shape[:2] != targets.shape:
             return None
-        # where logits are not shown: tokens of one kind and depth share the loss of their micro-batch
-        return (loss.detach() / self._in2_loss_scale * n_items / len(codes)).expand(len(codes))
+        with torch.no_grad():
+            losses = token_losses(logits, targets)
+        if "logits_to_keep" in kept:
+            self._check_own_loss(loss, losses, outputs, n_items)
+        return losses
 
     def _loss_by_example(self, model: Any, inputs: Inputs, kept: Inputs, n_examples: Any) -> tuple[Tensor, Any, Tensor]:
         targets = kept.get("shift_labels", shifted(inputs["labels"]))

@@ -145,3 +145,18 @@ def test_nothing_to_hold_out_or_to_train_on_is_refused(config, size):
 
     with pytest.raises(ConfigError, match="leaves nothing of 130 examples"):
         load_lazily(config(val_set_size=size), IN2Options(), preprocess=False)
+
+
+def test_a_run_that_cannot_teach_is_refused_before_the_model_is_loaded(config, mistral_folder):
+    from in2_plugin.axolotl import IN2Plugin
+
+    cfg = config()
+    shape = '{"model_type": "mistral", "vocab_size": 32000, "sliding_window": 512}'
+    (mistral_folder / "config.json").write_text(shape)
+    with pytest.raises(SystemExit) as caught:
+        IN2Plugin().load_datasets(cfg)
+    said = str(caught.value)
+    assert said.startswith("in2: ") and "a window of 512 tokens is smaller than the longest example" in said
+    assert "`in2: {preflight: false}`, to go on all the same" in said
+    cfg.in2 = {"preflight": False}
+    assert len(IN2Plugin().load_datasets(cfg).train_dataset) == 130
