@@ -66,8 +66,10 @@ class IN2Plugin(BasePlugin):
         return trainer_class(cfg, options_of(cfg))
 
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
-        """Every answer token weighs the same on all ranks."""
-        return {"average_tokens_across_devices": True}
+        """Every answer token weighs the same on all ranks, where the trainer is ours."""
+        from in2_plugin.training.axolotl_trainer import divides_over_ranks
+
+        return {"average_tokens_across_devices": True} if divides_over_ranks(cfg) else {}
 
 
 def _preflight(cfg: Any) -> None:
@@ -87,6 +89,8 @@ def _preflight(cfg: Any) -> None:
         say = LOG.info if finding.level == "note" else LOG.warning
         say(f"in2: {finding.level}: {finding.where}: {finding.what}; {finding.remedy}")
     for finding in report.errors:
+        if finding.where == "memory":  # an estimate is no reason to stop
+            continue
         raise ConfigError(
             f"{finding.where}: {finding.what}; {finding.remedy} (or `in2: {{preflight: false}}`, to go on all the same)"
         )

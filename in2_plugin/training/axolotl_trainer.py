@@ -61,11 +61,21 @@ def refuse_impossible(options: IN2Options, cfg: Mapping[str, Any], model: Any | 
 
 def why_all_logits_under(cfg: Mapping[str, Any]) -> str | None:
     """Why a configuration needs logits for every token; None when it does not."""
-    if (cfg.get("context_parallel_size") or 1) > 1:
+    if splits_rows(cfg):
         return "under context parallelism a rank knows only its part of the positions"
     if cfg.get("label_smoothing_factor"):
         return "label smoothing takes logits and labels of the whole row"
     return None
+
+
+def splits_rows(cfg: Mapping[str, Any]) -> bool:
+    """Whether a row is split over ranks."""
+    return int(cfg.get("context_parallel_size") or 1) > 1
+
+
+def divides_over_ranks(cfg: Mapping[str, Any]) -> bool:
+    """Whether the loss is to be divided by what all ranks count: the trainer is ours, and rows are whole."""
+    return not splits_rows(cfg) and not any(cfg.get(name) for name in OWN_TRAINERS)
 
 
 def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
@@ -90,7 +100,7 @@ def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
                 loss_normalization=options.loss_normalization,
                 length_balanced=options.length_balanced and not cfg.get("curriculum_sampling"),
             )
-            if (cfg.get("context_parallel_size") or 1) > 1:
+            if splits_rows(cfg):
                 self.in2_options = replace(self.in2_options, shift_labels=True)
                 self.in2_say("under context parallelism each rank averages its own answer tokens, as in stock Axolotl")
             elif _divides_by_items(self.model):

@@ -13,7 +13,7 @@ from transformers import Trainer
 
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.axolotl_args import IN2Options, options_of
-from in2_plugin.training.axolotl_trainer import choose_logits, refuse_impossible, trainer_class
+from in2_plugin.training.axolotl_trainer import choose_logits, divides_over_ranks, refuse_impossible, trainer_class
 from in2_plugin.training.trainer import IN2Trainer
 
 
@@ -69,6 +69,14 @@ def test_methods_are_axolotls_then_ours():
 @pytest.mark.parametrize("name", ["rl", "reward_model", "process_reward_model", "trainer_cls"])
 def test_other_trainers_are_left_alone(name):
     assert trainer_class({name: "something"}, IN2Options()) is None
+
+
+@pytest.mark.parametrize(
+    ("cfg", "divides"),
+    [({}, True), ({"context_parallel_size": 1}, True), ({"context_parallel_size": 4}, False), ({"rl": "dpo"}, False)],
+)
+def test_losses_are_divided_over_ranks_where_rows_are_whole_and_the_trainer_ours(cfg, divides):
+    assert divides_over_ranks(cfg) is divides
 
 
 def test_options_need_not_be_given():
