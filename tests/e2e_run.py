@@ -12,6 +12,7 @@ ENVIRONMENT = {
     "AXOLOTL_DO_NOT_TRACK": "1",
     "HF_HUB_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    "OMP_NUM_THREADS": "1",  # with more, processes on a small machine wait for each other (twice the time, measured)
     # the launchers look for `accelerate` there
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
 }

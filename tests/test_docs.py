@@ -18,6 +18,7 @@ AUDIT = (ROOT / "docs/audit.md").read_text(encoding="utf-8")
 SHARING = (ROOT / "docs/sharing.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
 PREFLIGHT = (ROOT / "docs/preflight.md").read_text(encoding="utf-8")
+DISTRIBUTED = (ROOT / "docs/distributed.md").read_text(encoding="utf-8")
 TRL = (ROOT / "docs/trl.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -55,7 +56,7 @@ def test_options_of_training_are_the_defaults():
 
 
 TEXTS = {"guide": GUIDE, "data": DATA, "audit": AUDIT, "sharing": SHARING, "training": TRAINING, "preflight": PREFLIGHT,
-         "trl": TRL, "readme": README}  # fmt: skip
+         "distributed": DISTRIBUTED, "trl": TRL, "readme": README}  # fmt: skip
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

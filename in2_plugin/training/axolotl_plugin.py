@@ -59,6 +59,13 @@ class IN2Plugin(BasePlugin):
         except In2Error as error:
             axolotl_format.refuse(error)
 
+    def pre_lora_load(self, cfg: Any, model: Any) -> None:
+        """Seed the first weights of an adapter, which Axolotl 0.19 draws without `seed:`."""
+        from transformers import set_seed
+
+        if cfg.get("adapter") and cfg.get("seed") is not None:
+            set_seed(cfg.seed)
+
     def get_trainer_cls(self, cfg: Any) -> Any:
         """Axolotl's trainer with ours behind it."""
         from in2_plugin.training.axolotl_trainer import trainer_class

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from transformers import Trainer
+from transformers import Trainer, TrainerCallback
 
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.answer_logits import (
@@ -81,6 +81,8 @@ class IN2Trainer(Trainer):
         super().__init__(*args, **kwargs)
         self._in2_tallies = {True: AnswerStatistics(), False: AnswerStatistics()}
         self._in2_logged, self._in2_checked = 0, False
+        self._in2_sampler: BalancedSampler | None = None
+        self.add_callback(_Resumption(self))
         self.data_collator: Any = AnswerCollator(self.data_collator)
 
     def in2_say(self, sentence: str) -> None:
@@ -101,6 +103,7 @@ class IN2Trainer(Trainer):
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         sampler = BalancedSampler(lengths, ranks=self._in2_ranks, micro_batch=self.args.train_batch_size, seed=seed)
         self._say_efficiency(sampler, lengths)
+        self._in2_sampler = sampler
         return sampler
 
     @property
@@ -244,6 +247,24 @@ def why_all_logits(model: Any) -> str | None:
     if LOSS_MAPPING.get(getattr(base, "loss_type", None)) is not ForCausalLMLoss:
         return f"the loss of {type(base).__name__} is not the shifted cross-entropy of a causal model"
     return None
+
+
+class _Resumption(TrainerCallback):
+    """Tells a resumed run where it stands.
+
+    accelerate 1.13 does not reach the sampler of an epoch that is resumed on several ranks: `set_epoch` looks through
+    one wrapper of a batch sampler, and there are two (BatchSamplerShard in SkipBatchSampler).
+    """
+
+    def __init__(self, trainer: "IN2Trainer") -> None:
+        self._trainer = trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._trainer._in2_logged = state.global_step
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._trainer._in2_sampler is not None:
+            self._trainer._in2_sampler.set_epoch(int((state.epoch or 0) + 1e-6))  # 0.9999... is an epoch done
 
 
 def _work_of(model: Any) -> Work:

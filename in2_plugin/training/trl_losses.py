@@ -1,0 +1,74 @@
+"""The loss of each answer token beside TRL's own loss, which keeps the sum alone.
+
+A hook on the decoder takes its last hidden states at answers through the head once more, without gradients, inside the
+model's forward: there the head is whole or can be gathered, under ZeRO-3, FSDP and DDP alike. Cost: the head for the
+answer tokens, 256 at a time, which is nothing beside 32K tokens of context.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from in2_plugin.training.answer_logits import IGNORED, ROWS
+
+
+class AnswerLosses:
+    """Per-token losses of the last forward of a causal model of transformers."""
+
+    def __init__(self, model: Any) -> None:
+        causal = model.get_base_model() if getattr(model, "peft_config", None) else model
+        text = causal.config.get_text_config()
+        self._head = causal.get_output_embeddings()
+        self._scale = getattr(text, "logit_scale", None) or 1.0
+        self._cap = getattr(text, "final_logit_softcapping", None)
+        self._labels: Tensor | None = None
+        self._losses: Tensor | None = None
+        causal.base_model.register_forward_hook(self._after_decoder)
+
+    def expect(self, labels: Tensor | None) -> None:
+        """Say what the next forward is to be judged by: (batch, n_tokens) labels, or None for nothing."""
+        self._labels, self._losses = labels, None
+
+    def take(self) -> Tensor | None:
+        """(n_supervised,) losses in nats of what was expected, row by row; None if nothing was."""
+        losses, self._losses, self._labels = self._losses, None, None
+        return losses
+
+    def _after_decoder(self, _: nn.Module, __: Any, output: Any) -> None:
+        if self._labels is None:
+            return
+        hidden, targets = output[0][:, :-1], self._labels[:, 1:]
+        if hidden.shape[:2] != targets.shape:  # prompt tuning put tokens before ours
+            return
+        supervised = targets != IGNORED
+        with torch.no_grad(), _gathered(self._head):
+            weight, bias = _whole(self._head.weight), _whole(getattr(self._head, "bias", None))
+            losses = [
+                functional.cross_entropy(self._logits(rows, weight, bias), wanted, reduction="none")
+                for rows, wanted in zip(hidden[supervised].split(ROWS), targets[supervised].split(ROWS), strict=True)
+            ]
+        self._losses = torch.cat(losses)
+
+    def _logits(self, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """As TRL's: in single precision, scaled as Cohere's and capped as Gemma's models do."""
+        logits = functional.linear(rows.float(), weight.float(), None if bias is None else bias.float()) * self._scale
+        return self._cap * torch.tanh(logits / self._cap) if self._cap else logits
+
+
+def _gathered(head: nn.Module) -> AbstractContextManager[Any]:
+    """The parameters of the head in one piece, where ZeRO-3 keeps them in several."""
+    # tied to the embeddings they are in one piece already, and not ours to take apart again
+    sharded = [one for one in head.parameters(recurse=False) if getattr(one, "ds_numel", one.numel()) != one.numel()]
+    if not sharded:
+        return nullcontext()
+    gathered: AbstractContextManager[Any] = import_module("deepspeed").zero.GatheredParameters(sharded)
+    return gathered
+
+
+def _whole(parameter: Any) -> Any:
+    """A parameter in one piece, where FSDP2 keeps it in several."""
+    return parameter.full_tensor() if hasattr(parameter, "full_tensor") else parameter

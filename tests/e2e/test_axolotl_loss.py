@@ -1,0 +1,97 @@
+"""Logits at answers alone change nothing but the memory they take: the real Axolotl with and without them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from axolotl_runs import steps, train_all, witness, write
+
+pytestmark = pytest.mark.slow
+
+LORA = {
+    "adapter": "lora",
+    "lora_r": 8,
+    "lora_alpha": 16,
+    "lora_target_linear": True,
+    # Axolotl's own kernels for LoRA need Triton, and Triton a GPU
+    "lora_mlp_kernel": False,
+    "lora_qkv_kernel": False,
+    "lora_o_kernel": False,
+}
+PACKED = {"sample_packing": True, "sequence_len": 1_024}
+SETTINGS = {
+    "padded": {"micro_batch_size": 3, "gradient_accumulation_steps": 2, "in2": {"length_balanced": False}},
+    "packed": {**PACKED, "gradient_accumulation_steps": 2},
+    "by-example": {**PACKED, "gradient_accumulation_steps": 2, "in2": {"loss_normalization": "example"}},
+    "lora": {"micro_batch_size": 2, "gradient_checkpointing": True, **LORA},
+}
+"""What an answer's logits have to get along with; `padded` has rows of different lengths."""
+EPOCH = {"learning_rate": 0.0, "max_steps": None, "num_epochs": 1, "weight_decay": 0.0}
+OLD_MODEL = """
+from transformers import MistralForCausalLM as Mistral
+
+
+class OldForCausalLM(Mistral):
+    def forward(self, input_ids=None, attention_mask=None, position_ids=None, labels=None, **kwargs):
+        return super().forward(input_ids, attention_mask, position_ids, labels=labels, **kwargs)
+"""
+
+
+def old_model(model: Path, folder: Path) -> None:
+    """The same weights under code of their own, whose forward has no `logits_to_keep`."""
+    shutil.copytree(model, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {"AutoModelForCausalLM": "old.OldForCausalLM"}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "old.py").write_text(OLD_MODEL)
+
+
+@pytest.fixture(scope="module")
+def done(workshop, tmp_path_factory) -> tuple[Path, str]:
+    """Where all runs of this module took place, and what they said."""
+    folder = tmp_path_factory.mktemp("loss")
+    for name in ("model", "data"):
+        (folder / name).symlink_to(workshop / name)
+    old_model(workshop / "model", folder / "old")
+    for setting, values in SETTINGS.items():
+        for logits in (True, False):
+            changes = {**values, "in2": {**values.get("in2", {}), "answer_logits_only": logits}}
+            write(folder, f"{setting}-{logits}", **changes)
+    write(folder, "old-auto", base_model="old", trust_remote_code=True, **SETTINGS["padded"])
+    write(folder, "apart", micro_batch_size=1, **EPOCH)
+    write(folder, "together", micro_batch_size=1, **PACKED, **EPOCH)
+    names = [f"{setting}-{logits}" for setting in SETTINGS for logits in (True, False)]
+    return folder, train_all(folder, [*names, "old-auto", "apart", "together"])
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_loss_and_gradients_are_those_of_all_logits(done, setting):
+    at_answers, everywhere = (steps(witness(done[0], f"{setting}-{logits}")) for logits in (True, False))
+    assert len(at_answers) == 3
+    assert at_answers == [pytest.approx(step, rel=2e-4) for step in everywhere]
+
+
+def test_a_model_that_cannot_falls_back_and_says_so_once(done):
+    folder, said = done
+    assert said.count("logits are computed for every token: the forward of OldForCausalLM has no `logits_to_keep`") == 1
+    assert said.count("logits are computed at answer tokens alone") == len(SETTINGS) + 2
+    taken, expected = (steps(witness(folder, name)) for name in ("old-auto", "padded-True"))
+    assert taken == [pytest.approx(step, rel=2e-4) for step in expected]
+
+
+def mean_loss(folder: Path, name: str) -> tuple[int, float]:
+    """(answer tokens, mean loss of one) over a whole run."""
+    logs = [entry for entry in witness(folder, name)["logs"] if "loss" in entry]
+    tokens = [entry["in2/answer_tokens_per_step"] for entry in logs]
+    return round(sum(tokens)), sum(n * entry["loss"] for n, entry in zip(tokens, logs, strict=True)) / sum(tokens)
+
+
+def test_packed_examples_do_not_see_each_other(done):
+    """An epoch without learning: every answer token has the loss that it has when its example is alone."""
+    folder, _ = done
+    (n_apart, apart), (n_together, together) = (mean_loss(folder, name) for name in ("apart", "together"))
+    assert n_together == n_apart
+    n_steps, n_examples = (len(steps(witness(folder, name))) for name in ("together", "apart"))
+    assert n_steps < n_examples / 2
+    assert together == pytest.approx(apart, rel=1e-6)

@@ -1,0 +1,129 @@
+"""The same training on one rank and on two, however the batch is cut and the model is kept, with the real Axolotl."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from axolotl_runs import steps, train, train_all, witness, write
+from e2e_run import ROOT
+
+pytestmark = pytest.mark.slow
+
+CUTS = ((4, 1), (2, 2), (1, 4))
+"""(micro-batch, accumulation) of the same four examples a step on one rank."""
+GUIDE = (ROOT / "docs/distributed.md").read_text(encoding="utf-8")
+ZERO3, FSDP2 = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL))
+"""As the guide has them."""
+
+
+@pytest.fixture(scope="module")
+def folder(workshop, tmp_path_factory) -> Path:
+    """Where this module's runs take place."""
+    folder = tmp_path_factory.mktemp("ranks")
+    for name in ("model", "data"):
+        (folder / name).symlink_to(workshop / name)
+    return folder
+
+
+def options(normalization: str) -> dict:
+    # in balanced order the examples of a step depend on how the step is cut
+    return {"in2": {"loss_normalization": normalization, "length_balanced": False}}
+
+
+def write_resumption(folder: Path, whole: str, resumed: str) -> None:
+    """18 steps, and the last two of them again, with worker processes and in balanced order.
+
+    An epoch of 42 examples has 11 steps on one rank and 6 on two, so that step 16 is in the middle of a later one.
+    """
+    several = {"micro_batch_size": 2, "gradient_accumulation_steps": 2, "max_steps": 18, "dataloader_num_workers": 2}
+    write(folder, whole, **several, save_strategy="steps", save_steps=16)
+    write(folder, resumed, **several, resume_from_checkpoint=f"out/{whole}/checkpoint-16")
+
+
+def same(steps: list[tuple[float, float]]):
+    """Equal but for the rounding of sums in another order."""
+    return [pytest.approx(step, rel=2e-4) for step in steps]
+
+
+@pytest.fixture(scope="module")
+def one_rank(folder) -> Path:
+    """All runs on one rank: every cut of a step, and a run that is resumed, in one process."""
+    names = ["one", "one-resumed"]
+    write_resumption(folder, *names)
+    for normalization in ("token", "example"):
+        for micro, accumulation in CUTS:
+            names.append(f"{normalization}-{micro}-{accumulation}")
+            cut = {"micro_batch_size": micro, "gradient_accumulation_steps": accumulation}
+            write(folder, names[-1], **cut, **options(normalization))
+    train_all(folder, names)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(one_rank) -> dict[str, list[tuple[float, float]]]:
+    """Steps on one rank in one piece, by loss normalisation."""
+    return {normalization: steps(witness(one_rank, f"{normalization}-4-1")) for normalization in ("token", "example")}
+
+
+@pytest.mark.parametrize("normalization", ["token", "example"])
+def test_accumulation_takes_the_same_steps(alone, one_rank, normalization):
+    assert len(alone[normalization]) == 3
+    for micro, accumulation in CUTS[1:]:
+        assert steps(witness(one_rank, f"{normalization}-{micro}-{accumulation}")) == same(alone[normalization])
+
+
+def test_normalisations_differ(alone):
+    assert all(token != same([example])[0] for token, example in zip(alone["token"], alone["example"], strict=True))
+
+
+def test_two_ranks_take_the_steps_of_one(alone, folder):
+    """Each normalisation, in one piece and accumulated."""
+    names = []
+    for normalization in ("token", "example"):
+        for micro, accumulation in ((2, 1), (1, 2)):
+            names.append(f"two-{normalization}-{micro}-{accumulation}")
+            cut = {"micro_batch_size": micro, "gradient_accumulation_steps": accumulation}
+            write(folder, names[-1], **cut, **options(normalization))
+    train_all(folder, names, ranks=2)
+    for name in names:
+        seen = witness(folder, name)
+        assert seen["ranks"] == 2
+        assert steps(seen) == same(alone[name.split("-")[1]]), name
+
+
+def test_zero_3_with_offload_takes_the_same_steps(alone, folder):
+    write(folder, "zero3", micro_batch_size=2, **ZERO3, **options("token"))
+    train(folder, "zero3", ranks=2)
+    seen = witness(folder, "zero3")
+    assert (seen["ranks"], seen["zero"]) == (2, True)
+    assert steps(seen) == same(alone["token"])
+
+
+def test_fsdp2_takes_the_same_steps(alone, folder):
+    write(folder, "fsdp2", micro_batch_size=2, **FSDP2, **options("token"))
+    train(folder, "fsdp2", ranks=2)
+    seen = witness(folder, "fsdp2")
+    assert (seen["ranks"], seen["parameter"]) == (2, "DTensor")
+    assert steps(seen) == same(alone["token"])
+
+
+def require_same_end(whole: dict, resumed: dict) -> None:
+    """The resumed run took the last two steps alone, and they are those of the whole one, answer tokens included."""
+    assert (whole["steps"], resumed["steps"]) == (18, 2)
+    assert [entry["step"] for entry in resumed["logs"][:18]] == list(range(1, 19))
+    assert steps(resumed) == [pytest.approx(step, abs=1e-6) for step in steps(whole)]
+    for entry, other in zip(whole["logs"][16:18], resumed["logs"][16:18], strict=True):
+        tokens = "in2/answer_tokens_per_step"
+        assert entry[tokens] == other[tokens] > 1
+
+
+def test_a_run_resumed_on_one_rank_goes_on_in_the_same_order(one_rank):
+    require_same_end(witness(one_rank, "one"), witness(one_rank, "one-resumed"))
+
+
+def test_a_run_resumed_on_two_ranks_goes_on_in_the_same_order(folder):
+    write_resumption(folder, "two", "two-resumed")
+    assert "length-balanced order for 2 ranks" in train(folder, "two", ranks=2)
+    train(folder, "two-resumed", ranks=2)
+    require_same_end(witness(folder, "two"), witness(folder, "two-resumed"))
