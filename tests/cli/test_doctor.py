@@ -14,7 +14,7 @@ def test_a_sound_folder(built):
     assert result.exit_code == 0
     shown = result.output.splitlines()
     # questions that no model wrote have no work log
-    assert shown[-1] == f"{built}: checks done: 14, nothing wrong"
+    assert shown[-1] == f"{built}: checks done: 15, nothing wrong"
     assert sum(line.startswith("ok ") for line in shown) == 14
     assert [line for line in shown if line.startswith("- ")] == [
         "-       work log              left out: work.sqlite is not there",
@@ -32,7 +32,7 @@ def test_what_is_wrong_gives_exit_status_1(built, tmp_path):
     assert "WRONG   dataset card          the digest of examples.parquet" in shown
     assert any(line.startswith("wrong: README.md: does not name the digest") for line in shown)
     assert any(line.startswith("note: examples.parquet.part: was left by a build") for line in shown)
-    assert shown[-1] == f"{folder}: checks done: 14, something wrong in 1 of them"
+    assert shown[-1] == f"{folder}: checks done: 15, something wrong in 1 of them"
 
 
 def test_a_folder_of_nothing_is_one_sentence(tmp_path):

@@ -42,7 +42,7 @@ def test_plain_lines(half):
     assert shown["folder"] == str(folder)
     assert shown["working on it"] == "nobody"
     assert shown["finished"] == "segments, screening"
-    assert shown["to do"] == "questions, instructions, examples, manifest"
+    assert shown["to do"] == "questions, instructions, examples, plans, manifest"
     assert shown["wanted"] == "150 fine-grained, 50 integration"
     assert shown["failed"] == "1 x 400 bad parameter: ***"
     assert shown["format"] == "json_schema"

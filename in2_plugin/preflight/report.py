@@ -1,0 +1,167 @@
+"""What preflight has to say: figures and findings, as values and as text."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from in2_plugin.preflight.costs import GIB, Memory
+from in2_plugin.preflight.estimate import Run
+from in2_plugin.preflight.facts import DatasetFacts
+from in2_plugin.preflight.findings import Case, Finding
+
+MARKS = {"error": "ERROR", "warning": "warning", "note": "note"}
+COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One preflight."""
+
+    file: str
+    case: Case
+    run: Run | None
+    findings: Sequence[Finding]
+
+    @property
+    def errors(self) -> list[Finding]:
+        """Findings with which the run should not start."""
+        return [finding for finding in self.findings if finding.level == "error"]
+
+    def as_json(self) -> dict[str, Any]:
+        """One JSON object; bytes, seconds and tokens as plain numbers."""
+        case = self.case
+        shape = {part.name: getattr(case.model.shape, part.name) for part in fields(case.model.shape)}
+        return {
+            "file": self.file,
+            "ok": not self.errors,
+            "model": {"name": case.model.name, **shape, "adapter_parameters": case.model.adapter},
+            "gpu": {"name": case.gpu.name, "memory": case.gpu.memory, "tflops": case.gpu.tflops},
+            "setup": {part.name: getattr(case.setup, part.name) for part in fields(case.setup)},
+            "datasets": [facts.as_json() for facts in case.facts],
+            "memory": {**_parts(case.memory), "total": case.memory.total},
+            "run": self.run.as_json() if self.run else None,
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+
+    def lines(self) -> list[str]:
+        """The figures as text, one a line, without findings: what the log of a training shows."""
+        return [f"{name}: {said}" for name, said in self.rows()]
+
+    def rows(self) -> list[tuple[str, str]]:
+        """(name, figure) of every line of the table."""
+        rows = [("model", _model(self.case)), ("setup", _setup(self.case))]
+        rows += [("dataset", _dataset(facts)) for facts in self.case.facts]
+        if self.run:
+            rows += _run(self.run, self.case)
+        return [*rows, ("memory a GPU", _memory(self.case))]
+
+
+def _parts(memory: Memory) -> dict[str, float]:
+    return {part.name: getattr(memory, part.name) for part in fields(memory)}
+
+
+def _count(number: float) -> str:
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "K")):
+        if number >= size:
+            return f"{number / (1e3 if letter == 'K' else size):.{2 if letter in 'BT' else 1}f}{letter}"
+    return f"{number:,.0f}"
+
+
+def _model(case: Case) -> str:
+    shape = case.model.shape
+    said = f"{case.model.name}: {_count(shape.parameters)} weights, {shape.layers} layers of {shape.hidden:,}"
+    if case.model.adapter:
+        said += f", {_count(case.model.adapter)} of adapters trained"
+    return f"{said}, vocabulary {shape.vocabulary:,}"
+
+
+def _setup(case: Case) -> str:
+    setup = case.setup
+    stage = 3 if setup.shard_weights else 2 if setup.shard_gradients else 1 if setup.shard_optimizer else 0
+    parts = [
+        f"{setup.gpus} x {case.gpu.name}",
+        f"micro-batch {setup.micro_batch} x accumulation {setup.accumulation} x {setup.replicas} ranks",
+        ("nothing sharded", "optimizer sharded", "gradients sharded", "all sharded")[stage],
+        "checkpointing" if setup.checkpointing else "no checkpointing",
+        {"all": "all logits", "answers": "logits at answers", "fused": "fused loss"}[setup.logits],
+    ]
+    parts += [f"{name} offloaded" for name, is_off in _offloaded(case).items() if is_off]
+    return ", ".join(parts)
+
+
+def _offloaded(case: Case) -> dict[str, bool]:
+    setup = case.setup
+    return {
+        "optimizer": setup.offload_optimizer,
+        "weights": setup.offload_weights,
+        "activations": setup.offload_activations,
+    }
+
+
+def _dataset(facts: DatasetFacts) -> str:
+    if not facts.looked_at:
+        return f"{facts.path}: not looked at: {facts.seen}"
+    seen = f"{facts.looked_at:,} examples" if facts.is_in2 else f"rows looked at: {facts.seen}"
+    counts = {"dropped": facts.dropped, "too long": facts.refused, "cut": facts.cut,
+              "losing answer tokens": facts.losing, "without any": facts.unlabelled}  # fmt: skip
+    lost = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n) or "nothing lost"
+    return (
+        f"{facts.path}: {seen}; {_count(facts.lengths.sum())} tokens, {_count(facts.answers.sum())} of them answers, "
+        f"longest {facts.longest:,}; {lost}"
+    )
+
+
+def _run(run: Run, case: Case) -> list[tuple[str, str]]:
+    order = "length-balanced" if run.balanced else "random"
+    gpus = f"{case.setup.gpus} x {case.gpu.name} at {run.mfu:.0%} of {case.gpu.tflops:g} TFLOP/s"
+    return [
+        ("steps", f"{run.steps:,} of {run.rows_per_step:,} rows, {run.examples:,} examples x {run.epochs:g} epochs"),
+        ("tokens a step", f"{run.tokens_per_step:,.0f}, {run.answer_tokens_per_step:,.0f} of them answers"),
+        ("ranks busy", f"{run.efficiency:.0%} of the time ({order} order)"),
+        ("time", f"about {_span(run.seconds)} on {gpus}"),
+    ]
+
+
+def _span(seconds: float) -> str:
+    for size, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {name}"
+    return f"{seconds:.0f} seconds" if seconds >= 1 else "a second"
+
+
+def _memory(case: Case) -> str:
+    parts = ", ".join(f"{name} {size / GIB:.1f}" for name, size in _parts(case.memory).items() if size)
+    return f"about {case.memory.total / GIB:.1f} of {case.gpu.memory / GIB:.0f} GiB ({parts})"
+
+
+def show(report: Report) -> None:
+    """Print to stdout: a table in a terminal, unbroken lines elsewhere."""
+    import sys
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = sys.stdout.isatty()
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="bold" if terminal else None)
+    table.add_column(overflow="fold")
+    for name, said in report.rows():
+        table.add_row(name, Text(said))
+    # where the output is not a terminal no line is broken
+    console = Console(file=sys.stdout, width=None if terminal else 4_000, soft_wrap=True)
+    console.print(table) if terminal else _plain(report)
+    for finding in report.findings:
+        mark = Text(f"{MARKS[finding.level]}: ", COLOURS[finding.level])
+        console.print(mark + Text(f"{finding.where}: {finding.what}; {finding.remedy}"))
+
+
+def _plain(report: Report) -> None:
+    for name, said in report.rows():
+        print(f"{name:<14}{said}")
+
+
+def to_json(report: Report) -> str:
+    """The report as one indented JSON object."""
+    return json.dumps(report.as_json(), indent=2, ensure_ascii=False)

@@ -1,0 +1,114 @@
+"""How an Axolotl file trains, in the terms of `costs`: sharding, offload, optimizer, checkpointing, logits.
+
+Pure. Invariant: what cannot be told is taken as the dearer of its readings.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from in2_plugin.preflight.costs import Logits, Setup
+from in2_plugin.training.axolotl_args import options_of
+
+PLUGIN = "in2_plugin.axolotl.IN2Plugin"
+FLASH = ("flash_attention", "flex_attention", "sdpa", "xformers", "sage", "fp8", "s2")
+"""Beginnings of the names of attentions that keep no score for each pair of tokens."""
+ONE_STATE = ("lion", "muon", "sgd", "adafactor")
+"""Parts of the names of optimizers that keep at most one number a weight; others keep two."""
+
+
+def setup_of(cfg: Any, gpus: int, adapter: int = 0) -> Setup:
+    """The setup that a validated configuration describes.
+
+    Args:
+        gpus: how many GPUs it runs on.
+        adapter: weights of its adapters, 0 for full training.
+    """
+    stage, offload_optimizer, offload_weights = _sharding(cfg)
+    half = bool(cfg.bf16 or cfg.bfloat16 or cfg.fp16 or cfg.float16)
+    weight, gradient, optimizer = _trained_bytes(cfg, half, adapter)
+    return Setup(
+        gpus=gpus,
+        micro_batch=cfg.micro_batch_size or 1,
+        accumulation=cfg.gradient_accumulation_steps or 1,
+        shard_weights=stage >= 3,
+        shard_gradients=stage >= 2,
+        shard_optimizer=stage >= 1,
+        offload_optimizer=offload_optimizer,
+        offload_weights=offload_weights,
+        checkpointing=bool(cfg.gradient_checkpointing),
+        offload_activations=bool(cfg.activation_offloading),
+        context_parallel=cfg.context_parallel_size or 1,
+        tensor_parallel=cfg.tensor_parallel_size or 1,
+        weight_bytes=weight,
+        gradient_bytes=gradient,
+        optimizer_bytes=optimizer,
+        frozen_bytes=_frozen_bytes(cfg, half),
+        compute_bytes=2 if half else 4,
+        trained=adapter or None,
+        logits=logits_of(cfg),
+        flash=(cfg.attn_implementation or "sdpa").startswith(FLASH),
+    )
+
+
+def has_plugin(cfg: Any) -> bool:
+    """Whether the file lists our plugin."""
+    return PLUGIN in (cfg.get("plugins") or [])
+
+
+def logits_of(cfg: Any) -> Logits:
+    """Which logits are held at one time."""
+    if cfg.cut_cross_entropy or cfg.liger_fused_linear_cross_entropy:
+        return "fused"
+    if not has_plugin(cfg) or options_of(cfg).answer_logits_only is False:
+        return "all"
+    return "all" if (cfg.context_parallel_size or 1) > 1 or cfg.label_smoothing_factor else "answers"
+
+
+def _sharding(cfg: Any) -> tuple[int, bool, bool]:
+    """(ZeRO stage, optimizer offloaded, weights offloaded)"""
+    if isinstance(cfg.deepspeed, Mapping):
+        zero = cfg.deepspeed.get("zero_optimization") or {}
+        return int(zero.get("stage") or 0), _offloaded(zero, "offload_optimizer"), _offloaded(zero, "offload_param")
+    if cfg.fsdp_config or cfg.fsdp:
+        settings = cfg.fsdp_config or {}
+        offload = _either(settings, "offload_params") is True
+        stays = _either(settings, "reshard_after_forward") is False
+        return 2 if stays else 3, offload, offload
+    return 0, False, False
+
+
+def _offloaded(zero: Mapping[str, Any], part: str) -> bool:
+    return (zero.get(part) or {}).get("device") in ("cpu", "nvme")
+
+
+def _either(settings: Mapping[str, Any], key: str) -> Any:
+    """A key of `fsdp_config`, which are also written with `fsdp_` before them."""
+    return settings[key] if key in settings else settings.get(f"fsdp_{key}")
+
+
+def keeps_master(cfg: Any) -> bool:
+    """Whether trained weights are kept in float32 somewhere, although they are computed with in fewer bits."""
+    return bool(cfg.deepspeed or cfg.fsdp_config or cfg.fsdp or cfg.adapter)
+
+
+def _trained_bytes(cfg: Any, half: bool, adapter: int) -> tuple[float, float, float]:
+    """(weight, gradient, optimizer) bytes for each trained weight."""
+    name = str(cfg.optimizer or "adamw_torch_fused").lower()
+    states = 1 if any(part in name for part in ONE_STATE) else 2
+    number: float = 0.5 if "4bit" in name else 1 if "8bit" in name else 4
+    if not half or adapter:
+        return 4, 4, states * number
+    if cfg.deepspeed:
+        return 2, 2, 4 + states * number
+    if cfg.fsdp_config or cfg.fsdp:
+        return 4, 4, states * number
+    return 2, 2, states * min(number, 2)
+
+
+def _frozen_bytes(cfg: Any, half: bool) -> float:
+    """A weight under adapters; 4-bit weights carry their scales, about an eighth of a bit each."""
+    if cfg.load_in_4bit:
+        return 0.52
+    if cfg.load_in_8bit:
+        return 1
+    return 2 if half else 4
