@@ -12,10 +12,12 @@ from in2_plugin.cli.doctor import doctor
 from in2_plugin.cli.estimate import estimate
 from in2_plugin.cli.export import export
 from in2_plugin.cli.lm_eval import lm_eval
+from in2_plugin.cli.preflight import preflight
 from in2_plugin.cli.preview import preview
 from in2_plugin.cli.push import push
 from in2_plugin.cli.recipes import recipes
 from in2_plugin.cli.report import report
+from in2_plugin.cli.sft import sft
 from in2_plugin.cli.status import status
 from in2_plugin.cli.tasks import tasks, tasks_path
 from in2_plugin.cli.version import show_version
@@ -51,13 +53,14 @@ app.command()(build)
 app.command()(audit)
 app.command()(status)
 app.command()(doctor)
+app.command()(preflight)
 app.command()(export)
 app.command()(push)
 app.add_typer(recipes, name="recipes")
-app.command(
-    name="lm-eval",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-)(lm_eval)
+# every argument is another program's own
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+app.command(context_settings=PASSED_ON)(sft)
+app.command(name="lm-eval", context_settings=PASSED_ON)(lm_eval)
 app.command(name="tasks-path")(tasks_path)
 app.add_typer(tasks, name="tasks")
 app.command()(report)

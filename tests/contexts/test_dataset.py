@@ -87,7 +87,7 @@ def test_a_newer_layout_is_refused(built, tmp_path):
     folder = tmp_path / "in2"
     shutil.copytree(built, folder)
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 3}))
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 4}))
     with pytest.raises(DatasetError, match="layout 3"):
         read_manifest(folder)
 

@@ -1,0 +1,15 @@
+"""What a training script with TRL imports.
+
+from in2_plugin.trl import IN2SFTTrainer, load_in2_dataset, sft_settings
+
+dataset = load_in2_dataset("data/my-in2", tokenizer)
+trainer = IN2SFTTrainer(model, SFTConfig(**sft_settings()), train_dataset=dataset, processing_class=tokenizer)
+
+The dataset and the settings do for TRL's own `SFTTrainer` as well.
+"""
+
+from in2_plugin.training.trl_data import load_in2_dataset
+from in2_plugin.training.trl_settings import sft_settings
+from in2_plugin.training.trl_trainer import IN2SFTTrainer
+
+__all__ = ["IN2SFTTrainer", "load_in2_dataset", "sft_settings"]

@@ -1,0 +1,48 @@
+"""The same dataset and seed in TRL and in Axolotl: the same batches and the same losses."""
+
+import axolotl_runs
+import pytest
+import trl_runs
+from example_watch import seen, steps
+
+pytestmark = pytest.mark.slow
+
+SAME = {"learning_rate": 0.002, "weight_decay": 0.0, "warmup_steps": 0, "max_steps": 4, "seed": 42}
+BATCH = {"gradient_accumulation_steps": 2}
+
+
+@pytest.fixture(scope="module")
+def runs(workshop, tmp_path_factory) -> dict[str, dict]:
+    """Four steps of two micro-batches of two, with each trainer."""
+    folder = tmp_path_factory.mktemp("parity")
+    for name in ("model", "data"):
+        (folder / name).symlink_to(workshop / name)
+    watched = {"plugins": ["example_watch.WatchPlugin", "in2_plugin.axolotl.IN2Plugin"], "dataloader_num_workers": 0}
+    cut = {"micro_batch_size": 2, "lr_scheduler": "constant"}
+    axolotl_runs.write(folder, "axolotl", **SAME, **BATCH, **cut, **watched, in2={"lazy": True})
+    trl_runs.write(folder, "trl", **SAME, **BATCH, per_device_train_batch_size=2, lr_scheduler_type="constant")
+    axolotl_runs.train(folder, "axolotl")
+    trl_runs.train_all(folder, ["trl"])
+    return {name: seen(folder, name) for name in ("axolotl", "trl")}
+
+
+def test_batches_are_the_same(runs):
+    assert len(set(runs["trl"]["read"][:16])) == 16
+    assert runs["trl"]["read"][:16] == runs["axolotl"]["read"][:16]
+
+
+def test_losses_are_the_same(runs):
+    ours, other = steps(runs["trl"]), steps(runs["axolotl"])
+    assert len(ours) == len(other) == 4
+    assert [loss for loss, _ in ours] == pytest.approx([loss for loss, _ in other], abs=1e-5)
+    assert [norm for _, norm in ours] == pytest.approx([norm for _, norm in other], rel=1e-3)
+
+
+def test_statistics_are_the_same(runs):
+    """Loss by depth and part, and answer tokens a step, although each trainer computes its logits in its own way."""
+    found = [
+        [{key: value for key, value in entry.items() if key.startswith("in2/")} for entry in runs[name]["logs"]]
+        for name in ("trl", "axolotl")
+    ]
+    assert any(key.startswith("in2/loss_depth_") for key in found[0][0])
+    assert found[0] == [pytest.approx(entry, rel=1e-3) for entry in found[1]]
