@@ -1,0 +1,210 @@
+"""What benchmarks/training_data.py measures, each in a process of its own: `python training_data_jobs.py --job JSON`.
+
+The last line of output is the result. Preparation by others is timed within their own programs: all of it, and the
+part of it that turns text into ids.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measured import forget_peak, held, used
+from training_data_made import make_model
+
+from in2_plugin.training.order import BalancedSampler, Work, balanced_order, efficiency
+
+ROUNDS = 15
+DRAWN = 500
+
+
+def make(model: str, window: int) -> None:
+    """The model and its tokenizer."""
+    make_model(Path(model), window)
+
+
+def digests(rows: Any) -> list[str]:
+    """What tells whether two preparations gave the same token ids."""
+    return [hashlib.sha256(np.asarray(row["input_ids"], np.int64).tobytes()).hexdigest()[:16] for row in rows]
+
+
+class Timer:
+    """Seconds by the clock and of processor time that were spent in a block or in a method."""
+
+    def __init__(self) -> None:
+        self.spent = np.zeros(2)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Count what happens in the block."""
+        before = np.array(used())
+        yield
+        self.spent += np.array(used()) - before
+
+    def watch(self, owner: type, name: str) -> "Timer":
+        """Count every call of a method from now on."""
+        method = getattr(owner, name)
+
+        def timed(*arguments: Any, **named: Any) -> Any:
+            with self.running():
+                return method(*arguments, **named)
+
+        setattr(owner, name, timed)
+        return self
+
+
+def prepare_with_axolotl(file: str) -> dict[str, Any]:
+    """`axolotl preprocess` from where the file has been read and everything is imported."""
+    from axolotl.cli.config import load_cfg
+    from axolotl.common.datasets import load_datasets
+    from axolotl.datasets import TokenizedPromptDataset
+
+    cfg, tokenizing, whole = load_cfg(file), Timer().watch(TokenizedPromptDataset, "process"), Timer()
+    with whole.running():
+        dataset = load_datasets(cfg=cfg).train_dataset
+    return {"tokenizing": list(tokenizing.spent), "whole": list(whole.spent), "digests": digests(dataset)}
+
+
+def prepare_with_trl(model: str, dataset: str) -> dict[str, Any]:
+    """The construction of an SFTTrainer, which prepares its dataset, around a model that is loaded."""
+    from datasets import load_dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import SFTConfig, SFTTrainer
+
+    rows = load_dataset(dataset, split="train")
+    config = SFTConfig(f"{dataset}-out", max_length=None, use_cpu=True, bf16=False, report_to="none")
+    given = AutoModelForCausalLM.from_pretrained(model), AutoTokenizer.from_pretrained(model)
+    tokenizing, whole = Timer().watch(SFTTrainer, "_prepare_dataset"), Timer()
+    with whole.running():
+        trainer = SFTTrainer(given[0], args=config, train_dataset=rows, processing_class=given[1])
+    found = trainer.train_dataset
+    size = sum(Path(file["filename"]).stat().st_size for file in found.cache_files)
+    return {"tokenizing": list(tokenizing.spent), "whole": list(whole.spent), "digests": digests(found), "bytes": size}
+
+
+def assemble(model: str, dataset: str) -> dict[str, Any]:
+    """Lazy examples in random order, seconds each: opening, an item as a trainer gets it, its ids and labels alone, and
+    the limit, one copy of the ids. Median of rounds that take turns."""
+    from in2_plugin.contexts.dataset import IN2Dataset
+    from in2_plugin.corpus.tokenizer import load_tokenizer
+    from in2_plugin.training.lazy import LazyExamples
+
+    tokenizer, opening = load_tokenizer(model), Timer()
+    with opening.running():
+        plans = IN2Dataset(dataset, tokenizer).plans
+        examples = LazyExamples([plans])
+        first = examples[0]
+    order = np.random.default_rng(0).permutation(len(examples)).tolist()
+    ids = [examples[i]["input_ids"] for i in range(len(examples))]
+    ways: dict[str, Callable[[int], Any]] = {
+        "item": examples.__getitem__, "assemble": plans.assemble, "copy": lambda i: ids[i].copy(),
+    }  # fmt: skip
+    rounds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            for i in order:
+                way(i)
+            rounds[name].append((time.perf_counter() - started) / len(order))
+    each = {name: statistics.median(seconds) for name, seconds in rounds.items()}
+    assert len(first["input_ids"]) == len(ids[0])
+    tokens = int(examples.lengths.sum())
+    return {
+        "opening": list(opening.spent),
+        "digests": digests({"input_ids": one} for one in ids),
+        "tokens": tokens,
+    } | each
+
+
+def draw(model: str, dataset: str) -> dict[str, float]:
+    """Open a dataset, make the sampler of eight ranks, draw examples; memory above that of imports and tokenizer."""
+    from in2_plugin.corpus.tokenizer import load_tokenizer
+    from in2_plugin.training.lazy import LazyExamples
+
+    tokenizer = load_tokenizer(model)
+    forget_peak()
+    before, own, started = held("VmRSS"), held("RssAnon"), time.perf_counter()
+    examples = LazyExamples.open([dataset], tokenizer)
+    numbers = iter(BalancedSampler(examples.lengths, ranks=8, micro_batch=1, seed=0))
+    examples[next(numbers)]
+    first = time.perf_counter() - started
+    drawn = [len(examples[number]["input_ids"]) for number in islice(numbers, DRAWN - 1)]
+    seconds = (time.perf_counter() - started - first) / len(drawn)
+    return {"examples": len(examples), "peak": held("VmHWM") - before, "own": held("RssAnon") - own, "first": first,
+            "each": seconds}  # fmt: skip
+
+
+def take_steps(examples: int, longest: int) -> dict[str, Any]:
+    """Training steps of every rank that the launcher started, in random and in balanced order, on the CPU.
+
+    Seconds a step by the clock, and the share of the time that ranks work when each step ends with its slowest: by
+    processor time, and as `efficiency` expects it.
+    """
+    import torch
+    from torch import distributed
+    from transformers import MistralConfig, MistralForCausalLM
+
+    from in2_plugin.training.answer_logits import keep_supervised
+
+    distributed.init_process_group("gloo")
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    rank, ranks = distributed.get_rank(), distributed.get_world_size()
+    shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    model = MistralForCausalLM(MistralConfig(vocab_size=1_000, num_key_value_heads=4, sliding_window=None, **shape))
+    lengths = np.random.default_rng(0).integers(longest // 8, longest, examples, endpoint=True)
+    work = Work(sum(parameter.numel() for parameter in model.parameters()), 2, 64)
+    orders = {
+        "random": np.random.default_rng(1).permutation(examples),
+        "balanced": balanced_order(lengths, ranks=ranks, micro_batch=1, seed=0, epoch=0),
+    }
+    found: dict[str, Any] = {}
+    for name, order in orders.items():
+        busy, started = [], time.perf_counter()
+        for number in order[rank::ranks].tolist():
+            spent = time.process_time()
+            ids = torch.randint(3, 1_000, (1, int(lengths[number])))
+            labels = torch.full_like(ids, -100)
+            labels[:, -32:] = ids[:, -32:]
+            model(**keep_supervised({"input_ids": ids, "labels": labels}), use_cache=False).loss.backward()
+            busy.append(time.process_time() - spent)
+            gradients = torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+            distributed.all_reduce(gradients)
+            model.zero_grad()
+        clock = (time.perf_counter() - started) / len(busy)
+        all_busy: list[Any] = [None] * ranks
+        distributed.all_gather_object(all_busy, busy)
+        each = np.array(all_busy)
+        found[name] = {
+            "clock": clock, "share": float(each.sum() / (each.max(axis=0).sum() * ranks)),
+            "expected": efficiency(lengths, order, ranks=ranks, micro_batch=1, work=work),
+        }  # fmt: skip
+    return found | {"steps": examples // ranks}
+
+
+JOBS: dict[str, Callable[..., Any]] = {
+    "axolotl": prepare_with_axolotl, "trl": prepare_with_trl, "in2": assemble, "memory": draw, "order": take_steps,
+    "model": make,
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--job", type=json.loads, required=True)
+    job = parser.parse_args().job
+    result = JOBS[job.pop("kind")](**job)
+    if os.environ.get("RANK", "0") == "0":
+        print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

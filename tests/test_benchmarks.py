@@ -1,0 +1,80 @@
+"""The benchmarks of training run, at a very small size, and print their tables."""
+
+import importlib
+import sys
+from itertools import pairwise
+
+import pytest
+import torch
+from e2e_run import ROOT, run
+from transformers import AutoModelForCausalLM
+
+pytestmark = pytest.mark.slow
+
+
+def tables(said: str) -> list[list[dict[str, str]]]:
+    """The markdown tables of an output, as rows by column."""
+    found: list[list[list[str]]] = []
+    lines = ["", *said.splitlines()]
+    for before, line in pairwise(lines):
+        if line.startswith("| "):
+            if not before.startswith("|"):
+                found.append([])
+            found[-1].append([cell.strip() for cell in line.strip("|").split("|")])
+    return [[dict(zip(head, row, strict=True)) for row in rows] for head, *rows in found]
+
+
+@pytest.fixture(scope="module")
+def training_data(tmp_path_factory) -> list[list[dict[str, str]]]:
+    """Tables of speed, disk, memory, start and order."""
+    script = ROOT / "benchmarks/training_data.py"
+    return tables(run(sys.executable, script, "--quick", cwd=tmp_path_factory.mktemp("training-data")))
+
+
+def test_training_data_prints_its_five_tables(training_data):
+    assert [len(table) for table in training_data] == [6, 4, 2, 2, 6]
+
+
+def test_all_preparations_have_the_same_ids_and_ours_is_the_least_work(training_data):
+    speed, disk, *_ = training_data
+    assert [row["same ids"] for row in speed[:4]] == ["8 of 8"] * 4
+    assert all(int(row["in2 takes 1 /"].replace(",", "")) > 1 for row in disk[:3])
+
+
+def test_efficiency_is_simulated_as_designed(training_data):
+    simulated = [row for row in training_data[4] if "simulated" in row["ranks"]]
+    assert [row["ranks"].split(",")[0] for row in simulated] == ["2", "16", "128"]
+    assert all(float(row["length-balanced"].strip("%")) >= 95 for row in simulated)
+
+
+def test_answer_logits_compares_the_two_ways(tmp_path):
+    script = ROOT / "benchmarks/answer_logits.py"
+    said = run(sys.executable, script, "--quick", "--device", "cpu", cwd=tmp_path)
+    ((row,),) = tables(said)
+    assert (row["vocabulary"], row["tokens"]) == ("1,000", "256")
+    loss, gradients = map(float, row["difference of loss / gradients"].split(" / "))
+    assert loss < 1e-5 and gradients < 1e-5
+
+
+@pytest.fixture
+def answer_logits(monkeypatch):
+    """The script as a module."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module("answer_logits")
+
+
+def test_what_cannot_fit_is_said_and_not_tried(answer_logits):
+    job = {"device": "cpu", "way": "full", "tokens": 32_768, "vocabulary": 10**8}
+    assert answer_logits.cell(job) == "does not fit: 39322 GB by estimate, not tried"
+
+
+def test_a_cell_that_runs_out_of_memory_says_so(answer_logits, tmp_path):
+    """Embeddings of a terabyte, which no estimate of logits sees."""
+    job = {"device": "cpu", "shape": "quick", "way": "at answers", "tokens": 256, "vocabulary": 10**10}
+    assert answer_logits.cell({**job, "gradients": str(tmp_path / "gradients.pt")}) == "out of memory"
+
+
+def test_on_a_gpu_the_model_has_the_shape_of_mistral_7b(answer_logits):
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(answer_logits.config_of("cuda", 32_000, 32_768))
+    assert model.num_parameters() == 7_241_732_096
