@@ -16,6 +16,7 @@ import json
 import math
 import sys
 import tempfile
+import time
 from typing import Any
 
 from measured import (
@@ -28,7 +29,6 @@ from measured import (
     limit_memory,
     memory,
     tabulate,
-    used,
 )
 
 ANSWER_TOKENS = 64
@@ -94,21 +94,20 @@ def measure(job: dict[str, Any]) -> dict[str, float]:
     if not on_gpu:
         limit_memory()
     model, inputs, at_answers = make_model(job), make_inputs(job), job["way"] == "at answers"
-    # what is chosen, compiled or imported at first use is no part of a step
-    step(model, {name: value[:, -WARM_UP:] for name, value in inputs.items()}, at_answers)
-    model.zero_grad(set_to_none=True)
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
     else:
         forget_peak()
     took, before = [], torch.cuda.memory_allocated() if on_gpu else held("VmRSS")
+    # what is chosen, compiled or imported at first use is no part of a step
+    step(model, {name: value[:, -WARM_UP:] for name, value in inputs.items()}, at_answers)
     for _ in range(3 if on_gpu else 1):
         model.zero_grad(set_to_none=True)
         _wait(on_gpu)
-        started = used()
+        clock, processor = time.perf_counter(), time.process_time()
         loss = step(model, inputs, at_answers)
         _wait(on_gpu)
-        took.append([now - then for now, then in zip(used(), started, strict=True)])
+        took.append((time.perf_counter() - clock, time.process_time() - processor))
     peak = torch.cuda.max_memory_allocated() if on_gpu else held("VmHWM")
     torch.save(sampled(model), job["gradients"])
     seconds, processor = min(took)
@@ -179,8 +178,8 @@ def main() -> None:
 def print_table(cells: list[dict[str, Any]]) -> None:
     """A row for each number of tokens and vocabulary; memory is what a step takes above model and inputs."""
     row = tabulate(
-        "vocabulary | tokens | s a step, every token | at answers | times as fast | GB, every token | "
-        "at answers | times less | difference of loss / gradients"
+        "vocabulary | tokens | s a step, every token | s, at answers | times as fast | GB, every token | "
+        "GB, at answers | times less | difference of loss / gradients"
     )
     for job in cells:
         with tempfile.TemporaryDirectory() as folder:

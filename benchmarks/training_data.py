@@ -76,7 +76,7 @@ def _milliseconds(seconds: Any) -> str:
 
 def print_disk(dataset: Path, examples: int, others: dict[str, dict[str, Any]]) -> None:
     """Bytes an example: of what was prepared, and of that together with what it was prepared from."""
-    row = tabulate("from | prepared, bytes an example | in2 takes 1 / | with its source | in2 takes 1 /")
+    row = tabulate("from | prepared, bytes an example | in2 takes 1 / | with its source | of both in2 takes 1 /")
     plans, corpus = size_of(dataset / "plans") / examples, size_of(dataset / "segments")
     whole = (size_of(dataset) - corpus) / examples
     for form, found in others.items():
@@ -143,7 +143,8 @@ def print_order(examples: int, longest: int) -> None:
     row = tabulate("ranks | | in random order | length-balanced")
     measured = f"2, {found['steps']} steps on the CPU"
     for name, what, form in (
-        ("clock", "seconds a step", ".3f"), ("share", "efficiency, measured", ".1%"),
+        ("clock", "seconds a step", ".3f"), ("slowest", "processor seconds of its slowest rank", ".3f"),
+        ("share", "efficiency, measured", ".1%"),
         ("expected", "efficiency, expected", ".1%"),
     ):  # fmt: skip
         row(measured, what, *(f"{found[order][name]:{form}}" for order in ("random", "balanced")))

@@ -144,16 +144,14 @@ def draw(model: str, dataset: str) -> dict[str, float]:
 
 
 def take_steps(examples: int, longest: int) -> dict[str, Any]:
-    """Training steps of every rank that the launcher started, in random and in balanced order, on the CPU.
+    """Training steps of every rank that the launcher started, on the CPU, in random and in balanced order by turns.
 
-    Seconds a step by the clock, and the share of the time that ranks work when each step ends with its slowest: by
-    processor time, and as `efficiency` expects it.
+    Seconds a step by the clock and by the processor time of its slowest rank, and the share of the time that ranks
+    work when each step ends with its slowest: by processor time, and as `efficiency` expects it.
     """
     import torch
     from torch import distributed
     from transformers import MistralConfig, MistralForCausalLM
-
-    from in2_plugin.training.answer_logits import keep_supervised
 
     distributed.init_process_group("gloo")
     torch.set_num_threads(1)
@@ -162,33 +160,47 @@ def take_steps(examples: int, longest: int) -> dict[str, Any]:
     shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
     model = MistralForCausalLM(MistralConfig(vocab_size=1_000, num_key_value_heads=4, sliding_window=None, **shape))
     lengths = np.random.default_rng(0).integers(longest // 8, longest, examples, endpoint=True)
-    work = Work(sum(parameter.numel() for parameter in model.parameters()), 2, 64)
     orders = {
         "random": np.random.default_rng(1).permutation(examples),
         "balanced": balanced_order(lengths, ranks=ranks, micro_batch=1, seed=0, epoch=0),
     }
-    found: dict[str, Any] = {}
+    take_step(model, longest)  # what is done at first use is no part of a step
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in orders}
+    for k in range(examples // ranks):
+        for name, order in orders.items():
+            distributed.barrier()
+            times[name].append(take_step(model, int(lengths[order[k * ranks + rank]])))
+    work = Work(sum(parameter.numel() for parameter in model.parameters()), 2, 64)
+    found: dict[str, Any] = {"steps": examples // ranks}
     for name, order in orders.items():
-        busy, started = [], time.perf_counter()
-        for number in order[rank::ranks].tolist():
-            spent = time.process_time()
-            ids = torch.randint(3, 1_000, (1, int(lengths[number])))
-            labels = torch.full_like(ids, -100)
-            labels[:, -32:] = ids[:, -32:]
-            model(**keep_supervised({"input_ids": ids, "labels": labels}), use_cache=False).loss.backward()
-            busy.append(time.process_time() - spent)
-            gradients = torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
-            distributed.all_reduce(gradients)
-            model.zero_grad()
-        clock = (time.perf_counter() - started) / len(busy)
-        all_busy: list[Any] = [None] * ranks
-        distributed.all_gather_object(all_busy, busy)
-        each = np.array(all_busy)
+        of_ranks: list[Any] = [None] * ranks
+        distributed.all_gather_object(of_ranks, times[name])
+        clock, busy = np.moveaxis(np.array(of_ranks), 2, 0)  # (ranks, steps) each
+        slowest = busy.max(axis=0)
         found[name] = {
-            "clock": clock, "share": float(each.sum() / (each.max(axis=0).sum() * ranks)),
+            "clock": clock.max(axis=0).mean(), "slowest": slowest.mean(), "share": busy.sum() / (slowest.sum() * ranks),
             "expected": efficiency(lengths, order, ranks=ranks, micro_batch=1, work=work),
         }  # fmt: skip
-    return found | {"steps": examples // ranks}
+    return found
+
+
+def take_step(model: Any, tokens: int) -> tuple[float, float]:
+    """Forward and backward of one example, and the sum of gradients over ranks: seconds by the clock of all of it, and
+    of processor time before the sum."""
+    import torch
+    from torch import distributed
+
+    from in2_plugin.training.answer_logits import keep_supervised
+
+    ids = torch.randint(3, 1_000, (1, tokens))
+    labels = torch.full_like(ids, -100)
+    labels[:, -32:] = ids[:, -32:]
+    clock, processor = time.perf_counter(), time.process_time()
+    model.zero_grad()
+    model(**keep_supervised({"input_ids": ids, "labels": labels}), use_cache=False).loss.backward()
+    busy = time.process_time() - processor
+    distributed.all_reduce(torch.cat([parameter.grad.flatten() for parameter in model.parameters()]))
+    return time.perf_counter() - clock, busy
 
 
 JOBS: dict[str, Callable[..., Any]] = {

@@ -18,10 +18,10 @@ ENVIRONMENT = {
 }
 
 
-def run(*command: object, cwd: Path, ok: bool = True) -> str:
-    """Run a command to its end; its output, stdout and stderr together."""
+def run(*command: object, cwd: Path, ok: bool = True, timeout: float = 560) -> str:
+    """Run a command to its end; its output, stdout and stderr together. `timeout` is against hanging."""
     done = subprocess.run(
-        [str(part) for part in command], cwd=cwd, env=ENVIRONMENT, text=True, timeout=560, check=False,
+        [str(part) for part in command], cwd=cwd, env=ENVIRONMENT, text=True, timeout=timeout, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert (done.returncode == 0) == ok, done.stdout[-6_000:]
