@@ -155,7 +155,7 @@ class Plans:
             raise DatasetError(f"{folder}: holds no finished plans; {AGAIN}") from None
         self._n, self.made_of = int(facts["examples"]), str(facts["made_of"])
         self._spliced = store.facts.joining is Joining.SPLICE
-        if facts["joining"] != store.facts.joining or (self._spliced or tokenizer) is None:
+        if facts["joining"] != store.facts.joining or (tokenizer is None and not self._spliced):
             raise DatasetError(f"{folder}: does not belong to {store.folder}; {AGAIN}")
         self._heads = [(head["text"], np.array(head["ids"], store.id_type)) for head in facts["heads"]]
 
@@ -204,8 +204,8 @@ class Plans:
 
     def answers(self, number: int) -> Answers:
         """(n_turns,) records of ANSWER."""
-        begin, end = self._examples[number], self._examples[number + 1]
-        return self._columns[2][begin["answers"] : end["answers"]]
+        begin, end = self._examples["answers"][number : number + 2].tolist()
+        return self._columns[2][begin:end]
 
     def plan(self, number: int) -> Plan:
         """One plan as it was added."""

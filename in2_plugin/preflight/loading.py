@@ -7,7 +7,7 @@ written. Invariant: `datasets` and `sequence_len` of what is returned are those 
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from in2_plugin.contexts.dataset import read_manifest
 from in2_plugin.errors import ConfigError, DatasetError, MissingExtra
 from in2_plugin.preflight.costs import GPUS, Gpu
 from in2_plugin.training.axolotl_args import TYPES
+from in2_plugin.training.axolotl_keys import refuse_missing_plugins
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -92,20 +93,10 @@ def load_config(path: Path, gpu: str | None = None) -> Any:
         cfg.sequence_len = max([stated or 0, *_longest(data)]) or stated
         with _refusals(path):
             prepare_plugins(cfg)
-            _require_plugins(cfg.plugins or [])
+            refuse_missing_plugins(cfg.plugins or [])
             cfg = _validated(cfg, chosen)
     cfg.sequence_len = stated or cfg.sequence_len
     return cfg
-
-
-def _require_plugins(listed: Sequence[str]) -> None:
-    """Axolotl logs a plugin that cannot be imported and trains on without it."""
-    from axolotl.integrations.base import PluginManager
-
-    loaded = PluginManager.get_instance().plugins
-    for name in listed:
-        if name not in loaded:
-            raise ConfigError(f"the plugin `{name}` cannot be imported; install it or remove it from `plugins:`")
 
 
 def _named(data: Mapping[str, Any]) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from in2_plugin.preflight.costs import Logits, Setup
-from in2_plugin.training.axolotl_args import options_of
+from in2_plugin.training.axolotl_args import FUSED, fused_loss, options_of, why_all_logits_under
 
 PLUGIN = "in2_plugin.axolotl.IN2Plugin"
 FLASH = ("flash_attention", "flex_attention", "sdpa", "xformers", "sage", "fp8", "s2")
@@ -57,11 +57,11 @@ def has_plugin(cfg: Any) -> bool:
 
 def logits_of(cfg: Any) -> Logits:
     """Which logits are held at one time."""
-    if cfg.cut_cross_entropy or cfg.liger_fused_linear_cross_entropy:
-        return "fused"
-    if not has_plugin(cfg) or options_of(cfg).answer_logits_only is False:
-        return "all"
-    return "all" if (cfg.context_parallel_size or 1) > 1 or cfg.label_smoothing_factor else "answers"
+    options = options_of(cfg)
+    ours = has_plugin(cfg) and options.answer_logits_only is not False
+    if ours and not fused_loss(options, cfg) and not why_all_logits_under(cfg):
+        return "answers"
+    return "fused" if any(cfg.get(name) for name in FUSED) else "all"
 
 
 def _sharding(cfg: Any) -> tuple[int, bool, bool]:

@@ -9,6 +9,8 @@ from in2_plugin.config.base import Config
 
 TYPES = ("in2", "in2_plugin.axolotl")
 """What a dataset's `type:` may be to be ours."""
+FUSED = {"cut_cross_entropy": "Cut Cross Entropy", "liger_fused_linear_cross_entropy": "Liger"}
+"""Settings of Axolotl with which a kernel computes head and loss together, and whose it is."""
 
 
 class IN2Options(Config):
@@ -51,3 +53,24 @@ def in2_entries(cfg: Mapping[str, Any]) -> Iterator[Any]:
         for dataset in cfg.get(section) or []:
             if dataset.get("type") in TYPES:
                 yield dataset
+
+
+def splits_rows(cfg: Mapping[str, Any]) -> bool:
+    """Whether a row is split over ranks."""
+    return int(cfg.get("context_parallel_size") or 1) > 1
+
+
+def why_all_logits_under(cfg: Mapping[str, Any]) -> str | None:
+    """Why a configuration needs logits for every token; None when it does not."""
+    if splits_rows(cfg):
+        return "under context parallelism a rank knows only its part of the positions"
+    if cfg.get("label_smoothing_factor"):
+        return "label smoothing takes logits and labels of the whole row"
+    return None
+
+
+def fused_loss(options: IN2Options, cfg: Mapping[str, Any]) -> str | None:
+    """The setting of FUSED that head and loss are left to; None when they are not."""
+    if options.answer_logits_only is True or options.loss_normalization == "example":  # a kernel knows no examples
+        return None
+    return next((name for name in FUSED if cfg.get(name)), None)

@@ -79,4 +79,4 @@ def _datasets(cfg: Any, tokenizer: ModelTokenizer) -> tuple[LazyExamples, LazyEx
     n = int(share) if share >= 1 else round(share * len(train))
     if not 0 < n < len(train):
         raise ConfigError(f"`val_set_size: {cfg.val_set_size}` leaves nothing of {len(train):,} examples; change it")
-    return train.split(n, int(cfg.seed or 42))
+    return train.split(n, 42 if cfg.seed is None else int(cfg.seed))

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from axolotl.integrations.base import BasePlugin, PluginManager
+from axolotl.integrations.base import BasePlugin
 from axolotl.utils.logging import get_logger
 
 from in2_plugin.contexts.dataset import read_manifest
 from in2_plugin.errors import ConfigError, In2Error
 from in2_plugin.training import axolotl_format
 from in2_plugin.training.axolotl_args import in2_entries, options_of
-from in2_plugin.training.axolotl_keys import refuse_unknown_keys
+from in2_plugin.training.axolotl_keys import refuse_missing_plugins, refuse_unknown_keys
 
 LOG = get_logger(f"axolotl.{__name__}")
 
@@ -35,7 +35,7 @@ class IN2Plugin(BasePlugin):
         """Check the file, and make the dataset format known. Ends the program with one sentence if it cannot."""
         sys.modules["axolotl.prompt_strategies.in2"] = axolotl_format
         try:
-            _check_plugins(cfg.get("plugins") or [])
+            refuse_missing_plugins(cfg.get("plugins") or [])
             _check_keys(cfg)
             for dataset in in2_entries(cfg):
                 _check_dataset(dataset, cfg.get("sequence_len"))
@@ -101,14 +101,6 @@ def _preflight(cfg: Any) -> None:
         raise ConfigError(
             f"{finding.where}: {finding.what}; {finding.remedy} (or `in2: {{preflight: false}}`, to go on all the same)"
         )
-
-
-def _check_plugins(listed: list[str]) -> None:
-    """Axolotl logs a plugin that cannot be imported and trains on without it."""
-    loaded = PluginManager.get_instance().plugins
-    for name in listed:
-        if name not in loaded:
-            raise ConfigError(f"the plugin `{name}` cannot be imported; install it or remove it from `plugins:`")
 
 
 def _check_keys(cfg: Mapping[str, Any]) -> None:

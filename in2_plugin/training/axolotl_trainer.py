@@ -13,7 +13,7 @@ from axolotl.utils.logging import get_logger
 from transformers import Trainer
 
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.axolotl_args import IN2Options
+from in2_plugin.training.axolotl_args import FUSED, IN2Options, fused_loss, splits_rows, why_all_logits_under
 from in2_plugin.training.axolotl_format import refuse
 from in2_plugin.training.trainer import IN2Trainer, TrainingOptions, why_all_logits
 
@@ -42,35 +42,23 @@ def choose_logits(options: IN2Options, cfg: Mapping[str, Any], model: Any) -> Ch
         return Choice(False, "logits are computed for every token, as `answer_logits_only: false` asks")
     if reason := why_all_logits_under(cfg) or why_all_logits(model):
         return Choice(False, f"logits are computed for every token: {reason}")
-    for name, what in (("cut_cross_entropy", "Cut Cross Entropy"), ("liger_fused_linear_cross_entropy", "Liger")):
-        if cfg.get(name) and asked == "auto":
-            return Choice(False, f"logits are left to {what} (`{name}: true`), which never holds all of them")
+    if name := fused_loss(options, cfg):
+        return Choice(False, f"logits are left to {FUSED[name]} (`{name}: true`), which never holds all of them")
     return Choice(True, "logits are computed at answer tokens alone (`logits_to_keep`)")
 
 
 def refuse_impossible(options: IN2Options, cfg: Mapping[str, Any], model: Any | None = None) -> None:
-    """Refuse `answer_logits_only: true` where it cannot be had, before or after the model is loaded.
+    """Refuse what `in2:` asks for and cannot have, before or after the model is loaded.
 
     Raises:
         ConfigError: says what stands in the way.
     """
-    reason = why_all_logits_under(cfg) or (why_all_logits(model) if model is not None else None)
+    under = why_all_logits_under(cfg)
+    if options.loss_normalization == "example" and under:
+        raise ConfigError(f"`loss_normalization: example` cannot be had: {under}; set it to `token`")
+    reason = under or (why_all_logits(model) if model is not None else None)
     if options.answer_logits_only is True and reason:
         raise ConfigError(f"`answer_logits_only: true` cannot be had: {reason}; set it to `auto` or `false`")
-
-
-def why_all_logits_under(cfg: Mapping[str, Any]) -> str | None:
-    """Why a configuration needs logits for every token; None when it does not."""
-    if splits_rows(cfg):
-        return "under context parallelism a rank knows only its part of the positions"
-    if cfg.get("label_smoothing_factor"):
-        return "label smoothing takes logits and labels of the whole row"
-    return None
-
-
-def splits_rows(cfg: Mapping[str, Any]) -> bool:
-    """Whether a row is split over ranks."""
-    return int(cfg.get("context_parallel_size") or 1) > 1
 
 
 def divides_over_ranks(cfg: Mapping[str, Any]) -> bool:
@@ -103,7 +91,7 @@ def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
             if splits_rows(cfg):
                 self.in2_options = replace(self.in2_options, shift_labels=True)
                 self.in2_say("under context parallelism each rank averages its own answer tokens, as in stock Axolotl")
-            elif _divides_by_items(self.model):
+            elif options.loss_normalization == "example" or _divides_by_items(self.model):
                 # Axolotl takes every model for one that cannot divide by the items of a whole step
                 self.model_accepts_loss_kwargs = True
             else:

@@ -1,7 +1,7 @@
 """The order of examples in which the ranks of a step get like lengths.
 
 Attention grows with the square of the length, and every rank of a step waits for the slowest: with lengths of 4K to
-32K in random order more than half of the time is waited away. Here neighbours in length fill the same slot of
+32K in random order half of the time is waited away. Here neighbours in length fill the same slot of
 `ranks * micro_batch` examples, and slots come in random order, so that lengths and kinds mix over the steps and over
 the micro-batches of one step. Invariant: the order depends on lengths, ranks, micro-batch, seed and epoch alone, so
 that a resumed run goes on in the same one. Cost: 0.3 s and 8 MB a million examples.

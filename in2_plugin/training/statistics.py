@@ -5,6 +5,7 @@ the device until they are logged; then one reduction over the ranks. Cost: one m
 """
 
 from collections.abc import Callable
+from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,11 +25,12 @@ CODES = _STRIDE * len(PARTS)
 
 def codes(plans: Plans, number: int) -> npt.NDArray[np.int64]:
     """(n_answer_tokens,) the code of each answer token of an example, in reading order."""
-    answers = plans.answers(number)
-    depth = answers["depth"]
-    bins = np.where(np.isnan(depth), BINS, np.nan_to_num(depth) * BINS).astype(np.int64)
-    each = int(plans.part[number]) * _STRIDE + np.minimum(bins, BINS)
-    return np.repeat(each, (answers["stop"] - answers["start"]).astype(np.int64))
+    part = int(plans.part[number]) * _STRIDE
+    each, counts = [], []
+    for start, stop, depth in plans.answers(number).tolist():
+        each.append(part + (BINS if isnan(depth) else int(depth * BINS)))
+        counts.append(stop - start)
+    return np.repeat(each, counts)
 
 
 class AnswerStatistics:

@@ -42,6 +42,18 @@ CHOICES = [
 ]
 
 
+@pytest.mark.parametrize("name", ["cut_cross_entropy", "liger_fused_linear_cross_entropy"])
+def test_a_loss_by_example_is_not_left_to_a_kernel(name):
+    choice = choose_logits(IN2Options(loss_normalization="example"), {name: True}, tiny())
+    assert choice.at_answers
+
+
+@pytest.mark.parametrize("cfg", [{"context_parallel_size": 2}, {"label_smoothing_factor": 0.1}])
+def test_a_loss_by_example_that_cannot_be_had_is_refused(cfg):
+    with pytest.raises(ConfigError, match=r"`loss_normalization: example` cannot be had: .*; set it to `token`"):
+        refuse_impossible(IN2Options(loss_normalization="example"), cfg)
+
+
 @pytest.mark.parametrize(("cfg", "asked", "at_answers", "said"), CHOICES)
 def test_the_way_is_chosen_and_said(cfg, asked, at_answers, said):
     choice = choose_logits(IN2Options(answer_logits_only=asked), cfg, tiny())
