@@ -33,8 +33,10 @@ class ProbeSet:
     """All items in reading order."""
     asked: tuple[int, ...]
     """Ascending positions whose query occurs exactly once in the context."""
+    longest: int
+    """Position of the item with the longest prompt, asked or not."""
     tokens: int
-    """Tokens of the longest prompt, without the answer."""
+    """Tokens of that prompt, without the answer."""
 
     @property
     def context(self) -> str:
@@ -58,11 +60,17 @@ class Probe:
     template: Template
     n_spans: int
     sets: tuple[ProbeSet, ...]
+    closed_book: bool = False
+    """Whether questions are asked without their context."""
 
     @property
     def longest(self) -> int:
         """Tokens of the longest prompt of all sets, without the answer."""
         return max(one.tokens for one in self.sets)
+
+    def longest_prompt(self) -> str:
+        index = max(range(len(self.sets)), key=lambda i: self.sets[i].tokens)
+        return self.prompt(index, self.sets[index].longest)
 
     def piece(self, set_index: int, position: int) -> Piece:
         return self.sets[set_index].pieces[position]
@@ -70,7 +78,15 @@ class Probe:
     def prompt(self, set_index: int, position: int) -> str:
         """The whole prompt; about 130 kB at 32K tokens, so it is made when it is needed."""
         question = ask(self.kind, self.piece(set_index, position))
+        if self.closed_book:
+            return self.template.without_context(question)
         return self.template.prompt(self.sets[set_index].context, question)
+
+    def floors(self, set_index: int, position: int) -> tuple[float, float]:
+        """Scores of two answers that need no reading: what the question quotes, and another item of the context."""
+        pieces = self.sets[set_index].pieces
+        piece, other = pieces[position], pieces[(position + len(pieces) // 2) % len(pieces)]
+        return self.kind.score(piece.gold, piece.query), self.kind.score(piece.gold, other.text)
 
     def questions(self) -> list[Question]:
         """Every question once, in an order whose every beginning covers the positions evenly."""
@@ -80,7 +96,8 @@ class Probe:
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any prompt."""
         asked = (ask(self.kind, piece) for one in self.sets for piece in one.pieces)
-        parts = (self.kind.name, self.template.prompt("", ""), *(one.context for one in self.sets), *asked)
+        around = self.template.without_context("") if self.closed_book else self.template.prompt("", "")
+        parts = (self.kind.name, around, *(one.context for one in self.sets), *asked)
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -93,18 +110,16 @@ def build_probe(kind: Kind, pool: Sequence[Piece], options: ProbeOptions, tokens
     """Build all sets. The same arguments give the same probe in every process.
 
     Raises:
-        ProbeError: the length holds too few items, the pool is too small for it, or more spans or questions are
-            asked for than there are.
+        ProbeError: the length holds too few items, the pool is too small for it, or more questions are asked for
+            than there are.
     """
     n_spans = kind.spans if options.probe_spans is None else options.probe_spans
-    if n_spans > kind.spans:
-        raise ProbeError(f"probe_spans={n_spans}: the {kind.name} probe reports at most {kind.spans} spans; lower it")
     template = TEMPLATES[options.probe_template]
     items = tokens.each([piece.text + SEPARATOR for piece in pool])
     tails = tokens.each([template.tail(ask(kind, piece)) for piece in pool])
     filling = _Filling(kind, pool, items, tails, template, options.probe_length, tokens)
     sets = tuple(_build_set(filling, options, index) for index in range(options.probe_sets))
-    return Probe(kind, template, n_spans, sets)
+    return Probe(kind, template, n_spans, sets, options.probe_closed_book)
 
 
 def _build_set(filling: "_Filling", options: ProbeOptions, index: int) -> ProbeSet:
@@ -112,6 +127,7 @@ def _build_set(filling: "_Filling", options: ProbeOptions, index: int) -> ProbeS
     rng = random.Random(f"val {filling.kind.name} {options.probe_seed} {index}")
     order = rng.sample(range(len(filling.pool)), len(filling.pool))
     n, length = filling.fill(order)
+    longest = max(range(n), key=lambda i: filling.tails[order[i]])
     pieces = tuple(filling.pool[i] for i in order[:n])
     clear = unambiguous(filling.kind, pieces)
     if not clear:
@@ -122,7 +138,10 @@ def _build_set(filling: "_Filling", options: ProbeOptions, index: int) -> ProbeS
             f"probe_questions={wanted}, but set {index} of the {filling.kind.name} probe can ask {len(clear)} at "
             f"probe_length={options.probe_length}; lower probe_questions or leave it out"
         )
-    return ProbeSet(pieces, tuple(clear[i] for i in evenly_spread(len(clear), wanted)), length)
+    if options.probe_closed_book:
+        alone = filling.template.without_context(ask(filling.kind, pieces[longest]))
+        length = filling.tokens.prompt(alone)
+    return ProbeSet(pieces, tuple(clear[i] for i in evenly_spread(len(clear), wanted)), longest, length)
 
 
 def unambiguous(kind: Kind, pieces: Sequence[Piece]) -> list[int]:

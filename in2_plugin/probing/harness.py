@@ -1,36 +1,62 @@
-"""What lm_eval calls: data, prompts, scores and aggregation of the three tasks (lm_eval_tasks/val_probe).
+"""What lm_eval calls: data, prompts, scores and aggregation of the val_probe tasks (lm_eval_tasks/val_probe).
 
 A row of data holds places only; prompts are made when lm_eval asks for them, from probes that this process has
-built: 9,400 prompts of 32K tokens would be 1.2 GB, their contexts are 1.5 MB.
+built: 9,400 prompts of 32K tokens would be 1.2 GB, their contexts are 1.5 MB. All scores of a task travel in one
+metric, `scores_stderr`, from which intervals are worked out later; lm_eval prints no metric of such a name.
 """
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from in2_plugin.errors import ConfigError, ProbeError
 from in2_plugin.probing.building import Probe, Question, build_probe
-from in2_plugin.probing.curves import Curve, Scored, curve, span_value
+from in2_plugin.probing.curves import Curve, curve_from_positions, span_value
+from in2_plugin.probing.endpoint_limit import refuse_if_endpoint_cuts
 from in2_plugin.probing.kinds import KINDS
+from in2_plugin.probing.matrix import MATRIX
 from in2_plugin.probing.options import parse_options
 from in2_plugin.probing.pieces import read_pieces
+from in2_plugin.probing.published import published_curve
+from in2_plugin.probing.scores import as_text, gather
 from in2_plugin.probing.tokens import load_tokens
 from in2_plugin.probing.window import model_window, refuse_if_too_long
 
 Row = dict[str, Any]
-Cell = tuple[float, int]
-"""(score, set) in a span's metric."""
+ALL_KINDS = KINDS | MATRIX
+Cell = Sequence[Any]
+"""(score, position, n_positions, set, n_spans) of one row; a list after lm_eval has gathered it from several ranks."""
+FLOORS = ("echo", "other")
+"""Metrics of answers that need no reading; see Probe.floors."""
 
-_BUILT: dict[str, Probe] = {}
-"""Probes of this process by fingerprint; lm_eval gives functions a row and nothing else."""
+
+class Prompts(Protocol):
+    """Where prompts come from: a probe that was built, or the authors' own data."""
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest prompt, without the answer."""
+
+    def longest_prompt(self) -> str:
+        """That prompt."""
+
+    def prompt(self, set_index: int, position: int) -> str:
+        """The whole prompt of one question."""
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change with any prompt."""
 
 
-def load(kind_name: str, lm_eval_args: Mapping[str, Any], argv: Sequence[str] | None = None) -> dict[str, Any]:
+_SERVED: dict[str, Prompts] = {}
+"""Prompts of this process by fingerprint; lm_eval gives functions a row and nothing else."""
+
+
+def load(name: str, lm_eval_args: Mapping[str, Any], argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Build the probe for the model of this run and give its rows as the split `test`.
 
     Args:
-        kind_name: `document`, `code` or `database`.
+        name: a key of ALL_KINDS: `document`, `code`, `database`, or a cell of the matrix.
         lm_eval_args: YAML metadata, model arguments and `--metadata` in one, as lm_eval passes them.
         argv: the command line of this process when None.
 
@@ -39,49 +65,67 @@ def load(kind_name: str, lm_eval_args: Mapping[str, Any], argv: Sequence[str] | 
         PromptTooLong: a prompt would not fit the model's window.
         ProbeError, TokenizerError: the probe cannot be built.
     """
-    kind = KINDS[kind_name]
+    kind = ALL_KINDS[name]
     options = parse_options(lm_eval_args, f"val_probe_{kind.name}")
-    _refuse_two_templates(options.probe_template, sys.argv if argv is None else argv)
+    refuse_two_templates(options.probe_template, argv)
     pool = read_pieces(kind, Path(options.probe_pieces) if options.probe_pieces else None)
     tokens = load_tokens(lm_eval_args, takes_chat_template=options.probe_template == "plain")
     probe = build_probe(kind, pool, options, tokens)
-    refuse_if_too_long(probe.longest, model_window(lm_eval_args))
-    key = probe.fingerprint()
-    _BUILT[key] = probe
-    from datasets import Dataset
-
-    return {"test": Dataset.from_list([_row(probe, key, question) for question in probe.questions()])}
+    rows = [_row(probe, question) for question in probe.questions()]
+    return serve(probe, rows, lm_eval_args, probe.template.takes_chat_template)
 
 
-def _refuse_two_templates(template: str, argv: Sequence[str]) -> None:
+def refuse_two_templates(template: str, argv: Sequence[str] | None = None) -> None:
+    """Raise ConfigError when prompts have tags of their own and `argv` (of this process) asks for a chat template."""
     # tasks are not told whether the chat template is applied; the command line is all there is to see
-    if template == "film" and any(word.startswith("--apply_chat") for word in argv):
+    if template == "film" and any(word.startswith("--apply_chat") for word in (sys.argv if argv is None else argv)):
         raise ConfigError(
             "probe_template=film writes [INST] tags itself and --apply_chat_template would write the model's around "
             "them; use one of the two"
         )
 
 
-def _row(probe: Probe, key: str, question: Question) -> Row:
+def serve(
+    prompts: Prompts, rows: Sequence[Row], lm_eval_args: Mapping[str, Any], takes_chat_template: bool
+) -> dict[str, Any]:
+    """Give lm_eval the split `test` of `rows`, whose prompts will come from `prompts`, if all fit the model.
+
+    Raises:
+        PromptTooLong: the longest prompt does not fit the model's window, or the endpoint cuts it.
+        ProbeError: the window or the endpoint cannot be asked.
+    """
+    refuse_if_too_long(prompts.longest, model_window(lm_eval_args))
+    refuse_if_endpoint_cuts(lm_eval_args, prompts.longest_prompt(), prompts.longest, takes_chat_template)
+    key = prompts.fingerprint()
+    _SERVED[key] = prompts
+    from datasets import Dataset
+
+    return {"test": Dataset.from_list([{"probe": key, **row} for row in rows])}
+
+
+def _row(probe: Probe, question: Question) -> Row:
     piece = probe.piece(question.set, question.position)
+    echo, other = probe.floors(question.set, question.position)
     return {
-        "probe": key,
         "kind": probe.kind.name,
         "set": question.set,
         "position": question.position,
         "n_positions": len(probe.sets[question.set].pieces),
         "span": question.span,
+        "n_spans": probe.n_spans,
         "query": piece.query,
         "gold": list(piece.gold),
+        "echo": echo,
+        "other": other,
     }
 
 
 def doc_to_text(row: Row) -> str:
     """The prompt of a row."""
-    probe = _BUILT.get(row["probe"])
-    if probe is None:
+    prompts = _SERVED.get(row["probe"])
+    if prompts is None:
         raise ProbeError(f"probe {row['probe']} was not built in this process; let lm_eval load the task itself")
-    return probe.prompt(row["set"], row["position"])
+    return prompts.prompt(row["set"], row["position"])
 
 
 def doc_to_target(row: Row) -> str:
@@ -90,32 +134,54 @@ def doc_to_target(row: Row) -> str:
 
 
 def process_results(row: Row, responses: Sequence[str]) -> Row:
-    """Scores of one row by metric; a span's metric holds a cell for rows of that span and None for all others."""
-    kind = KINDS[row["kind"]]
+    """Values of one row by metric, every metric on every row; None where the row has no part in it."""
+    kind = ALL_KINDS[row["kind"]]
     score = kind.score(tuple(row["gold"]), responses[0])
-    place = (score, row["set"], row["span"])
-    spans = {
-        f"span_{span:02d}": (score, row["set"]) if span == row["span"] else None  # every metric on every row
-        for span in range(kind.spans)
-    }
-    return {"acc": score, "avg": place, "gap": place, **spans}
+    cell = (score, row["position"], row["n_positions"], row["set"], row["n_spans"])
+    counted = None if row.get("ambiguous") else cell
+    spans: dict[str, Cell | None] = {f"span_{span:02d}": None for span in range(kind.spans)}
+    if row["n_spans"] <= kind.spans:
+        spans[f"span_{row['span']:02d}"] = counted
+    floors = {name: row[name] for name in FLOORS}
+    paper = dict.fromkeys(("avg_paper", "gap_paper"), (row["kind"], cell)) if "ambiguous" in row else {}
+    return {"acc": score, "avg": counted, "gap": counted, **paper, **spans, **floors, "scores_stderr": counted}
 
 
 def aggregate_span(cells: Iterable[Cell | None]) -> float | None:
     """The value of one span; None, which becomes null, for a span without rows."""
-    return span_value(cell for cell in cells if cell is not None)
+    return span_value((cell[0], cell[3]) for cell in cells if cell is not None)
 
 
-def aggregate_avg(places: Iterable[Sequence[Any]]) -> float:
+def aggregate_avg(cells: Iterable[Cell | None]) -> float:
     """Mean of the span values."""
-    return _curve(places).avg
+    return _curve(cells).avg
 
 
-def aggregate_gap(places: Iterable[Sequence[Any]]) -> float:
+def aggregate_gap(cells: Iterable[Cell | None]) -> float:
     """Largest minus smallest span value."""
-    return _curve(places).gap
+    return _curve(cells).gap
 
 
-def _curve(places: Iterable[Sequence[Any]]) -> Curve:
-    rows = [Scored(*place) for place in places]
-    return curve(rows, n_spans=1 + max((row.span for row in rows), default=0))
+def aggregate_scores(cells: Iterable[Cell | None]) -> str:
+    """All scores by set and position, for `in2 report`; see `scores.as_text`."""
+    return as_text(gather(tuple(cell[:4]) for cell in cells if cell is not None))
+
+
+def aggregate_avg_paper(cells: Iterable[tuple[str, Cell]]) -> float:
+    """Mean of the span values as the authors' script computes them: 49 of 50 positions, skip lists."""
+    return _published(cells).avg
+
+
+def aggregate_gap_paper(cells: Iterable[tuple[str, Cell]]) -> float:
+    """Largest minus smallest of those span values."""
+    return _published(cells).gap
+
+
+def _published(cells: Iterable[tuple[str, Cell]]) -> Curve:
+    kinds, counted = zip(*cells, strict=True)
+    return published_curve(kinds[0], gather(tuple(cell[:4]) for cell in counted))
+
+
+def _curve(cells: Iterable[Cell | None]) -> Curve:
+    counted = [cell for cell in cells if cell is not None]
+    return curve_from_positions([tuple(cell[:4]) for cell in counted], n_spans=counted[0][4] if counted else 1)

@@ -5,9 +5,9 @@ ours starts with `probe_`; a key that does and is not one is an error that names
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from in2_plugin.config import Config
 
@@ -26,13 +26,29 @@ class ProbeOptions(Config):
     probe_questions: int | None = Field(default=None, ge=1)
     """Questions for each context, at evenly spread positions; every item is asked for when absent."""
     probe_spans: int | None = Field(default=None, ge=2)
-    """Equal parts of the context that are scored apart; 16, and 15 for the database probe, when absent."""
+    """Equal parts of the context that are scored apart; 16, and 15 for the database probe, when absent.
+    The tasks have a metric for each of so many; of more, the curve follows from the scores by position."""
     probe_seed: int = 0
     """Another seed draws other items."""
     probe_pieces: str | None = None
     """Folder with document_sentences.jsonl, code_functions.jsonl, database_entities.jsonl; ours when absent."""
     probe_template: Literal["plain", "film"] = "plain"
     """`plain` for base models and with `--apply_chat_template`; `film` writes FILM's own [INST] tags."""
+    probe_closed_book: bool = False
+    """Ask without the context: what the questions alone, or the model's memory, give away."""
+    probe_trust_endpoint: bool = False
+    """Measure behind a server that does not say how many tokens it has read."""
+    probe_task_length: int | None = None
+    """The length that a task has in its name; `probe_length` must not say another one."""
+
+    @model_validator(mode="after")
+    def _keeps_to_its_name(self) -> Self:
+        if self.probe_task_length not in (None, self.probe_length):
+            raise ValueError(
+                f"probe_length={self.probe_length} contradicts the name of the task, which says "
+                f"{self.probe_task_length}; leave it out, or use the task without a length in its name"
+            )
+        return self
 
 
 def parse_options(given: Mapping[str, Any], origin: str) -> ProbeOptions:

@@ -5,7 +5,7 @@ The context stands before the question in both, so that all questions of a conte
 
 from dataclasses import dataclass
 
-from in2_plugin.instruction import BEFORE_CONTEXT, BEFORE_QUESTION
+from in2_plugin.instruction import BEFORE_CONTEXT, BEFORE_INSTRUCTION, BEFORE_QUESTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,8 @@ class Template:
     before: str
     between: str
     after: str
+    alone: str
+    """What stands before a question that is asked without its context."""
     takes_chat_template: bool
     """Whether the model's own chat template may be put around it."""
 
@@ -25,8 +27,18 @@ class Template:
         """All that differs between two questions about the same context."""
         return f"{self.between}{question}{self.after}"
 
+    def without_context(self, question: str) -> str:
+        """The question by itself, as general instructions are asked: the closed-book control."""
+        return f"{self.alone}{question}{self.after}"
+
 
 TEMPLATES = {
-    "plain": Template(BEFORE_CONTEXT, BEFORE_QUESTION, "", takes_chat_template=True),
-    "film": Template("[INST] " + BEFORE_CONTEXT, BEFORE_QUESTION, " [/INST]", takes_chat_template=False),
+    "plain": Template(BEFORE_CONTEXT, BEFORE_QUESTION, "", BEFORE_INSTRUCTION, takes_chat_template=True),
+    "film": Template(
+        "[INST] " + BEFORE_CONTEXT,
+        BEFORE_QUESTION,
+        " [/INST]",
+        "[INST] " + BEFORE_INSTRUCTION,
+        takes_chat_template=False,
+    ),
 }

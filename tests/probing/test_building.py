@@ -157,7 +157,6 @@ def test_chosen_questions_are_spread_over_the_context():
             {"length": 200},
             "probe_length=200 does not hold 2 items of the document probe.* at least 3[0-9]{2}$",
         ),
-        ("database", {"spans": 16}, "probe_spans=16: the database probe reports at most 15 spans"),
         ("code", {"length": 512, "questions": 900}, "probe_questions=900, but set 0 of the code probe can ask "),
         ("code", {"length": 900_000}, "all 5,000 pieces of the code probe together do not fill probe_length=900000"),
     ],

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from in2_plugin.errors import ConfigError, ProbeError, PromptTooLong
+from in2_plugin.instruction import BEFORE_INSTRUCTION
 from in2_plugin.probing import harness
 from in2_plugin.probing.curves import curve_from_positions
-from in2_plugin.probing.kinds import KINDS
+from in2_plugin.probing.scores import scores_from_text
 
 
 @pytest.fixture
@@ -19,10 +20,11 @@ def rows_of(kind: str, arguments: dict, **changes) -> list[dict]:
     return list(harness.load(kind, {**arguments, **changes}, argv=[])["test"])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", harness.ALL_KINDS)
 def test_rows_hold_what_rescoring_needs(kind, arguments):
     rows = rows_of(kind, arguments)
-    assert set(rows[0]) == {"probe", "kind", "set", "position", "n_positions", "span", "query", "gold"}
+    places = {"probe", "kind", "set", "position", "n_positions", "span", "n_spans"}
+    assert set(rows[0]) == places | {"query", "gold", "echo", "other"}
     assert len({(row["set"], row["position"]) for row in rows}) == len(rows)
     for row in rows:
         prompt = harness.doc_to_text(row)
@@ -32,7 +34,7 @@ def test_rows_hold_what_rescoring_needs(kind, arguments):
     assert len(json.dumps(rows[0])) < 1_000  # places, no prompt
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", harness.ALL_KINDS)
 def test_perfect_answers_score_one_without_a_gap(kind, arguments):
     results = [harness.process_results(row, ["; ".join(row["gold"])]) for row in rows_of(kind, arguments)]
     assert {result["acc"] for result in results} == {1.0}
@@ -62,9 +64,41 @@ def test_every_row_has_every_metric(arguments):
     (row, *_) = rows_of("database", arguments)
     result = harness.process_results(row, [""])
     spans = [f"span_{span:02d}" for span in range(15)]
-    assert list(result) == ["acc", "avg", "gap", *spans]
+    assert list(result) == ["acc", "avg", "gap", *spans, "echo", "other", "scores_stderr"]
     assert [name for name in spans if result[name] is not None] == [f"span_{row['span']:02d}"]
     assert harness.aggregate_span([None, None]) is None
+
+
+def test_all_scores_travel_in_one_metric(arguments):
+    rows = rows_of("document", arguments, probe_spans=40)
+    results = [harness.process_results(row, [row["query"]]) for row in rows]
+    sets = scores_from_text(harness.aggregate_scores(result["scores_stderr"] for result in results))
+    scored = {(one.set, p): score for one in sets for p, score in zip(one.positions, one.scores, strict=True)}
+    assert scored == {
+        (row["set"], row["position"]): round(result["acc"], 4) for row, result in zip(rows, results, strict=True)
+    }
+    assert [one.n_positions for one in sets] == [
+        next(row["n_positions"] for row in rows if row["set"] == one.set) for one in sets
+    ]
+    assert [result["acc"] for result in results] == [result["echo"] for result in results]
+    # more spans than there are metrics: no metric says another span's value
+    assert {result[f"span_{span:02d}"] for result in results for span in range(16)} == {None}
+    assert harness.aggregate_gap(result["gap"] for result in results) > 0
+
+
+def test_closed_book_asks_the_same_questions_without_their_context(arguments):
+    opened = rows_of("code", arguments)
+    closed = rows_of("code", arguments, probe_closed_book=True, max_length=300)
+    assert [row["query"] for row in closed] == [row["query"] for row in opened]
+    for row in closed:
+        assert row["probe"] != opened[0]["probe"]
+        question = harness.doc_to_text(row).removeprefix(BEFORE_INSTRUCTION)
+        assert question == f'In above context, which function contains the code snip "{row["query"]}" ?'
+
+
+def test_a_length_against_the_task_name_is_refused(arguments):
+    with pytest.raises(ConfigError, match="probe_length=1024 contradicts the name of the task, which says 4096"):
+        rows_of("code", arguments, probe_task_length=4_096)
 
 
 def test_too_long_prompts_stop_the_load(arguments):
