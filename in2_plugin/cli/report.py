@@ -1,4 +1,7 @@
-"""`in2 report`: what lm_eval measured on the VAL probes, before and after, as one page."""
+"""`in2 report`: what lm_eval measured, of any number of models and lengths, as one page.
+
+The terminal shows the scores and the effective lengths; intervals and all the rest are on the page.
+"""
 
 import sys
 from pathlib import Path
@@ -7,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.table import Table
 
     from in2_plugin.reporting.comparison import Comparison
+    from in2_plugin.reporting.lengths import LengthTable
 
 PLAIN_WIDTH = 200
 """Columns where the output is not a terminal: no row is broken in a log or a pipe."""
@@ -35,32 +41,58 @@ def report(
         typer.echo(f"warning: {warning}", err=True)
     for note in written.comparison.notes:
         typer.echo(note)
-    _print_scores(written.comparison)
-    typer.echo(written.comparison.summary)
+    _print_tables(written.comparison)
+    if written.comparison.summary:
+        typer.echo(written.comparison.summary)
     typer.echo(f"wrote {', '.join(str(path) for path in written.paths)}")
 
 
-def _print_scores(comparison: "Comparison") -> None:
+def _print_tables(comparison: "Comparison") -> None:
     from rich.console import Console
 
+    from in2_plugin.reporting.lengths import length_tables
+
     terminal = sys.stdout.isatty()
-    Console(file=sys.stdout, width=None if terminal else PLAIN_WIDTH).print(_table(comparison, terminal))
+    console = Console(file=sys.stdout, width=None if terminal else PLAIN_WIDTH)
+    if any(model.probes for model in comparison.models):
+        console.print(_scores(comparison, terminal))
+    for table in length_tables(comparison):
+        console.print(_lengths(table, terminal))
 
 
-def _table(comparison: "Comparison", terminal: bool) -> "Table":
+def _empty_table(first: str, columns: "Sequence[str]", terminal: bool) -> "Table":
     from rich import box
     from rich.table import Table
-    from rich.text import Text
-
-    from in2_plugin.reporting.tables import COLUMNS, measured_rows, paper_rows
 
     table = Table(box=box.SIMPLE_HEAD if terminal else None, title=None, pad_edge=False)
-    table.add_column("Avg / Gap, %", overflow="fold")
-    for column in COLUMNS:
+    table.add_column(first, overflow="fold")
+    for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
-    for row in (*measured_rows(comparison), *paper_rows()):
+    return table
+
+
+def _scores(comparison: "Comparison", terminal: bool) -> "Table":
+    from rich.text import Text
+
+    from in2_plugin.reporting.tables import COLUMNS, authors_rows, measured_rows, paper_rows
+
+    table = _empty_table("Avg / Gap, %", COLUMNS, terminal)
+    for row in (*measured_rows(comparison), *authors_rows(comparison), *paper_rows()):
         name = f"{row.name} ({row.measured})" if row.measured else row.name
-        cells = (f"{avg} / {gap}" for avg, gap in row.cells)
+        cells = (f"{cell.avg} / {cell.gap}" for cell in row.cells)
         # Text, not str: a label with square brackets is a name, not markup
         table.add_row(Text(name, style="dim" if row.measured else "bold"), *cells)
+    return table
+
+
+def _lengths(lengths: "LengthTable", terminal: bool) -> "Table":
+    from rich.text import Text
+
+    from in2_plugin.reporting.wording import ABSENT
+
+    columns = (*lengths.lengths, "effective length")
+    table = _empty_table(f"{lengths.title} by length, Avg / Gap, %", columns, terminal)
+    for row in lengths.rows:
+        values = (f"{cell.avg} / {cell.gap}" if cell else ABSENT for cell in row.cells)
+        table.add_row(Text(row.name, style="bold"), *values, row.effective)
     return table

@@ -1,17 +1,18 @@
-"""What the measured models have in common, where they differ, and the two sentences that say what happened.
+"""What the measured models have in common, where they differ, and how sure that is.
 
 Invariant: numbers are compared only over the probes that every model has, and every option in which two models
-differ is a warning with both values. Cost: one noise simulation a model and probe.
+differ is a warning with both values. Cost: the estimates of `evidence.py`, one a model and probe.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from in2_plugin.reporting.noise import SEED, FlatGap, flat_gap, rows_per_span
+from in2_plugin.probing.statistics import Interval
+from in2_plugin.reporting.evidence import Change, Evidence, change, overall, weigh
 from in2_plugin.reporting.reference import TASKS
-from in2_plugin.reporting.results import ModelResult, TaskResult
+from in2_plugin.reporting.results import ModelResult, ProbeKey, TaskResult, shared_tasks
+from in2_plugin.reporting.summary import summarise
+from in2_plugin.reporting.wording import listed, probe_name, tokens
 
 UNKNOWN = "not recorded"
 DEFAULT = "default"
@@ -21,30 +22,50 @@ OPTIONS = ("probe_length", "probe_sets", "probe_questions", "probe_seed", "probe
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Models in the order given, first = before; `flat` is keyed by (label, task)."""
+    """Models in the order given, first = before."""
 
     models: tuple[ModelResult, ...]
-    flat: Mapping[tuple[str, str], FlatGap]
+    evidence: Mapping[tuple[str, ProbeKey], Evidence]
+    """By label and probe, for everything that was run."""
+    overall: Mapping[str, Interval | None]
+    """By label, of the mean Avg over the three probes."""
+    changes: tuple[Change, ...]
+    """Each later model against the first: one a probe that both have, and one over the three together."""
     summary: str
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
 
-    def beyond_chance(self, model: ModelResult, task: str) -> bool:
-        """Whether the measured Gap is larger than 95 of 100 flat models of the same average and row count show."""
-        return model.tasks[task].score.gap > self.flat[model.label, task].percentile_95
+    def of(self, model: ModelResult, result: TaskResult) -> Evidence:
+        return self.evidence[model.label, result.key]
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """All lengths of contexts that some model was probed with, ascending."""
+        return tuple(sorted({result.key.length for model in self.models for result in model.of_family("")}))
 
 
 def compare(models: Sequence[ModelResult]) -> Comparison:
     """Put models side by side; needs at least one, with distinct labels."""
-    flat = {(model.label, task): _flat(result) for model in models for task, result in model.tasks.items()}
-    bare = Comparison(tuple(models), flat, "", differences(models), _notes(models))
-    summary = f"{_what_happened(models)} {_what_is_left(bare)}"
-    return Comparison(bare.models, flat, summary, bare.warnings, bare.notes)
+    evidence = {(model.label, key): weigh(result) for model in models for key, result in model.probes.items()}
+    changes = _changes(models)
+    return Comparison(
+        models=tuple(models),
+        evidence=evidence,
+        overall={model.label: overall(model) for model in models},
+        changes=changes,
+        summary=summarise(models, evidence, changes),
+        warnings=differences(models),
+        notes=_notes(models),
+    )
 
 
-def _flat(result: TaskResult) -> FlatGap:
-    counts = rows_per_span(result.rows, result.scored_spans)
-    return flat_gap(result.score.avg, counts, np.random.default_rng(SEED))
+def _changes(models: Sequence[ModelResult]) -> tuple[Change, ...]:
+    found = []
+    for later in models[1:]:
+        shared = shared_tasks((models[0], later))
+        groups = [(task,) for task in shared] + ([shared] if len(shared) > 1 else [])
+        found += [change(models[0], later, group) for group in groups]
+    return tuple(one for one in found if one is not None)
 
 
 def conditions(result: TaskResult) -> dict[str, str]:
@@ -53,6 +74,7 @@ def conditions(result: TaskResult) -> dict[str, str]:
     return {
         **dict.fromkeys(OPTIONS, DEFAULT),
         **result.options,
+        "probe_length": str(result.key.length),
         "task version": result.version or UNKNOWN,
         "chat template": template,
         "number of scored rows": str(result.rows),
@@ -62,17 +84,35 @@ def conditions(result: TaskResult) -> dict[str, str]:
 def differences(models: Sequence[ModelResult]) -> tuple[str, ...]:
     """One sentence for each option whose value is not the same in all models that ran a probe."""
     probes: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for task in TASKS:
-        found = {model.label: conditions(model.tasks[task]) for model in models if task in model.tasks}
-        for option in dict.fromkeys(name for values in found.values() for name in values):
+    groups = _comparable(models)
+    for name, results in groups.items():
+        found = {label: conditions(result) for label, result in results.items()}
+        for option in dict.fromkeys(option for values in found.values() for option in values):
             values = {label: condition.get(option, DEFAULT) for label, condition in found.items()}
             if len(set(values.values())) > 1:
                 pairs = tuple(f"{value} ({label})" for label, value in values.items())
-                probes.setdefault((option, pairs), []).append(task)
+                probes.setdefault((option, pairs), []).append(name)
     return tuple(
-        f"{option} differs on {listed(tasks)}: {' against '.join(pairs)}; these scores are not comparable"
-        for (option, pairs), tasks in probes.items()
+        f"{option} differs on {_scope(names, groups)}: {' against '.join(pairs)}; these scores are not comparable"
+        for (option, pairs), names in probes.items()
     )
+
+
+def _comparable(models: Sequence[ModelResult]) -> dict[str, dict[str, TaskResult]]:
+    """Results that a reader will compare, by what they are of: those shown as the three probes, then equal keys."""
+    groups: dict[str, dict[str, TaskResult]] = {
+        task: {model.label: model.tasks[task] for model in models if task in model.tasks} for task in TASKS
+    }
+    shown = {(model.label, result.key) for model in models for result in model.tasks.values()}
+    for model in models:
+        for key, result in model.probes.items():
+            if (model.label, key) not in shown:
+                groups.setdefault(probe_name(key, with_length=not key.family), {})[model.label] = result
+    return {name: results for name, results in groups.items() if len(results) > 1}
+
+
+def _scope(names: Sequence[str], groups: Mapping[str, object]) -> str:
+    return "every probe that more than one model ran" if len(names) == len(groups) > len(TASKS) else listed(names)
 
 
 def _notes(models: Sequence[ModelResult]) -> tuple[str, ...]:
@@ -85,50 +125,16 @@ def _notes(models: Sequence[ModelResult]) -> tuple[str, ...]:
             for task, result in model.tasks.items()
             if result.scored_spans < len(result.spans)
         ]
+        notes += _sparse_lengths(model)
     return tuple(notes)
 
 
-def shared_tasks(models: Sequence[ModelResult]) -> tuple[str, ...]:
-    """The probes that every model has, in the paper's order."""
-    return tuple(task for task in TASKS if all(task in model.tasks for model in models))
-
-
-def _what_happened(models: Sequence[ModelResult]) -> str:
-    shared = shared_tasks(models)
-    if not shared:
-        return "The models have no probe in common, so their numbers cannot be compared."
-    labels = [model.label for model in models]
-    averages = [percent(model.mean(shared).avg) for model in models]
-    gaps = [percent(model.mean(shared).gap) for model in models]
-    scope = "the three probes" if shared == TASKS else f"the {listed(shared)} probe{'s' * (len(shared) > 1)}"
-    span = "gap between the best and the worst position"
-    if len(models) == 1:
-        return f"{labels[0]} scores {averages[0]}% on average over {scope}, with a {span} of {gaps[0]} points."
-    if len(models) == 2:
-        return (
-            f"From {labels[0]} to {labels[1]}, the average over {scope} went from {averages[0]}% to {averages[1]}%, "
-            f"and the {span} from {gaps[0]} to {gaps[1]} points."
-        )
-    each = listed([f"{average}% for {label}" for average, label in zip(averages, labels, strict=True)])
-    return f"Over {scope}, the average is {each}, and the {span} is {listed(gaps)} points in the same order."
-
-
-def _what_is_left(comparison: Comparison) -> str:
-    last = comparison.models[-1]
-    beyond = [task for task in TASKS if task in last.tasks and comparison.beyond_chance(last, task)]
-    within = [task for task in last.tasks if task not in beyond]
-    chance = "chance alone would give a model that reads every position equally well"
-    if not beyond:
-        return f"On {listed(within)} the gap of {last.label} is no larger than {chance}."
-    rest = f"; on {listed(within)} it is not" if within else ""
-    return f"On {listed(beyond)} the gap of {last.label} is larger than {chance}{rest}."
-
-
-def percent(fraction: float) -> str:
-    """A fraction of one as percent with one decimal, as the paper prints it."""
-    return f"{100 * fraction:.1f}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def _sparse_lengths(model: ModelResult) -> list[str]:
+    """Other lengths at which spans are empty, one note a probe: short contexts often have fewer items than spans."""
+    notes = []
+    for task, shown in model.tasks.items():
+        others = [result for result in model.of_family("", task) if result.key != shown.key]
+        sparse = [tokens(result.key.length) for result in others if result.scored_spans < len(result.spans)]
+        if sparse:
+            notes.append(f"{model.label}, {task}: not all spans have scored rows at {listed(sparse)}")
+    return notes

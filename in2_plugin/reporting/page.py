@@ -1,26 +1,53 @@
 """The report as one self-contained HTML page: no script, nothing loaded from anywhere.
 
-Invariant: everything that comes from results or labels is escaped by Jinja2; only the SVG of `figures.py`, which
-escapes its own text, goes in as it is. The layout is in `page.html.j2`.
+Invariant: everything that comes from results or labels is escaped by Jinja2; only the SVG of `figures.py` and
+`length_figure.py`, which escape their own text, goes in as it is. A section without data does not appear. The layout is
+in `page.html.j2` and the files it includes.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import in2_plugin
-from in2_plugin.reporting.comparison import Comparison, percent
-from in2_plugin.reporting.figures import describe, panel_svg, styles
-from in2_plugin.reporting.noise import DRAWS
-from in2_plugin.reporting.reference import FLOORS, TASKS, TITLES
-from in2_plugin.reporting.tables import ABSENT, COLUMNS, fact_rows, gap_rows, measured_rows, paper_rows
+from in2_plugin.reporting.comparison import Comparison
+from in2_plugin.reporting.depth_plots import CURVES, ROW, DepthPlot, depth_plot
+from in2_plugin.reporting.drawing import TOGETHER, styles
+from in2_plugin.reporting.evidence import DRAWS
+from in2_plugin.reporting.facts import fact_rows
+from in2_plugin.reporting.figures import describe, panel_svg, shown_tasks
+from in2_plugin.reporting.floors import shown_floors
+from in2_plugin.reporting.length_figure import describe_lengths, length_svg
+from in2_plugin.reporting.lengths import RULE, length_tables, length_tasks
+from in2_plugin.reporting.matrix import STYLES_SHOWN, matrices
+from in2_plugin.reporting.noise import DRAWS as BINOMIAL_DRAWS
+from in2_plugin.reporting.reference import TITLES
+from in2_plugin.reporting.suite import Suite
+from in2_plugin.reporting.tables import (
+    COLUMNS,
+    authors_rows,
+    change_rows,
+    floor_rows,
+    gap_rows,
+    measured_rows,
+    paper_rows,
+)
+from in2_plugin.reporting.wording import percent_or_absent
 
 TEMPLATE = "page.html.j2"
+NAMED = 4
+"""Models whose names the title holds; of more it says their number."""
 
 
-def render_page(comparison: Comparison) -> str:
-    """The page as text; equal comparisons give equal text."""
+def render_page(comparison: Comparison, suite: Suite | None = None) -> str:
+    """The page as text; equal comparisons give equal text.
+
+    Args:
+        suite: rows of other benchmarks for `suite.html.j2`, as `suite.read_suite` gives them.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -29,24 +56,99 @@ def render_page(comparison: Comparison) -> str:
         lstrip_blocks=True,
     )
     models = comparison.models
-    tasks = [task for task in TASKS if any(task in model.tasks for model in models)]
+    tasks = shown_tasks(models)
     return environment.get_template(TEMPLATE).render(
-        title="VAL probes: " + " → ".join(model.label for model in models),
+        title=_title(comparison),
         comparison=comparison,
+        styles=styles(len(models)),
+        together=TOGETHER,
         columns=COLUMNS,
-        measured=list(zip(measured_rows(comparison), styles(len(models)), strict=True)),
+        measured=measured_rows(comparison),
+        floor_rows=floor_rows(comparison),
+        authors=authors_rows(comparison),
         paper=paper_rows(),
-        panels=[
-            {"task": task, "svg": Markup(panel_svg(task, models)), "description": describe(task, models)}
-            for task in tasks
-        ],
-        floors=[floor for task in tasks for floor in FLOORS[task]],
+        changes=change_rows(comparison),
+        tasks=tasks,
+        panels=_panels(comparison, tasks),
+        multiples=_multiples(comparison) if len(models) > TOGETHER else [],
+        floors=[floor for task in tasks for floor in shown_floors(models, task)],
         gaps=gap_rows(comparison),
+        other_gaps=gap_rows(comparison, other_lengths=True),
         draws=DRAWS,
-        facts=fact_rows(comparison),
+        binomial_draws=BINOMIAL_DRAWS,
+        is_exact=all(known.is_exact for known in comparison.evidence.values()),
+        has_intervals=any(known.intervals for known in comparison.evidence.values()),
         curves=[_curve_table(comparison, task) for task in tasks],
+        plot={"curves": CURVES, "row": ROW},
+        lengths=_lengths(comparison),
+        matrices=matrices(comparison),
+        matrix_styles=STYLES_SHOWN,
+        suite=suite,
+        facts=fact_rows(comparison),
         version=in2_plugin.__version__,
     )
+
+
+def _title(comparison: Comparison) -> str:
+    labels = [model.label for model in comparison.models]
+    what = "VAL probes" if any(model.probes for model in comparison.models) else "Evaluation"
+    return f"{what}: {' → '.join(labels) if len(labels) <= NAMED else f'{len(labels)} models'}"
+
+
+def _panels(comparison: Comparison, tasks: Sequence[str]) -> list[dict[str, Any]]:
+    if len(comparison.models) > TOGETHER:
+        return []
+    return [
+        {
+            "name": task,
+            "svg": Markup(panel_svg(task, comparison)),
+            "description": describe(task, comparison.models),
+        }
+        for task in tasks
+    ]
+
+
+def _multiples(comparison: Comparison) -> list[dict[str, Any]]:
+    """A small plot a model and probe, at the length that stands for the model."""
+    return [
+        {
+            "model": index,
+            "label": model.label,
+            "name": f"curve-{index}",
+            "plots": _plots(comparison, index, {task: (result,) for task, result in model.tasks.items()}),
+        }
+        for index, model in enumerate(comparison.models)
+        if model.tasks
+    ]
+
+
+def _lengths(comparison: Comparison) -> dict[str, Any] | None:
+    """The section on lengths, or None where no model was probed at two."""
+    tasks = length_tasks(comparison)
+    if not tasks:
+        return None
+    panels = [
+        {
+            "name": f"length-{task}",
+            "svg": Markup(length_svg(task, comparison)),
+            "description": describe_lengths(task, comparison),
+        }
+        for task in tasks
+    ]
+    maps = []
+    for index, model in enumerate(comparison.models):
+        several = {task: model.of_family("", task) for task in tasks if len(model.of_family("", task)) > 1}
+        plots = _plots(comparison, index, several)
+        maps.append({"model": index, "label": model.label, "name": f"map-{index}", "plots": plots})
+    maps = [one for one in maps if one["plots"]]
+    return {"tables": length_tables(comparison), "rule": RULE, "panels": panels, "maps": maps}
+
+
+def _plots(comparison: Comparison, index: int, results: dict[str, Any]) -> list[tuple[str, str, DepthPlot]]:
+    """(task, title, plot) for the results of each task."""
+    colour = styles(len(comparison.models))[index].colour
+    model = comparison.models[index]
+    return [(task, TITLES[task], depth_plot(comparison, model, found, colour)) for task, found in results.items()]
 
 
 def _curve_table(comparison: Comparison, task: str) -> dict[str, object]:
@@ -58,9 +160,7 @@ def _curve_table(comparison: Comparison, task: str) -> dict[str, object]:
     return {
         "title": TITLES[task],
         "labels": [model.label for model in models],
-        "rows": [(f"{100 * depth:.0f}%", [_cell(column.get(depth)) for column in columns]) for depth in depths],
+        "rows": [
+            (f"{100 * depth:.0f}%", [percent_or_absent(column.get(depth)) for column in columns]) for depth in depths
+        ],
     }
-
-
-def _cell(value: float | None) -> str:
-    return ABSENT if value is None else percent(value)

@@ -1,37 +1,54 @@
 """The report's tables as text cells, shared by the page and the terminal.
 
-Invariant: a number is formatted here and nowhere else, so that page, terminal and figure always agree.
+Invariant: a number becomes text by the functions of `wording.py` and nowhere else, so that page, terminal and figure
+always agree. Lengths, the matrix and the facts have modules of their own (`lengths.py`, `matrix.py`, `facts.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from in2_plugin.reporting.comparison import DEFAULT, UNKNOWN, Comparison, conditions, percent
+from in2_plugin.reporting.comparison import Comparison
+from in2_plugin.reporting.floors import floor_values
 from in2_plugin.reporting.reference import PAPER_ROWS, TASKS, TITLES
 from in2_plugin.reporting.results import ModelResult, Score, TaskResult
+from in2_plugin.reporting.wording import (
+    ABSENT,
+    chance,
+    interval,
+    percent,
+    signed,
+    tokens,
+)
 
 COLUMNS = (*(TITLES[task] for task in TASKS), "All")
-ABSENT = "–"
-FACT_NAMES = {
-    "probe_length": "Context length, tokens",
-    "probe_sets": "Context sets",
-    "probe_questions": "Questions",
-    "probe_seed": "Seed",
-    "probe_template": "Prompt template",
-    "number of scored rows": "Scored rows",
-    "task version": "Task version",
-    "chat template": "Chat template",
-}
-"""How options are called in the report; any other `probe_*` option keeps its own name."""
+
+
+FLOOR_NAMES = {"echo": "Floor: quoted part repeated", "other": "Floor: a random other item"}
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCell:
+    """Average and gap of one probe in percent; intervals are empty where they are not known."""
+
+    avg: str
+    gap: str
+    avg_interval: str = ""
+    gap_interval: str = ""
+
+
+NOTHING = ScoreCell(ABSENT, ABSENT)
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """One model; `cells` are (average, gap) in percent, in the order of COLUMNS."""
+    """One row of scores; `cells` are in the order of COLUMNS."""
 
     name: str
     measured: str
-    cells: tuple[tuple[str, str], ...]
+    """Under which conditions, where that is not what the report is about."""
+    cells: tuple[ScoreCell, ...]
+    model: int | None = None
+    """Which model's row it is, counted from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,94 +58,141 @@ class GapRow:
     task: str
     model: str
     gap: str
+    gap_interval: str
     expected: str
     percentile_95: str
+    chance: str
     rows: str
     beyond_chance: bool
 
 
 def measured_rows(comparison: Comparison) -> list[ScoreRow]:
-    """Averages and gaps of the measured models."""
-    return [
-        ScoreRow(
-            model.label,
-            "",
-            tuple(
-                _score(score)
-                for score in (*(model.tasks[task].score if task in model.tasks else None for task in TASKS), model.all)
-            ),
-        )
-        for model in comparison.models
-    ]
+    """Averages and gaps of the measured models; below each its score without the context, where that was run."""
+    rows = []
+    for index, model in enumerate(comparison.models):
+        if model.tasks:
+            rows.append(ScoreRow(model.label, "", _cells(comparison, model), index))
+        closed = {result.task: result for result in model.of_family("closed_book")}
+        if closed:
+            name = "without the context" if model.tasks else f"{model.label}, without the context"
+            rows.append(ScoreRow(name, "", _averages(closed)))
+    return rows
+
+
+def _cells(comparison: Comparison, model: ModelResult) -> tuple[ScoreCell, ...]:
+    cells = [_cell(comparison, model, model.tasks.get(task)) for task in TASKS]
+    limits = interval(comparison.overall[model.label])
+    whole = model.all
+    return (*cells, ScoreCell(percent(whole.avg), percent(whole.gap), limits) if whole else NOTHING)
+
+
+def _cell(comparison: Comparison, model: ModelResult, result: TaskResult | None) -> ScoreCell:
+    if result is None:
+        return NOTHING
+    known = comparison.of(model, result)
+    return ScoreCell(percent(result.score.avg), percent(result.score.gap), interval(known.avg), interval(known.gap))
+
+
+def _averages(results: Mapping[str, TaskResult]) -> tuple[ScoreCell, ...]:
+    """Averages only: without a context there are no positions to have a gap."""
+    cells = [ScoreCell(percent(results[task].score.avg), ABSENT) if task in results else NOTHING for task in TASKS]
+    whole = sum(results[task].score.avg for task in TASKS) / len(TASKS) if len(results) == len(TASKS) else None
+    return (*cells, ScoreCell(percent(whole), ABSENT) if whole is not None else NOTHING)
+
+
+def floor_rows(comparison: Comparison) -> list[ScoreRow]:
+    """Floors that the results hold, as a range where the models' probes differ in them."""
+    rows = []
+    for name, label in FLOOR_NAMES.items():
+        cells = [_range(floor_values(comparison.models, task, name)) for task in TASKS]
+        if any(cell is not NOTHING for cell in cells):
+            rows.append(ScoreRow(label, "", (*cells, NOTHING)))
+    return rows
+
+
+def _range(values: Sequence[float]) -> ScoreCell:
+    if not values:
+        return NOTHING
+    low, high = percent(min(values)), percent(max(values))
+    return ScoreCell(low if low == high else f"{low}-{high}", ABSENT)
+
+
+def authors_rows(comparison: Comparison) -> list[ScoreRow]:
+    """Models on the authors' own data: scored as published, and with all positions counted."""
+    rows = []
+    for index, model in enumerate(comparison.models):
+        results = {result.task: result for result in model.of_family("paper")}
+        published = {task: result.published for task, result in results.items() if result.published}
+        if published:
+            rows.append(ScoreRow(model.label, "authors' data, as published", _scores(published), index))
+        if results:
+            scores = {task: result.score for task, result in results.items()}
+            cells = [_cell(comparison, model, results.get(task)) for task in TASKS]
+            rows.append(ScoreRow(model.label, "authors' data, all positions", (*cells, _scores(scores)[-1]), index))
+    return rows
+
+
+def _scores(scores: Mapping[str, Score]) -> tuple[ScoreCell, ...]:
+    cells = [ScoreCell(percent(scores[t].avg), percent(scores[t].gap)) if t in scores else NOTHING for t in TASKS]
+    if len(scores) < len(TASKS):
+        return (*cells, NOTHING)
+    avg, gap = (sum(getattr(score, name) for score in scores.values()) / len(TASKS) for name in ("avg", "gap"))
+    return (*cells, ScoreCell(percent(avg), percent(gap)))
 
 
 def paper_rows() -> list[ScoreRow]:
     """The paper's rows in the same columns."""
     return [
-        ScoreRow(row.name, row.measured, tuple((f"{avg:.1f}", f"{gap:.1f}") for avg, gap in row.numbers.values()))
+        ScoreRow(
+            row.name, row.measured, tuple(ScoreCell(f"{avg:.1f}", f"{gap:.1f}") for avg, gap in row.numbers.values())
+        )
         for row in PAPER_ROWS
     ]
 
 
-def _score(score: Score | None) -> tuple[str, str]:
-    return (percent(score.avg), percent(score.gap)) if score else (ABSENT, ABSENT)
-
-
-def gap_rows(comparison: Comparison) -> list[GapRow]:
-    """Every measured gap, probe by probe, beside the flat model's."""
-    return [
-        GapRow(
-            task=TITLES[task],
-            model=model.label,
-            gap=percent(model.tasks[task].score.gap),
-            expected=percent(comparison.flat[model.label, task].expected),
-            percentile_95=percent(comparison.flat[model.label, task].percentile_95),
-            rows=f"{model.tasks[task].rows:,}",
-            beyond_chance=comparison.beyond_chance(model, task),
-        )
-        for task in TASKS
-        for model in comparison.models
-        if task in model.tasks
-    ]
-
-
-def fact_rows(comparison: Comparison) -> list[tuple[str, tuple[str, ...]]]:
-    """What was measured: a fact's name and its value for each model."""
-    results = [result for model in comparison.models for result in model.tasks.values()]
-    arguments = dict.fromkeys(name for model in comparison.models for name in _beyond_name(model))
-    options = {name for result in results for name in conditions(result)}
-    rows = [("Model", tuple(model.model_name for model in comparison.models))]
-    rows += [(name, _each(comparison, _argument(name))) for name in arguments]
-    # known names first and in their order, so that two reports read alike
-    for name in sorted(options, key=lambda name: ([*FACT_NAMES, name].index(name), name)):
-        rows.append((FACT_NAMES.get(name, name), _each(comparison, _condition(name))))
-    rows.append(("Date", _each(comparison, lambda r: f"{r.date:%Y-%m-%d %H:%M} UTC" if r.date else UNKNOWN)))
-    rows.append(("lm_eval", _each(comparison, lambda r: r.lm_eval or UNKNOWN)))
-    rows.append(("Results file", _each(comparison, lambda r: str(r.file))))
+def change_rows(comparison: Comparison) -> list[ScoreRow]:
+    """Each later model minus the first in points, where single questions are known."""
+    rows = []
+    for index, model in enumerate(comparison.models):
+        changes = {one.tasks: one.difference for one in comparison.changes if one.after == model.label}
+        if not changes:
+            continue
+        cells = []
+        for tasks in (*((task,) for task in TASKS), TASKS):
+            one = changes.get(tasks)
+            cells.append(
+                ScoreCell(
+                    signed(one.avg), signed(one.gap), interval(one.avg_interval, True), interval(one.gap_interval, True)
+                )
+                if one
+                else NOTHING
+            )
+        paired = all(one.is_paired for one in changes.values())
+        rows.append(ScoreRow(model.label, "same questions" if paired else "other questions", tuple(cells), index))
     return rows
 
 
-def _beyond_name(model: ModelResult) -> list[str]:
-    """Model arguments that say more than the model's name, which has a row of its own."""
-    pairs = [pair for result in model.tasks.values() for pair in result.model_args.items()]
-    return [name for name, value in pairs if value != model.model_name]
+def gap_rows(comparison: Comparison, other_lengths: bool = False) -> list[GapRow]:
+    """Every measured gap beside the flat model's: of the results that stand for a model, or of its other lengths."""
+    return [
+        _gap_row(comparison, model, result, other_lengths)
+        for task in TASKS
+        for model in comparison.models
+        for result in model.of_family("", task)
+        if (model.tasks[task].key != result.key) == other_lengths
+    ]
 
 
-def _argument(name: str) -> Callable[[TaskResult], str]:
-    return lambda result: result.model_args.get(name, ABSENT)
-
-
-def _condition(name: str) -> Callable[[TaskResult], str]:
-    return lambda result: conditions(result).get(name, DEFAULT)
-
-
-def _each(comparison: Comparison, fact: Callable[[TaskResult], str]) -> tuple[str, ...]:
-    return tuple(_one(model, fact) for model in comparison.models)
-
-
-def _one(model: ModelResult, fact: Callable[[TaskResult], str]) -> str:
-    """The value if all probes share it, otherwise each probe's with its name."""
-    values = {task: fact(result) for task, result in model.tasks.items()}
-    if len(set(values.values())) == 1:
-        return next(iter(values.values()))
-    return ", ".join(f"{value} ({task})" for task, value in values.items())
+def _gap_row(comparison: Comparison, model: ModelResult, result: TaskResult, with_length: bool) -> GapRow:
+    known = comparison.of(model, result)
+    return GapRow(
+        task=f"{TITLES[result.task]}, {tokens(result.key.length)}" if with_length else TITLES[result.task],
+        model=model.label,
+        gap=percent(result.score.gap),
+        gap_interval=interval(known.gap),
+        expected=percent(known.flat.expected),
+        percentile_95=percent(known.flat.percentile_95),
+        chance=chance(known.flat),
+        rows=f"{result.rows:,}",
+        beyond_chance=known.beyond_chance,
+    )

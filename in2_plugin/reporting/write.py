@@ -10,46 +10,63 @@ from pathlib import Path
 
 from in2_plugin.errors import ConfigError
 from in2_plugin.reporting.comparison import Comparison, compare
-from in2_plugin.reporting.figures import curves_png, require_matplotlib, styles
+from in2_plugin.reporting.drawing import require_matplotlib
+from in2_plugin.reporting.figures import curves_png
 from in2_plugin.reporting.page import render_page
+from in2_plugin.reporting.reading import read_models, refuse_without_results
 from in2_plugin.reporting.record import as_json
-from in2_plugin.reporting.results import read_models
+from in2_plugin.reporting.results import ModelResult
+from in2_plugin.reporting.suite import Suite, read_suite
 from in2_plugin.sealing import seal, seal_json, seal_text
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenReport:
-    """What was compared, and the files it went to: HTML, JSON, PNG."""
+    """What was compared, and the files it went to: HTML, JSON, and a PNG where there are curves to draw."""
 
     comparison: Comparison
-    paths: tuple[Path, Path, Path]
+    suite: Suite | None
+    paths: tuple[Path, ...]
 
 
 def write_report(results: Sequence[Path], output: Path, labels: Sequence[str] = ()) -> WrittenReport:
     """Compare lm_eval results and write `output` (.html) with a .json and a .png of the same stem beside it.
 
     Args:
-        results: One folder or results file a model, first = before, second = after; one to six.
+        results: One folder or results file a model, first = before, second = after; any number.
         output: Where the page goes; its folder is made if it is not there.
         labels: Names for the models, as many as there are results; by default those of the models.
 
     Raises:
         MissingExtra: matplotlib is not installed.
         ReportError: results are missing or damaged.
-        ConfigError: the labels, the number of results or the output's name are impossible.
+        ConfigError: the labels or the output's name are impossible.
     """
     require_matplotlib()
     if output.suffix != ".html":
         raise ConfigError(f"the report is a web page, so --output must end with .html, not be {output.name}")
-    styles(len(results))
-    comparison = compare(read_models(results, labels))
-    page, picture = render_page(comparison), curves_png(comparison.models, comparable=not comparison.warnings)
-    paths = (output, output.with_suffix(".json"), output.with_suffix(".png"))
+    models = read_models(results, labels)
+    suite = _suite(models)
+    comparison = compare(models)
+    page, record = render_page(comparison, suite), as_json(comparison)
+    if suite is not None:
+        record["suite"] = suite.as_json()
+    paths = [output, output.with_suffix(".json")]
     output.parent.mkdir(parents=True, exist_ok=True)
-    seal(paths[2], _writer(picture))
-    seal_json(paths[1], as_json(comparison))
+    if any(model.tasks for model in models):
+        paths.append(output.with_suffix(".png"))
+        seal(paths[2], _writer(curves_png(comparison)))
+    seal_json(paths[1], record)
     seal_text(paths[0], page)
-    return WrittenReport(comparison, paths)
+    return WrittenReport(comparison, suite, tuple(paths))
+
+
+def _suite(models: Sequence[ModelResult]) -> Suite | None:
+    """Results of other benchmarks, if there are any; a model that has neither these nor a probe is refused."""
+    for model in models:
+        if not model.probes and read_suite([model.source], [model.label]) is None:
+            refuse_without_results(model)
+    return read_suite([model.source for model in models], [model.label for model in models])
 
 
 def _writer(content: bytes) -> Callable[[Path], None]:

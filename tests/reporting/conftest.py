@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import lm_eval_results as made
 
 from in2_plugin.reporting.comparison import compare
-from in2_plugin.reporting.results import read_models
+from in2_plugin.reporting.reading import read_models
 
 
 @pytest.fixture
@@ -33,3 +33,17 @@ def models(before, after):
 @pytest.fixture
 def comparison(models):
     return compare(models)
+
+
+@pytest.fixture(scope="session")
+def rich_folder(tmp_path_factory):
+    """Two models with single scores: three lengths, without the context, pattern by style, the authors' data."""
+    folder = tmp_path_factory.mktemp("rich")
+    for seed, name in enumerate(("Mistral", "FILM")):
+        made.write(folder / name, made.rich(f"org/{name}", made.paper_spans(name), seed))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rich(rich_folder):
+    return compare(read_models([rich_folder / "Mistral", rich_folder / "FILM"]))

@@ -58,3 +58,23 @@ def test_errors_are_ours(run, tmp_path):
 
 def test_it_needs_results(run):
     assert run().exit_code == 2
+
+
+def test_lengths_have_tables_with_the_effective_length(run, rich_folder, rich):
+    result = run(rich_folder / "Mistral", rich_folder / "FILM")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    (start,) = (i for i, line in enumerate(lines) if line.startswith("Code by length, Avg / Gap, %"))
+    assert lines[start].split()[-5:] == ["4K", "8K", "32K", "effective", "length"]
+    assert lines[start + 1].split()[:4] == ["Mistral", *scores(rich.models[0].of_family("", "code")[0])]
+    assert lines[-2] == rich.summary
+
+
+def scores(result):
+    return f"{100 * result.score.avg:.1f}", "/", f"{100 * result.score.gap:.1f}"
+
+
+def test_without_probes_only_the_path_is_said(run, tmp_path):
+    made.write(tmp_path / "suite", {"results": {"mmlu": {"acc,none": 0.5}}, "model_name": "m", "n-shot": {"mmlu": 5}})
+    result = run("suite")
+    assert result.stdout == "wrote report.html, report.json\n", result.output

@@ -1,8 +1,9 @@
 import lm_eval_results as made
 import pytest
 
-from in2_plugin.reporting.comparison import compare, listed, shared_tasks
-from in2_plugin.reporting.results import read_models
+from in2_plugin.reporting.comparison import compare
+from in2_plugin.reporting.reading import read_models
+from in2_plugin.reporting.results import shared_tasks
 
 
 def read(tmp_path, **contents):
@@ -14,32 +15,6 @@ def read(tmp_path, **contents):
 def same(model="m", tasks=("document", "code", "database"), rows=None, **options):
     spans = made.paper_spans("FILM")
     return made.content(model, {task: spans[task] for task in tasks}, rows, **options)
-
-
-def test_the_summary_says_before_and_after_in_two_sentences(comparison):
-    assert comparison.summary == (
-        "From Base to FILM, the average over the three probes went from 47.4% to 85.9%, and the gap between the "
-        "best and the worst position from 56.2 to 13.9 points. On code and database the gap of FILM is larger than "
-        "chance alone would give a model that reads every position equally well; on document it is not."
-    )
-
-
-def test_the_summary_of_one_model(models):
-    summary = compare(models[:1]).summary
-    assert summary.startswith("Base scores 47.4% on average over the three probes, with a gap")
-    assert summary.endswith("equally well.")
-    assert "On document, code and database the gap of Base is larger" in summary
-
-
-def test_the_summary_of_three_models(tmp_path):
-    summary = compare(read(tmp_path, a=same(), b=same(), c=same())).summary
-    assert "the average is 85.9% for a, 85.9% for b and 85.9% for c" in summary
-    assert "is 13.9, 13.9 and 13.9 points in the same order" in summary
-
-
-def test_a_small_run_cannot_tell_its_gap_from_chance(tmp_path):
-    summary = compare(read(tmp_path, a=same(rows=64))).summary
-    assert "On document, code and database the gap of a is no larger than chance" in summary
 
 
 def test_only_probes_that_all_models_have_are_compared(tmp_path):
@@ -118,10 +93,70 @@ def test_empty_spans_are_said(tmp_path):
 
 def test_noise_is_for_the_rows_at_hand(tmp_path):
     comparison = compare(read(tmp_path, a=same(rows=15 * 196)))
-    assert 100 * comparison.flat["a", "database"].expected == pytest.approx(7.8, abs=0.2)
-    assert comparison.beyond_chance(comparison.models[0], "database")
-    assert not comparison.beyond_chance(comparison.models[0], "document")
+    (model,) = comparison.models
+    database, document = (comparison.of(model, model.tasks[task]) for task in ("database", "document"))
+    assert 100 * database.flat.expected == pytest.approx(7.8, abs=0.2)
+    assert (database.beyond_chance, document.beyond_chance) == (True, False)
 
 
-def test_lists_read_as_english():
-    assert [listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
+def test_every_later_model_is_compared_with_the_first(rich):
+    assert [(one.before, one.after, one.tasks) for one in rich.changes] == [
+        ("Mistral", "FILM", ("document",)),
+        ("Mistral", "FILM", ("code",)),
+        ("Mistral", "FILM", ("database",)),
+        ("Mistral", "FILM", ("document", "code", "database")),
+    ]
+    assert all(one.difference.is_paired for one in rich.changes)
+
+
+def test_everything_that_was_run_is_weighed(rich):
+    assert len(rich.evidence) == 2 * (3 * 3 + 3 + 9 + 3)
+    assert rich.lengths == (4096, 8192, 32768)
+
+
+def test_the_mean_over_the_probes_has_an_interval_where_all_have_single_scores(rich, comparison):
+    for model in rich.models:
+        low, high = rich.overall[model.label]
+        assert low < model.all.avg < high
+    assert set(comparison.overall.values()) == {None}
+
+
+def probes(seed, **options):
+    value = made.content("m", {})
+    for name in ("code_4k", "code_32k", "closed_book_code", "matrix_code_forward"):
+        length = 4096 if name == "code_4k" else 32768
+        sets = made.drawn_sets([0.5] * 16, 64, seed)
+        made.add(value, f"val_probe_{name}", sets, **{"probe_length": length, **options})
+    return value
+
+
+def test_differences_are_found_in_every_probe_that_two_models_ran(tmp_path):
+    other = probes(2)
+    other["configs"]["val_probe_code_4k"]["metadata"]["probe_seed"] = 9
+    (warning,) = compare(read(tmp_path, a=probes(1), b=other)).warnings
+    assert warning.startswith("probe_seed differs on code at 4K: 1 (a) against 9 (b)")
+
+
+def test_a_difference_in_everything_is_said_once(tmp_path):
+    (warning,) = compare(read(tmp_path, a=probes(1), b=probes(2, probe_seed=9))).warnings
+    assert warning.startswith("probe_seed differs on every probe that more than one model ran: 1 (a) against 9 (b)")
+
+
+def test_a_length_in_the_name_and_one_in_the_metadata_are_the_same(tmp_path):
+    value = made.content("m", {})
+    made.add(value, "val_probe_code_32k", made.drawn_sets([0.5] * 16, 64, 1), probe_length=None)
+    assert compare(read(tmp_path, a=value, b=probes(2))).warnings == ()
+
+
+def test_empty_spans_at_other_lengths_are_one_note_a_probe(tmp_path):
+    value = made.content("m", {})
+    for length in (1, 2, 32):
+        made.add(value, f"val_probe_code_{length}k", made.drawn_sets([0.5], 5 * length, 1), probe_length=1024 * length)
+    assert "a, code: not all spans have scored rows at 1K and 2K" in compare(read(tmp_path, a=value)).notes
+
+
+def test_a_model_that_ran_no_three_probes_misses_none(tmp_path):
+    value = made.content("m", {})
+    made.add(value, "val_probe_matrix_code_forward", made.drawn_sets([0.5], 64, 1))
+    comparison = compare(read(tmp_path, a=value))
+    assert (comparison.notes, comparison.summary) == ((), "")

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from in2_plugin.reporting.noise import flat_gap, rows_per_span
+from in2_plugin.reporting.noise import DRAWS, binomial_flat_gap, rows_per_span
 
 
-def simulate(average, counts, seed=0):
-    return flat_gap(average, counts, np.random.default_rng(seed))
+def simulate(average, counts, seed=0, gap=0.5):
+    return binomial_flat_gap(average, gap, counts, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,12 @@ def test_known_gaps_of_a_flat_model(average, expected, percentile_95):
 def test_two_spans_of_one_row_are_exact():
     # the gap is 1 when one of two coins is right and the other wrong: 2 p (1 - p)
     assert simulate(0.3, (1, 1)).expected == pytest.approx(0.42, abs=0.01)
+
+
+def test_the_p_value_counts_flat_models_with_as_large_a_gap():
+    assert simulate(0.3, (1, 1), gap=1.0).p_value == pytest.approx(0.42, abs=0.01)
+    assert simulate(0.85, (100,) * 15, gap=0.0).at_least == DRAWS
+    assert simulate(0.85, (100,) * 15, gap=0.9).p_value == 1 / (DRAWS + 1)
 
 
 def test_more_rows_mean_less_noise():

@@ -6,7 +6,7 @@ import pytest
 
 from in2_plugin.reporting.comparison import compare
 from in2_plugin.reporting.page import render_page
-from in2_plugin.reporting.results import read_models
+from in2_plugin.reporting.reading import read_models
 
 VOID = {"meta", "br", "img", "hr", "link", "input"}
 
@@ -132,3 +132,73 @@ def test_everything_the_user_supplies_is_escaped(tmp_path):
     html = render_page(compare(read_models([tmp_path], [evil])))
     assert "<script" not in html
     assert Page(html).said().count("alert(1)") >= 5
+
+
+def test_old_results_have_none_of_the_new_sections(html):
+    for text in ("By length", "Pattern by style", "Difference from", "95% interval", "without the context", "Floor:"):
+        assert text not in Page(html).said()
+
+
+@pytest.fixture
+def rich_html(rich):
+    return render_page(rich)
+
+
+def test_all_that_was_run_has_its_section(rich_html, rich):
+    said = Page(rich_html).said()
+    titles = [
+        "Average and gap, in percent",
+        "Difference from Mistral, in points",
+        "Where in the context the answer is found",
+        "By length of the context",
+        "How much of the gap is chance",
+        "Pattern by style",
+        "What was measured",
+    ]
+    assert sorted(titles, key=said.index) == titles
+    for text in ("Floor: quoted part repeated 38.1", "authors' data, as published", "Effective length", "of 2,000"):
+        assert text in said
+    assert rich.summary in said
+
+
+def test_its_markup_is_sound(rich_html):
+    page = Page(rich_html)
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    assert {value for _, name, value in page.attributes if name == "aria-labelledby"} <= set(ids)
+    assert page.tags.count("svg") == 3 + 3 + 2 * 3
+    assert rich_html.count('class="cell middle') == 2 * 3 * (16 + 16 + 15)
+
+
+def test_an_interval_stands_below_its_value(rich_html, rich):
+    low, high = (f"{100 * limit:.1f}" for limit in rich.of(rich.models[0], rich.models[0].tasks["code"]).avg)
+    value = f"{100 * rich.models[0].tasks['code'].score.avg:.1f}"
+    assert f'{value}<span class="limits">[{low}, {high}]</span>' in rich_html
+
+
+def test_many_models_have_a_small_plot_each(before, after):
+    labels = [f"m{i}" for i in range(1, 13)]
+    html = render_page(compare(read_models([before, *[after] * 11], labels)))
+    page = Page(html)
+    assert page.tags.count("svg") == 12 * 3
+    assert '<body class="numbered">' in html
+    assert page.said().startswith("VAL probes: 12 models")
+    assert "32768, all models" in page.said()
+
+
+def test_only_what_was_run_appears(tmp_path):
+    value = made.content("m", {})
+    made.add(value, "val_probe_matrix_code_forward", made.drawn_sets([0.5], 64, 1))
+    made.write(tmp_path, value)
+    said = Page(render_page(compare(read_models([tmp_path])))).said()
+    assert "Pattern by style" in said
+    for text in ("Average and gap", "Where in the context", "How much of the gap", "By length"):
+        assert text not in said
+
+
+def test_labels_are_escaped_in_every_section(rich_folder):
+    evil = '"><script>alert(1)</script>'
+    models = read_models([rich_folder / "Mistral", rich_folder / "FILM"], [evil, "x" + evil])
+    html = render_page(compare(models))
+    assert "<script" not in html
+    Page(html)

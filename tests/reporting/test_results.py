@@ -1,205 +1,52 @@
-import json
-from datetime import UTC, datetime
-
 import lm_eval_results as made
 import pytest
 
-from in2_plugin.errors import ConfigError, ReportError
-from in2_plugin.reporting.results import read_model, read_models
+from in2_plugin.reporting.reading import read_models
+from in2_plugin.reporting.results import shared_tasks
 
-CODE = {"code": made.paper_spans("FILM")["code"]}
-
-
-def write_code(folder, time="2026-11-20T10-00-00.000000", **changes):
-    return made.write(folder, made.content("org/m", CODE) | changes, time)
+CODE = made.paper_spans("FILM")["code"]
 
 
-def test_a_folder_of_lm_eval_is_read_at_any_depth(before):
-    model = read_model(before.parent / "before")
-    assert (model.label, model.model_name) == ("Mistral-7B-Instruct-v0.2", "mistralai/Mistral-7B-Instruct-v0.2")
-    assert list(model.tasks) == ["document", "code", "database"]
-    assert model.missing == model.notes == ()
-    database = model.tasks["database"]
-    assert database.score.avg == pytest.approx(0.475, abs=5e-4)
-    assert database.score.gap == pytest.approx(0.770, abs=5e-4)
-    assert (len(database.spans), database.scored_spans, database.rows) == (15, 15, 2998)
-    assert database.options["probe_length"] == "32768"
-    assert (database.version, database.lm_eval, database.chat_template) == ("1.0", "0.4.11", True)
-    assert database.date == datetime.fromtimestamp(made.DATE, UTC)
-
-
-def test_all_is_the_plain_mean_over_the_three_tasks(after):
-    model = read_model(after)
-    averages = [result.score.avg for result in model.tasks.values()]
-    assert model.all.avg == pytest.approx(sum(averages) / 3)
-    assert model.all.gap == pytest.approx(sum(result.score.gap for result in model.tasks.values()) / 3)
-
-
-def test_all_needs_all_three(tmp_path):
-    write_code(tmp_path)
-    model = read_model(tmp_path)
-    assert model.all is None
-    assert model.missing == ("document", "database")
-
-
-def test_model_arguments_that_may_be_secret_stay_behind(after):
-    assert read_model(after).tasks["code"].model_args == {"pretrained": "out/film"}
-
-
-def test_the_newest_of_each_task_is_taken_and_said(tmp_path):
-    old, new = made.paper_spans("Mistral"), made.paper_spans("FILM")
-    # the older run has the name that sorts last: the date inside counts
-    made.write(tmp_path, made.content("m", old), "2026-11-21T09-00-00.000000")
-    newer = made.content("m", {"code": new["code"]}) | {"date": made.DATE + 60}
-    path = made.write(tmp_path, newer, "2026-11-20T10-00-00.000000")
-    model = read_model(tmp_path)
-    assert model.tasks["code"].spans == tuple(new["code"])
-    assert model.tasks["document"].spans == tuple(old["document"])
-    assert model.notes == (f"{tmp_path}: 2 files hold val_probe_code; took the newest, {path.name}",)
-
-
-def test_results_of_other_tasks_do_not_matter(tmp_path):
-    write_code(tmp_path)
-    made.write(tmp_path, {"results": {"mmlu": {}}, "model_name": "other"}, "2026-11-22T10-00-00.000000")
-    assert list(read_model(tmp_path).tasks) == ["code"]
-
-
-def test_a_file_may_have_any_name(tmp_path):
-    path = write_code(tmp_path).rename(tmp_path / "scores.json")
-    assert list(read_model(path).tasks) == ["code"]
-
-
-def test_spans_without_data_are_left_out_of_average_and_gap(tmp_path):
-    spans = [None, 0.2, 0.8, *[None] * 13]
-    value = made.content("m", {"code": spans}, rows=20)
-    value["results"]["val_probe_code"] |= {"avg,none": None, "gap,none": float("nan")}
-    made.write(tmp_path, value)
-    code = read_model(tmp_path).tasks["code"]
-    assert code.scored_spans == 2
-    assert (code.score.avg, code.score.gap) == (pytest.approx(0.5), pytest.approx(0.6))
-    assert code.depths[code.spans.index(0.8)] == 2.5 / 16
-
-
-@pytest.mark.parametrize("asked", [4, "4"])
-def test_fewer_spans_divide_the_context_more_coarsely(tmp_path, asked):
-    made.write(tmp_path, made.content("m", {"code": [0.5, 0.25, 0.25, 0.5, *[None] * 12]}, probe_spans=asked))
-    code = read_model(tmp_path).tasks["code"]
-    assert code.spans == (0.5, 0.25, 0.25, 0.5)
-    assert code.depths == (0.125, 0.375, 0.625, 0.875)
-
-
-@pytest.mark.parametrize("asked", [0, 17, "many"])
-def test_a_number_of_spans_that_cannot_be(tmp_path, asked):
-    made.write(tmp_path, made.content("m", CODE, probe_spans=asked))
-    with pytest.raises(ReportError, match="not one of 1 to 16"):
-        read_model(tmp_path)
-
-
-def test_scores_beyond_the_last_span(tmp_path):
-    made.write(tmp_path, made.content("m", CODE, probe_spans=4))
-    with pytest.raises(ReportError, match="scores beyond its 4 spans"):
-        read_model(tmp_path)
-
-
-def test_what_lm_eval_printed_is_what_is_reported(tmp_path):
-    value = made.content("m", CODE)
-    value["results"]["val_probe_code"] |= {"avg,none": 0.25, "gap,none": 0.125}
-    made.write(tmp_path, value)
-    score = read_model(tmp_path).tasks["code"].score
-    assert (score.avg, score.gap) == (0.25, 0.125)
+def models_at(tmp_path, *lengths):
+    """One model for each group of lengths of the code probe."""
+    for i, group in enumerate(lengths):
+        value = made.content(f"org/m{i}", {})
+        for length in group:
+            made.add(value, f"val_probe_code_{length}k", made.drawn_sets(CODE, 64, i), probe_length=1024 * length)
+        made.write(tmp_path / str(i), value)
+    return read_models([tmp_path / str(i) for i in range(len(lengths))])
 
 
 @pytest.mark.parametrize(
-    ("chat_template", "applied"), [({"chat_template": None}, False), ({"chat_template": "{{ x }}"}, True)]
+    ("lengths", "chosen"),
+    [
+        ([(4, 32, 128)], [32]),
+        ([(4, 8)], [8]),
+        ([(4, 32, 64), (32, 64)], [32, 32]),
+        ([(4, 32), (4, 8)], [4, 4]),
+        ([(4, 8, 16), (8, 16, 32)], [16, 16]),
+        ([(4, 8), (16, 32)], [8, 32]),
+        ([(), (4, 8)], [8]),
+    ],
 )
-def test_whether_the_chat_template_was_applied(tmp_path, chat_template, applied):
-    write_code(tmp_path, **chat_template)
-    assert read_model(tmp_path).tasks["code"].chat_template is applied
+def test_the_length_that_stands_for_a_model_is_one_that_all_have(tmp_path, lengths, chosen):
+    models = models_at(tmp_path, *lengths)
+    assert [model.tasks["code"].key.length // 1024 for model in models if model.tasks] == chosen
 
 
-def test_what_the_file_does_not_say_stays_unknown(tmp_path):
-    value = made.content("m", CODE)
-    for key in ("chat_template", "date", "lm_eval_version", "versions"):
-        del value[key]
-    value["configs"]["val_probe_code"]["metadata"] |= {"version": None, "peft": None}
-    made.write(tmp_path, value)
-    code = read_model(tmp_path).tasks["code"]
-    assert (code.chat_template, code.date, code.lm_eval, code.version) == (None, None, None, None)
-    assert "peft" not in code.model_args
+def test_families_and_tasks_are_picked_in_order_of_length(tmp_path):
+    (model,) = models_at(tmp_path, (64, 4, 8))
+    assert [result.key.length for result in model.of_family("")] == [4096, 8192, 65536]
+    assert model.of_family("", "document") == model.of_family("matrix") == ()
 
 
-def test_a_folder_without_results_says_what_to_run(tmp_path):
-    with pytest.raises(ReportError, match=r"holds no val_probe results; run `in2 lm-eval .*--tasks val_probe"):
-        read_model(tmp_path)
+def test_only_probes_that_all_models_have_are_shared(models, tmp_path):
+    assert shared_tasks(models) == ("document", "code", "database")
+    assert shared_tasks((*models, *models_at(tmp_path, (32,)))) == ("code",)
 
 
-def test_a_path_that_is_not_there(tmp_path):
-    with pytest.raises(ReportError, match="nowhere does not exist"):
-        read_model(tmp_path / "nowhere")
-
-
-def test_two_models_in_one_folder_are_never_mixed(tmp_path, before, after):
-    with pytest.raises(ReportError, match=r"2 models \(mistralai/Mistral-7B-Instruct-v0.2, out/film\)"):
-        read_model(tmp_path)
-
-
-@pytest.mark.parametrize("text", ["{", "\xff"])
-def test_a_damaged_file_is_named(tmp_path, text):
-    path = tmp_path / "results_x.json"
-    path.write_text(text, encoding="latin-1")
-    with pytest.raises(ReportError, match=r"results_x\.json is not a results file"):
-        read_model(tmp_path)
-
-
-def test_a_file_that_is_json_but_no_results(tmp_path):
-    path = tmp_path / "results_x.json"
-    path.write_text("[1]")
-    with pytest.raises(ReportError, match="no val_probe results"):
-        read_model(path)
-
-
-@pytest.mark.parametrize("value", [999, -0.1, "N/A", True, float("inf")])
-def test_a_score_outside_zero_to_one_is_refused(tmp_path, value):
-    content = made.content("m", CODE)
-    content["results"]["val_probe_code"]["span_03,none"] = value
-    path = made.write(tmp_path, content)
-    with pytest.raises(ReportError, match=f"{path.name}.*val_probe_code has span_03 = "):
-        read_model(tmp_path)
-
-
-def test_predictions_without_scores(tmp_path):
-    made.write(tmp_path, made.content("m", CODE) | {"results": {"val_probe_code": {"bypass,none": 999}}})
-    with pytest.raises(ReportError, match=r"no scores .*without --predict_only"):
-        read_model(tmp_path)
-
-
-@pytest.mark.parametrize("effective", [None, 15, "16"])
-def test_fewer_rows_than_spans_cannot_be(tmp_path, effective):
-    write_code(tmp_path, **{"n-samples": {"val_probe_code": {"effective": effective}}})
-    with pytest.raises(ReportError, match="16 spans but n-samples says"):
-        read_model(tmp_path)
-
-
-def test_models_are_called_by_the_shortest_names_that_differ(tmp_path):
-    folders = [tmp_path / run / "eval" for run in ("one", "two")]
-    for folder, model in zip(folders, ("a/base", "b/base"), strict=True):
-        made.write(folder, made.content(model, CODE))
-    assert [m.label for m in read_models(folders)] == [str(folder) for folder in folders]
-    assert [m.label for m in read_models(folders[:1])] == ["base"]
-    renamed = folders[1].rename(tmp_path / "after")
-    assert [m.label for m in read_models([folders[0], renamed])] == ["eval", "after"]
-
-
-def test_given_labels_win_but_must_fit(before, after):
-    assert [m.label for m in read_models([before, after], ["A", "B"])] == ["A", "B"]
-    with pytest.raises(ConfigError, match="2 results but 1 labels"):
-        read_models([before, after], ["A"])
-    with pytest.raises(ConfigError, match="both called `A`"):
-        read_models([before, after], ["A", "A"])
-    with pytest.raises(ConfigError, match="tell them apart with --label"):
-        read_models([before, before])
-
-
-def test_the_fixture_is_json_that_lm_eval_could_write(before):
-    (path,) = before.rglob("results_*.json")
-    assert json.loads(path.read_text())["results"]["val_probe_code"]["span_15,none"] == 0.625
+def test_the_mean_of_all_needs_all(models, tmp_path):
+    assert models[0].all == models[0].mean(("document", "code", "database"))
+    (alone,) = models_at(tmp_path, (32,))
+    assert alone.all is None
+    assert alone.missing == ("document", "database")

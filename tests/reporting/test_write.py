@@ -43,6 +43,50 @@ def test_an_error_leaves_the_old_report(before, tmp_path):
     assert written.paths[0].read_bytes() == old
 
 
-def test_seven_results_are_refused_before_any_is_read(tmp_path):
-    with pytest.raises(ConfigError, match="at most 6"):
-        write_report([tmp_path / "nowhere"] * 7, tmp_path / "r.html")
+def test_any_number_of_results(before, after, tmp_path):
+    labels = [f"m{i}" for i in range(7)]
+    written = write_report([before, *[after] * 6], tmp_path / "r.html", labels)
+    assert [model.label for model in written.comparison.models] == labels
+    assert written.paths[2].read_bytes().startswith(b"\x89PNG")
+
+
+MMLU = {
+    "results": {"mmlu": {"acc,none": 0.5, "acc_stderr,none": 0.01}},
+    "configs": {"mmlu": {"task": "mmlu", "num_fewshot": 5}},
+    "n-shot": {"mmlu": 5},
+    "n-samples": {"mmlu": {"original": 14042, "effective": 14042}},
+    "model_name": "org/m",
+}
+
+
+def test_other_benchmarks_alone_give_a_report_without_a_picture(tmp_path):
+    made.write(tmp_path / "suite", MMLU)
+    written = write_report([tmp_path / "suite"], tmp_path / "r.html")
+    assert [path.name for path in written.paths] == ["r.html", "r.json"]
+    page = written.paths[0].read_text()
+    assert "Evaluation: m" in page
+    assert "Average and gap" not in page
+    assert "MMLU" in page
+    assert written.suite.labels == ("m",)
+    assert json.loads(written.paths[1].read_text())["suite"] == written.suite.as_json()
+
+
+def test_other_benchmarks_beside_probes(before, tmp_path):
+    made.write(tmp_path / "suite", MMLU)
+    written = write_report([before, tmp_path / "suite"], tmp_path / "r.html")
+    page = written.paths[0].read_text()
+    assert page.index("How much of the gap is chance") < page.index("MMLU") < page.index("What was measured")
+    assert len(written.paths) == 3
+
+
+def test_without_other_benchmarks_there_is_no_section(before, tmp_path):
+    written = write_report([before], tmp_path / "r.html")
+    assert written.suite is None
+    assert "suite" not in json.loads(written.paths[1].read_text())
+
+
+def test_a_folder_with_neither_is_refused(before, tmp_path):
+    made.write(tmp_path / "none", {"results": {"something_else": {"acc,none": 0.5}}, "model_name": "m"})
+    with pytest.raises(ReportError, match="none holds no val_probe results; run"):
+        write_report([before, tmp_path / "none"], tmp_path / "r.html")
+    assert not (tmp_path / "r.html").exists()

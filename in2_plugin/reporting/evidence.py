@@ -1,0 +1,100 @@
+"""How sure each number of a report is: intervals, noise floors, and differences between the first model and the others.
+
+Invariant: every estimate starts from the same seed, so it does not depend on what else is in the report, and equal
+results give equal bytes. Cost: about 0.15 s for a probe of 3,200 questions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from in2_plugin.probing.statistics import (
+    Difference,
+    FlatGap,
+    Interval,
+    Intervals,
+    Pair,
+    bootstrap,
+    difference,
+    flat_gap,
+    mean_interval,
+)
+from in2_plugin.reporting.noise import binomial_flat_gap, rows_per_span
+from in2_plugin.reporting.results import ModelResult, TaskResult
+
+DRAWS = 2_000
+SEED = 240_416_811
+DRAWING = ("probe_seed", "probe_pieces")
+"""Options that decide which items stand at a position; one probe has the same questions where these are equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What chance means for one result."""
+
+    intervals: Intervals | None
+    """None in results without scores of single questions."""
+    flat: FlatGap
+    is_exact: bool
+    """Whether the flat model is the shuffled one; otherwise the binomial one."""
+    beyond_chance: bool
+    """Whether the measured Gap is larger than 95 of 100 flat models show."""
+
+    @property
+    def avg(self) -> Interval | None:
+        return self.intervals.avg if self.intervals else None
+
+    @property
+    def gap(self) -> Interval | None:
+        return self.intervals.gap if self.intervals else None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A later model against the first, over the probes that both have."""
+
+    before: str
+    after: str
+    tasks: tuple[str, ...]
+    difference: Difference
+
+
+def weigh(result: TaskResult) -> Evidence:
+    """Intervals and noise floor of one result."""
+    if not result.sets:
+        counts = rows_per_span(result.rows, result.scored_spans)
+        flat = binomial_flat_gap(result.score.avg, result.score.gap, counts, _rng())
+        return Evidence(None, flat, is_exact=False, beyond_chance=result.score.gap > flat.percentile_95)
+    n_spans = len(result.spans)
+    flat = flat_gap(result.sets, n_spans, _rng(), DRAWS)
+    intervals = bootstrap(result.sets, n_spans, _rng(), DRAWS)
+    return Evidence(intervals, flat, is_exact=True, beyond_chance=result.score.gap > flat.percentile_95)
+
+
+def overall(model: ModelResult) -> Interval | None:
+    """Interval of the mean over the three probes, where the model has them all with their scores."""
+    if model.all is None or not all(result.sets for result in model.tasks.values()):
+        return None
+    return mean_interval([(result.sets, len(result.spans)) for result in model.tasks.values()], _rng(), DRAWS)
+
+
+def change(before: ModelResult, after: ModelResult, tasks: Sequence[str]) -> Change | None:
+    """The difference over `tasks`, which both have; None where scores of single questions are missing.
+
+    Probes of different lengths or numbers of spans are not subtracted: that is not a difference of the models.
+    """
+    results = [(before.tasks[task], after.tasks[task]) for task in tasks]
+    if not results or not all(_subtractable(first, second) for first, second in results):
+        return None
+    pairs = [Pair(first.sets, second.sets, len(first.spans)) for first, second in results]
+    paired = all(first.options.get(key) == second.options.get(key) for first, second in results for key in DRAWING)
+    return Change(before.label, after.label, tuple(tasks), difference(pairs, _rng(), DRAWS, paired))
+
+
+def _subtractable(first: TaskResult, second: TaskResult) -> bool:
+    return bool(first.sets and second.sets) and first.key == second.key and len(first.spans) == len(second.spans)
+
+
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(SEED)
