@@ -20,6 +20,7 @@ from in2_plugin.cli.report import report
 from in2_plugin.cli.sft import sft
 from in2_plugin.cli.status import status
 from in2_plugin.cli.tasks import tasks, tasks_path
+from in2_plugin.cli.val import val
 from in2_plugin.cli.version import show_version
 from in2_plugin.errors import In2Error
 
@@ -63,6 +64,7 @@ app.command(context_settings=PASSED_ON)(sft)
 app.command(name="lm-eval", context_settings=PASSED_ON)(lm_eval)
 app.command(name="tasks-path")(tasks_path)
 app.add_typer(tasks, name="tasks")
+app.add_typer(val, name="val")
 app.command()(report)
 
 command = typer.main.get_command(app)

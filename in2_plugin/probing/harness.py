@@ -5,7 +5,7 @@ built: 9,400 prompts of 32K tokens would be 1.2 GB, their contexts are 1.5 MB. A
 metric, `scores_stderr`, from which intervals are worked out later; lm_eval prints no metric of such a name.
 """
 
-import sys
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,15 +14,17 @@ from in2_plugin.errors import ConfigError, ProbeError
 from in2_plugin.probing.building import Probe, Question, build_probe
 from in2_plugin.probing.curves import Curve, curve_from_positions, span_value
 from in2_plugin.probing.endpoint_limit import refuse_if_endpoint_cuts
+from in2_plugin.probing.invocation import read_invocation
 from in2_plugin.probing.kinds import KINDS
 from in2_plugin.probing.matrix import MATRIX
 from in2_plugin.probing.options import parse_options
 from in2_plugin.probing.pieces import read_pieces
-from in2_plugin.probing.published import published_curve
+from in2_plugin.probing.published import curve_of_asked, published_curve
 from in2_plugin.probing.scores import as_text, gather
 from in2_plugin.probing.tokens import load_tokens
 from in2_plugin.probing.window import model_window, refuse_if_too_long
 
+_LOG = logging.getLogger(__name__)
 Row = dict[str, Any]
 ALL_KINDS = KINDS | MATRIX
 Cell = Sequence[Any]
@@ -77,8 +79,7 @@ def load(name: str, lm_eval_args: Mapping[str, Any], argv: Sequence[str] | None 
 
 def refuse_two_templates(template: str, argv: Sequence[str] | None = None) -> None:
     """Raise ConfigError when prompts have tags of their own and `argv` (of this process) asks for a chat template."""
-    # tasks are not told whether the chat template is applied; the command line is all there is to see
-    if template == "film" and any(word.startswith("--apply_chat") for word in (sys.argv if argv is None else argv)):
+    if template == "film" and read_invocation(argv).applies_chat_template:
         raise ConfigError(
             "probe_template=film writes [INST] tags itself and --apply_chat_template would write the model's around "
             "them; use one of the two"
@@ -179,7 +180,15 @@ def aggregate_gap_paper(cells: Iterable[tuple[str, Cell]]) -> float:
 
 def _published(cells: Iterable[tuple[str, Cell]]) -> Curve:
     kinds, counted = zip(*cells, strict=True)
-    return published_curve(kinds[0], gather(tuple(cell[:4]) for cell in counted))
+    sets = gather(tuple(cell[:4]) for cell in counted)
+    try:
+        return published_curve(kinds[0], sets)
+    except ProbeError as incomplete:
+        # a run that has been paid for is not thrown away at its end
+        _LOG.warning(
+            "avg_paper and gap_paper are of the questions that were asked, not the published ones: %s", incomplete
+        )
+        return curve_of_asked(kinds[0], sets)
 
 
 def _curve(cells: Iterable[Cell | None]) -> Curve:
