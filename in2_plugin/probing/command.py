@@ -1,6 +1,7 @@
-"""lm_eval's own command line with our tasks found: `in2 lm-eval`.
+"""lm_eval's own command line with our tasks and model backends found: `in2 lm-eval`.
 
-Nothing of lm_eval is patched: its parser runs as it is, and our folder goes before the user's own in `include_path`.
+Nothing of lm_eval is patched: its parser runs as it is, our backends are added to its registry, and our folder goes
+before the user's own in `include_path`.
 Works with lm_eval 0.4.11 to 0.4.13, which keep the parser in `lm_eval._cli`.
 """
 
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from in2_plugin.errors import ProbeError
+from in2_plugin.probing.backends import register
 from in2_plugin.probing.installing import lm_eval_folder, tasks_folder
 
 
@@ -24,6 +26,7 @@ def run_lm_eval(arguments: Sequence[str]) -> None:
     """
     command_line, setup_logging = _command_line()
     setup_logging()
+    register()
     # lm_eval reads sys.argv itself, and inserts `run` into it
     sys.argv = ["lm-eval", *arguments]
     cli = command_line()

@@ -1,0 +1,68 @@
+"""The real lm_eval with `--model in2-hf` beside `--model hf`: the same answers from far fewer tokens.
+
+IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, this one when unset.
+"""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from e2e_run import run
+
+pytestmark = pytest.mark.slow
+
+PYTHON = os.environ.get("IN2_LM_EVAL_PYTHON", sys.executable)
+IN2 = (PYTHON, "-c", "from in2_plugin.cli.app import app; app()", "lm-eval")
+TASKS = [f"val_probe_{kind}" for kind in ("document", "code", "database")]
+READ = re.compile(r"(\d+) contexts read once, ([\d,]+) questions, prefilled ([\d,]+) instead of ([\d,]+) tokens")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> Path:
+    """A Mistral with random weights, a window of 1,024 tokens and many tokens that end an answer."""
+    from tiny_lm_for_tests import SHAPE, save
+    from transformers import MistralConfig
+
+    folder = tmp_path_factory.mktemp("in2_hf") / "model"
+    return save(MistralConfig(sliding_window=None, **SHAPE), folder, eos_token_id=[2, *range(5, 2_000, 40)])
+
+
+def answers(kind: str, model: Path, out: Path, *more: object, ok: bool = True) -> tuple[str, dict[str, list]]:
+    """What a run says, and its samples by task: place, answer and score."""
+    said = run(
+        *IN2, "--model", kind, "--model_args", f"pretrained={model},dtype=float32", "--device", "cpu",
+        "--batch_size", "1", "--output_path", out, "--log_samples", *more, cwd=out.parent, ok=ok,
+    )  # fmt: skip
+    found = {}
+    for task in TASKS if ok else []:
+        (path,) = out.rglob(f"samples_{task}_*.jsonl")
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        found[task] = [(row["doc"]["set"], row["doc"]["position"], row["resps"][0][0], row["acc"]) for row in rows]
+    return said, found
+
+
+@pytest.mark.parametrize("chat", [[], ["--apply_chat_template"]], ids=["text", "chat"])
+def test_samples_are_those_of_hf(model, tmp_path, chat):
+    options = ["--tasks", ",".join(TASKS), "--metadata", json.dumps({"probe_length": 800, "probe_sets": 2})]
+    options += ["--limit", "14", *chat]
+    _, expected = answers("hf", model, tmp_path / "hf", *options)
+    said, found = answers("in2-hf", model, tmp_path / "in2", *options)
+    assert found == expected
+    texts = [row[2] for rows in found.values() for row in rows]
+    assert len(texts) == 42 and len(set(texts)) > 10 and len({len(text) for text in texts}) > 5
+    contexts, questions, prefilled, alone = (int(n.replace(",", "")) for n in READ.search(said).groups())
+    assert (contexts, questions) == (6, 42) and prefilled * 3 < alone
+    assert "generates as hf does" not in said
+
+
+def test_arguments_of_ours_and_a_prompt_that_is_too_long(model, tmp_path):
+    options = ["--tasks", "val_probe_code", "--limit", "4"]
+    short = [*options, "--metadata", json.dumps({"probe_length": 512})]
+    refused, _ = answers("in2-hf", model, tmp_path / "a", *short, "--model_args",
+                         f"pretrained={model},questions_at_once=none", ok=False)  # fmt: skip
+    assert re.search(r"^error: questions_at_once=none must be `auto` or a number above zero$", refused, re.M)
+    refused, _ = answers("in2-hf", model, tmp_path / "b", *options, "--metadata", '{"probe_length": 2048}', ok=False)
+    assert re.search(r"^error: the longest prompt has .*but the window is 1,024", refused, re.M)
