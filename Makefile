@@ -5,6 +5,8 @@ BIN := .venv/bin
 TORCH := torch==2.13.0
 PINS := $(TORCH) axolotl==0.19.0 transformers==5.16.1 trl==1.9.0 datasets==4.8.4 lm_eval==0.4.11
 OTHER_LM_EVAL := lm_eval==0.4.13
+LM_EVAL_TESTS := $(addprefix tests/,e2e/test_lm_eval.py e2e/test_val_tasks.py e2e/test_in2_hf.py \
+    e2e/test_never_truncated.py probing/test_film_suite.py)
 
 # uv does not read pip's setting for folders of wheels; hand it on, with commas, where there is one
 comma := ,
@@ -23,7 +25,7 @@ demo: .venv/.ready
 	recipes/smoke/run.sh demo-run $(CORPUS)
 
 test: lint .venv-lm-eval/.ready
-	IN2_LM_EVAL_PYTHON=$(CURDIR)/.venv-lm-eval/bin/python $(BIN)/pytest -q tests/e2e/test_lm_eval.py
+	IN2_LM_EVAL_PYTHON=$(CURDIR)/.venv-lm-eval/bin/python $(BIN)/pytest -q -n 2 --dist loadfile $(LM_EVAL_TESTS)
 	$(BIN)/pytest -n 2 --dist loadfile
 
 check: lint

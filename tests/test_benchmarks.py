@@ -53,6 +53,14 @@ def test_answer_logits_compares_the_two_ways(tmp_path):
     assert loss < 1e-5 and gradients < 1e-5
 
 
+def test_val_probing_scores_perfect_answers(tmp_path):
+    command = (sys.executable, ROOT / "benchmarks/val_probing.py", "--quick")
+    files, asked = tables(run(*command, cwd=tmp_path, timeout=1_800))
+    assert [row["prompts"] for row in files] == ["32", "32", "32", "96"]
+    assert [row["perfect"] for row in files] == ["100"] * 3 + ["100, 100, 100"]
+    assert [row["prompts made"] for row in asked] == ["99", "99"]
+
+
 def test_shared_context_compares_reading_once_with_generate(tmp_path):
     script = ROOT / "benchmarks/shared_context.py"
     said = run(sys.executable, script, "--quick", "--device", "cpu", "--batch", "5", cwd=tmp_path)

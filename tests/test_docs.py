@@ -4,10 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-import typer.main
 import yaml
 
-from in2_plugin.cli.app import app
 from in2_plugin.config import BuildConfig, EndpointConfig, QuestionsConfig
 from in2_plugin.training.axolotl_args import IN2Options
 
@@ -15,11 +13,7 @@ ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs/questions.md").read_text(encoding="utf-8")
 DATA = (ROOT / "docs/data.md").read_text(encoding="utf-8")
 AUDIT = (ROOT / "docs/audit.md").read_text(encoding="utf-8")
-SHARING = (ROOT / "docs/sharing.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs/training.md").read_text(encoding="utf-8")
-PREFLIGHT = (ROOT / "docs/preflight.md").read_text(encoding="utf-8")
-DISTRIBUTED = (ROOT / "docs/distributed.md").read_text(encoding="utf-8")
-TRL = (ROOT / "docs/trl.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -53,19 +47,3 @@ def test_options_of_training_are_the_defaults():
     said = yaml.safe_load(block)["in2"]
     assert IN2Options.model_validate(said) == IN2Options()
     assert set(IN2Options.model_fields) - set(said) == {"gpu", "accept_keys"}
-
-
-TEXTS = {"guide": GUIDE, "data": DATA, "audit": AUDIT, "sharing": SHARING, "training": TRAINING, "preflight": PREFLIGHT,
-         "distributed": DISTRIBUTED, "trl": TRL, "readme": README}  # fmt: skip
-
-
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_commands_and_options_exist(text):
-    group = typer.main.get_command(app)
-    for line in re.findall(r"in2 [a-z-]+[^\n`]*", text):
-        name, *words = line.split("#")[0].split()[1:]
-        command = group.commands[name]
-        if name in ("lm-eval", "sft") or hasattr(command, "commands"):
-            continue  # takes lm_eval's own options, or has commands of its own
-        known = {option for parameter in command.params for option in parameter.opts}
-        assert {word for word in words if word.startswith("-")} <= known, line

@@ -14,9 +14,9 @@ def tasks_path() -> None:
 
 @tasks.command()
 def install() -> None:
-    """Copy the tasks into the installed lm_eval, so that `lm_eval --tasks val_probe` finds them; again to refresh."""
+    """Copy val_probe and film into the installed lm_eval, so that a bare `lm_eval` finds them; again to refresh."""
     target = installing.install(installing.lm_eval_folder())
-    typer.echo(f"installed {target}; remove it with `in2 tasks uninstall` before you uninstall in2-plugin")
+    typer.echo(f"installed {target} and film beside it; `in2 tasks uninstall` before you uninstall in2-plugin")
 
 
 @tasks.command()

@@ -150,8 +150,8 @@ def _decoded(data: bytes, place: str) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as failure:
         raise CorpusError(
-            f"{place}: byte {failure.start + 1} is not UTF-8; convert the file, for example with "
-            "`iconv -f LATIN1 -t UTF-8`"
+            f"{place}: byte {failure.start + 1} is not UTF-8; convert the file with iconv from the encoding that it is "
+            "in (GB18030 for Chinese, CP1252 for old Western text)"
         ) from None
 
 

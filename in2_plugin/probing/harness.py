@@ -74,7 +74,7 @@ def load(name: str, lm_eval_args: Mapping[str, Any], argv: Sequence[str] | None 
     tokens = load_tokens(lm_eval_args, takes_chat_template=options.probe_template == "plain")
     probe = build_probe(kind, pool, options, tokens)
     rows = [_row(probe, question) for question in probe.questions()]
-    return serve(probe, rows, lm_eval_args, probe.template.takes_chat_template)
+    return serve(probe, rows, lm_eval_args, probe.template.takes_chat_template, argv)
 
 
 def refuse_two_templates(template: str, argv: Sequence[str] | None = None) -> None:
@@ -87,7 +87,11 @@ def refuse_two_templates(template: str, argv: Sequence[str] | None = None) -> No
 
 
 def serve(
-    prompts: Prompts, rows: Sequence[Row], lm_eval_args: Mapping[str, Any], takes_chat_template: bool
+    prompts: Prompts,
+    rows: Sequence[Row],
+    lm_eval_args: Mapping[str, Any],
+    takes_chat_template: bool,
+    argv: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Give lm_eval the split `test` of `rows`, whose prompts will come from `prompts`, if all fit the model.
 
@@ -95,8 +99,8 @@ def serve(
         PromptTooLong: the longest prompt does not fit the model's window, or the endpoint cuts it.
         ProbeError: the window or the endpoint cannot be asked.
     """
-    refuse_if_too_long(prompts.longest, model_window(lm_eval_args))
-    refuse_if_endpoint_cuts(lm_eval_args, prompts.longest_prompt(), prompts.longest, takes_chat_template)
+    refuse_if_too_long(prompts.longest, model_window(lm_eval_args, argv), argv)
+    refuse_if_endpoint_cuts(lm_eval_args, prompts.longest_prompt(), prompts.longest, takes_chat_template, argv)
     key = prompts.fingerprint()
     _SERVED[key] = prompts
     from datasets import Dataset

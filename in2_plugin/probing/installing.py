@@ -1,4 +1,4 @@
-"""Copying our lm_eval tasks into the installed lm_eval, and taking them out again.
+"""Copying our lm_eval tasks, val_probe and film, into the installed lm_eval, and taking them out again.
 
 For callers that run a bare `lm_eval` without `--include_path`. Only a folder with our marker file is ever replaced or
 removed. A whole copy and no link or stub: lm_eval does not follow links, and a copy that outlives this package stays
@@ -14,6 +14,7 @@ from in2_plugin.errors import ConfigError, MissingExtra
 from in2_plugin.packaged import packaged_folder
 
 TASKS = "val_probe"
+FOLDERS = (TASKS, "film")
 MARKER = "INSTALLED_BY_IN2_PLUGIN"
 _ADVICE = 'give lm_eval --include_path "$(in2 tasks-path)" instead'
 
@@ -36,43 +37,47 @@ def lm_eval_folder() -> Path:
 
 
 def install(lm_eval: Path) -> Path:
-    """Copy the tasks below `lm_eval`, replacing an older copy of ours; gives the folder.
+    """Copy the tasks below `lm_eval`, replacing an older copy of ours; gives the folder of val_probe.
 
     Raises:
-        ConfigError: something that is not ours has that name, or the folder cannot be written.
+        ConfigError: something that is not ours has one of the names, or a folder cannot be written.
     """
-    target = _ours_or_absent(lm_eval)
-    part = target.with_name(f".{TASKS}.part")
+    targets = {name: _ours_or_absent(lm_eval, name) for name in FOLDERS}
+    for name, target in targets.items():
+        _copy(name, target)
+    return targets[TASKS]
+
+
+def _copy(name: str, target: Path) -> None:
+    part = target.with_name(f".{name}.part")
     try:
         shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(tasks_folder() / TASKS, part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(tasks_folder() / name, part, ignore=shutil.ignore_patterns("__pycache__"))
         (part / MARKER).write_text(f"in2-plugin {in2_plugin.__version__}; remove with: in2 tasks uninstall\n")
         shutil.rmtree(target, ignore_errors=True)
         part.rename(target)
     except OSError as problem:
         shutil.rmtree(part, ignore_errors=True)
         raise ConfigError(f"{target} cannot be written ({problem.strerror}); {_ADVICE}") from None
-    return target
 
 
 def uninstall(lm_eval: Path) -> Path | None:
-    """Remove our copy; gives the folder that was removed, or None when there was none.
+    """Remove our copies; gives the folder of val_probe if there was one, else any other, or None.
 
     Raises:
-        ConfigError: something that is not ours has that name, or it cannot be removed.
+        ConfigError: something that is not ours has one of the names, or a folder cannot be removed.
     """
-    target = _ours_or_absent(lm_eval)
-    if not target.exists():
-        return None
-    try:
-        shutil.rmtree(target)
-    except OSError as problem:
-        raise ConfigError(f"{target} cannot be removed ({problem.strerror}); remove it by hand") from None
-    return target
+    there = [target for name in FOLDERS if (target := _ours_or_absent(lm_eval, name)).exists()]
+    for target in there:
+        try:
+            shutil.rmtree(target)
+        except OSError as problem:
+            raise ConfigError(f"{target} cannot be removed ({problem.strerror}); remove it by hand") from None
+    return there[0] if there else None
 
 
-def _ours_or_absent(lm_eval: Path) -> Path:
-    target = lm_eval / "tasks" / TASKS
+def _ours_or_absent(lm_eval: Path, name: str) -> Path:
+    target = lm_eval / "tasks" / name
     if target.is_symlink() or (target.exists() and not (target / MARKER).is_file()):
         raise ConfigError(f"{target} was not put there by `in2 tasks install` and is left alone; {_ADVICE}")
     return target

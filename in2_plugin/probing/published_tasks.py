@@ -90,7 +90,7 @@ def load_published(
     check_template(data, options.probe_template)
     prompts = count_longest(data, options.probe_template, tokens)
     n_spans = options.probe_spans or data.kind.spans
-    return serve(prompts, published_rows(data, n_spans), lm_eval_args, takes_chat_template=plain)
+    return serve(prompts, published_rows(data, n_spans), lm_eval_args, plain, argv)
 
 
 def check_template(data: PublishedData, template: str) -> None:

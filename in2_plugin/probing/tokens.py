@@ -5,6 +5,7 @@ Cost: tokenising one 32K-token prompt takes about 0.1 s; loading the tokenizer i
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from in2_plugin.errors import TokenizerError
@@ -24,10 +25,18 @@ class TokenCounter(Protocol):
 
 
 class ModelTokens:
-    """Counts with a tokenizer of transformers, fast or slow."""
+    """Counts with a tokenizer of transformers, fast or slow.
 
-    def __init__(self, tokenizer: Any, takes_chat_template: bool) -> None:
+    Args:
+        takes_chat_template: whether prompts may be put into the tokenizer's chat template.
+        template_args: what the template may be given besides, such as `enable_thinking`.
+    """
+
+    def __init__(
+        self, tokenizer: Any, takes_chat_template: bool, template_args: Mapping[str, Any] | None = None
+    ) -> None:
         self._tokenizer = tokenizer
+        self._template_args = dict(template_args or {})
         self._chat = takes_chat_template and bool(getattr(tokenizer, "chat_template", None))
 
     def each(self, texts: Sequence[str]) -> list[int]:
@@ -35,15 +44,37 @@ class ModelTokens:
         return [len(ids) for ids in encoded]
 
     def prompt(self, text: str) -> int:
-        forms = [text, *([self._in_turn(text)] if self._chat else [])]
+        forms = [text]
+        if self._chat:
+            # lm_eval's versions and backends differ in which of these arguments they pass on
+            forms += [self._in_turn(text), *([self._in_turn(text, self._template_args)] if self._template_args else [])]
         # a BOS is added to the template's own one too: at most one token more than what is sent
         return max(len(self._tokenizer(form, verbose=False)["input_ids"]) for form in forms)
 
-    def _in_turn(self, text: str) -> str:
+    def plain(self, text: str) -> int:
+        """Tokens of `text` by itself, no special tokens added: the least that any server reads of it."""
+        return self.each([text])[0]
+
+    def sent_ids(self, text: str, in_template: bool | None) -> list[int]:
+        """Token ids of a prompt as lm_eval's API models send them: no BOS but the template's.
+
+        Args:
+            text: the prompt.
+            in_template: whether the chat template is applied; the longer of the two forms when None.
+        """
+        forms = [text] if in_template is not True or not self._chat else []
+        if self._chat and in_template is not False:
+            forms.append(self._in_turn(text))
+        ids = (self._tokenizer(form, add_special_tokens=False, verbose=False)["input_ids"] for form in forms)
+        return [int(one) for one in max(ids, key=len)]
+
+    def _in_turn(self, text: str, template_args: Mapping[str, Any] = MappingProxyType({})) -> str:
         """`text` as a user turn in the chat template, up to where the answer begins."""
         turns = [{"role": "user", "content": text}]
         try:
-            rendered = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+            rendered = self._tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=True, **template_args
+            )
         except Exception as failure:  # templates are programs and may raise anything
             raise TokenizerError(
                 f"{self._tokenizer.name_or_path}: its chat template fails on one user turn: {failure}; "
@@ -80,4 +111,14 @@ def load_tokens(model_args: Mapping[str, Any], takes_chat_template: bool) -> Mod
         raise TokenizerError(
             f"tokenizer `{name}` cannot be loaded ({reason}); give `tokenizer=FOLDER OR NAME` in --model_args"
         ) from None
-    return ModelTokens(tokenizer, takes_chat_template)
+    return ModelTokens(tokenizer, takes_chat_template, _template_args(model_args))
+
+
+def _template_args(model_args: Mapping[str, Any]) -> dict[str, Any]:
+    """What `--model_args` gives the chat template (lm_eval: models/huggingface.py, vllm_causallms.py)."""
+    given = model_args.get("chat_template_args")
+    thinking = model_args.get("enable_thinking")
+    return {
+        **(given if isinstance(given, Mapping) else {}),
+        **({} if thinking is None else {"enable_thinking": thinking}),
+    }

@@ -23,10 +23,10 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_install_and_uninstall_say_where(folder):
-    assert call(tasks, "install").startswith(f"installed {folder}; remove it with `in2 tasks uninstall`")
-    assert (folder / "val_probe.yaml").is_file()
+    assert call(tasks, "install").startswith(f"installed {folder} and film beside it; `in2 tasks uninstall`")
+    assert (folder / "val_probe.yaml").is_file() and (folder.parent / "film/film_suite.yaml").is_file()
     assert call(tasks, "uninstall") == f"removed {folder}"
-    assert not folder.exists()
+    assert not folder.exists() and not (folder.parent / "film").exists()
     assert call(tasks, "uninstall") == "nothing to remove: the tasks are not installed"
 
 

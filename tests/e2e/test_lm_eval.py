@@ -7,13 +7,13 @@ import json
 import os
 import re
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from e2e_run import ROOT, run
+from oracle_server import OracleServer
+from tiny_model import save_tiny_mistral
 
 from in2_plugin.probing.curves import curve_from_positions
 from in2_plugin.probing.kinds import KINDS
@@ -22,34 +22,11 @@ pytestmark = pytest.mark.slow
 
 PYTHON = os.environ.get("IN2_LM_EVAL_PYTHON", sys.executable)
 TASKS = [f"val_probe_{kind}" for kind in KINDS]
-CHAT_TEMPLATE = (
-    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
-    "{% else %} {{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
-)
 
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory) -> Path:
-    """A Mistral of two layers with random weights, a window of 1,024 tokens and 2,000 pieces of its own."""
-    import tokenizers_for_tests as vocabularies
-    import torch
-    from transformers import MistralConfig, MistralForCausalLM
-
-    from in2_plugin.probing.pieces import read_pieces
-
-    folder = tmp_path_factory.mktemp("lm_eval") / "model"
-    texts = [piece.text for kind in KINDS.values() for piece in read_pieces(kind)[:500]]
-    special = ["<unk>", "<s>", "</s>"]
-    tokenizer = vocabularies.byte_level(texts, vocabularies.QWEN2_REGEX, special, vocab_size=2_000)
-    settings = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "</s>"}
-    vocabularies.save(tokenizer, folder, CHAT_TEMPLATE, **settings)
-    torch.manual_seed(0)
-    config = MistralConfig(
-        vocab_size=2_000, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=1_024, sliding_window=None, bos_token_id=1, eos_token_id=2,
-    )  # fmt: skip
-    MistralForCausalLM(config).save_pretrained(folder)
-    return folder
+    return save_tiny_mistral(tmp_path_factory.mktemp("lm_eval") / "model", window=1_024)
 
 
 def results(folder: Path) -> dict:
@@ -133,50 +110,12 @@ def test_installed_tasks_serve_a_bare_lm_eval_and_outlive_us(model, tmp_path):
     run(*bare, *hf(model, tmp_path / "gone", "--tasks", "val_probe_database", "--limit", 2), cwd=tmp_path, ok=False)
 
 
-def answer(prompt: str) -> str:
-    """Find the item that a prompt asks for, in the prompt."""
-    context, question = prompt.split("### Context:\n")[1].split("\n\n### Instruction:\n")
-    if found := re.search(r"where the id is (\S+) \?", question):
-        return next(line for line in context.splitlines() if line.startswith(f"<id: {found[1]},"))
-    if found := re.search(r'contains the code snip "(.*)" \?', question):
-        before = context[: context.index(f"    {found[1]}\n")]
-        return re.findall(r"^def (\w+):$", before, re.M)[-1]
-    quoted = re.search(r'contains the piece "(.*)"\?', question)[1]
-    return next(line for line in context.splitlines() if quoted in line)
-
-
-class Oracle(BaseHTTPRequestHandler):
-    """An OpenAI completions endpoint that reads its prompts, given as token ids, and answers rightly."""
-
-    prompts: list[str]
-    tokenizer: object
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        texts = [ids if isinstance(ids, str) else self.tokenizer.decode(ids) for ids in body["prompt"]]
-        self.prompts.extend(texts)
-        choices = [{"index": index, "text": answer(text)} for index, text in enumerate(texts)]
-        reply = json.dumps({"choices": choices}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(reply)))
-        self.end_headers()
-        self.wfile.write(reply)
-
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output free of requests."""
-
-
 @pytest.fixture
-def oracle(model) -> Iterator[tuple[str, list[str]]]:
-    """Address of the server, and the prompts that reached it."""
+def oracle(model) -> Iterator[OracleServer]:
     from transformers import AutoTokenizer
 
-    prompts: list[str] = []
-    handler = type("Handler", (Oracle,), {"prompts": prompts, "tokenizer": AutoTokenizer.from_pretrained(model)})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1/completions", prompts
-        server.shutdown()
+    with OracleServer(AutoTokenizer.from_pretrained(model)) as server:
+        yield server
 
 
 def completions(url: str, model: Path, out: Path, *arguments: str) -> list[object]:
@@ -189,14 +128,14 @@ def completions(url: str, model: Path, out: Path, *arguments: str) -> list[objec
 
 
 def test_an_oracle_scores_one_without_a_gap_and_is_refused_where_its_prompts_would_be_cut(oracle, model, tmp_path):
-    url, prompts = oracle
-    said = run(*completions(url, model, tmp_path), cwd=tmp_path, ok=False)
-    assert "in2_plugin.errors.PromptTooLong" in said and "default max_length of 2,048" in said and prompts == []
+    said = run(*completions(oracle.url(), model, tmp_path), cwd=tmp_path, ok=False)
+    assert "in2_plugin.errors.PromptTooLong" in said and "default max_length of 2,048" in said and oracle.prompts == []
     needed = re.search(r"max_length=(\d+) in --model_args", said)[1]
     assert 3_900 < int(needed) <= 4_097
-    run(*completions(url, model, tmp_path, "max_length=4097"), cwd=tmp_path)
+    run(*completions(oracle.url(), model, tmp_path, "max_length=4097"), cwd=tmp_path)
     found = results(tmp_path)["results"]
     for task in ("val_probe", *TASKS):
         assert (found[task]["avg,none"], found[task]["gap,none"]) == (1.0, 0.0)
-    assert len(prompts) == sum(len(samples(tmp_path, task)) for task in TASKS) > 100
-    assert all(prompt.startswith("Below is a context") for prompt in prompts)
+    # each probe is sent to the server once before, to see whether all of it is read
+    assert len(oracle.prompts) == sum(len(samples(tmp_path, task)) for task in TASKS) + len(TASKS) > 100
+    assert all(prompt.startswith("Below is a context") for prompt in oracle.prompts)

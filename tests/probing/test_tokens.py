@@ -17,6 +17,19 @@ def test_the_longer_form_counts(mistral_folder, qwen_folder):
         assert chat.prompt("Where is it?") == len(tokenizer(rendered)["input_ids"]) > plain
 
 
+@pytest.mark.parametrize("given", [{"enable_thinking": False}, {"chat_template_args": {"enable_thinking": False}}])
+def test_arguments_of_the_template_count(qwen_folder, given, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(qwen_folder)
+    block = "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
+    tokenizer.chat_template += block
+    tokenizer.save_pretrained(tmp_path)
+    usual = load_tokens({"pretrained": str(tmp_path)}, takes_chat_template=True).prompt("Where is it?")
+    more = load_tokens({"pretrained": str(tmp_path), **given}, takes_chat_template=True).prompt("Where is it?")
+    assert more == usual + len(tokenizer.tokenize("<think>\n\n</think>\n\n"))
+    on = load_tokens({"pretrained": str(tmp_path), "enable_thinking": True}, takes_chat_template=True)
+    assert on.prompt("Where is it?") == usual
+
+
 def test_texts_alone_get_no_special_tokens(mistral_folder):
     tokens = load_tokens({"pretrained": str(mistral_folder)}, takes_chat_template=True)
     tokenizer = AutoTokenizer.from_pretrained(mistral_folder)

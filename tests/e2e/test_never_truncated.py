@@ -1,0 +1,117 @@
+"""The real lm_eval never gives a curve where a prompt would be cut: by itself, by a model's window, or by a server.
+
+IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, this one when unset. The server knows every answer
+that it has read, so anything below avg 1.0 would be the mark of a cut.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from e2e_run import ROOT, run
+from oracle_server import OracleServer
+from tiny_model import save_tiny_mistral
+
+pytestmark = pytest.mark.slow
+
+PYTHON = os.environ.get("IN2_LM_EVAL_PYTHON", sys.executable)
+TASK = "val_probe_database"
+LENGTH = 3_000
+FORMS = {
+    "tokens": ("local-completions", "completions", ["max_length=4097"], []),
+    "text": ("local-completions", "completions", ["tokenized_requests=False"], []),
+    "chat": ("local-chat-completions", "chat/completions", [], ["--apply_chat_template"]),
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    return save_tiny_mistral(tmp_path_factory.mktemp("never_truncated") / "model", window=1_024)
+
+
+@pytest.fixture
+def oracle(model):
+    from transformers import AutoTokenizer
+
+    with OracleServer(AutoTokenizer.from_pretrained(model)) as server:
+        yield server
+
+
+def measure(folder: Path, *arguments: object, length: int = LENGTH, ok: bool = True, **options: object) -> str:
+    """One run of lm_eval on a single context; what it printed."""
+    metadata = json.dumps({"probe_length": length, "probe_sets": 1, "probe_questions": 12, **options})
+    said = run(
+        PYTHON, "-m", "lm_eval", *arguments, "--tasks", TASK, "--include_path", ROOT / "lm_eval_tasks",
+        "--metadata", metadata, "--output_path", folder, cwd=folder, ok=ok,
+    )  # fmt: skip
+    assert ok == bool(list(folder.rglob("results_*.json")))
+    return said
+
+
+def asking(oracle: OracleServer, model: Path, form: str) -> list[str]:
+    """Arguments of lm_eval for one of the ways to send a prompt."""
+    backend, path, more, flags = FORMS[form]
+    names = [f"base_url={oracle.url(path)}", "model=oracle", f"tokenizer={model}", *more]
+    return ["--model", backend, "--model_args", ",".join(names), *flags]
+
+
+def scores(folder: Path) -> tuple[float, float]:
+    (path,) = folder.rglob("results_*.json")
+    numbers = json.loads(path.read_text())["results"][TASK]
+    return numbers["avg,none"], numbers["gap,none"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_oracle_with_room_scores_one_without_a_gap(oracle, model, tmp_path, form):
+    oracle.limit = LENGTH
+    measure(tmp_path, *asking(oracle, model, form))
+    assert scores(tmp_path) == (1.0, 0.0)
+    assert len(oracle.bodies) == 12 + 1  # one question more than is scored: whether the server reads all of it
+
+
+REFUSES = "PromptTooLong: {} refuses the longest prompt (2,"
+HAS_READ = "PromptTooLong: {} has read 1,472 of the 2,"
+SAYS_NOTHING = "EndpointError: {} does not say how many tokens it has read"
+
+
+@pytest.mark.parametrize(
+    ("form", "over", "usage", "error"),
+    [
+        ("tokens", "refuse", True, REFUSES),
+        ("chat", "refuse", True, REFUSES),
+        ("text", "left", True, HAS_READ),
+        ("chat", "left", True, HAS_READ),
+        ("tokens", "left", False, SAYS_NOTHING),
+    ],
+)
+def test_a_server_with_too_small_a_limit_gives_an_error_and_no_curve(oracle, model, tmp_path, form, over, usage, error):
+    oracle.limit, oracle.over, oracle.usage = 1_600, over, usage
+    said = measure(tmp_path, *asking(oracle, model, form), ok=False)
+    assert error.format(oracle.url(FORMS[form][1])) in said
+    assert len(oracle.bodies) == 1
+
+
+def test_what_the_check_prevents(oracle, model, tmp_path):
+    """With the check trusted away, the same server gives a curve with a gap of 1: it looks like lost beginnings."""
+    oracle.limit, oracle.over, oracle.usage = 1_600, "left", False
+    measure(tmp_path, *asking(oracle, model, "tokens"), probe_trust_endpoint=True)
+    avg, gap = scores(tmp_path)
+    assert avg < 0.7 and gap == 1.0
+
+
+def test_lm_evals_own_default_limit(oracle, model, tmp_path):
+    names = f"base_url={oracle.url()},model=oracle,tokenizer={model}"
+    said = measure(tmp_path, "--model", "local-completions", "--model_args", names, ok=False)
+    assert "PromptTooLong" in said and "lm_eval's default max_length of 2,048" in said and oracle.bodies == []
+
+
+def test_the_window_of_a_local_model_and_longer_answers(model, tmp_path):
+    local = ("--model", "hf", "--model_args", f"pretrained={model},dtype=float32", "--device", "cpu")
+    said = measure(tmp_path, *local, length=1_100, ok=False)
+    assert "the window is 1,024 (max_position_embeddings of" in said and "probe_length to at most 1024" in said
+    longer = ("--gen_kwargs", "max_gen_toks=300")
+    said = measure(tmp_path, *local, *longer, length=1_024, ok=False)
+    assert "and 300 are generated, but the window is 1,024" in said and "probe_length to at most 852" in said
+    measure(tmp_path, *local, *longer, length=852)
