@@ -1,3 +1,6 @@
+import json
+import shutil
+
 import pytest
 from typer.testing import CliRunner
 
@@ -17,6 +20,8 @@ def test_list_shows_a_line_a_recipe():
         p.name for p in packaged_folder("recipes").iterdir() if p.is_dir()
     )
     assert all(len(line.split()) > 3 for line in lines)
+    (film,) = [line for line in lines if line.startswith("film-7b ")]
+    assert "16 x A100-80G, 13 to 19 days" in film
 
 
 def test_show_prints_the_readme_and_the_files():
@@ -37,6 +42,39 @@ def test_copy_never_overwrites(tmp_path):
     assert (tmp_path / "build.yml").read_text() == "mine"
 
 
-@pytest.mark.parametrize("command", ["show", "copy"])
+@pytest.mark.parametrize("command", ["show", "copy", "plan", "validate"])
 def test_a_misspelt_name_gets_the_nearest(command):
     assert "did you mean `smoke`?" in str(invoke(command, "smok").exception)
+
+
+def test_plan_prints_a_table_or_one_number_of_gpus():
+    table = invoke("plan", "film-7b-1pct").stdout
+    assert "137 steps" in table
+    assert [line.split()[0] for line in table.splitlines() if line[:6].strip().isdigit()] == [
+        "1", "8", "16", "32", "64", "128",
+    ]  # fmt: skip
+    one = json.loads(invoke("plan", "film-7b-1pct", "--gpus", "8", "--gpu", "H100-80G", "--json").stdout)
+    assert [machine["gpus"] for machine in one["runs"][0]["machines"]] == [8]
+
+
+def test_a_folder_of_ones_own_is_planned_like_a_recipe(tmp_path):
+    shutil.copytree(packaged_folder("recipes") / "qlora-24gb", tmp_path / "mine")
+    assert "RTX-4090" in invoke("plan", str(tmp_path / "mine")).stdout
+    (tmp_path / "empty").mkdir()
+    assert "is no recipe, it has no README.md" in str(invoke("plan", str(tmp_path / "empty")).exception)
+
+
+def test_an_unknown_gpu_is_one_sentence():
+    assert "no GPU is called `A1000`" in str(invoke("plan", "film-7b", "--gpu", "A1000").exception)
+
+
+def test_validate_ends_with_a_verdict_and_a_status(tmp_path):
+    shutil.copytree(packaged_folder("recipes") / "film-7b-1pct", tmp_path / "mine")
+    (tmp_path / "mine/axolotl.yml").unlink()
+    sound = invoke("validate", str(tmp_path / "mine"))
+    assert (sound.exit_code, sound.stdout.splitlines()[-1]) == (0, "mine: nothing stands in the way")
+    (tmp_path / "mine/build.yml").unlink()
+    spoilt = invoke("validate", str(tmp_path / "mine"), "--json")
+    assert spoilt.exit_code == 1
+    found = json.loads(spoilt.stdout)
+    assert (found["ok"], found["checks"][0]["mark"]) == (False, "ERROR")

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Measure one model on the VAL probes: ./eval.sh MODEL FOLDER [options of `in2 lm-eval`]
+#   ./eval.sh mistralai/Mistral-7B-Instruct-v0.2 results/before
+#   ./eval.sh out results/after
+#   in2 report results/before results/after --label before --label after -o report.html
+# A quick look: --limit 100. BACKEND=in2-vllm is faster where vLLM is installed; TASKS=val_probe_4k asks something else.
+set -euo pipefail
+model="${1:?which model: a name or a folder}"
+results="${2:?where to write the results}"
+shift 2
+backend="${BACKEND:-in2-hf}"
+case "$backend" in
+    *vllm*) arguments='"max_model_len": 32768, "enable_prefix_caching": true' ;;
+    *) arguments='"attn_implementation": "sdpa", "max_length": 32768' ;; # shared contexts need sdpa
+esac
+exec in2 lm-eval --model "$backend" --model_args "{\"pretrained\": \"$model\", \"dtype\": \"bfloat16\", $arguments}" \
+    --tasks "${TASKS:-val_probe_8k,val_probe_32k}" --metadata '{"probe_template": "film"}' \
+    --log_samples --output_path "$results" "$@"

@@ -1,0 +1,237 @@
+"""Write docs/build-file.md from the classes that read the files: `python scripts/make_build_reference.py [PAGE]`.
+
+Every key, type, bound, default and meaning is that of the Pydantic tree; only where a default comes from is a table
+here, and a key in it that does not exist is an error. A test compares the page with what this writes.
+Cost: 20 s, nearly all of it the import of TRL for the last section.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from in2_plugin.config import BuildConfig
+from in2_plugin.probing.options import ProbeOptions
+from in2_plugin.training.axolotl_args import IN2Options
+
+PAGE = Path(__file__).parents[1] / "docs/build-file.md"
+HEAD = "| key | type | default | from | meaning |\n|---|---|---|---|---|"
+REST = "ours"
+"""Where a default comes from that is neither the paper's nor asked for."""
+
+PAPER = {
+    "corpus.segment_tokens": "paper, Algorithm 1",
+    "corpus.decontamination.ngram": "paper, Appendix A",
+    "questions.questions_per_call": "paper, its prompts",
+    "questions.verify.fine_grained": "paper: none",
+    "questions.verify.integration": "paper: none",
+    "mixture.fine_grained": "paper / 1000",
+    "mixture.integration": "paper / 1000",
+    "mixture.short_context": "paper / 1000",
+    "lengths.min": "paper: 4K",
+    "lengths.max": "paper: 32K",
+    "questions_per_context": "paper",
+    "probe_length": "paper: about 32K",
+    "probe_sets": "paper, its released data",
+    "probe_questions": "paper, its released data",
+    "probe_spans": "paper, its plots",
+    "loss_normalization": "ours, unstated in the paper",
+    "template": "ours; `film` is the paper's",
+    "positions.strategy": "ours; `shuffle` is the paper's",
+}
+"""Defaults that are the paper's, and ours where the paper has another."""
+
+UNEXPLAINED = {
+    "questions.endpoint.concurrency.min": "Requests at once at the start, and at least.",
+    "questions.endpoint.concurrency.max": "Requests at once at most.",
+    "questions.endpoint.prices.currency": "Name of the currency, as it is printed.",
+    "questions.prompts.fine_grained": "Prompt for questions with one gold segment; ours when absent.",
+    "questions.prompts.integration": "Prompt for questions with several gold segments; ours when absent.",
+}
+"""Keys that their section explains together."""
+
+INTRODUCTION = """\
+# The build file, key by key
+
+<!-- written by scripts/make_build_reference.py; change the docstrings of the classes, not this page -->
+
+`in2 build build.yml` reads this file. Two keys are required, `output` and `tokenizer`; every other one has the default
+below. A key that is not in these tables is an error that names the nearest one that is. What the parts are for:
+[what goes into a dataset](data.md), [questions from a language model](questions.md).
+
+The column *from* says whose a default is: the paper's, with the place, or *ours* where the paper says nothing or
+something else. Keys marked **free** may be changed between two runs on one folder, because no question and no example
+depends on them; what happens on a change of the others is a
+[table of its own](questions.md#changing-your-mind).
+
+[Other files](#other-files): the section `in2:` of an Axolotl file, our keys in a file for `in2 sft`, and the options of
+the probes.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    unknown = PAPER.keys() - set(dotted_keys())
+    if unknown:
+        raise KeyError(f"PAPER names keys that no class has: {', '.join(sorted(unknown))}")
+    return "\n".join([INTRODUCTION, *build_sections(), *option_sections(), *sft_section()])
+
+
+def dotted_keys() -> Iterator[str]:
+    """Every key that a row is written for, with its section in front."""
+    for name, schema, _ in sections(BuildConfig.model_json_schema(), "", free=False):
+        yield from (_joined(name, key) for key in schema["properties"])
+    for model in (IN2Options, ProbeOptions):
+        yield from model.model_fields
+
+
+def build_sections() -> Iterator[str]:
+    """The tables of the build file, outer sections first."""
+    root = BuildConfig.model_json_schema()
+    for name, schema, free in sections(root, "", free=False):
+        yield f"## `{name}`\n" if name else "## The whole file\n"
+        if name:
+            yield f"{_flat(schema['description'])}\n"
+        yield table(schema, root["$defs"], name, free)
+
+
+def option_sections() -> Iterator[str]:
+    """The options of training and probing that are ours."""
+    yield "## Other files\n"
+    yield "### `in2:` in an Axolotl file\n"
+    yield "Read by the plugin; what each does in training is told [there](training.md).\n"
+    yield flat_table(IN2Options)
+    yield "### Options of the probes\n"
+    yield "Given to lm_eval as JSON, `--metadata '{\"probe_length\": 8192}'`; see [the VAL probes](probes.md).\n"
+    yield flat_table(ProbeOptions)
+
+
+def sft_section() -> Iterator[str]:
+    """Our keys in a file for `in2 sft`; all others are TRL's or accelerate's."""
+    from in2_plugin.training.trl_arguments import HEEDED, OURS, IN2Arguments
+    from in2_plugin.training.trl_settings import sft_settings
+
+    yield "### Our keys in a file for `in2 sft`\n"
+    yield (
+        f"Beside the keys of TRL and accelerate. An entry of `datasets:` with `path: {OURS}` is ours and takes "
+        f"{_listed(f'`{key}`' for key in sorted(HEEDED))}; see [training with TRL](trl.md).\n"
+    )
+    rows = [_row(one.name, "true or false", _shown(one.default), REST, one.metadata["help"]) for one in
+            fields(IN2Arguments)]  # fmt: skip
+    given = (_row(key, "as in TRL", _shown(value), REST, "TRL's key, with the default that IN2 examples need.")
+             for key, value in sft_settings().items())  # fmt: skip
+    yield "\n".join([HEAD, *rows, *given]) + "\n"
+
+
+def flat_table(model: type[BaseModel]) -> str:
+    """The keys of a class without sections."""
+    schema = model.model_json_schema()
+    return table(schema, schema.get("$defs", {}), "", free=False)
+
+
+def sections(schema: dict[str, Any], name: str, free: bool) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """Each section once, under the name it has first: (dotted name, its schema, whether all of it is free)."""
+    definitions, seen = schema["$defs"], set()
+
+    def below(section: dict[str, Any], name: str, free: bool) -> Iterator[tuple[str, dict[str, Any], bool]]:
+        yield name, section, free
+        for key, field in section["properties"].items():
+            reference = _reference(field)
+            if reference and reference not in seen:
+                seen.add(reference)
+                yield from below(definitions[reference], _joined(name, key), free or _is_free(field))
+
+    yield from below(schema, name, free)
+
+
+def table(schema: dict[str, Any], definitions: dict[str, Any], section: str, free: bool) -> str:
+    """One row a key, in the order of the class."""
+    required = schema.get("required", ())
+    rows = [HEAD]
+    for key, field in schema["properties"].items():
+        reference = _reference(field)
+        default = "required" if key in required else "" if reference else _shown(field["default"])
+        if reference and field.get("default", ...) is None:
+            default = "null"
+        origin = "you" if key in required else "" if reference else PAPER.get(_joined(section, key), REST)
+        meaning = field.get("description") or (definitions[reference]["description"] if reference else "")
+        meaning = meaning or UNEXPLAINED[_joined(section, key)]
+        shown = f"**free**. {_flat(meaning)}" if free or _is_free(field) else _flat(meaning)
+        rows.append(_row(key, type_words(field, _joined(section, key)), default, origin, shown))
+    return "\n".join(rows) + "\n"
+
+
+def type_words(field: dict[str, Any], dotted: str) -> str:
+    """The type with its bounds, as a user would say it; a section is a link to its table."""
+    if "anyOf" in field:
+        return " or ".join(type_words(one, dotted) for one in field["anyOf"])
+    if "$ref" in field:
+        return _link(field["$ref"].rsplit("/", 1)[-1])
+    if "enum" in field or "const" in field:
+        return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
+    if field["type"] == "array":
+        items = field.get("prefixItems") or [field["items"]]
+        inner = type_words(items[0], dotted)
+        return f"{len(items)} x {inner}" if "prefixItems" in field else f"list of {inner}"
+    return _scalar(field)
+
+
+def _scalar(field: dict[str, Any]) -> str:
+    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false",
+             "null": "null", "object": "mapping"}[field["type"]]  # fmt: skip
+    if field.get("format") == "path":
+        words = "path"
+    bounds = [f"{sign} {field[name]:g}" for name, sign in
+              (("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"))
+              if name in field]  # fmt: skip
+    return " ".join([words, ", ".join(bounds)]).strip()
+
+
+def _link(reference: str) -> str:
+    name = next(name for name, schema, _ in sections(BuildConfig.model_json_schema(), "", free=False)
+                if schema["title"] == reference)  # fmt: skip
+    return f"[section](#{name.replace('.', '')})"
+
+
+def _reference(field: dict[str, Any]) -> str | None:
+    """The class of a section, in a list or beside null as well."""
+    for one in (field, field.get("items", {}), *field.get("anyOf", ())):
+        if "$ref" in one:
+            return str(one["$ref"].rsplit("/", 1)[-1])
+    return None
+
+
+def _is_free(field: dict[str, Any]) -> bool:
+    return field.get("counts") is False
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str):
+        return f"`{value}`"
+    return f"`{json.dumps(value)}`"
+
+
+def _row(key: str, kind: str, default: str, origin: str, meaning: str) -> str:
+    return f"| `{key}` | {kind} | {default} | {origin} | {meaning} |".replace("  ", " ")
+
+
+def _joined(section: str, key: str) -> str:
+    return f"{section}.{key}" if section else key
+
+
+def _listed(words: Iterator[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}"
+
+
+def _flat(text: str) -> str:
+    """A docstring in one line of a table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    (Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE).write_text(page(), encoding="utf-8")

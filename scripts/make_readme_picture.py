@@ -1,0 +1,85 @@
+"""Draw docs/images/curves.png: `python scripts/make_readme_picture.py [PICTURE]`.
+
+The paper's published curves (arXiv 2404.16811) of Mistral-7B-Instruct-v0.2 and of FILM-7B, with averages and gaps of
+its Table 1, drawn as `in2 report` draws. Invariant: every number is the paper's, and the picture says so; none was
+measured by us. Cost: 1 s.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from in2_plugin.reporting.drawing import MUTED, LineEnd, Style, end_labels, frame, settings, styles
+from in2_plugin.reporting.reference import PAPER_CURVES, PAPER_ROWS, TASKS, TITLES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PICTURE = Path(__file__).parents[1] / "docs/images/curves.png"
+SHOWN = {"Mistral, paper": "before", "FILM, paper": "after IN2"}
+"""Curve -> what the picture calls it."""
+PANEL = (3.8, 3.4)
+"""Inches; at DOTS the picture is 1,596 pixels wide, twice what a README shows."""
+PLOT = (0.62, 0.72, 2.25, 2.0)
+"""Left, bottom, width and height of a plot in its panel."""
+DOTS = 140
+SOURCE = (
+    "The paper's numbers (arXiv 2404.16811, Table 1; curves read off its figure), not ours: "
+    "Mistral-7B-Instruct-v0.2 before, FILM-7B after, 32K tokens"
+)
+
+
+def draw(picture: Path) -> None:
+    """Write the PNG; equal bytes each time."""
+    with settings("readme"):
+        figure = _figure()
+        figure.savefig(picture, dpi=DOTS, metadata={"Software": None, "Description": described()})
+
+
+def described() -> str:
+    """Every number of the picture; it carries them, so that a test can see that it is not an old one."""
+    curves = {task: {label: PAPER_CURVES[task][name] for name, label in SHOWN.items()} for task in TASKS}
+    return json.dumps([[(task, _numbers(task), curves[task]) for task in TASKS], SOURCE])
+
+
+def _figure() -> "Figure":
+    from matplotlib.figure import Figure
+
+    width = PANEL[0] * len(TASKS)
+    figure = Figure(figsize=(width, PANEL[1]), facecolor="white")
+    for column, task in enumerate(TASKS):
+        left = PANEL[0] * column + PLOT[0]
+        box = (left / width, PLOT[1] / PANEL[1], PLOT[2] / width, PLOT[3] / PANEL[1])
+        _panel(figure.add_axes(box), task)
+    figure.text(0.13 / width, 0.1 / PANEL[1], SOURCE, color=MUTED, fontsize=8)
+    return figure
+
+
+def _panel(axes: "Axes", task: str) -> None:
+    frame(axes, TITLES[task], _numbers(task), "Depth of the answer in the context")
+    axes.set(xlim=(0, 100), xticks=range(0, 101, 25))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
+    ends = []
+    for (name, label), style in zip(SHOWN.items(), styles(len(SHOWN)), strict=True):
+        values = PAPER_CURVES[task][name]
+        _curve(axes, values, style)
+        ends.append(LineEnd(values[-1], label, style.colour, "bold"))
+    end_labels(axes, ends, PLOT[3] * 72)
+
+
+def _curve(axes: "Axes", values: tuple[float, ...], style: Style) -> None:
+    depths = [100 * (index + 0.5) / len(values) for index in range(len(values))]
+    axes.plot(depths, values, color=style.colour, linestyle=style.dash, marker=style.marker, linewidth=1.8,
+              markersize=4.6, markeredgecolor="white", markeredgewidth=0.6, clip_on=False, zorder=3)  # fmt: skip
+
+
+def _numbers(task: str) -> str:
+    """Avg and Gap of the two, as in Table 1."""
+    (avg, gap), (avg_after, gap_after) = (row.numbers[task] for row in PAPER_ROWS[: len(SHOWN)])
+    return f"Avg {avg} → {avg_after}   ·   Gap {gap} → {gap_after}"
+
+
+if __name__ == "__main__":
+    draw(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE)

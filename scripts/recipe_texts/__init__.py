@@ -1,0 +1,1 @@
+"""Tables of values and templates that `scripts/make_recipes.py` makes the recipe folders of."""
