@@ -31,4 +31,4 @@ case "$what" in
         ;;
 esac
 exec in2 lm-eval --model "$backend" --model_args "pretrained=$model,${MODEL_ARGS:-$arguments}" --tasks "$tasks" \
-    --metadata "${METADATA:-$metadata}" "${template[@]}" --log_samples --output_path "$results"
+    --metadata "${METADATA:-$metadata}" "${template[@]}" --output_path "$results"

@@ -15,4 +15,4 @@ case "$backend" in
 esac
 exec in2 lm-eval --model "$backend" --model_args "{\"pretrained\": \"$model\", \"dtype\": \"bfloat16\", $arguments}" \
     --tasks "${TASKS:-val_probe_8k,val_probe_16k}" --metadata '{"probe_template": "film"}' \
-    --log_samples --output_path "$results" "$@"
+    --output_path "$results" "$@"

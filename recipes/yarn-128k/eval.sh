@@ -19,4 +19,4 @@ esac
 arguments+=', "enable_thinking": false'
 exec in2 lm-eval --model "$backend" --model_args "{\"pretrained\": \"$model\", \"dtype\": \"bfloat16\", $arguments}" \
     --tasks "${TASKS:-val_probe_32k,val_probe_64k,val_probe_128k}" --apply_chat_template \
-    --log_samples --output_path "$results" "$@"
+    --output_path "$results" "$@"

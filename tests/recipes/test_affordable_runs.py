@@ -191,7 +191,7 @@ def test_qwen_is_asked_in_that_form_with_thinking_off(workshop):
 def test_eval_measures_a_model_as_it_was_trained(workshop, trained):
     """The recipe's own eval.sh, with YaRN and without thoughts, on two questions."""
     words = ["env", "TASKS=val_probe_database_4k", ROOT / "recipes/yarn-64k/eval.sh", "out/yarn-64k", "results"]
-    run(*words, "--limit", 2, "--device", "cpu", cwd=workshop)
+    run(*words, "--limit", 2, "--device", "cpu", "--log_samples", cwd=workshop)
     (samples,) = (workshop / "results").rglob("samples_*.jsonl")
     prompts = [str(json.loads(line)["arguments"]) for line in samples.read_text().splitlines()]
     assert len(prompts) == 2 and all(r"<think>\n\n</think>\n\n" in prompt for prompt in prompts)

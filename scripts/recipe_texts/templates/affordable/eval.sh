@@ -28,4 +28,4 @@ arguments+=', "enable_thinking": false'
 {% endif %}
 exec in2 lm-eval --model "$backend" --model_args "{\"pretrained\": \"$model\", \"dtype\": \"bfloat16\", $arguments}" \
     --tasks "${TASKS:-{{ tasks }}}" {{ form }} \
-    --log_samples --output_path "$results" "$@"
+    --output_path "$results" "$@"
