@@ -12,7 +12,7 @@ import numpy as np
 
 from in2_plugin.config import load_build_file
 from in2_plugin.errors import ConfigError
-from in2_plugin.preflight.costs import GPUS, Gpu, Memory, ModelShape, Setup, memory, operations, seconds
+from in2_plugin.preflight.costs import GPUS, Gpu, Memory, ModelShape, Setup, memory, seconds
 from in2_plugin.preflight.estimate import MFU, most_answers, row_length
 from in2_plugin.preflight.facts import DatasetFacts, in2_facts
 from in2_plugin.recipe.assumed import planned_data
@@ -202,13 +202,6 @@ def _ranks_used(file: TrainingFile, shape: ModelShape, setup: Setup, data: Datas
     else:
         order = np.random.default_rng(0).permutation(len(data.lengths))
     return efficiency(data.lengths, order, ranks=ranks, micro_batch=micro_batch, work=work)
-
-
-def implied_mfu(shape: ModelShape, setup: Setup, data: DatasetFacts, gpu: Gpu, gpu_days: float) -> float:
-    """Share of the peak that a run of so many GPU-days reached, by the formula of `costs.operations`."""
-    lengths = data.lengths.astype(np.float64)
-    each = operations(shape, setup, float(lengths.mean()), float((lengths**2).mean()))
-    return each * (data.examples or 0) / (gpu_days * DAY * gpu.tflops * 1e12)
 
 
 def short_plan(recipe: RecipeFolder) -> str:

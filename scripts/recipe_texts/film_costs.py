@@ -11,11 +11,9 @@ from pathlib import Path
 from in2_plugin.preflight.costs import GIB, ModelShape, Setup, memory
 from in2_plugin.recipe.assumed import AROUND_TOKENS, DOCUMENT_TOKENS, GENERAL_TOKENS, MOST_ANSWER_TOKENS
 from in2_plugin.recipe.folder import RecipeFolder
-from in2_plugin.recipe.plan import Plan, RunPlan, plan_recipe
+from in2_plugin.recipe.plan import PAPER_EXAMPLES, PAPER_GPU_DAYS, Plan, RunPlan, plan_recipe
 
 GPU = "A100-80G"
-PAPER_GPU_DAYS, PAPER_EXAMPLES = 300, 1_750_000
-"""Of the full run on A100-80G (paper, section 2.2)."""
 MISTRAL = ModelShape(32, 4_096, 32, 8, 128, 14_336, 32_000, 7_241_732_096, 7_241_732_096)
 """Mistral-7B-Instruct-v0.2, from its config.json."""
 SHORT_TOKENS = DOCUMENT_TOKENS + AROUND_TOKENS
