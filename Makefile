@@ -41,7 +41,7 @@ lint: .venv/.ready
 	@echo "installing torch, axolotl, trl, lm_eval and what they need (about 5 GB)"
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/uv pip install --quiet --python .venv $(PINS) --editable ".[axolotl,trl,eval,deepspeed,endpoint,report,dev]"
+	$(BIN)/uv pip install --quiet --python .venv $(PINS) --editable ".[axolotl,trl,eval,deepspeed,endpoint,ray,report,dev]"
 	touch $@
 
 # the newest lm_eval, by itself: axolotl pins an older one

@@ -128,7 +128,7 @@ def used() -> tuple[float, float]:
 def run_one(tokenizer_name: str, megabytes: int, workers: int) -> dict[str, float]:
     """Figures of one size, in this process."""
     from in2_plugin.corpus.screening import screen
-    from in2_plugin.corpus.store import build_store
+    from in2_plugin.corpus.store_writer import build_store
     from in2_plugin.corpus.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(tokenizer_name)

@@ -2,10 +2,12 @@
 
     python benchmarks/endpoint.py                                   # the table of docs/benchmarks.md, six minutes
     python benchmarks/endpoint.py --concurrency 256 --calls 10000   # one row
+    python benchmarks/endpoint.py --concurrency 256 --calls 10000 --addresses 1 4   # what a pool costs: their ratio
 
 The limit is concurrency / latency: more cannot be had from a server that takes this long. Everything is real but the
 model: prompts, the official SDK over HTTP, the work log with its syncs, the parser, the checks. Each row runs in a
-process of its own, so that its peak memory is its own; the server takes a core, too.
+process of its own, so that its peak memory is its own; the server takes a core, too. Several addresses are ports of the
+same server and share `--concurrency`, so that the limit stays the same and only the pool is new.
 """
 
 import argparse
@@ -58,10 +60,11 @@ def completion(asked: dict) -> bytes:
     return head.encode() + body
 
 
-async def serve() -> None:
-    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0, backlog=1_024)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+async def serve(addresses: int) -> None:
+    loop = asyncio.get_running_loop()
+    servers = [await loop.create_server(Server, "127.0.0.1", 0, backlog=1_024) for _ in range(addresses)]
+    print(*(server.sockets[0].getsockname()[1] for server in servers), flush=True)
+    await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
 def passages() -> Iterator:
@@ -75,14 +78,14 @@ def passages() -> Iterator:
         number += 1
 
 
-def measure(port: int, calls: int, concurrency: int) -> None:
-    """Write `calls` questions and print one row."""
+def measure(ports: list[int], calls: int, concurrency: int) -> None:
+    """Write `calls` questions, `concurrency` at once over all ports together, and print one row."""
     from in2_plugin.config import QuestionsConfig
     from in2_plugin.questions.model_writer import ModelWriter
 
     endpoint = {
-        "base_url": f"http://127.0.0.1:{port}/v1", "model": "m", "api_key_env": None,
-        "concurrency": concurrency, "answer_format": "json_schema",
+        "base_url": [f"http://127.0.0.1:{port}/v1" for port in ports], "model": "m", "api_key_env": None,
+        "concurrency": concurrency // len(ports), "answer_format": "json_schema",
     }  # fmt: skip
     config = QuestionsConfig.parse({"writer": "endpoint", "endpoint": endpoint}, "benchmark")
     with tempfile.TemporaryDirectory() as folder, ModelWriter(config, Path(folder) / "work.sqlite", print) as writer:
@@ -106,32 +109,47 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--concurrency", type=int, nargs="+", default=[16, 64, 256])
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--addresses", type=int, nargs="+", default=[1])
+    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--ports", type=int, nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        asyncio.run(serve())
-    elif arguments.port:
-        measure(arguments.port, arguments.calls[0], arguments.concurrency[0])
+        asyncio.run(serve(arguments.serve))
+    elif arguments.ports:
+        measure(arguments.ports, arguments.calls[0], arguments.concurrency[0])
     else:
-        run_all(arguments.calls, arguments.concurrency)
+        run_all(arguments.calls, arguments.concurrency, arguments.addresses)
 
 
-def run_all(calls: list[int], concurrency: list[int]) -> None:
+def run_all(calls: list[int], concurrency: list[int], addresses: list[int]) -> None:
     """One row for each concurrency at the middle number of calls, and one for each number of calls at the highest."""
-    server = subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True)
+    serving = [sys.executable, __file__, "--serve", str(max(addresses))]
+    server = subprocess.Popen(serving, stdout=subprocess.PIPE, text=True)
     assert server.stdout
-    port = server.stdout.readline().strip()
+    ports = server.stdout.readline().split()
     middle, most = sorted(calls)[len(calls) // 2], max(concurrency)
     rows = [(middle, at_once) for at_once in concurrency if at_once != most] + [(n, most) for n in calls]
     print("| calls | at once | requests/s | concurrency / latency | share | CPU ms a call | peak MB |")
     print("|---|---|---|---|---|---|---|", flush=True)
     try:
         for n, at_once in rows:
-            arguments = ["--port", port, "--calls", str(n), "--concurrency", str(at_once)]
-            subprocess.run([sys.executable, __file__, *arguments], check=True)
+            compare([run_row(ports[:count], n, at_once) for count in addresses], addresses)
     finally:
         server.terminate()
+
+
+def run_row(ports: list[str], calls: int, at_once: int) -> float:
+    """Print one row; returns its requests a second."""
+    arguments = ["--ports", *ports, "--calls", str(calls), "--concurrency", str(at_once)]
+    row = subprocess.run([sys.executable, __file__, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
+    print(row, end="", flush=True)
+    return float(row.split("|")[3].replace(",", ""))
+
+
+def compare(rates: list[float], addresses: list[int]) -> None:
+    """Print what each number of addresses has of the rate of the first."""
+    for rate, count in zip(rates[1:], addresses[1:], strict=True):
+        print(f"{count} addresses to {addresses[0]}: {rate / rates[0]:.2f} times the requests a second", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ file and seed give the same bytes, whatever the number of workers.
 """
 
 import errno
+import shutil
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,28 +27,47 @@ from in2_plugin.corpus.joining import Joining
 from in2_plugin.corpus.screening import screening_facts
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
+from in2_plugin.engines.engine import Engine
+from in2_plugin.engines.local import LocalEngine
 from in2_plugin.errors import AuditFailed, ConfigError
+from in2_plugin.filesystems import refuse_secrets
 from in2_plugin.folder_lock import folder_lock
 from in2_plugin.inspection.audit import Audit, audit
 from in2_plugin.sealing import seal_json, seal_text
-from in2_plugin.stages.examples import Planning, example_stage
+from in2_plugin.stages.examples import example_stage
 from in2_plugin.stages.instructions import instruction_stage
+from in2_plugin.stages.parts import PARTS
+from in2_plugin.stages.planning import Planning
 from in2_plugin.stages.plans import plan_stage
+from in2_plugin.stages.portion import WHOLE, Portion
 from in2_plugin.stages.questions import question_stage
 from in2_plugin.stages.segments import refuse_changed_tokenizer, segment_stage
-from in2_plugin.stages.stage import Progress
+from in2_plugin.stages.stage import Progress, Run, workers
 
 CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 CHECKED_EXAMPLES = 32
 """Examples whose ids are compared with those of their rendered text, besides the check of the store itself."""
 
 
-def build_dataset(config: BuildConfig, progress: Progress, change: Change = Change.REFUSE) -> Manifest:
+def build_dataset(
+    config: BuildConfig,
+    progress: Progress,
+    change: Change = Change.REFUSE,
+    *,
+    engine: Engine | None = None,
+    portion: Portion = WHOLE,
+) -> Manifest:
     """Build the dataset of a build file, or finish an interrupted build of it.
 
     It starts worker processes: a script calls it under `if __name__ == "__main__":`, or sets `workers: 1`.
 
+    Args:
+        engine: who works on the shards; processes of this machine when None.
+        portion: which shards this process makes, where several do.
+
     Raises:
+        ShareDone: this process was one of several, and has done its share.
+        PartsMissing: it was to merge what others made, and something is missing.
         ConfigError: the output folder holds a dataset of another build file, or cannot be written.
         FolderBusy: another process works on it.
         AuditFailed: the dataset is finished but is not what the build file promises; everything is kept.
@@ -54,11 +75,13 @@ def build_dataset(config: BuildConfig, progress: Progress, change: Change = Chan
             cannot be asked.
     """
     folder = config.output
+    for source in _named(config):
+        refuse_secrets(source)  # before the build file is copied into the folder
     make_folder(folder)
     try:
-        with folder_lock(folder):
+        with folder_lock(folder, portion.name):
             claim(folder, config, change)
-            return _build(config, progress)
+            return _build(Run(config, progress, engine or LocalEngine(workers(config)), portion))
     except OSError as failure:
         if failure.errno not in CANNOT_WRITE:
             raise
@@ -68,23 +91,33 @@ def build_dataset(config: BuildConfig, progress: Progress, change: Change = Chan
         ) from failure
 
 
-def _build(config: BuildConfig, progress: Progress) -> Manifest:
-    folder = config.output
+def _named(config: BuildConfig) -> Iterator[str]:
+    """Every path and address of a build file in which a key may stand."""
+    yield from (source.path for source in config.corpus.sources)
+    yield from (source.path for source in config.corpus.decontamination.sources)
+    yield from (source.path for source in config.instructions.sources)
+    yield config.ray.storage or ""
+
+
+def _build(run: Run) -> Manifest:
+    config, folder = run.config, run.folder
     tokenizer = load_tokenizer(config.tokenizer)
     if (folder / "manifest.json").exists():
         manifest = read_manifest(folder)
         refuse_changed_tokenizer(config, manifest.tokenizer_fingerprint, tokenizer)
-        progress.say(f"{folder} is complete already")
+        shutil.rmtree(folder / PARTS, ignore_errors=True)
+        run.progress.say(f"{folder} is complete already")
         return manifest
     template = Template(config.template, tokenizer)
-    store = segment_stage(config, tokenizer, progress)
-    questions = question_stage(config, store, _planning(config, store, tokenizer, template).planner, progress)
-    conversations = instruction_stage(config, Renderer(store, tokenizer, template), progress)
+    store = segment_stage(run, tokenizer)
+    questions = question_stage(run, _planning(config, store, tokenizer, template))
+    conversations = instruction_stage(run, Renderer(store, tokenizer, template))
     most_turns = config.questions_per_context, conversations.most_turns
     prepare_frames(template, *most_turns)
-    store = _examples(config, store, tokenizer, template, questions, conversations, progress)
-    plan_stage(config, store, tokenizer, template, progress)
-    found = _audited(config, store, Renderer(store, tokenizer, template), tokenizer, progress)
+    store = _examples(run, store, tokenizer, template, questions, conversations)
+    plan_stage(run, store, tokenizer, template)
+    run.portion.refuse_alone("audit")
+    found = _audited(run, store, Renderer(store, tokenizer, template), tokenizer)
     counts, longest = _count(folder, store)
     manifest = Manifest(
         format=FORMAT,
@@ -103,6 +136,7 @@ def _build(config: BuildConfig, progress: Progress) -> Manifest:
     )
     digest = digest_of(folder / "examples.parquet")
     seal_text(folder / "README.md", dataset_card(manifest, digest[:16], found.as_json()))
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
     seal_json(folder / "manifest.json", asdict(manifest))
     return manifest
 
@@ -112,28 +146,29 @@ def _planning(config: BuildConfig, store: SegmentStore, tokenizer: ModelTokenize
 
 
 def _examples(
-    config: BuildConfig,
+    run: Run,
     store: SegmentStore,
     tokenizer: ModelTokenizer,
     template: Template,
     questions: StoredQuestions,
     conversations: StoredConversations,
-    progress: Progress,
 ) -> SegmentStore:
     """Plan the examples; again, tokenised as a whole, when joining stored ids does not give the ids of the text."""
-    example_stage(config, _planning(config, store, tokenizer, template), questions, conversations, progress)
-    if not _ids_are_those_of_text(config.output, Renderer(store, tokenizer, template), tokenizer):
-        progress.say("joining stored ids does not give the ids of the text; every example is tokenised as a whole")
+    example_stage(run, _planning(run.config, store, tokenizer, template), questions, conversations)
+    # jobs of an array begin with sealed examples, which the one that sealed them has compared
+    if not run.portion.is_share and not _ids_are_those_of_text(
+        run.folder, Renderer(store, tokenizer, template), tokenizer
+    ):
+        run.progress.say("joining stored ids does not give the ids of the text; every example is tokenised as a whole")
         store = store.with_joining(Joining.RETOKENIZE)
         for name in ("examples.parquet", f"{PLANS}/{FACTS}"):
-            (config.output / name).unlink(missing_ok=True)
-        example_stage(config, _planning(config, store, tokenizer, template), questions, conversations, progress)
+            (run.folder / name).unlink(missing_ok=True)
+        example_stage(run, _planning(run.config, store, tokenizer, template), questions, conversations)
     return store
 
 
-def _audited(
-    config: BuildConfig, store: SegmentStore, renderer: Renderer, tokenizer: ModelTokenizer, progress: Progress
-) -> Audit:
+def _audited(run: Run, store: SegmentStore, renderer: Renderer, tokenizer: ModelTokenizer) -> Audit:
+    config, progress = run.config, run.progress
     with progress.stage("auditing", None):
         found = audit(config.output, config, store, renderer, tokenizer)
     if not found.passed:

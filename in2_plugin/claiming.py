@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from in2_plugin.config import BuildConfig
 from in2_plugin.config.base import models_in
 from in2_plugin.errors import ConfigError
+from in2_plugin.folder_lock import brief_lock
 from in2_plugin.sealing import seal_json
 
 STAGES = (
@@ -28,7 +29,10 @@ STAGES = (
 )
 """Each exists only when its stage is finished; a folder without any of them may change its build file."""
 WORK_LOG = "work.sqlite"
-OURS = {WORK_LOG, "work.sqlite-wal", "work.sqlite-shm", "work.reserve", "build.lock"}
+PARTS = "parts"
+"""Folder of what is only there while a build is unfinished."""
+CLAIM_LOCK = "claim.lock"
+OURS = {WORK_LOG, "work.sqlite-wal", "work.sqlite-shm", "work.reserve", "build.lock", PARTS}
 """What a preview or an estimate may have left before the first build."""
 SCREENING = ("corpus.decontamination", "corpus.near_duplicates")
 EXTENDABLE = (
@@ -60,9 +64,16 @@ class Change(StrEnum):
 def claim(folder: Path, config: BuildConfig, change: Change = Change.REFUSE) -> None:
     """Make sure that the folder is empty or belongs to this build file, and mark it as such.
 
+    Jobs of an array do so at the same time, one after the other.
+
     Raises:
         ConfigError: it belongs to another build file.
     """
+    with brief_lock(folder / PARTS / CLAIM_LOCK):
+        _claim(folder, config, change)
+
+
+def _claim(folder: Path, config: BuildConfig, change: Change) -> None:
     record, wanted = folder / "build.json", config.model_dump(mode="json")
     begun = [name for name in STAGES if (folder / name).exists()]
     if begun and change is not Change.RESTART:
@@ -80,7 +91,8 @@ def claim(folder: Path, config: BuildConfig, change: Change = Change.REFUSE) -> 
             seal_json(record, wanted)
         return
     _remove(folder, begun)
-    seal_json(record, wanted)
+    if _json_or_none(record) != wanted:
+        seal_json(record, wanted)
 
 
 def make_folder(folder: Path) -> None:
@@ -95,6 +107,13 @@ def make_folder(folder: Path) -> None:
         raise ConfigError(f"{folder}: cannot be made ({failure.strerror}); give another `output`") from None
     if not (folder / "build.json").exists() and any(path.name not in OURS for path in folder.iterdir()):
         raise ConfigError(f"{folder}: is not empty and not an IN2 dataset; give another `output`")
+
+
+def _json_or_none(record: Path) -> Any:
+    try:
+        return json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _read_record(record: Path) -> Any:

@@ -13,6 +13,8 @@
     ├── NotEnoughSegments      the corpus does not hold enough filler for the lengths that were asked for
     ├── NotEnoughInstructions  an instruction dataset does not hold the conversations that were asked for
     ├── WorkerDied             a worker process was killed
+    ├── PartsMissing           shards are missing that other jobs were to make
+    ├── ShareDone              no mistake: this job's share of a stage is done, others have theirs
     ├── AuditFailed            a finished dataset is not what its build file promises; names the failing figure
     ├── DatasetError           a dataset folder is missing, unfinished or damaged
     ├── HubError               the hub does not take an upload
@@ -77,6 +79,14 @@ class NotEnoughInstructions(In2Error):
 
 class WorkerDied(In2Error):
     """A worker process was killed from outside, mostly for want of memory."""
+
+
+class PartsMissing(In2Error):
+    """Shards are missing that were to be merged; names the stage and the first of them."""
+
+
+class ShareDone(In2Error):
+    """One job of several has done its share; the command line reports success."""
 
 
 class AuditFailed(In2Error):

@@ -27,7 +27,7 @@ from in2_plugin.questions import Kind, Part, Passage, Question
 from in2_plugin.questions.model_writer import ModelWriter, Trial
 from in2_plugin.questions.pipeline import Pipeline, Speaker
 from in2_plugin.sampling import sample_store
-from in2_plugin.stages.questions import offered_passages, questions_by_kind, wanted_questions
+from in2_plugin.stages.offered import offered_passages, questions_by_kind, wanted_questions
 
 SAMPLE_PASSAGES = 200
 CONFIDENCE = 1.96

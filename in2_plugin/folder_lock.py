@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,30 +42,48 @@ NAMELESS = Holder(0, "", "")
 
 
 @contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process.
+def folder_lock(folder: Path, job: str = "") -> Iterator[None]:
+    """Hold `folder` for this process, or as one of several jobs: jobs of other names may hold it at the same time.
 
     Raises:
-        FolderBusy: another process holds it; names that process.
+        FolderBusy: another process holds it, or this job; names that process.
         ConfigError: the folder cannot be written, or its file system knows no locks.
     """
+    with ExitStack() as stack:
+        stack.enter_context(_held(folder, LOCK, fcntl.LOCK_SH if job else fcntl.LOCK_EX))
+        if job:
+            stack.enter_context(_held(folder, f"build-{job}.lock", fcntl.LOCK_EX))
+        yield
+
+
+@contextmanager
+def brief_lock(path: Path) -> Iterator[None]:
+    """Hold the file at `path`, made if need be, for a moment; waits for its turn."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _held(folder: Path, name: str, how: int) -> Iterator[None]:
     try:
-        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as failure:
         raise ConfigError(
             f"{folder}: cannot be written ({failure.strerror}); make it writable or give another `output`"
         ) from None
     try:
-        _take(folder, descriptor)
+        _take(folder, descriptor, how)
         yield
     finally:
         os.close(descriptor)
 
 
-def _take(folder: Path, descriptor: int) -> None:
+def _take(folder: Path, descriptor: int, how: int) -> None:
     for attempt in range(TRIES):
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
             break
         except OSError as failure:
             if failure.errno not in TAKEN:
@@ -78,6 +96,8 @@ def _take(folder: Path, descriptor: int) -> None:
                     f"{folder}: is being worked on by {_read(descriptor)}; wait for it, or stop it"
                 ) from None
             time.sleep(0.05)
+    if how == fcntl.LOCK_SH:
+        return
     # only the holder writes, so a loser never empties it
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     text = json.dumps(asdict(Holder(os.getpid(), socket.gethostname(), now)))
@@ -86,9 +106,17 @@ def _take(folder: Path, descriptor: int) -> None:
 
 
 def holder(folder: Path) -> Holder | None:
-    """Who works on a folder now, or None; also None where the file system cannot lock, and nobody can hold it."""
+    """Who works on a folder now, or None; also None where the file system cannot lock, and nobody can hold it.
+
+    Of several jobs the first one.
+    """
+    locks = [folder / LOCK, *sorted(folder.glob("build-*-of-*.lock"))]
+    return next((found for lock in locks if (found := _holder(lock))), None)
+
+
+def _holder(lock: Path) -> Holder | None:
     try:
-        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:

@@ -17,7 +17,7 @@ from in2_plugin.folder_lock import folder_lock
 from in2_plugin.questions import Kind, Part, Passage, Question, QuestionWriter, Rejection
 from in2_plugin.questions.writers import open_writer
 from in2_plugin.sampling import sample_store
-from in2_plugin.stages.questions import offered_passages, questions_by_kind
+from in2_plugin.stages.offered import offered_passages, questions_by_kind
 
 SAMPLE_DOCUMENTS = 300
 TRIES = 4

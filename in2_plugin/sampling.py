@@ -14,7 +14,8 @@ import numpy as np
 
 from in2_plugin.config import BuildConfig
 from in2_plugin.corpus.readers import read_documents
-from in2_plugin.corpus.store import SegmentStore, build_store
+from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 
 SAMPLE_DOCUMENTS = 2_000

@@ -9,29 +9,37 @@ import asyncio
 import math
 import random
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from in2_plugin.calls.outcomes import LEAST_REMEMBERED as LEAST_REMEMBERED  # noqa: PLC0414
+from in2_plugin.calls.outcomes import Outcomes
 from in2_plugin.calls.pacing import Gate, Pacing, Patience
 from in2_plugin.calls.request import Answer, CallFailed, Request, Stopping
-from in2_plugin.calls.troubles import Throttled, Transient, check_address, error_message, key_of, one_line, sort_status
+from in2_plugin.calls.troubles import (
+    Throttled,
+    Transient,
+    cannot_be_reached,
+    check_address,
+    error_message,
+    key_of,
+    one_line,
+    sort_status,
+)
 from in2_plugin.config import EndpointConfig
 from in2_plugin.errors import EndpointError, MissingExtra
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-REMEMBERED = 100
-"""Requests over which the share of failures is taken."""
-LEAST_REMEMBERED = 20
 FIRST_ATTEMPTS = 3
 """Attempts while nothing was ever heard from the server: a wrong address shows at once."""
 CONNECT_SECONDS = 30.0
 
 
 class LiveEndpoint:
-    """A `Transport` over `AsyncOpenAI`."""
+    """A `Transport` over `AsyncOpenAI`; also one server of an `EndpointPool`, which keeps the line itself."""
 
     def __init__(self, config: EndpointConfig, rng: random.Random, patience: Patience | None = None) -> None:
         """Prepare the connection; nothing is sent yet.
@@ -42,9 +50,10 @@ class LiveEndpoint:
         """
         self._config, self._rng, self._patience = config, rng, patience or Patience()
         self._client, self._key = make_client(config)
-        self._gate = Gate(Pacing(config.concurrency, self._patience, rng), time.monotonic)
-        self._outcomes: deque[str | None] = deque(maxlen=REMEMBERED)
-        self._heard = False
+        self.gate = Gate(Pacing(config.concurrency, self._patience, rng), time.monotonic)
+        self._outcomes = Outcomes(config.max_error_rate)
+        self.heard = False
+        """Whether anything ever came back from the server."""
         self._stop = asyncio.Event()
         self.retried: Counter[str] = Counter()
         self.throttled = self.failed = 0
@@ -54,14 +63,14 @@ class LiveEndpoint:
         attempt = 0
         while True:
             pause = 0.0
-            sent = await self._gate.enter()
+            sent = await self.gate.enter()
             try:
-                answer = await self._attempt(request)
-                self._gate.pacing.good(self._gate.under_way)
-                self._remember(None)
+                answer = await self.attempt(request)
+                self.gate.pacing.good(self.gate.under_way)
+                self._outcomes.add(None)
                 return answer
             except Throttled as throttled:
-                self._slow_down(sent, throttled)
+                self.slow_down(sent, throttled)
             except Transient as trouble:
                 attempt += 1
                 self._note(sent, trouble, attempt)
@@ -70,15 +79,22 @@ class LiveEndpoint:
                     raise CallFailed(f"{trouble.reason}, {attempt} times") from None
                 pause = self._patience.before_retry(attempt, self._rng)
             except CallFailed as refused:
-                self._heard = True
+                self.heard = True
                 self._give_up(str(refused))
                 raise
             finally:
-                self._gate.leave()
+                self.gate.leave()
             if pause:
                 await self._wait(pause)
 
-    async def _attempt(self, request: Request) -> Answer:
+    async def attempt(self, request: Request) -> Answer:
+        """Send once, without waiting for leave and without counting.
+
+        Raises:
+            Throttled, Transient: it may be sent again.
+            CallFailed: it may not.
+            EndpointError: no request gets an answer here.
+        """
         body = {"model": request.model, "messages": [{"role": "user", "content": request.prompt}], **request.parameters}
         trouble: Exception | None = None
         content: object = None
@@ -95,7 +111,7 @@ class LiveEndpoint:
         if trouble:
             # not from within `except`: the SDK's error, which may quote the key, would hang on to it as its context
             raise trouble
-        self._heard = True
+        self.heard = True
         return answer_of(content)
 
     def _sorted(self, failure: Exception) -> Exception:
@@ -103,13 +119,13 @@ class LiveEndpoint:
 
         if isinstance(failure, openai.APITimeoutError):
             # of the answer `_attempt` has taken the time
-            return Transient("no connection in time", is_overload=True, is_unreachable=not self._heard)
+            return Transient("no connection in time", is_overload=True, is_unreachable=not self.heard, is_broken=True)
         if isinstance(failure, openai.APIConnectionError):
             reason = one_line(f"connection failed: {failure.__cause__ or failure}", self._key)
-            return Transient(reason, is_unreachable=not self._heard)
+            return Transient(reason, is_unreachable=not self.heard, is_broken=True)
         if isinstance(failure, openai.APIStatusError):
             found = sort_status(failure.status_code, failure.response.headers, failure.body, self._config, self._key)
-            self._heard = self._heard or not isinstance(found, EndpointError)
+            self.heard = self.heard or not isinstance(found, EndpointError)
             return found
         if isinstance(failure, UnicodeEncodeError):
             return CallFailed("the prompt holds half a surrogate pair, which UTF-8 cannot write")
@@ -118,30 +134,36 @@ class LiveEndpoint:
             return Transient("the answer is not valid JSON")
         return failure
 
-    def _slow_down(self, sent: float, throttled: Throttled) -> None:
-        self._heard = True
+    def slow_down(self, sent: float, throttled: Throttled) -> None:
+        """Close the gate after a 429 to what was sent at `sent`.
+
+        Raises:
+            EndpointError: the server asks for more patience than there is.
+        """
+        self.heard = True
         self.throttled += 1
-        wait, pacing = throttled.retry_after, self._gate.pacing
+        wait, pacing = throttled.retry_after, self.gate.pacing
         if wait is not None and wait > self._patience.farthest:
             raise EndpointError(
-                f"{self._config.base_url}: asks to come back in {wait / 3600:.1f} hours (429); run again then, answers "
+                f"{self._config.address}: asks to come back in {wait / 3600:.1f} hours (429); run again then, answers "
                 "so far are kept"
             )
         pacing.too_many_requests(sent, time.monotonic(), wait)
         if pacing.bursts > self._patience.bursts:
             raise EndpointError(
-                f"{self._config.base_url}: has answered nothing but 429 (too many requests) for {pacing.bursts} waits "
+                f"{self._config.address}: has answered nothing but 429 (too many requests) for {pacing.bursts} waits "
                 "in a row; lower `concurrency` or run again later, answers so far are kept"
             )
 
     def _note(self, sent: float, trouble: Transient, attempt: int) -> None:
         if trouble.is_unreachable and attempt >= min(FIRST_ATTEMPTS, self._config.attempts):
-            raise EndpointError(
-                f"{self._config.base_url}: cannot be reached ({trouble.reason}); start the server or correct "
-                "`questions.endpoint.base_url`"
-            )
+            raise EndpointError(cannot_be_reached(self._config, trouble.reason))
+        self.ease(sent, trouble)
+
+    def ease(self, sent: float, trouble: Transient) -> None:
+        """Count what goes wrong with one attempt, and send less if it says so."""
         self.retried[trouble.reason] += 1
-        pacing, now = self._gate.pacing, time.monotonic()
+        pacing, now = self.gate.pacing, time.monotonic()
         if trouble.is_overload:
             pacing.push_back(sent, now)
         if trouble.retry_after is not None and trouble.retry_after <= self._patience.farthest:
@@ -149,19 +171,8 @@ class LiveEndpoint:
 
     def _give_up(self, reason: str) -> None:
         self.failed += 1
-        self._remember(reason)
-
-    def _remember(self, reason: str | None) -> None:
-        """Note how a request ended, and end the run when too many ended badly."""
-        self._outcomes.append(reason)
-        reasons = Counter(outcome for outcome in self._outcomes if outcome)
-        failed, of = reasons.total(), len(self._outcomes)
-        if reason and of >= LEAST_REMEMBERED and failed > self._config.max_error_rate * of:
-            often = "; ".join(f"{reason} ({count} times)" for reason, count in reasons.most_common(3))
-            raise EndpointError(
-                f"{self._config.base_url}: {failed} of the last {of} requests failed, most often: {often}. Answers so "
-                "far are kept; see to the endpoint, then run again"
-            )
+        if said := self._outcomes.add(reason):
+            raise EndpointError(too_many_failed(self._config.address, said))
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -174,28 +185,32 @@ class LiveEndpoint:
     def stop(self) -> None:
         """Send nothing more; what was sent is still waited for."""
         self._stop.set()
-        self._gate.stop()
+        self.gate.stop()
 
     def resume(self) -> None:
         """Send again."""
         self._stop.clear()
-        self._gate.resume()
+        self.gate.resume()
 
     def traffic(self) -> str:
         """Requests under way, and what went wrong so far."""
-        parts = [f"{self._gate.under_way} of {int(self._gate.pacing.limit)} at once"]
-        parts += [
-            f"{count:,} {what}"
-            for count, what in (
-                (self.throttled, "slowed down (429)"), (self.retried.total(), "sent again"), (self.failed, "failed"),
-            )
-            if count
-        ]  # fmt: skip
-        return ", ".join(parts)
+        at_once = f"{self.gate.under_way} of {int(self.gate.pacing.limit)} at once"
+        return ", ".join([at_once, *went_wrong(self.throttled, self.retried.total(), self.failed)])
 
     async def close(self) -> None:
         """Close all connections."""
         await self._client.close()
+
+
+def went_wrong(throttled: int, sent_again: int, failed: int) -> list[str]:
+    """What `traffic` tells of these counts; those of 0 are left out."""
+    counts = ((throttled, "slowed down (429)"), (sent_again, "sent again"), (failed, "failed"))
+    return [f"{count:,} {what}" for count, what in counts if count]
+
+
+def too_many_failed(where: str, said: str) -> str:
+    """The sentence that ends a run in which too many requests were given up."""
+    return f"{where}: {said}. Answers so far are kept; see to the endpoint, then run again"
 
 
 def make_client(config: EndpointConfig) -> "tuple[AsyncOpenAI, str]":
@@ -216,7 +231,7 @@ def make_client(config: EndpointConfig) -> "tuple[AsyncOpenAI, str]":
     key = key_of(config)
     timeout = httpx2.Timeout(config.timeout, connect=min(CONNECT_SECONDS, config.timeout))
     http = httpx2.AsyncClient(transport=Wire(config.concurrency.max), timeout=timeout, follow_redirects=True)
-    return openai.AsyncOpenAI(base_url=config.base_url, api_key=key, max_retries=0, http_client=http), key
+    return openai.AsyncOpenAI(base_url=config.address, api_key=key, max_retries=0, http_client=http), key
 
 
 def answer_of(content: object) -> Answer:

@@ -2,8 +2,8 @@
 
 A group goes out when it is full, or when the line has been quiet for a while: those who ask wait for these very
 answers, so a quiet line means that nobody can ask more. The quiet time begins anew when a run ends, because its answers
-make new questions. Invariants: no more than `at_once` runs are open; a failed run fails its own requests only. Cost:
-one future a request, and one timer in all.
+make new questions. Invariants: no more than `at_once` runs are open; a failed run fails its own requests only, and of
+those only the ones that were not settled while it went on. Cost: one future a request, and one timer in all.
 """
 
 import asyncio
@@ -15,7 +15,8 @@ from functools import partial
 from in2_plugin.calls.request import Answer, CallFailed, Request, Stopping
 
 Run = Callable[[Sequence[Request]], Awaitable[Sequence[Answer | CallFailed]]]
-"""Answers a group, in its order. What it raises is raised to all who asked for something in the group."""
+"""Answers a group, in its order. A run that takes long hands over what it has with `Gathering.settle`, and returns it
+once more at its end. What it raises is raised to all in the group who have no answer by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class _Asked:
 
     def settle(self, outcome: Answer | Exception) -> None:
         if self.answered.done():
-            return  # nobody waits for it any more
+            return  # settled before, or nobody waits for it any more
         if isinstance(outcome, Answer):
             self.answered.set_result(outcome)
         else:
@@ -40,11 +41,16 @@ class Gathering:
         self._run, self._size, self._quiet, self._at_once = run, size, quiet, at_once
         self._line: deque[_Asked] = deque()
         self._runs: set[asyncio.Task[None]] = set()
+        # by identity: a run holds on to its requests, so that no number is given twice
+        self._under_way: dict[int, _Asked] = {}
         self._alarm: asyncio.TimerHandle | None = None
         self._quiet_since = 0.0
         self._stopped = False
-        self.under_way = 0
+
+    @property
+    def under_way(self) -> int:
         """Requests in groups that were handed over and not answered yet."""
+        return len(self._under_way)
 
     async def answer(self, request: Request) -> Answer:
         """See `Transport`; raises also what the run of its group raises."""
@@ -56,6 +62,11 @@ class Gathering:
         self._quiet_since = loop.time()
         self._send_full()
         return await asked.answered
+
+    def settle(self, request: Request, outcome: Answer | CallFailed) -> None:
+        """Give a request of an open run its outcome before the run ends; the first one stays."""
+        if asked := self._under_way.pop(id(request), None):
+            asked.settle(outcome)
 
     def _send_full(self) -> None:
         while len(self._line) >= self._size and self._has_room():
@@ -86,7 +97,7 @@ class Gathering:
         group = [asked for asked in taken if not asked.answered.done()]
         if not group:
             return
-        self.under_way += len(group)
+        self._under_way.update({id(asked.request): asked for asked in group})
         run = asyncio.get_running_loop().create_task(self._answer_all(group))
         self._runs.add(run)
         run.add_done_callback(partial(self._note_end, group))
@@ -104,8 +115,8 @@ class Gathering:
 
     def _note_end(self, group: list[_Asked], run: asyncio.Task[None]) -> None:
         self._runs.discard(run)
-        self.under_way -= len(group)
         for asked in group:
+            self._under_way.pop(id(asked.request), None)
             # of a run that was cancelled, perhaps before its first step
             asked.settle(Stopping("stopping"))
         loop = asyncio.get_running_loop()

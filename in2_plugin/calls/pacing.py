@@ -34,10 +34,20 @@ class Patience:
     """A `Retry-After` beyond this ends the run instead."""
     bursts: int = 30
     """Bursts of 429 without one good answer between them that end the run: about half an hour."""
+    rest: float = 5.0
+    """How long an address is left out of a pool before it is tried again; doubles each time it fails then."""
+    rest_most: float = 300.0
+    rests: int = 4
+    """Rests in a row after which an address no longer counts as one that may come back: 75 seconds. It is tried on,
+    but the run does not wait for it alone."""
 
     def before_retry(self, attempt: int, rng: random.Random) -> float:
         """Seconds to wait after the `attempt`-th failure, with full jitter."""
         return rng.uniform(0, min(self.retry_most, self.retry * 2.0 ** (attempt - 1)))
+
+    def resting(self, times: int) -> float:
+        """Seconds that an address is left out of its pool after failing for the `times`-th time in a row."""
+        return min(self.rest_most, self.rest * 2.0 ** (times - 1))
 
     def after_burst(self, burst: int, rng: random.Random) -> float:
         """Seconds that the gate stays closed after the `burst`-th burst in a row."""
@@ -111,6 +121,15 @@ class Gate:
             if turn.done() and not turn.cancelled() and not turn.exception():
                 self.leave()
             raise
+        return self._clock()
+
+    def has_room(self) -> bool:
+        """Whether one that comes now would not wait."""
+        return self._clock() >= self.pacing.opens_at and self.under_way < int(self.pacing.limit)
+
+    def take(self) -> float:
+        """Enter without waiting, for those who keep the line themselves; returns the time."""
+        self.under_way += 1
         return self._clock()
 
     def leave(self) -> None:

@@ -48,13 +48,15 @@ class Transient(Exception):
     is_overload: bool = False
     is_unreachable: bool = False
     """No connection came about at all."""
+    is_broken: bool = False
+    """No connection came about, or it broke before the answer was whole."""
     retry_after: float | None = None
 
 
 def sort_status(status: int, headers: Any, body: object, config: EndpointConfig, key: str) -> Exception:
     """The error for a response whose status is not 200."""
     message, code = _message(body, key), _code(body)
-    where = config.base_url
+    where = config.address
     if status in {401, 403}:
         return EndpointError(f"{where}: does not accept the key ({status} {message}); {_about_key(config)}")
     if status == 404:
@@ -69,6 +71,11 @@ def sort_status(status: int, headers: Any, body: object, config: EndpointConfig,
     if status in RETRIED or status >= 500:
         return Transient(f"status {status}", is_overload=status in OVERLOAD, retry_after=retry_after(headers))
     return Refused(status, message)
+
+
+def cannot_be_reached(config: EndpointConfig, reason: str) -> str:
+    """The sentence for a server that nothing was ever heard from."""
+    return f"{config.address}: cannot be reached ({reason}); start the server or correct `questions.endpoint.base_url`"
 
 
 def _about_key(config: EndpointConfig) -> str:
@@ -126,12 +133,12 @@ def check_address(config: EndpointConfig) -> None:
         ConfigError: the scheme or the host is missing, or the port is not a number up to 65,535.
     """
     try:
-        parts = urlsplit(config.base_url)
+        parts = urlsplit(config.address)
         if parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0):
             return
     except ValueError:
         pass
-    raise ConfigError(f"`base_url: {config.base_url}` is no address; give it in full, like http://localhost:8000/v1")
+    raise ConfigError(f"`base_url: {config.address}` is no address; give it in full, like http://localhost:8000/v1")
 
 
 def key_of(config: EndpointConfig) -> str:
@@ -149,10 +156,10 @@ def key_of(config: EndpointConfig) -> str:
                 "beyond ASCII); set it to the key alone"
             )
         return key
-    if _is_local(config.base_url):
+    if _is_local(config.address):
         return NO_KEY
     raise ConfigError(
-        f"the environment variable {config.api_key_env} is not set; set it to the key of {config.base_url}, or give "
+        f"the environment variable {config.api_key_env} is not set; set it to the key of {config.address}, or give "
         "`api_key_env: null` for a server that needs none"
     )
 

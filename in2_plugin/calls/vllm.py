@@ -53,10 +53,7 @@ class OfflineVllm:
         outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._answer_all, requests)
         failures = [outcome for outcome in outcomes if isinstance(outcome, CallFailed)]
         if len(failures) == len(outcomes) >= LEAST_REFUSED:
-            raise EndpointError(
-                f"vLLM refuses every request, the first with: {failures[0]}; correct `questions.vllm`, for example "
-                "`engine: {max_model_len: ...}`"
-            )
+            raise refuses_all(failures[0])
         return outcomes
 
     def _answer_all(self, requests: Sequence[Request]) -> list[Answer | CallFailed]:
@@ -73,10 +70,10 @@ class OfflineVllm:
             ) from failure
 
     def _sampling(self, parameters: Mapping[str, Any]) -> Any:
-        own = {name: value for name, value in parameters.items() if name not in {"response_format", OF_THE_CHAT}}
         try:
-            if response_format := parameters.get("response_format"):
-                own |= _forced(response_format["json_schema"]["schema"])
+            own, schema = sampling_of(parameters)
+            if schema is not None:
+                own |= _forced(schema)
             return importlib.import_module("vllm").SamplingParams(**own)
         except (TypeError, ValueError, KeyError) as failure:
             raise EndpointError(
@@ -126,6 +123,25 @@ class OfflineVllm:
         await self._gathering.close()
         self._llm = None
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def sampling_of(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
+    """What a request's parameters mean to vLLM: arguments of `SamplingParams`, and the JSON schema to force, if any.
+
+    Raises:
+        KeyError: the response format holds no schema.
+    """
+    own = {name: value for name, value in parameters.items() if name not in {"response_format", OF_THE_CHAT}}
+    response_format = parameters.get("response_format")
+    return own, response_format["json_schema"]["schema"] if response_format else None
+
+
+def refuses_all(first: CallFailed) -> EndpointError:
+    """What ends a run in which no request is taken."""
+    return EndpointError(
+        f"vLLM refuses every request, the first with: {first}; correct `questions.vllm`, for example "
+        "`engine: {max_model_len: ...}`"
+    )
 
 
 def _forced(schema: Mapping[str, Any]) -> dict[str, Any]:

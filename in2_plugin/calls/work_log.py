@@ -38,6 +38,11 @@ CREATE TABLE IF NOT EXISTS batches(digest TEXT PRIMARY KEY, id TEXT, status TEXT
 """
 _PUT_ANSWER = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_FAILURE = "INSERT INTO failures(key, purpose, reason, written) VALUES (?, ?, ?, ?)"
+_ABSORB = [
+    *(f"INSERT OR IGNORE INTO {table} SELECT * FROM other.{table}" for table in ("facts", "answers", "batches")),
+    "INSERT INTO failures(key, purpose, reason, written) SELECT key, purpose, reason, written FROM other.failures "
+    "EXCEPT SELECT key, purpose, reason, written FROM main.failures",
+]
 Statement = tuple[str, tuple[object, ...]]
 
 
@@ -56,8 +61,17 @@ class BatchRecord:
 class WorkLog:
     """Answers by request key. Made in any thread; `put` and `get` belong to one event loop."""
 
-    def __init__(self, path: Path, *, read_only: bool = False, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        known: Path | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """Open or create a log; `read_only` neither creates nor locks anything and works beside a running build.
+
+        `known` is another log, of which facts and answers are taken that are not in this one.
 
         Raises:
             WorkLogError: it cannot be opened, is damaged, or is of a newer version.
@@ -69,6 +83,7 @@ class WorkLog:
         self._committing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="work-log")
         self._failure: WorkLogError | None = None
+        self._known = WorkLog(known, read_only=True) if known and known.exists() else None
         with self._explained("opened"):
             self._writer = None if read_only else self._open_writer()
             # a connection of its own, because that of the writer sees rows before they are durable
@@ -128,6 +143,8 @@ class WorkLog:
         """Finish what is pending and fold the write-ahead log into the file."""
         self._thread.shutdown(wait=True)
         self._reader.close()
+        if self._known:
+            self._known.close()
         if self._writer:
             with suppress(sqlite3.Error):
                 # a plain file again, which can be read where nothing can be written; not while another reads it
@@ -147,6 +164,8 @@ class WorkLog:
     def get(self, key: bytes) -> Answer | None:
         """The answer to a request, or None. About 20 microseconds."""
         rows = self._rows("SELECT text, finish, input_tokens, output_tokens FROM answers WHERE key = ?", key)
+        if not rows and self._known:
+            return self._known.get(key)
         return Answer(*rows[0]) if rows else None
 
     async def put(self, request: Request, answer: Answer) -> None:
@@ -239,11 +258,31 @@ class WorkLog:
     def fact(self, name: str) -> str | None:
         """Something settled about this log, for example which answer format a server accepted."""
         rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
+        if not rows and self._known and name != "version":
+            return self._known.fact(name)
         return str(rows[0][0]) if rows else None
 
     def set_fact(self, name: str, value: str) -> None:
         """Settle something for good; a later value replaces it."""
         self._write("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, value)
+
+    def absorb(self, path: Path) -> None:
+        """Take over all that another log holds; what is here already stays.
+
+        Raises:
+            WorkLogError: the other log cannot be read, or this one not written.
+        """
+        WorkLog(path, read_only=True).close()  # its version is one that is understood
+        with self._explained("merged"):
+            self._thread.submit(self._absorb, path).result()
+
+    def _absorb(self, path: Path) -> None:
+        assert self._writer, "a read-only log is never written"
+        self._writer.execute("ATTACH ? AS other", (str(path),))
+        try:
+            self._transaction([(sql, ()) for sql in _ABSORB])
+        finally:
+            self._writer.execute("DETACH other")
 
     def begin_batch(self, digest: str, keys: tuple[bytes, ...]) -> None:
         """Note that a batch is about to be handed over."""

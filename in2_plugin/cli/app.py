@@ -7,7 +7,7 @@ import typer
 import typer.core
 
 from in2_plugin.cli.audit import audit
-from in2_plugin.cli.build import build
+from in2_plugin.cli.build import build, merge
 from in2_plugin.cli.doctor import doctor
 from in2_plugin.cli.estimate import estimate
 from in2_plugin.cli.export import export
@@ -51,6 +51,7 @@ app.callback()(show_version)
 app.command()(estimate)
 app.command()(preview)
 app.command()(build)
+app.command()(merge)
 app.command()(audit)
 app.command()(status)
 app.command()(doctor)

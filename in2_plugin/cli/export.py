@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from in2_plugin.cli.engines import Address, EngineName, EngineOption, open_engine
+
 if TYPE_CHECKING:
     from in2_plugin.sharing.export import Export
 
@@ -52,15 +54,23 @@ def export(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; as many as there are cores when absent.")
     ] = None,
+    engine: EngineOption = EngineName.LOCAL,
+    address: Address = None,
 ) -> None:
     """Write a dataset out for TRL, Axolotl or another trainer, as Parquet that `datasets.load_dataset` reads."""
     shard_bytes = _bytes(shard_size)
     from in2_plugin.cli.progress import make_progress
+    from in2_plugin.config import RayConfig
     from in2_plugin.contexts.dataset import read_manifest
     from in2_plugin.sharing.export import export_dataset
     from in2_plugin.sharing.formats import Format
 
-    with make_progress(sys.stdout).stage("exporting", read_manifest(folder).examples) as step:
+    manifest, progress = read_manifest(folder), make_progress(sys.stdout)
+    cluster = RayConfig.model_validate({**manifest.build.get("ray", {}), **({"address": address} if address else {})})
+    with (
+        open_engine(engine, cluster, folder, workers, progress.say) as opened,
+        progress.stage("exporting", manifest.examples) as step,
+    ):
         done = export_dataset(
             folder,
             Format(to),
@@ -68,6 +78,7 @@ def export(
             tokenizer=tokenizer,
             shard_bytes=shard_bytes,
             workers=workers or len(os.sched_getaffinity(0)),
+            engine=opened,
             on_examples=step,
         )
     _tell(done)

@@ -21,6 +21,7 @@ from in2_plugin.config.questions import (
     Verification,
     VllmConfig,
 )
+from in2_plugin.config.ray import RayConfig
 
 __all__ = [
     "PARTS",
@@ -42,6 +43,7 @@ __all__ = [
     "Prices",
     "Prompts",
     "QuestionsConfig",
+    "RayConfig",
     "RowSource",
     "Source",
     "Verification",

@@ -11,6 +11,7 @@ from in2_plugin.config.base import Config, uncounted
 from in2_plugin.config.corpus import CorpusConfig
 from in2_plugin.config.examples import AuditBounds, Distractors, Instructions, Lengths, Mixture, Positions
 from in2_plugin.config.questions import QuestionsConfig
+from in2_plugin.config.ray import RayConfig
 from in2_plugin.errors import ConfigError
 
 
@@ -28,7 +29,8 @@ class BuildConfig(Config):
     seed: NonNegativeInt = 42
     """The same file and seed give the same bytes."""
     workers: PositiveInt | None = uncounted(None)
-    """Processes that cut, compare and place; as many as there are cores when absent. No byte depends on it."""
+    """Processes that cut, compare and place; as many as there are cores, or CPUs in the Ray cluster, when absent. No
+    byte depends on it."""
     template: Literal["chat", "film"] = "chat"
     """`chat`: the model's own chat template around FILM's instruction text. `film`: FILM's literal `[INST]`."""
     corpus: CorpusConfig = CorpusConfig()
@@ -42,6 +44,7 @@ class BuildConfig(Config):
     of questions costs about 1/k of the training compute, but shares contexts."""
     distractors: Distractors = Distractors()
     audit: AuditBounds = uncounted(AuditBounds())
+    ray: RayConfig = uncounted(RayConfig())
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:

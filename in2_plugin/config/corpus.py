@@ -17,7 +17,8 @@ class Source(Config):
     """One source of documents. A bare string in the list means `path` alone."""
 
     path: str
-    """`bundled:python-docs`, a file, a folder of files, a glob, or the name of a Hugging Face dataset."""
+    """`bundled:python-docs`, a file, a folder of files, a glob, or the name of a Hugging Face dataset. Files, folders
+    and globs may be behind a URI: `s3://`, `gs://`, or a scheme of an installed fsspec package."""
     format: Literal["auto", "bundled", "hf", "jsonl", "parquet", "text"] = "auto"
     """How to read `path`; `auto` decides by its ending (`.gz` and `.zst` are looked through)."""
     text_field: str = "text"
@@ -36,7 +37,8 @@ class RowSource(Config):
     """One source of rows, read whole. A bare string in the list means `path` alone."""
 
     path: str
-    """A JSONL or Parquet file, a folder of such files, a glob, or the name of a Hugging Face dataset."""
+    """A JSONL or Parquet file, a folder of such files, a glob, or the name of a Hugging Face dataset. Files, folders
+    and globs may be behind a URI: `s3://`, `gs://`, or a scheme of an installed fsspec package."""
     format: Literal["auto", "hf", "jsonl", "parquet"] = "auto"
     """How to read `path`; `auto` decides by its ending (`.gz` and `.zst` are looked through)."""
     name: str | None = None

@@ -60,13 +60,32 @@ class Prices(Config):
     currency: str = "USD"
 
 
+def _read_addresses(value: object) -> object:
+    """A list of one is that one, so that a tuple always means a pool."""
+    if not isinstance(value, list | tuple):
+        return value
+    if not value:
+        raise ValueError("the list is empty; give one address or several")
+    seen: set[str] = set()
+    for address in value:
+        if not isinstance(address, str):
+            raise ValueError(f"{address!r} in the list is no address; give each as text, like http://node1:8000/v1")
+        if address.rstrip("/") in seen:
+            raise ValueError(f"the list holds {address} twice; give each server once")
+        seen.add(address.rstrip("/"))
+    return value[0] if len(value) == 1 else tuple(value)
+
+
 class EndpointConfig(Config):
-    """An OpenAI-compatible server: hosted, vLLM, SGLang, llama.cpp, Ollama."""
+    """An OpenAI-compatible server: hosted, vLLM, SGLang, llama.cpp, Ollama; or several that serve the same model."""
 
     model: str
     """Name of the model, as the server knows it."""
-    base_url: str = uncounted("https://api.openai.com/v1")
-    """Address of the server, up to and including `/v1`."""
+    base_url: Annotated[str | tuple[str, ...], BeforeValidator(_read_addresses)] = uncounted(
+        "https://api.openai.com/v1"
+    )
+    """Address of the server, up to and including `/v1`. A list of addresses is a pool of servers of the same model:
+    each request goes to the one with most room, and what one fails at goes to another."""
     api_key_env: str | None = uncounted("OPENAI_API_KEY")
     """Environment variable that holds the key; null for a server that needs none."""
     parameters: Setting = Field({"temperature": 1.0, "max_tokens": 1024})
@@ -84,19 +103,59 @@ class EndpointConfig(Config):
     poll_seconds: PositiveFloat = uncounted(60.0)
     """Time between two looks at an unfinished batch."""
     concurrency: Annotated[Concurrency, BeforeValidator(_read_range)] = uncounted(Concurrency())
-    """Requests in flight, as a range like `4-256`."""
+    """Requests in flight, as a range like `4-256`; of a pool, at each address."""
     timeout: PositiveFloat = uncounted(600.0)
     """Seconds to wait for one answer."""
     attempts: PositiveInt = uncounted(8)
     """Times one request is sent before it counts as failed, 429 not counted. With waits between that double up to
     32 seconds, eight last about a minute."""
     max_error_rate: Annotated[float, Field(gt=0, le=1)] = uncounted(0.2)
-    """Share of failed requests among the last hundred at which the run stops."""
+    """Share of failed requests among the last hundred at which the run stops; of a pool also the share of failed
+    attempts among an address's last hundred at which it is left out for a while."""
     prices: Prices | None = uncounted(None)
+
+    @model_validator(mode="after")
+    def _one_batch_server(self) -> Self:
+        if self.mode == "batch" and len(self.addresses) > 1:
+            raise ValueError(
+                f"`mode: batch` takes one address, and `base_url` lists {len(self.addresses)}: batches stay with the "
+                "server that took them; leave one, or set `mode: live`"
+            )
+        return self
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The servers, in the order of the build file."""
+        return (self.base_url,) if isinstance(self.base_url, str) else self.base_url
+
+    @property
+    def address(self) -> str:
+        """The one server of a section that is not a pool."""
+        (only,) = self.addresses
+        return only
+
+    def at(self, address: str) -> Self:
+        """The same section for one of its servers."""
+        return self.model_copy(update={"base_url": address})
+
+
+class RayVllmConfig(Config):
+    """Copies of the model on the GPUs of a Ray cluster, for `in2 build --engine ray`."""
+
+    replicas: PositiveInt = 1
+    """Copies of the model at most. Each takes `tensor_parallel_size` x `pipeline_parallel_size` GPUs of one node; when
+    the cluster holds fewer, a job goes on with those."""
+    requests_per_job: PositiveInt = 100_000
+    """Requests in one Ray Data job at most. Each job loads the model anew, which takes minutes; a passage that waits
+    for one takes about 8 KB of this machine's memory."""
+    batch_size: PositiveInt = 64
+    """Requests handed to a copy together, and lost together with it. Their answers are stored when all are there."""
+    accelerator: str | None = None
+    """Take only GPUs that Ray calls so, for example `H100` or `A100`."""
 
 
 class VllmConfig(Config):
-    """Offline vLLM in this process, on this machine's GPUs."""
+    """Offline vLLM in this process, on this machine's GPUs; or on those of a Ray cluster, with `--engine ray`."""
 
     model: str
     """Name or folder of the model."""
@@ -107,7 +166,8 @@ class VllmConfig(Config):
     engine: Setting = uncounted({})
     """Arguments of vLLM's `LLM`, for example `{tensor_parallel_size: 2, max_model_len: 8192}`."""
     batch_requests: PositiveInt = uncounted(1_024)
-    """Requests handed to the engine at once."""
+    """Requests handed to the engine at once, in this process."""
+    ray: RayVllmConfig = uncounted(RayVllmConfig())
 
 
 class Prompts(Config):

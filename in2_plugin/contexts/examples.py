@@ -80,17 +80,26 @@ class Conversation:
     turns: tuple[Turn, ...]
 
 
+Order = ContextOrder | Conversation
+
+
 class ExamplePlanner:
-    """Plans examples over one store."""
+    """Plans examples over one store. Its memory does not grow with the store when it is given a pool that is mapped."""
 
     def __init__(
-        self, store: SegmentStore, renderer: Renderer, lengths: Lengths, distractors: Distractors, seed: int
+        self,
+        store: SegmentStore,
+        renderer: Renderer,
+        lengths: Lengths,
+        distractors: Distractors,
+        seed: int,
+        pool: FillerPool | None = None,
     ) -> None:
+        """`pool`: the fillers of this store, put together here otherwise."""
         self.store, self._renderer, self._lengths, self._distractors = store, renderer, lengths, distractors
         self._seed = [seed, *b"example"]
-        self._pool = FillerPool.of(store.usable, store.n_tokens, store.document)
-        many = len(self._pool.ids) > SAMPLE
-        self._sample = self._pool.ids[:: len(self._pool.ids) // (SAMPLE // 8) if many else 1]
+        self._pool = pool or FillerPool.of(store.usable, store.n_tokens, store.document)
+        self._sample = self._pool.sample(SAMPLE)
         self._folded = lru_cache(TEXT_CACHE)(lambda segment: store.text(segment).casefold())
 
     def need(self, questions: Sequence[Question]) -> int:
@@ -120,11 +129,11 @@ class ExamplePlanner:
 
     def _free_tokens(self, question: Question) -> float:
         """Tokens of all segments that may be fillers for a question; from a sample when there are many."""
-        others = self._sample[self.store.document[self._sample] != question.document]
-        ban = self._ban([question], frozenset())
-        free = [int(self.store.n_tokens[i]) for i in others.tolist() if not ban(i)]
+        others, ban = self._sample.document != question.document, self._ban([question], frozenset())
+        beside = zip(self._sample.ids[others].tolist(), self._sample.n_tokens[others].tolist(), strict=True)
+        free: list[int] = [n_tokens for segment, n_tokens in beside if not ban(segment)]
         # two long segments less: the last fillers are chosen among those that fit
-        return sum(free) * len(self._pool.ids) / max(1, len(self._sample)) - 2 * self._pool.common_lengths[1]
+        return sum(free) * len(self._pool.ids) / max(1, len(self._sample.ids)) - 2 * self._pool.common_lengths[1]
 
     def go_together(self, questions: Sequence[Question], another: Question) -> bool:
         """Whether a question may share a context with others: none is answered by another's own segments."""
@@ -149,7 +158,7 @@ class ExamplePlanner:
         """Text of a segment without case."""
         return self._folded(segment)
 
-    def plan(self, order: ContextOrder | Conversation) -> Example:
+    def plan(self, order: Order) -> Example:
         """One example.
 
         Raises:

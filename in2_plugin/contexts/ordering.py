@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from in2_plugin.contexts.examples import GENERAL, ContextOrder, Conversation
+from in2_plugin.contexts.examples import GENERAL, ContextOrder, Conversation, Order
 from in2_plugin.contexts.positions import Dealer, Draw
 from in2_plugin.questions import Part, Question
 
@@ -30,7 +30,7 @@ def orders(
     go_together: GoTogether,
     dealer: Dealer,
     rng: np.random.Generator,
-) -> Iterator[ContextOrder | Conversation]:
+) -> Iterator[Order]:
     """All examples of a dataset, in its order.
 
     Args:

@@ -8,13 +8,16 @@ would answer the question. Cost: about 1 ms per 32K tokens.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from in2_plugin.errors import NotEnoughSegments
 
 Ids = npt.NDArray[np.uint32]
+POOL = pa.schema([("ids", pa.uint32()), ("n_tokens", pa.uint32()), ("document", pa.uint32())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,23 @@ class FillerPool:
         ids = np.flatnonzero(usable).astype(np.uint32)
         ids = ids[np.argsort(n_tokens[ids], kind="stable")]
         return cls(ids, n_tokens[ids], document[ids])
+
+    @classmethod
+    def open(cls, path: Path) -> "FillerPool":
+        """What `write` wrote, memory-mapped: processes of one machine share its 12 bytes a segment."""
+        batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+        return cls(*(column.to_numpy(zero_copy_only=True) for column in batch.columns))
+
+    def write(self, path: Path, made_of: str) -> None:
+        """Write an Arrow file; its metadata says what it is made of."""
+        schema = POOL.with_metadata({"made_of": made_of})
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+            writer.write_batch(pa.record_batch([self.ids, self.n_tokens, self.document], schema=schema))
+
+    def sample(self, most: int) -> "FillerPool":
+        """Segments at equal distances in it: all of them up to `most`, an eighth of `most` of a larger pool."""
+        step = len(self.ids) // (most // 8) if len(self.ids) > most else 1
+        return FillerPool(*(column[::step].copy() for column in (self.ids, self.n_tokens, self.document)))
 
     @property
     def common_lengths(self) -> tuple[int, int]:

@@ -1,9 +1,10 @@
 """Questions, rejections, conversations and examples as Parquet files: one schema each, one writer, one reader.
 
-Files are sealed, written in row groups of a thousand, and the same rows give the same bytes.
+Files are sealed, written in row groups of a thousand, and the same rows give the same bytes, whether they come as rows
+or as record batches of any size.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -62,12 +63,12 @@ CONVERSATIONS = pa.schema([("source", pa.string()), ("turns", pa.list_(SAID))])
 ROW_GROUP = 1_000
 
 
-class RowWriter:
-    """Writes rows one by one to a Parquet file that is sealed when the `with` block ends well."""
+class BatchWriter:
+    """Writes record batches to a Parquet file that is sealed when the `with` block ends well."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path, self._schema = path, schema
-        self._group: list[dict[str, Any]] = []
+        self._group: list[pa.RecordBatch] = []
         self.count = 0
 
     def __enter__(self) -> Self:
@@ -75,15 +76,19 @@ class RowWriter:
         self._writer = pq.ParquetWriter(part, self._schema, compression="zstd")
         return self
 
-    def add(self, row: dict[str, Any]) -> None:
-        """Write a row; memory is bounded by one row group."""
-        self._group.append(row)
-        self.count += 1
-        if len(self._group) == ROW_GROUP:
-            self._flush()
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Write some rows; memory is bounded by one row group."""
+        while batch.num_rows:
+            taken = batch.slice(0, ROW_GROUP - self.count % ROW_GROUP)
+            self._group.append(taken)
+            self.count += taken.num_rows
+            batch = batch.slice(taken.num_rows)
+            if self.count % ROW_GROUP == 0:
+                self._flush()
 
     def _flush(self) -> None:
-        self._writer.write_table(pa.Table.from_pylist(self._group, schema=self._schema))
+        # in one piece: where a column's chunks end would show in the pages of the file
+        self._writer.write_table(pa.Table.from_batches(self._group, self._schema).combine_chunks())
         self._group.clear()
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -92,6 +97,35 @@ class RowWriter:
         self._writer.close()
         if kind is None:
             seal_part(self._path)
+
+
+class RowWriter:
+    """Writes rows one by one to a Parquet file that is sealed when the `with` block ends well."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._batches, self._schema = BatchWriter(path, schema), schema
+        self._rows: list[dict[str, Any]] = []
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        self._batches.__enter__()
+        return self
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Write a row; memory is bounded by one row group."""
+        self._rows.append(row)
+        self.count += 1
+        if len(self._rows) == ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._batches.add(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
+        self._rows.clear()
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None and self._rows:
+            self._flush()
+        self._batches.__exit__(kind)
 
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> int:
@@ -134,8 +168,7 @@ class StoredQuestions(Sequence[Question]):
         if number >= len(self):
             raise IndexError(number)
         (row,) = self._table.slice(number, 1).to_pylist()
-        lists = {name: tuple(row[name]) for name in ("segment_ids", "gold", "exclusive", "verified")}
-        return Question(**{**row, **lists, "kind": Kind(row["kind"])})
+        return question_of(row)
 
 
 class StoredConversations(Sequence[Conversation]):
@@ -162,11 +195,22 @@ class StoredConversations(Sequence[Conversation]):
         if number >= len(self):
             raise IndexError(number)
         (row,) = self._table.slice(number, 1).to_pylist()
-        return Conversation(row["source"], tuple((turn["question"], turn["answer"]) for turn in row["turns"]))
+        return conversation_of(row)
 
 
-def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a Parquet file, one row group in memory at a time."""
+def question_of(row: Mapping[str, Any]) -> Question:
+    """A question as it was written."""
+    lists = {name: tuple(row[name]) for name in ("segment_ids", "gold", "exclusive", "verified")}
+    return Question(**{**row, **lists, "kind": Kind(row["kind"])})
+
+
+def conversation_of(row: Mapping[str, Any]) -> Conversation:
+    """A conversation as it was written."""
+    return Conversation(row["source"], tuple((turn["question"], turn["answer"]) for turn in row["turns"]))
+
+
+def read_rows(path: Path, groups: Iterable[int] | None = None) -> Iterator[dict[str, Any]]:
+    """Rows of a Parquet file, one row group in memory at a time: of all of them, or of some by number."""
     with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
+        for group in range(file.num_row_groups) if groups is None else groups:
             yield from file.read_row_group(group).to_pylist()

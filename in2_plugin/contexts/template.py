@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.corpus.tokenizer import ModelTokenizer, any_of
 from in2_plugin.errors import TokenizerError
 from in2_plugin.instruction import BEFORE_CONTEXT, BEFORE_INSTRUCTION, BEFORE_QUESTION
 
@@ -71,6 +71,7 @@ class Template:
             )
         self.kind = kind
         self._tokenizer = tokenizer
+        self._special = any_of(tokenizer.special_tokens)
         self._frames: dict[tuple[int, bool], Frame] = {}
         self.frame(1, True)
 
@@ -100,7 +101,7 @@ class Template:
 
     def spells_special_token(self, *texts: str) -> bool:
         """Whether one of the texts spells a special token, which would end a turn where none ends."""
-        return any(map(self._tokenizer.has_special_token, texts))
+        return any(map(self._special.search, texts))
 
     def fingerprint(self) -> str:
         """Sixteen hex digits over the fixed texts of one turn about a context."""

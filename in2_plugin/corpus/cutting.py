@@ -6,13 +6,14 @@ little more than tokenising the text once; segments are short enough that memory
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from in2_plugin.corpus.counting import WordCounts, is_additive
 from in2_plugin.corpus.joining import JoinSafety, anchored_ids
-from in2_plugin.corpus.readers import Document
 from in2_plugin.corpus.segmentation import segment
 from in2_plugin.corpus.standing import Standing
 from in2_plugin.corpus.tokenizer import TextTokenizer
@@ -26,13 +27,12 @@ SAMPLED_LINES = 2_000
 class Cut:
     """The segments of some documents, in order."""
 
-    documents: list[tuple[str, str]]
-    """(source, key) of each document."""
     n_segments: npt.NDArray[np.int64]
     """(n_documents,)"""
     spans: npt.NDArray[np.int64]
     """(n_segments, 2) characters [start, stop) of its document."""
-    texts: list[str]
+    texts: Sequence[str] | pa.Array
+    """(n_segments,)"""
     ids: npt.NDArray[np.uint32]
     """(n_tokens,) of all segments, each with its separator."""
     n_tokens: npt.NDArray[np.int64]
@@ -41,9 +41,20 @@ class Cut:
     """(n_segments,)"""
 
 
-def chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:
+class HasText(Protocol):
+    """A document, wherever it is from."""
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+
+
+Text = TypeVar("Text", bound=HasText)
+
+
+def chunks(documents: Iterable[Text]) -> Iterator[list[Text]]:
     """Documents in chunks of about CHUNK_CHARACTERS; one that is larger is a chunk by itself."""
-    chunk: list[Document] = []
+    chunk: list[Text] = []
     size = 0
     for document in documents:
         chunk.append(document)
@@ -55,7 +66,7 @@ def chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:
         yield chunk
 
 
-def counts_by_words(tokenizer: TextTokenizer, documents: Sequence[Document]) -> bool:
+def counts_by_words(tokenizer: TextTokenizer, documents: Sequence[HasText]) -> bool:
     """Whether lines of these documents count as much as their words."""
     lines = (line.strip() for document in documents for line in document.text.split("\n"))
     sample = [line for line in lines if line][:SAMPLED_LINES]
@@ -74,16 +85,20 @@ class Cutter:
     def __reduce__(self) -> tuple[type["Cutter"], tuple[TextTokenizer, int, bool, bool]]:
         return Cutter, self._settings
 
-    def __call__(self, documents: Sequence[Document]) -> Cut:
+    def fingerprint(self) -> str:
+        """Changes when a document would be cut otherwise."""
+        tokenizer, *settings = self._settings
+        return f"{tokenizer.fingerprint()} {settings}"
+
+    def __call__(self, documents: Sequence[str]) -> Cut:
         spans, texts, numbers = [], [], []
         for document in documents:
-            found = segment(document.text, self._count, self._segment_tokens, self._paper_exact)
+            found = segment(document, self._count, self._segment_tokens, self._paper_exact)
             spans += [(span.start, span.stop) for span in found]
-            texts += [document.text[span.start : span.stop] for span in found]
+            texts += [document[span.start : span.stop] for span in found]
             numbers.append(len(found))
         ids = anchored_ids(self._tokenizer, texts)
         return Cut(
-            documents=[(document.source, document.key) for document in documents],
             n_segments=np.array(numbers, np.int64),
             spans=np.array(spans, np.int64).reshape(-1, 2),
             texts=texts,

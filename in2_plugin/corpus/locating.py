@@ -5,12 +5,15 @@ the kind of source are a CorpusError, before anything is read. Cost: listing the
 """
 
 import glob
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from in2_plugin.config.corpus import BUNDLED_CORPUS, Source
+from in2_plugin.corpus.hub_rows import SAVED_DATASET, is_saved
+from in2_plugin.corpus.listing import Listed, files_below, list_remote, listed, matches
 from in2_plugin.errors import CorpusError
+from in2_plugin.filesystems import COMPRESSIONS, local_path, refuse_secrets, scheme
 
 # `.json` is read as JSON Lines because C4 names its JSON Lines files so.
 ENDINGS = {
@@ -18,9 +21,6 @@ ENDINGS = {
     "parquet": (".parquet",),
     "text": (".txt", ".md", ".rst", ".text"),
 }
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-# What `Dataset.save_to_disk` leaves at the top of its folder.
-SAVED_DATASET = ("dataset_dict.json", "state.json")
 OPTIONS = {
     "bundled": set[str](),
     "hf": {"name", "split", "text_field"},
@@ -37,8 +37,8 @@ class Located:
 
     kind: str
     """`bundled`, `hf` or `files`."""
-    files: tuple[tuple[Path, str], ...] = ()
-    """(path, one of ENDINGS) in reading order."""
+    files: tuple[tuple[Listed, str], ...] = ()
+    """(file, one of ENDINGS) in reading order."""
     other_files: int = 0
     """Files of a folder whose ending says another kind."""
 
@@ -47,26 +47,55 @@ def locate(source: Source) -> Located:
     """Decide what `source.path` is; see `Source.path` for the order in which the possibilities are tried.
 
     Raises:
-        CorpusError: there is no such file or folder, or an option of the source says nothing about it.
+        CorpusError: there is no such file or folder, it cannot be listed, or an option of the source says nothing
+            about it.
     """
-    path = Path(source.path).expanduser()
     if source.path.startswith("bundled:") or source.format == "bundled":
         found = _bundled(source)
+    elif scheme(source.path):
+        found = _remote(source)
     elif source.format == "hf":
         found = Located("hf")
-    elif path.is_dir():
-        saved = source.format == "auto" and any((path / name).is_file() for name in SAVED_DATASET)
-        found = Located("hf") if saved else _folder(path, source)
-    elif path.exists():
-        found = Located("files", ((path, _kind_or_refuse(path, source)),))
-    elif glob.has_magic(source.path):
-        found = _matches(path, source)
-    elif source.format == "auto" and not _looks_local(source.path):
-        found = Located("hf")
     else:
-        raise CorpusError(f"{source.path}: there is no such file or folder; paths are relative to {Path.cwd()}")
+        found = _local(source)
     _refuse_unused_options(source, found)
     return found
+
+
+def _local(source: Source) -> Located:
+    path = local_path(source.path)
+    if path.is_dir():
+        return Located("hf") if source.format == "auto" and is_saved(path) else _folder(path, source)
+    if path.exists():
+        return _files([listed(path)], source)
+    if glob.has_magic(source.path):
+        if found := matches(path):
+            return _files(found, source)
+        raise CorpusError(f"{source.path}: no file matches; the pattern is relative to {Path.cwd()}")
+    if source.format == "auto" and not _looks_local(source.path):
+        return Located("hf")
+    raise CorpusError(f"{source.path}: there is no such file or folder; paths are relative to {Path.cwd()}")
+
+
+def _remote(source: Source) -> Located:
+    refuse_secrets(source.path)
+    if source.format == "hf":
+        raise CorpusError(
+            f"{source.path}: `format: hf` takes the name of a dataset or a folder of this machine; name files by "
+            "their URI with `format: jsonl`, `parquet` or `text`"
+        )
+    found = list_remote(source.path)
+    saved = {f"{source.path.rstrip('/')}/{name}" for name in SAVED_DATASET}
+    if source.format == "auto" and any(file.path in saved for file in found.files):
+        raise CorpusError(
+            f"{source.path}: `save_to_disk` wrote this folder, and such folders are read from disks of this machine; "
+            "copy it here, or write the dataset with `to_parquet`"
+        )
+    if found.kind == "folder":
+        return _known(found.files, source)
+    if not found.files:
+        raise CorpusError(f"{source.path}: no file matches; names are told apart by upper and lower case")
+    return _files(found.files, source)
 
 
 def _bundled(source: Source) -> Located:
@@ -78,12 +107,17 @@ def _bundled(source: Source) -> Located:
 
 
 def _folder(folder: Path, source: Source) -> Located:
-    wanted = ENDINGS.keys() if source.format == "auto" else {source.format}
     try:
-        files = [(file, _kind(file)) for file in _files_below(folder, frozenset())]
+        return _known(tuple(files_below(folder)), source)
     except OSError as failure:
         raise CorpusError(f"{failure.filename}: cannot be listed ({failure.strerror})") from None
-    known = tuple((file, kind) for file, kind in files if kind and kind in wanted)
+
+
+def _known(files: Sequence[Listed], source: Source) -> Located:
+    """Those files of a folder that are of a kind that is read."""
+    wanted = ENDINGS.keys() if source.format == "auto" else {source.format}
+    kinds = [(file, _kind(file.path)) for file in files]
+    known = tuple((file, kind) for file, kind in kinds if kind and kind in wanted)
     if not known:
         endings = " ".join(ending for kind in wanted for ending in ENDINGS[kind])
         raise CorpusError(
@@ -93,37 +127,19 @@ def _folder(folder: Path, source: Source) -> Located:
     return Located("files", known, len(files) - len(known))
 
 
-def _files_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
-    """Files of a folder in the order of their names; hidden ones, and links back to a folder above, are left out."""
-    here = folder.resolve()
-    if here in above:
-        return
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _files_below(entry, above | {here})
-        else:
-            yield entry
+def _files(files: Sequence[Listed], source: Source) -> Located:
+    """Files that were named, one by one or by a pattern: each must be of a kind."""
+    return Located("files", tuple((file, _kind_or_refuse(file.path, source)) for file in files))
 
 
-def _matches(pattern: Path, source: Source) -> Located:
-    # Path.glob takes no absolute patterns
-    paths = map(Path, sorted(glob.glob(str(pattern), recursive=True)))  # noqa: PTH207
-    files = tuple((path, _kind_or_refuse(path, source)) for path in paths if not path.is_dir())
-    if not files:
-        raise CorpusError(f"{source.path}: no file matches; the pattern is relative to {Path.cwd()}")
-    return Located("files", files)
-
-
-def _kind(path: Path) -> str | None:
-    name = path.name.lower()
+def _kind(path: str) -> str | None:
+    name = path.rpartition("/")[2].lower()
     for ending in COMPRESSIONS:
         name = name.removesuffix(ending)
     return next((kind for kind, endings in ENDINGS.items() if name.endswith(endings)), None)
 
 
-def _kind_or_refuse(path: Path, source: Source) -> str:
+def _kind_or_refuse(path: str, source: Source) -> str:
     kind = _kind(path) if source.format == "auto" else source.format
     if kind is None:
         raise CorpusError(f"{path}: its ending does not say what it is; set `format` to jsonl, parquet or text")
@@ -132,7 +148,7 @@ def _kind_or_refuse(path: Path, source: Source) -> str:
 
 def _looks_local(path: str) -> bool:
     """Whether a path that does not exist cannot be meant as the name of a dataset on the hub (`owner/name`)."""
-    return path.startswith(("/", ".", "~")) or path.count("/") > 1 or _kind(Path(path)) is not None
+    return path.startswith(("/", ".", "~")) or path.count("/") > 1 or _kind(path) is not None
 
 
 def _refuse_unused_options(source: Source, found: Located) -> None:

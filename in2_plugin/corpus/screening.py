@@ -2,35 +2,39 @@
 
 Written as segments/exclusions.parquet, one row a segment with the reason, and exclusions.json with the counts.
 Invariant: the same bytes for any number of workers. A pure function looks at ranges of whole documents, in any process;
-its results are taken in order. Cost: a tenth of a second for a megabyte of text and core, most of it finding words.
+what it found is taken in order. Cost: a tenth of a second for a megabyte of text and core, most of it finding words.
 Memory: a few ranges, 12 bytes a segment, and the contaminated documents; rows go to disk as they are found.
 """
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from heapq import merge
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from in2_plugin.config import CorpusConfig
 from in2_plugin.corpus.decontamination import Contaminants
 from in2_plugin.corpus.evaluation_items import evaluation_items
-from in2_plugin.corpus.near_duplicates import Bands, NearDuplicates, Repeat, band_keys, shingles
+from in2_plugin.corpus.near_duplicates import NearDuplicates, Repeat, band_keys, shingles
 from in2_plugin.corpus.store import EXCLUSION_SCHEMA, EXCLUSIONS, SegmentStore
 from in2_plugin.corpus.words import word_hashes, words_of
+from in2_plugin.engines.blobs import as_blob, read_blobs
 from in2_plugin.errors import DatasetError
-from in2_plugin.parallel import ordered_map
 from in2_plugin.sealing import seal_json, seal_part
 
 FACTS = "exclusions.json"
+SHARD_SEGMENTS = 32_768
 CHUNK_SEGMENTS = 4_096
+"""Looked at together; memory is that of their words."""
+CONTAMINATIONS, BANDS = 0, 1
+"""What a stream holds."""
 CONTAMINATED, NEAR_DUPLICATE = "contaminated", "near_duplicate"
 ROWS = 1 << 16
 """Rows that are written at a time."""
@@ -86,54 +90,75 @@ def screening_facts(folder: Path) -> ScreeningFacts:
         ) from None
 
 
-def screen(
-    store: SegmentStore, config: CorpusConfig, workers: int, on_segments: Callable[[int], None]
-) -> ScreeningFacts:
-    """Compare every segment with evaluation items and with each other, and write down which are not to be used.
+class Screening:
+    """Compares every segment with evaluation items and with each other: `look` in shards, then `finish`."""
 
-    Raises:
-        CorpusError: an evaluation set cannot be read.
-        WorkerDied: a worker process was killed.
-    """
-    evaluation, near = config.decontamination, config.near_duplicates
-    items = evaluation_items(evaluation) if evaluation.ngram else iter(())
-    contaminants = Contaminants.of(items, evaluation.ngram or 1)
-    looking = _Looking(store, contaminants, near.threshold)
-    contaminated: dict[int, tuple[str, str]] = {}
-    with NearDuplicates(store.folder, len(store), near.threshold or 1.0) as duplicates:
-        for seen in ordered_map(looking, _ranges(store), workers):
-            contaminated.update(seen.contaminated)
-            duplicates.add(seen.segments, seen.keys)
-            on_segments(seen.looked_at)
-        repeats = duplicates.found(store.text) if near.threshold is not None else iter(())
-        rows = merge(_contaminated_rows(store, contaminated), _repeat_rows(repeats))
-        counts = _write(store.folder / f"{EXCLUSIONS}.part", rows)
-    facts = ScreeningFacts(
-        evaluation_items=len(contaminants.names),
-        short_items=contaminants.short,
-        contaminated_documents=len(contaminated),
-        contaminated_segments=counts[CONTAMINATED],
-        near_duplicates=counts[NEAR_DUPLICATE],
-        removes_near_duplicates=near.remove,
-        by_item=_by_set(item for _, item in contaminated.values()),
-        items=_by_set(contaminants.names),
-        ngrams=len(contaminants.hashes),
-    )
-    seal_json(store.folder / FACTS, asdict(facts))
-    seal_part(store.folder / EXCLUSIONS)
-    return facts
+    def __init__(self, store: SegmentStore, config: CorpusConfig) -> None:
+        """Read the evaluation items.
 
+        Raises:
+            CorpusError: an evaluation set cannot be read.
+        """
+        evaluation, self._near = config.decontamination, config.near_duplicates
+        items = evaluation_items(evaluation) if evaluation.ngram else iter(())
+        self._store, self._contaminants = store, Contaminants.of(items, evaluation.ngram or 1)
+        self.look = _Looking(store, self._contaminants, self._near.threshold)
+        """Gives what is found in one of `shards`, as blobs."""
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What was found in a range of documents."""
+    @property
+    def shards(self) -> list[range]:
+        """Segments of whole documents."""
+        return list(_ranges(self._store, 0, len(self._store), SHARD_SEGMENTS))
 
-    looked_at: int
-    contaminated: dict[int, tuple[str, str]]
-    """Document -> the shared words, and the evaluation item."""
-    segments: npt.NDArray[np.uint32]
-    keys: Bands
-    """(n_segments, n_bands)"""
+    @property
+    def needs(self) -> list[Path]:
+        """Files that `look` opens."""
+        return self._store.files
+
+    def fingerprint(self) -> str:
+        """Changes when `look` would find something else."""
+        index = self._contaminants
+        said = repr((self._store.facts, self._near.threshold, index.n, index.names)).encode()
+        return hashlib.sha256(said + index.hashes.tobytes()).hexdigest()
+
+    def finish(self, paths: Sequence[Path]) -> ScreeningFacts:
+        """Put together what was found, and seal which segments are not to be used.
+
+        Args:
+            paths: files of what `look` gave for each shard, in order.
+        """
+        store, near = self._store, self._near
+        contaminated: dict[int, tuple[str, str]] = {}
+        with NearDuplicates(store.folder, len(store), near.threshold or 1.0) as duplicates:
+            for path in paths:
+                for batch, said in read_blobs(path):
+                    columns = [batch.column(i) for i in range(batch.num_columns)]
+                    if said["holds"] == CONTAMINATIONS:
+                        documents, ngrams, items = (column.to_pylist() for column in columns)
+                        contaminated.update(zip(documents, zip(ngrams, items, strict=True), strict=True))
+                    else:
+                        segments, keys = np.asarray(columns[0]), np.asarray(columns[1].flatten())
+                        duplicates.add(segments, keys.reshape(len(segments), columns[1].type.list_size))
+            repeats = duplicates.found(store.text) if near.threshold is not None else iter(())
+            rows = merge(_contaminated_rows(store, contaminated), _repeat_rows(repeats))
+            counts = _write(store.folder / f"{EXCLUSIONS}.part", rows)
+        facts = self._facts(contaminated, counts)
+        seal_json(store.folder / FACTS, asdict(facts))
+        seal_part(store.folder / EXCLUSIONS)
+        return facts
+
+    def _facts(self, contaminated: Mapping[int, tuple[str, str]], counts: Counter[str]) -> ScreeningFacts:
+        return ScreeningFacts(
+            evaluation_items=len(self._contaminants.names),
+            short_items=self._contaminants.short,
+            contaminated_documents=len(contaminated),
+            contaminated_segments=counts[CONTAMINATED],
+            near_duplicates=counts[NEAR_DUPLICATE],
+            removes_near_duplicates=self._near.remove,
+            by_item=_by_set(item for _, item in contaminated.values()),
+            items=_by_set(self._contaminants.names),
+            ngrams=len(self._contaminants.hashes),
+        )
 
 
 class _Looking:
@@ -142,7 +167,11 @@ class _Looking:
     def __init__(self, store: SegmentStore, contaminants: Contaminants, threshold: float | None) -> None:
         self._store, self._contaminants, self._threshold = store, contaminants, threshold
 
-    def __call__(self, segments: range) -> _Seen:
+    def __call__(self, shard: range) -> Iterator[bytes]:
+        for segments in _ranges(self._store, shard.start, shard.stop, CHUNK_SEGMENTS):
+            yield from self._look(segments)
+
+    def _look(self, segments: range) -> Iterator[bytes]:
         texts = self._store.table["text"].slice(segments.start, len(segments)).to_pylist()
         found = words_of(texts)
         flat = [word for one in found for word in one]
@@ -151,25 +180,28 @@ class _Looking:
         documents = self._store.document[segments.start : segments.stop]
         begins = np.flatnonzero(np.concatenate([[True], documents[1:] != documents[:-1]]))
         hits = self._contaminants.hits(flat, hashes, edges[[*begins, len(found)]])
-        contaminated = {int(documents[begins[i]]): (hit.ngram, hit.item) for i, hit in hits.items()}
-        bands = band_keys([], self._threshold or 1.0)
-        fit = np.zeros(0, np.int64)
-        if self._threshold is not None:
-            # what is left out anyway must not be the one that others repeat
-            usable = self._store.standing_usable[segments.start : segments.stop]
-            fit = np.flatnonzero(usable & ~np.isin(documents, list(contaminated)))
-            rows = [shingles(hashes[edges[i] : edges[i + 1]], texts[i]) for i in fit.tolist()]
-            bands = band_keys(rows, self._threshold)
-        return _Seen(len(segments), contaminated, (fit + segments.start).astype(np.uint32), bands)
+        contaminated = [int(documents[begins[i]]) for i in hits]
+        said = [hit.ngram for hit in hits.values()], [hit.item for hit in hits.values()]
+        columns = [pa.array(contaminated, pa.uint32()), *(pa.array(column, pa.string()) for column in said)]
+        yield as_blob(pa.record_batch(columns, ["document", "ngram", "item"]), {"holds": CONTAMINATIONS})
+        if self._threshold is None:
+            return
+        # what is left out anyway must not be the one that others repeat
+        usable = self._store.lets_use(self._store.standing[segments.start : segments.stop])
+        fit = np.flatnonzero(usable & ~np.isin(documents, contaminated))
+        rows = [shingles(hashes[edges[i] : edges[i + 1]], texts[i]) for i in fit.tolist()]
+        keys = band_keys(rows, self._threshold)
+        bands = pa.FixedSizeListArray.from_arrays(pa.array(keys.ravel()), keys.shape[1])
+        ids = pa.array((fit + segments.start).astype(np.uint32))
+        yield as_blob(pa.record_batch({"segment": ids, "keys": bands}), {"holds": BANDS})
 
 
-def _ranges(store: SegmentStore) -> Iterator[range]:
-    """Segments of whole documents, about CHUNK_SEGMENTS at a time."""
-    ends = np.flatnonzero(np.diff(store.document)) + 1
-    start = 0
-    while start < len(store):
-        place = int(np.searchsorted(ends, start + CHUNK_SEGMENTS))
-        stop = int(ends[place]) if place < len(ends) else len(store)
+def _ranges(store: SegmentStore, start: int, end: int, size: int) -> Iterator[range]:
+    """Segments of whole documents from `start` to `end`, about `size` at a time."""
+    ends = start + 1 + np.flatnonzero(np.diff(store.document[start:end]))
+    while start < end:
+        place = int(np.searchsorted(ends, start + size))
+        stop = int(ends[place]) if place < len(ends) else end
         yield range(start, stop)
         start = stop
 

@@ -36,8 +36,8 @@ class TextTokenizer:
         """The smallest unsigned type that holds every id."""
         added = self._backend.get_added_tokens_decoder().values()
         self.special_tokens = frozenset(token.content for token in added if token.special)
-        self._special = _any_of(self.special_tokens)
-        self._added = _any_of({token.content for token in added})
+        self._special = any_of(self.special_tokens)
+        self._added = any_of({token.content for token in added})
 
     def __reduce__(self) -> tuple[type["TextTokenizer"], tuple[str, str, str, str]]:
         return TextTokenizer, (self.name, self._backend.to_str(), self.bos, self.eos)
@@ -73,7 +73,8 @@ class TextTokenizer:
         return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _any_of(spellings: Collection[str]) -> re.Pattern[str]:
+def any_of(spellings: Collection[str]) -> re.Pattern[str]:
+    """What finds any of these spellings in a text."""
     return re.compile("|".join(map(re.escape, sorted(spellings))) or r"(?!)")
 
 

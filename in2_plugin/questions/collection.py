@@ -30,26 +30,31 @@ class Collected:
     """Rejections by reason."""
 
 
-def passages(store: SegmentStore, kind: Kind, lengths: Lengths, rng: np.random.Generator) -> Iterator[Passage]:
+def passages(
+    store: SegmentStore, kind: Kind, lengths: Lengths, rng: np.random.Generator, *, with_texts: bool = True
+) -> Iterator[Passage]:
     """Every passage of a kind for long contexts in random order, then all of them again, `MAX_DRAWS` times in all.
 
     A fine-grained passage is a usable segment. An integration passage is a document of two or more segments (paper,
     equation 2); of a document that is longer than `lengths.max` it is a random run of its segments, of two or more
     and at most half of `lengths.min` tokens, and it is offered as often as `lengths.max` goes into it. Segments that
     may not be used break a run. The order is that of all segments, usable or not: when some are excluded later, the
-    others come as they came before.
+    others come as they came before. Without texts they are left for others to fill in.
     """
     draw_all = _segments if kind is Kind.FINE_GRAINED else _documents
     for draw in range(MAX_DRAWS):
-        yield from draw_all(store, lengths, rng, draw)
+        for passage in draw_all(store, lengths, rng, draw):
+            yield replace(passage, texts=tuple(store.texts(passage.segment_ids))) if with_texts else passage
 
 
-def short_passages(store: SegmentStore, kind: Kind, lengths: Lengths, rng: np.random.Generator) -> Iterator[Passage]:
+def short_passages(
+    store: SegmentStore, kind: Kind, lengths: Lengths, rng: np.random.Generator, *, with_texts: bool = True
+) -> Iterator[Passage]:
     """Passages whose context is their whole document, without fillers: documents of usable segments alone, of at most
     `lengths.max` tokens. They are offered like long ones, but as further draws, so that no call is made twice."""
     whole = np.bincount(store.document, weights=store.n_tokens, minlength=store.facts.documents) <= lengths.max
     whole[store.document[~store.usable]] = False
-    for passage in passages(store, kind, lengths, rng):
+    for passage in passages(store, kind, lengths, rng, with_texts=with_texts):
         if whole[passage.document]:
             own = tuple(store.segments_of(passage.document))
             yield replace(passage, draw=passage.draw + MAX_DRAWS, whole=own)
@@ -60,7 +65,7 @@ def _segments(store: SegmentStore, lengths: Lengths, rng: np.random.Generator, d
     order = rng.permutation(np.arange(len(fitting), dtype=np.uint32))
     for segment in map(int, order[fitting[order]]):
         document = int(store.document[segment])
-        yield Passage(Kind.FINE_GRAINED, document, (segment,), (store.text(segment),), draw)
+        yield Passage(Kind.FINE_GRAINED, document, (segment,), (), draw)
 
 
 def _documents(store: SegmentStore, lengths: Lengths, rng: np.random.Generator, draw: int) -> Iterator[Passage]:
@@ -71,7 +76,7 @@ def _documents(store: SegmentStore, lengths: Lengths, rng: np.random.Generator, 
     for document in map(int, rng.permutation(np.repeat(several, times).astype(np.uint32))):
         ids = _whole_or_run(store, document, lengths, rng.random())
         if len(ids) > 1:
-            yield Passage(Kind.INTEGRATION, document, tuple(ids), tuple(store.texts(ids)), draw)
+            yield Passage(Kind.INTEGRATION, document, tuple(ids), (), draw)
 
 
 def _whole_or_run(store: SegmentStore, document: int, lengths: Lengths, chance: float) -> range:
@@ -117,7 +122,7 @@ def collect(
                 digest = blake2b(said.encode(), digest_size=12).digest()
                 reason = "the same question was written before" if digest in asked else objection(result)
                 if reason:
-                    rejection = _rejected(result, reason)
+                    rejection = rejected(result, reason)
                 else:
                     asked.add(digest)
                     kept += 1
@@ -130,7 +135,8 @@ def collect(
     return Collected(kept, reasons)
 
 
-def _rejected(question: Question, reason: str) -> Rejection:
+def rejected(question: Question, reason: str) -> Rejection:
+    """A written question that is turned down."""
     passage = Passage(question.kind, question.document, question.segment_ids, (), draw=0)
     said = question.question, question.answer, question.writer, question.request
     return Rejection(passage, reason, *said)

@@ -44,14 +44,29 @@ class Trial:
 class ModelWriter:
     """A `QuestionWriter` over an endpoint or offline vLLM; a context manager."""
 
-    def __init__(self, config: QuestionsConfig, log: Path, say: Callable[[str], None]) -> None:
-        """Prepare a writer whose answers go into the work log at `log`; `say` shows a line to the user."""
+    def __init__(
+        self,
+        config: QuestionsConfig,
+        log: Path,
+        say: Callable[[str], None],
+        *,
+        on_ray: bool = False,
+        known: Path | None = None,
+    ) -> None:
+        """Prepare a writer whose answers go into the work log at `log`.
+
+        Args:
+            say: shows a line to the user.
+            on_ray: `writer: vllm` uses the GPUs of the Ray cluster that this process is connected to.
+            known: another work log, whose answers are used as well.
+        """
         self._config, self._path, self._say = config, log, say
+        self._on_ray, self._known = on_ray, known
         self.name = f"{config.writer}:{writer_config(config).model}/prompts-{_prompts_name(config)}"
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            log = WorkLog(self._path)
+            log = WorkLog(self._path, known=self._known)
             stack.callback(log.close)
             self._background = stack.enter_context(Background())
             self._models = self._background.run(self._open(log))
@@ -60,7 +75,7 @@ class ModelWriter:
         return self
 
     async def _open(self, log: WorkLog) -> Models:
-        return Models(self._config, log, self.name)
+        return Models(self._config, log, self.name, self._say, on_ray=self._on_ray)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._stack.close()

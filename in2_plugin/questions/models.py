@@ -5,7 +5,7 @@ same requests. Belongs to one event loop, but for `meter`.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from in2_plugin.calls.caller import Caller
@@ -27,8 +27,18 @@ FORMAT_REFUSED = {400, 415, 422, 501}
 class Models:
     """Transports and callers of a `questions` section."""
 
-    def __init__(self, config: QuestionsConfig, log: WorkLog, name: str) -> None:
-        """Prepare the connections.
+    def __init__(
+        self,
+        config: QuestionsConfig,
+        log: WorkLog,
+        name: str,
+        say: Callable[[str], None] = lambda line: None,
+        *,
+        on_ray: bool = False,
+    ) -> None:
+        """Prepare the connections; `say` hears of servers that drop out of a pool or come back.
+
+        `on_ray`: this process is connected to a Ray cluster, on which `writer: vllm` runs.
 
         Raises:
             MissingExtra: what they need is not installed.
@@ -37,9 +47,10 @@ class Models:
         self._config, self._log, self._name = config, log, name
         self._writer = writer_config(config)
         self._judge: ModelConfig = config.verify.judge or self._writer
-        self._transports = [make_transport(self._writer, log)]
+        self._on_ray = on_ray
+        self._transports = [make_transport(self._writer, log, say, on_ray=on_ray)]
         if config.verify.judge:
-            self._transports.append(make_transport(config.verify.judge, log))
+            self._transports.append(make_transport(config.verify.judge, log, say))
         callers = [Caller(log, transport) for transport in self._transports]
         self._ask_writer, self._ask_judge = callers[0].ask, callers[-1].ask
         configs = [self._writer, self._judge]
@@ -111,10 +122,11 @@ class Models:
     def open_at_once(self) -> int:
         """Passages to work on at a time, so that the transport never waits for one."""
         if isinstance(self._writer, VllmConfig):
-            return 2 * self._writer.batch_requests
+            # on Ray answers settle one by one, so that the next job's line fills while one runs
+            return self._writer.ray.requests_per_job if self._on_ray else 2 * self._writer.batch_requests
         if self._writer.mode == "batch":
             return OPEN_BATCHES * self._writer.batch_requests
-        return 2 * self._writer.concurrency.max
+        return 2 * self._writer.concurrency.max * len(self._writer.addresses)
 
     @property
     def stopping(self) -> str:
@@ -131,7 +143,7 @@ def writer_config(config: QuestionsConfig) -> ModelConfig:
     return section
 
 
-def make_transport(config: ModelConfig, log: WorkLog) -> Transport:
+def make_transport(config: ModelConfig, log: WorkLog, say: Callable[[str], None], *, on_ray: bool = False) -> Transport:
     """The transport that a section of the build file asks for.
 
     Raises:
@@ -139,6 +151,10 @@ def make_transport(config: ModelConfig, log: WorkLog) -> Transport:
         ConfigError: the key is missing, or the address is none.
     """
     if isinstance(config, VllmConfig):
+        if on_ray:
+            from in2_plugin.calls.ray_vllm import RayVllm
+
+            return RayVllm(config)
         from in2_plugin.calls.vllm import OfflineVllm
 
         return OfflineVllm(config)
@@ -146,6 +162,10 @@ def make_transport(config: ModelConfig, log: WorkLog) -> Transport:
         from in2_plugin.calls.batch import BatchEndpoint
 
         return BatchEndpoint(config, log)
+    if len(config.addresses) > 1:
+        from in2_plugin.calls.pool import EndpointPool
+
+        return EndpointPool(config, random.Random(), say=say)
     from in2_plugin.calls.endpoint import LiveEndpoint
 
     return LiveEndpoint(config, random.Random())
@@ -169,6 +189,6 @@ def _counted(ask: Ask, use: Use | None) -> Ask:
 
 def _first_failed(config: EndpointConfig, reason: str) -> str:
     return (
-        f"{config.base_url}: did not answer the first request to {config.model} ({reason}); "
+        f"{', '.join(config.addresses)}: did not answer the first request to {config.model} ({reason}); "
         "correct `questions.endpoint` and run again"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from in2_plugin.claiming import WORK_LOG
@@ -10,8 +11,15 @@ from in2_plugin.questions.extractive import ExtractiveWriter
 from in2_plugin.questions.question import QuestionWriter
 
 
-def open_writer(config: BuildConfig, say: Callable[[str], None]) -> AbstractContextManager[QuestionWriter, Any]:
+def open_writer(
+    config: BuildConfig, say: Callable[[str], None], *, on_ray: bool = False, log: Path | None = None
+) -> AbstractContextManager[QuestionWriter, Any]:
     """The writer of a build file, ready to write.
+
+    Args:
+        say: shows a line to the user.
+        on_ray: this process is connected to a Ray cluster, whose GPUs `writer: vllm` uses.
+        log: a work log of a job's own, beside that of the build, which is only read then.
 
     Raises:
         MissingExtra: what it needs is not installed.
@@ -22,4 +30,5 @@ def open_writer(config: BuildConfig, say: Callable[[str], None]) -> AbstractCont
         return nullcontext(ExtractiveWriter(config.seed))
     from in2_plugin.questions.model_writer import ModelWriter
 
-    return ModelWriter(config.questions, config.output / WORK_LOG, say)
+    own = config.output / WORK_LOG
+    return ModelWriter(config.questions, log or own, say, on_ray=on_ray, known=own if log else None)

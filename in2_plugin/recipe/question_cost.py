@@ -56,7 +56,7 @@ def question_cost(config: BuildConfig) -> QuestionCost:
 
 
 def _by_kind(config: BuildConfig) -> dict[str, int]:
-    from in2_plugin.stages.questions import questions_by_kind
+    from in2_plugin.stages.offered import questions_by_kind
 
     return {str(kind): number for kind, number in questions_by_kind(config).items()}
 

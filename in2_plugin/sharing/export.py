@@ -6,27 +6,27 @@
       export.json                         what it was made from, and the digest of every file
 
 Invariant: OUT appears whole or not at all. It is written as OUT.part, and renamed when everything in it is durable; an
-earlier export at OUT stays until then. Memory is bounded by a few rows a worker and one row group. Two exports of the
-same dataset have the same bytes.
+earlier export at OUT stays until then. Memory is bounded by one row group of the dataset a worker, and one of the
+export. Two exports of the same dataset have the same bytes, whoever converted the rows.
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import in2_plugin
 from in2_plugin.contexts.dataset import IN2Dataset, Manifest, read_manifest
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
+from in2_plugin.engines.engine import Engine
+from in2_plugin.engines.local import LocalEngine
 from in2_plugin.errors import ConfigError, TokenizerError
 from in2_plugin.folder_lock import LOCK, folder_lock
-from in2_plugin.parallel import ordered_map
 from in2_plugin.sealing import seal_json, seal_part, seal_text
 from in2_plugin.sharing.export_card import export_card
 from in2_plugin.sharing.formats import Conversion, Format
 from in2_plugin.sharing.shards import Shard, ShardWriter
+from in2_plugin.sharing.slices import Slicing, slices_of
 from in2_plugin.sharing.supervision import notes_for, trainer_adds_bos
 
 EXPORT_FORMAT = 1
@@ -35,8 +35,6 @@ CARD = "README.md"
 DATA = "data"
 OURS = {RECORD, CARD, DATA, LOCK}
 SHARD_BYTES = 500_000_000
-CHUNK = 8
-"""Examples a worker converts at once: 8 of 32K tokens are about 2.4 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +56,14 @@ def export_dataset(
     tokenizer: str | None = None,
     shard_bytes: int = SHARD_BYTES,
     workers: int = 1,
+    engine: Engine | None = None,
     on_examples: Callable[[int], None] = lambda n: None,
 ) -> Export:
     """Write a dataset in another format into `output`, by default a folder beside it with the format in its name.
 
-    `tokenizer` replaces the manifest's name of it, for a model's folder that was moved. With more than one worker it
-    starts processes: a script calls it under `if __name__ == "__main__":`.
+    `tokenizer` replaces the manifest's name of it, for a model's folder that was moved. `engine` converts the rows, by
+    default `workers` processes of this machine. With more than one it starts processes: a script calls it under
+    `if __name__ == "__main__":`.
 
     Raises:
         ConfigError: `output` holds something that is no export, or cannot be written; the format cannot hold the
@@ -89,7 +89,7 @@ def export_dataset(
         part.mkdir(parents=True, exist_ok=True)
         with folder_lock(part):
             _empty(part)
-            shards = _write(conversion, part / DATA, shard_bytes, workers, on_examples)
+            shards = _write(conversion, part / DATA, shard_bytes, engine or LocalEngine(workers), on_examples)
             export = Export(output, sum(shard.rows for shard in shards), tuple(shards), notes)
             _describe(part, manifest, form, export)
             _put_in_place(part, output)
@@ -122,25 +122,19 @@ def _tokenizer(folder: Path, manifest: Manifest, name: str | None) -> ModelToken
 
 
 def _write(
-    conversion: Conversion, data: Path, shard_bytes: int, workers: int, on_examples: Callable[[int], None]
+    conversion: Conversion, data: Path, shard_bytes: int, engine: Engine, on_examples: Callable[[int], None]
 ) -> list[Shard]:
     data.mkdir()
+    slicing = Slicing(conversion)
+    slices = slices_of(slicing.examples)
     writer = ShardWriter(data, conversion.schema, shard_bytes)
     try:
-        left = len(conversion.dataset)
-        for batch in ordered_map(conversion, _chunks(conversion.dataset.rows()), workers):
+        for rows, batch in zip(slices, engine.stream(slicing, slices, slicing.needs), strict=True):
             writer.add(batch)
-            on_examples(min(CHUNK, left))
-            left -= CHUNK
+            on_examples(rows.stop - rows.start)
         return writer.finish()
     finally:
         writer.abandon()
-
-
-def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
-    waiting = iter(rows)
-    while chunk := list(islice(waiting, CHUNK)):
-        yield chunk
 
 
 def _describe(part: Path, manifest: Manifest, form: Format, export: Export) -> None:

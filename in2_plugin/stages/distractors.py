@@ -5,22 +5,25 @@ alone, and these are in the work log, so that a build that is run again replaces
 """
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Any, Self
 
+import pyarrow as pa
+
 from in2_plugin.claiming import WORK_LOG
 from in2_plugin.config import BuildConfig
-from in2_plugin.contexts.examples import ContextOrder, Conversation, Example, ExamplePlanner
+from in2_plugin.contexts.examples import ContextOrder, Example, ExamplePlanner, Order
 from in2_plugin.errors import NotEnoughSegments
 from in2_plugin.questions.checks import words
 from in2_plugin.questions.verification import Distractor
 
 ROUNDS = 8
 """Times that fillers of one example are replaced at most: new fillers may answer, too."""
-Planned = Sequence[tuple[ContextOrder | Conversation, Example]]
+Row = Mapping[str, Any]
+"""Of examples.parquet."""
 Judge = Callable[[Sequence[Distractor]], Sequence[bool]]
 
 
@@ -55,22 +58,35 @@ class Distraction:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._stack.close()
 
-    def removed(self, planned: Planned) -> Iterator[Example]:
-        """The examples, with other fillers where some answered a question."""
-        if self._ask is None:
-            yield from (example for _, example in planned)
-            return
-        open_orders: dict[int, tuple[ContextOrder, Example]] = {
-            i: (order, example)
-            for i, (order, example) in enumerate(planned)
+    @property
+    def judges(self) -> bool:
+        """Whether anything is to be replaced."""
+        return self._ask is not None
+
+    def removed(self, orders: Sequence[Order], planned: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The rows of examples, in batches, with other fillers where some answered a question.
+
+        `orders`: what they were planned from, in the same order.
+        """
+        assert self._ask is not None, "there is a judge"
+        start = 0
+        for batch in planned:
+            theirs = orders[start : start + batch.num_rows]
+            rows = self._settled(self._ask, list(zip(theirs, batch.to_pylist(), strict=True)))
+            yield pa.RecordBatch.from_pylist(rows, schema=batch.schema)
+            start += batch.num_rows
+
+    def _settled(self, ask: Judge, planned: Sequence[tuple[Order, Row]]) -> list[Row]:
+        open_orders: dict[int, tuple[ContextOrder, Row]] = {
+            i: (order, row)
+            for i, (order, row) in enumerate(planned)
             if isinstance(order, ContextOrder) and not order.questions[0].short_context
         }
-        settled = {i: example for i, (_, example) in enumerate(planned) if i not in open_orders}
+        settled = {i: row for i, (_, row) in enumerate(planned) if i not in open_orders}
         for _ in range(ROUNDS):
-            open_orders = self._round(self._ask, open_orders, settled)
+            open_orders = self._round(ask, open_orders, settled)
             if not open_orders:
-                yield from (settled[i] for i in range(len(planned)))
-                return
+                return [settled[i] for i in range(len(planned))]
         order, _ = next(iter(open_orders.values()))
         raise NotEnoughSegments(
             f"the judge finds an answer to {order.questions[0].question!r} in every filler that is tried; lower "
@@ -78,13 +94,10 @@ class Distraction:
         )
 
     def _round(
-        self,
-        ask: Judge,
-        open_orders: Mapping[int, tuple[ContextOrder, Example]],
-        settled: dict[int, Example],
-    ) -> dict[int, tuple[ContextOrder, Example]]:
+        self, ask: Judge, open_orders: Mapping[int, tuple[ContextOrder, Row]], settled: dict[int, Row]
+    ) -> dict[int, tuple[ContextOrder, Row]]:
         """Have the hardest fillers judged; the examples that had to be planned again are still open."""
-        asked = [(i, d) for i, (_, example) in open_orders.items() for d in self._distractors(example)]
+        asked = [(i, d) for i, (_, row) in open_orders.items() for d in self._distractors(row)]
         verdicts = ask([d for _, d in asked])
         self.read += len(asked)
         found: dict[int, set[int]] = {}
@@ -92,25 +105,25 @@ class Distraction:
             if answers:
                 found.setdefault(i, set()).add(distractor.segment)
         again = {}
-        for i, (order, example) in open_orders.items():
+        for i, (order, row) in open_orders.items():
             if i not in found:
-                settled[i] = example
+                settled[i] = row
                 continue
             self.replaced += len(found[i])
             other = replace(order, banned=order.banned | found[i])
-            again[i] = other, self._planner.plan(other)
+            again[i] = other, _row_of(self._planner.plan(other))
         return again
 
-    def _distractors(self, example: Example) -> Iterator[Distractor]:
-        own = {i for turn in example.turns for i in turn.segment_ids}
-        fillers = [i for i in example.segment_ids.tolist() if i not in own]
+    def _distractors(self, row: Row) -> Iterator[Distractor]:
+        own = {i for turn in row["turns"] for i in turn["segment_ids"]}
+        fillers = [i for i in row["segment_ids"] if i not in own]
         store = self._planner.store
-        for turn in example.turns:
-            asked = set(words(turn.question))
+        for turn in row["turns"]:
+            asked = set(words(turn["question"]))
             shared = {i: len(asked.intersection(words(store.text(i)))) for i in fillers}
             # among equals the first in the store, so that the choice does not depend on their order
             for i in heapq.nsmallest(self._hardest, fillers, key=lambda i: (-shared[i], i)):
-                yield Distractor(turn.question, i, store.text(i))
+                yield Distractor(turn["question"], i, store.text(i))
 
     def detail(self) -> str:
         """A line about how it is getting on."""
@@ -119,3 +132,7 @@ class Distraction:
     def line(self) -> str:
         """What was read and replaced; empty when nothing is to be judged."""
         return f"a judge read {self.read:,} fillers, {self.replaced:,} replaced" if self._hardest else ""
+
+
+def _row_of(example: Example) -> Row:
+    return {**asdict(example), "segment_ids": example.segment_ids.tolist()}

@@ -1,26 +1,28 @@
 """The instruction stage: a uniform sample of the general conversations, in the order in which they will be used."""
 
-from in2_plugin.config import BuildConfig
 from in2_plugin.contexts.rendering import Renderer
 from in2_plugin.contexts.tables import CONVERSATIONS, RowWriter, StoredConversations
 from in2_plugin.corpus.instructions import Sampled, Turns, sample
 from in2_plugin.errors import NotEnoughInstructions
-from in2_plugin.stages.stage import Progress, generator
+from in2_plugin.stages.stage import Run, generator
 
 MOST_TURNS = 32
 """Turns of a conversation; longer ones are left out, and counted."""
 
 
-def instruction_stage(config: BuildConfig, renderer: Renderer, progress: Progress) -> StoredConversations:
+def instruction_stage(run: Run, renderer: Renderer) -> StoredConversations:
     """The conversations of the general part.
 
     Raises:
         CorpusError: a source cannot be read, or a row has no form that is known.
         NotEnoughInstructions: there are too few, and the mixture is not to be rescaled.
+        ShareDone: this run is a job of an array, and the stage is not done.
     """
-    path = config.output / "instructions.parquet"
+    config, progress = run.config, run.progress
+    path = run.folder / "instructions.parquet"
     if path.exists():
         return StoredConversations(path)
+    run.portion.refuse_alone("instructions")
     wanted = config.mixture.counts()["general"]
     sampled = Sampled(0)
     with RowWriter(path, CONVERSATIONS) as rows, progress.stage("sampling general instructions", None) as step:

@@ -1,13 +1,17 @@
-"""What every stage has: a way to tell how it gets on, and a generator of its own."""
+"""What every stage is given: the build file, who works, which shards are its own, and how to tell how it gets on."""
 
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from in2_plugin.config import BuildConfig
+from in2_plugin.engines.engine import Engine
+from in2_plugin.stages.portion import WHOLE, Portion
 
 
 class Progress(Protocol):
@@ -23,6 +27,21 @@ class Progress(Protocol):
 
     def say(self, line: str) -> None:
         """Show one line of result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a build."""
+
+    config: BuildConfig
+    progress: Progress
+    engine: Engine
+    portion: Portion = WHOLE
+
+    @property
+    def folder(self) -> Path:
+        """The dataset folder."""
+        return self.config.output
 
 
 def generator(config: BuildConfig, stage: str) -> np.random.Generator:

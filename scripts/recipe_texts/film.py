@@ -85,6 +85,8 @@ def _files(recipe: Recipe) -> dict[str, str]:
         names += ["torchrun.sh", "slurm.sbatch", "ray.sh"]
     if recipe.percent == 1:
         names += ["rehearse.py"]
+    if recipe.name == "film-7b":
+        names += ["build-ray.sbatch", "build-array.sh"]
     files = {name: rendered(f"film/{name}", values) for name in names}
     files["axolotl.yml"] = rendered("film/axolotl.yml", values)
     if values["has_fsdp"]:

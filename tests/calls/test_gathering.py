@@ -169,6 +169,38 @@ def test_a_failed_request_fails_alone():
     asyncio.run(check())
 
 
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_what_is_settled_early_is_answered_while_the_run_goes_on_and_stays(ends_well):
+    async def check() -> None:
+        leave = asyncio.Event()
+        first, second, third = requests = [request("a"), request("bad"), request("c")]
+
+        async def run(group):
+            assert group == requests
+            gathering.settle(first, Answer("early", "stop", 1, 1))
+            gathering.settle(second, CallFailed("early"))
+            await leave.wait()
+            if not ends_well:
+                raise OSError("broken")
+            return [Answer("late", "stop", 1, 1)] * 3
+
+        gathering = Gathering(run, size=3, quiet=ENDLESS)
+        tasks = [asyncio.create_task(gathering.answer(one)) for one in requests]
+        assert await texts(tasks[:1]) == ["early"]
+        with pytest.raises(CallFailed, match="early"):
+            await tasks[1]
+        assert (tasks[2].done(), gathering.traffic()) == (False, "1 under way")
+        gathering.settle(request("c"), Answer("of another", "stop", 1, 1))
+        leave.set()
+        (last,) = await asyncio.gather(tasks[2], return_exceptions=True)
+        assert getattr(last, "text", str(last)) == ("late" if ends_well else "broken")
+        gathering.settle(third, Answer("of a run that is over", "stop", 1, 1))
+        assert gathering.under_way == 0
+        await gathering.close()
+
+    asyncio.run(check())
+
+
 def test_a_failed_run_fails_its_requests_and_no_others():
     async def run(requests):
         if requests[0].prompt == "a":

@@ -194,3 +194,23 @@ def test_stopping_turns_away_those_who_wait_and_those_who_come():
         await gate.enter()
 
     asyncio.run(check())
+
+
+def test_the_rests_of_an_address_double_up_to_five_minutes():
+    assert [PATIENCE.resting(times) for times in (1, 2, 3, 4, 6, 7, 900)] == [5, 10, 20, 40, 160, 300, 300]
+    # what `rests` says of the time that a run without any other address waits
+    assert sum(PATIENCE.resting(times) for times in range(1, PATIENCE.rests + 1)) == 75
+
+
+def test_who_keeps_the_line_takes_the_room_there_is():
+    now = 10.0
+    gate = Gate(pacing(least=2), lambda: now)
+    assert gate.has_room()
+    assert [gate.take(), gate.take()] == [10.0, 10.0]
+    assert not gate.has_room()
+    gate.leave()
+    assert gate.has_room()
+    gate.pacing.opens_at = 11.0
+    assert not gate.has_room()
+    now = 11.0
+    assert gate.has_room()

@@ -12,7 +12,8 @@ from in2_plugin.contexts.positions import Draw
 from in2_plugin.contexts.rendering import IGNORED, Renderer
 from in2_plugin.contexts.tables import read_rows
 from in2_plugin.contexts.template import Template
-from in2_plugin.corpus.store import SegmentStore, build_store
+from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.errors import NotEnoughSegments
 from in2_plugin.questions import Kind, Question
 from in2_plugin.questions.leaks import Forbidden

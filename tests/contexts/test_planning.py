@@ -70,3 +70,22 @@ def test_a_pool_that_runs_out_says_so():
 
 def test_nothing_is_wanted_of_an_empty_budget():
     assert fill(pool_of([30, 30]), 10, NONE, nobody, np.random.default_rng(0)) == []
+
+
+def test_a_pool_that_is_mapped_is_the_pool_that_was_written(tmp_path):
+    pool = pool_of([5, 3, 9, 3, 7], [0, 0, 1, 2, 2])
+    pool.write(tmp_path / "pool.arrow", "of this")
+    mapped = FillerPool.open(tmp_path / "pool.arrow")
+    for name in ("ids", "n_tokens", "document"):
+        column = getattr(mapped, name)
+        assert column.tolist() == getattr(pool, name).tolist()
+        assert column.dtype == np.uint32 and not column.flags.owndata
+    assert mapped.ids.tolist() == [1, 3, 0, 4, 2]
+
+
+@pytest.mark.parametrize(("segments", "sampled"), [(0, 0), (63, 63), (64, 64), (65, 9), (6_400, 8)])
+def test_a_sample_is_bounded_and_spread(segments, sampled):
+    sample = pool_of(range(1, segments + 1)).sample(64)
+    assert len(sample.ids) == len(sample.n_tokens) == len(sample.document) == sampled
+    if segments == 6_400:
+        assert sample.n_tokens.tolist() == list(range(1, 6_400, 800))

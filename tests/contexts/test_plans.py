@@ -63,7 +63,7 @@ def test_they_need_no_tokenizer_and_pickle_as_a_path(four_parts):
 
 
 def test_tokenised_as_a_whole(tmp_path, monkeypatch, mistral_folder, mistral):
-    monkeypatch.setattr("in2_plugin.corpus.store.splices_equal_joint", lambda *_: False)
+    monkeypatch.setattr("in2_plugin.corpus.store_writer.splices_equal_joint", lambda *_: False)
     build_four_parts(tmp_path, mistral_folder)
     dataset = IN2Dataset(tmp_path / "in2", mistral)
     assert dataset.store.facts.joining is Joining.RETOKENIZE

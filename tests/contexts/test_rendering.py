@@ -5,7 +5,7 @@ from tokenizers_for_tests import MODELS
 from in2_plugin.contexts.rendering import IGNORED, Renderer, gold_spans
 from in2_plugin.contexts.template import Template
 from in2_plugin.corpus.joining import Joining
-from in2_plugin.corpus.store import build_store
+from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 
 TURNS = [

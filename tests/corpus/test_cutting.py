@@ -32,7 +32,7 @@ def documents_of(texts):
 
 def said(cut: Cut):
     arrays = (cut.n_segments, cut.spans, cut.ids, cut.n_tokens, cut.standings)
-    return cut.documents, cut.texts, [(array.tobytes(), array.dtype) for array in arrays]
+    return cut.texts, [(array.tobytes(), array.dtype) for array in arrays]
 
 
 @pytest.mark.parametrize("name", ["mistral", "qwen"])
@@ -44,7 +44,7 @@ def test_what_was_cut_before_changes_nothing(name, given_chunks, request, monkey
     monkeypatch.setattr(joining, "REMEMBERED", 4)
     tokenizer = request.getfixturevalue(name)
     used, fresh = Cutter(tokenizer, 24, False, True), Cutter(tokenizer, 24, False, True)
-    whole = [documents_of(texts) for texts in given_chunks]
+    whole = given_chunks
     forward = [said(used(chunk)) for chunk in whole]
     assert [said(used(chunk)) for chunk in reversed(whole)] == forward[::-1]
     assert [said(pickle.loads(pickle.dumps(fresh))(chunk)) for chunk in whole] == forward
@@ -57,7 +57,7 @@ def test_what_was_cut_before_changes_nothing(name, given_chunks, request, monkey
 def test_segments_and_ids_are_those_of_the_plain_way(name, texts, request):
     """Counting by words and remembering heads are faster ways to the same result."""
     tokenizer = request.getfixturevalue(name)
-    cut = Cutter(tokenizer, 24, False, True)(documents_of(texts))
+    cut = Cutter(tokenizer, 24, False, True)(texts)
     spans = [segment(text, tokenizer.count, 24, False) for text in texts]
     assert cut.n_segments.tolist() == [len(found) for found in spans]
     assert cut.spans.tolist() == [[span.start, span.stop] for found in spans for span in found]
@@ -88,7 +88,9 @@ def test_under_paper_exact_every_line_is_counted_by_the_tokenizer(mistral, docum
     cutter = Cutter(mistral, 128, paper_exact=True, by_words=True)
     assert cutter._count == mistral.count
     exact = [segment(d.text, mistral.count, 128, True) for d in documents[:20]]
-    assert cutter(documents[:20]).spans.tolist() == [[span.start, span.stop] for found in exact for span in found]
+    assert cutter([d.text for d in documents[:20]]).spans.tolist() == [
+        [span.start, span.stop] for found in exact for span in found
+    ]
 
 
 def test_counts_by_words_are_found_out_on_the_text(mistral, documents):
@@ -105,4 +107,4 @@ def test_a_cutter_travels_without_transformers(mistral):
     assert b"transformers" not in sent and b"ModelTokenizer" not in sent
     again = pickle.loads(sent)
     assert type(again._tokenizer).__name__ == "TextTokenizer"
-    assert np.array_equal(again(documents_of(["one line"])).ids, mistral.ids(["x\none line\n"])[0][2:])
+    assert np.array_equal(again(["one line"]).ids, mistral.ids(["x\none line\n"])[0][2:])

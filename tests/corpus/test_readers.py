@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from in2_plugin.config.corpus import CorpusConfig, Source
-from in2_plugin.corpus import locating, readers
+from in2_plugin.corpus import locating
 from in2_plugin.corpus.readers import Document, read_documents
 from in2_plugin.errors import CorpusError
 
@@ -319,9 +319,12 @@ def test_hugging_face_datasets_are_streamed(monkeypatch: pytest.MonkeyPatch) -> 
 
     asked: list[Any] = []
 
+    def rows() -> Any:
+        yield from ({"text": f"text {i}"} for i in range(10**12))
+
     def load_dataset(path: str, **options: Any) -> Any:
         asked.append((path, options))
-        return ({"text": f"text {i}"} for i in range(10**12))
+        return datasets.IterableDataset.from_generator(rows)
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     assert read("allenai/c4", name="realnewslike", limit=2) == [
@@ -338,7 +341,7 @@ def test_a_hub_that_fails_is_a_corpus_error(monkeypatch: pytest.MonkeyPatch) -> 
         yield {"text": "one"}
         raise ConnectionError("gone\naway")
 
-    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: rows())
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: datasets.IterableDataset.from_generator(rows))
     message = failure("someone/something")
     assert "someone/something/train:2" in message
     assert "gone away" in message
@@ -347,4 +350,4 @@ def test_a_hub_that_fails_is_a_corpus_error(monkeypatch: pytest.MonkeyPatch) -> 
 def test_every_format_of_the_configuration_has_a_reader() -> None:
     formats = set(Source.model_fields["format"].annotation.__args__)  # type: ignore[union-attr]
     assert formats - {"auto"} == set(locating.OPTIONS)
-    assert set(readers._FILE_ROWS) == set(locating.ENDINGS)
+    assert formats - {"auto", "bundled", "hf"} == set(locating.ENDINGS)

@@ -1,6 +1,9 @@
-"""What is left out of a store, and that the number of workers changes nothing."""
+"""What is left out of a store, and that the size of chunks and shards changes nothing."""
 
 import json
+import pickle
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,8 +14,9 @@ from hypothesis import strategies as st
 from in2_plugin.config import CorpusConfig
 from in2_plugin.corpus import screening
 from in2_plugin.corpus.readers import Document
-from in2_plugin.corpus.screening import screen, screening_facts
-from in2_plugin.corpus.store import SegmentStore, build_store
+from in2_plugin.corpus.screening import Screening, ScreeningFacts, screening_facts
+from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.errors import DatasetError
 
 SENTENCE = "The northern harbour was founded in eighteen forty three by fishermen from the islands."
@@ -27,6 +31,17 @@ def store_of(texts, folder, tokenizer, **options) -> SegmentStore:
     documents = [Document("s", str(i), text) for i, text in enumerate(texts)]
     settings = {"segment_tokens": 40, "paper_exact": False, "rng": np.random.default_rng(0), **options}
     return build_store(documents, folder, tokenizer, **settings)
+
+
+def screen(store, asked) -> ScreeningFacts:
+    """As the stage does it, each shard as a worker process has it."""
+    screening = Screening(store, asked)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / str(i) for i in range(len(screening.shards))]
+        for path, shard in zip(paths, screening.shards, strict=True):
+            look = pickle.loads(pickle.dumps(screening.look))
+            path.write_bytes(b"".join(look(shard)))
+        return screening.finish(paths)
 
 
 def lines(document: int) -> list[str]:
@@ -56,7 +71,7 @@ def dirty(tmp_path_factory, mistral):
     store = store_of(texts, folder / "first", mistral)
     repeated = store.text(store.segments_of(1)[0]).upper()
     store = store_of([*texts, repeated], folder / "segments", mistral)
-    facts = screen(store, config(exam(folder, SENTENCE, CHINESE, "Too short.")), 1, lambda n: None)
+    facts = screen(store, config(exam(folder, SENTENCE, CHINESE, "Too short.")))
     return SegmentStore(store.folder), facts
 
 
@@ -92,7 +107,7 @@ def test_a_repeat_names_the_first_segment(dirty):
 
 def test_repeats_may_be_kept(dirty, tmp_path):
     store, _ = dirty
-    facts = screen(store, config(exam(tmp_path, SENTENCE), remove=False), 1, lambda n: None)
+    facts = screen(store, config(exam(tmp_path, SENTENCE), remove=False))
     kept = SegmentStore(store.folder)
     assert kept.repeats and kept.usable[list(kept.repeats)].all()
     assert "noted because they repeat others" in facts.line()
@@ -101,10 +116,10 @@ def test_repeats_may_be_kept(dirty, tmp_path):
 def test_rows_written_a_few_at_a_time_are_the_same(dirty, tmp_path, monkeypatch):
     store, facts = dirty
     path = store.folder / "exclusions.parquet"
-    screen(store, config(exam(tmp_path, SENTENCE, CHINESE)), 1, lambda n: None)
+    screen(store, config(exam(tmp_path, SENTENCE, CHINESE)))
     whole = pq.read_table(path)
     monkeypatch.setattr(screening, "ROWS", 2)
-    screen(store, config(exam(tmp_path, SENTENCE, CHINESE)), 1, lambda n: None)
+    screen(store, config(exam(tmp_path, SENTENCE, CHINESE)))
     assert pq.ParquetFile(path).num_row_groups > 2 and pq.read_table(path) == whole
     assert len(whole) == facts.contaminated_segments + facts.near_duplicates
     assert [path.name for path in store.folder.glob("*.part")] == []
@@ -113,7 +128,7 @@ def test_rows_written_a_few_at_a_time_are_the_same(dirty, tmp_path, monkeypatch)
 def test_a_store_that_is_made_anew_was_not_screened(mistral, tmp_path):
     folder = tmp_path / "segments"
     store = store_of(["Same text.", "Same text."], folder, mistral)
-    screen(store, config(exam(tmp_path, SENTENCE)), 1, lambda n: None)
+    screen(store, config(exam(tmp_path, SENTENCE)))
     assert SegmentStore(folder).excluded.sum() == 1
     store_of(["One text.", "Another."], folder, mistral)
     assert not SegmentStore(folder).excluded.any()
@@ -123,53 +138,50 @@ def test_what_is_left_out_is_not_what_others_repeat(mistral, tmp_path):
     """The first of two equal segments goes with its contaminated document; the second one stays."""
     shared = " ".join(f"boilerplate{i}" for i in range(40))
     store = store_of([f"{shared}\n{SENTENCE}", shared], tmp_path / "segments", mistral, segment_tokens=30)
-    facts = screen(store, config(exam(tmp_path, SENTENCE)), 1, lambda n: None)
+    facts = screen(store, config(exam(tmp_path, SENTENCE)))
     screened = SegmentStore(store.folder)
     assert screened.excluded.tolist() == [document == 0 for document in store.document.tolist()]
     assert not facts.near_duplicates
 
 
-def test_the_number_of_workers_changes_no_byte(documents, mistral, tmp_path, monkeypatch):
-    texts = [document.text for document in documents[:60]]
-    phrase = " ".join(texts[7].split()[100:120])
-    small = config(exam(tmp_path, phrase))
-    monkeypatch.setattr(screening, "CHUNK_SEGMENTS", 50)
-    monkeypatch.setattr("in2_plugin.corpus.cutting.CHUNK_CHARACTERS", 20_000)
+SIZES = [(1 << 20, 32_768, 4_096), (20_000, 70, 50), (3_000, 400, 7)]
+"""Characters of a chunk that is cut, segments of a shard, segments that are looked at together."""
+
+
+def bytes_by_sizes(texts, asked, tokenizer, folder, monkeypatch, **options) -> list[dict[str, bytes]]:
     seen = []
-    for workers in (1, 2, 8):
-        folder = tmp_path / str(workers)
-        store = store_of([*texts, *texts[:3]], folder, mistral, segment_tokens=128, workers=workers)
-        counted = []
-        screen(store, small, workers, counted.append)
-        assert sum(counted) == len(store)
-        seen.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    for number, (characters, shard, chunk) in enumerate(SIZES):
+        monkeypatch.setattr("in2_plugin.corpus.cutting.CHUNK_CHARACTERS", characters)
+        monkeypatch.setattr(screening, "SHARD_SEGMENTS", shard)
+        monkeypatch.setattr(screening, "CHUNK_SEGMENTS", chunk)
+        own = folder / str(number)
+        screen(store_of(texts, own, tokenizer, **options), asked)
+        seen.append({path.name: path.read_bytes() for path in own.iterdir()})
+    return seen
+
+
+def test_sizes_change_no_byte(documents, mistral, tmp_path, monkeypatch):
+    texts = [document.text for document in documents[:60]]
+    small = config(exam(tmp_path, " ".join(texts[7].split()[100:120])))
+    seen = bytes_by_sizes([*texts, *texts[:3]], small, mistral, tmp_path, monkeypatch, segment_tokens=128)
     assert seen[0] == seen[1] == seen[2]
     assert screening_facts(tmp_path / "1").contaminated_documents == 1
     assert screening_facts(tmp_path / "1").near_duplicates > 3
 
 
-@pytest.mark.slow
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.lists(st.sampled_from(LINES), min_size=1, max_size=30).map("\n".join), min_size=4, max_size=25)
 )
 def test_any_corpus_gives_the_same_bytes(texts, mistral, tmp_path, monkeypatch):
-    """Each run starts ten processes, twice; test_cutting.py and the test above compare what happens in them."""
-    asked = config(exam(tmp_path, SENTENCE, CHINESE))
-    monkeypatch.setattr(screening, "CHUNK_SEGMENTS", 3)
-    monkeypatch.setattr("in2_plugin.corpus.cutting.CHUNK_CHARACTERS", 500)
-    seen = []
-    for workers in (1, 2, 8):
-        folder = tmp_path / str(workers)
-        screen(store_of(texts, folder, mistral, workers=workers), asked, workers, lambda n: None)
-        seen.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    seen = bytes_by_sizes(texts, config(exam(tmp_path, SENTENCE, CHINESE)), mistral, tmp_path, monkeypatch)
     assert seen[0] == seen[1] == seen[2]
 
 
 def test_switched_off(documents, mistral, tmp_path):
     off = CorpusConfig.parse({"decontamination": {"ngram": None}, "near_duplicates": {"threshold": None}}, "test")
     store = store_of(["Same text.", "Same text."], tmp_path, mistral)
-    facts = screen(store, off, 1, lambda n: None)
+    facts = screen(store, off)
     assert (facts.evaluation_items, facts.near_duplicates) == (0, 0)
     assert SegmentStore(tmp_path).usable.all()
 

@@ -7,7 +7,8 @@ import pytest
 from in2_plugin.corpus.joining import ANCHOR, SEPARATOR, Joining, JoinSafety, anchored_ids, splices_equal_joint
 from in2_plugin.corpus.readers import Document
 from in2_plugin.corpus.standing import Standing
-from in2_plugin.corpus.store import SegmentStore, build_store
+from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.errors import DatasetError
 
 

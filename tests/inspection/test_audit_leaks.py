@@ -4,7 +4,7 @@ from builds import small_config
 
 from in2_plugin.contexts.tables import QUESTIONS, write_rows
 from in2_plugin.corpus.readers import Document
-from in2_plugin.corpus.store import build_store
+from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.inspection.audit_leaks import LEAK, REPEAT, UNKNOWN, leak_figures
 
 TEXTS = [

@@ -5,7 +5,8 @@ import pytest
 from builds import small_config
 
 from in2_plugin.corpus.readers import Document
-from in2_plugin.corpus.store import SegmentStore, build_store
+from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.inspection.audit_texts import text_figures
 
 QUIZ = "the quick brown fox jumps over the lazy dog near a bank of the river"

@@ -5,7 +5,8 @@ import pytest
 
 from in2_plugin.config import Lengths
 from in2_plugin.corpus.readers import Document
-from in2_plugin.corpus.store import SegmentStore, build_store
+from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.questions import Kind, Part, Question, Rejection
 from in2_plugin.questions.collection import MAX_DRAWS, collect, passages, short_passages, shortfall
 

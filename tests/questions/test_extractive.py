@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from in2_plugin.config import Lengths
-from in2_plugin.corpus.store import build_store
+from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.questions import Kind, Passage, Question, Rejection
 from in2_plugin.questions.collection import passages
 from in2_plugin.questions.extractive import FORMS, ExtractiveWriter

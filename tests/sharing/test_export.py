@@ -9,6 +9,7 @@ from pathlib import Path
 import datasets
 import pytest
 import yaml
+from stage_runs import Watched
 
 from in2_plugin.errors import ConfigError, DatasetError, FolderBusy, TokenizerError
 from in2_plugin.folder_lock import folder_lock
@@ -58,6 +59,15 @@ def test_the_same_bytes_whatever_the_number_of_workers(in_chat, tmp_path):
     first = export_dataset(in_chat.folder, Format.AXOLOTL, tmp_path / "one", workers=1)
     again = export_dataset(in_chat.folder, Format.AXOLOTL, tmp_path / "two", workers=2)
     assert contents(first.folder) == contents(again.folder)
+
+
+def test_the_same_bytes_whoever_converts_the_rows(in_chat, tmp_path):
+    first = export_dataset(in_chat.folder, Format.TOKENIZED, tmp_path / "one")
+    watched = Watched()
+    again = export_dataset(in_chat.folder, Format.TOKENIZED, tmp_path / "two", engine=watched)
+    assert contents(first.folder) == contents(again.folder)
+    assert sum(rows.stop - rows.start for rows in watched.asked) == len(in_chat.dataset)
+    assert set(watched.needs) == {in_chat.folder / "examples.parquet", *(in_chat.folder / "segments").iterdir()}
 
 
 @pytest.mark.slow

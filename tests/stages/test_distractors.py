@@ -5,12 +5,15 @@ import re
 import pytest
 from builds import Quiet, endpoint_config
 from fault_server import FaultServer, default_reply
+from stage_runs import MERGE, Stages, small_shards
 
 from in2_plugin.building import build_dataset
+from in2_plugin.claiming import WORK_LOG
 from in2_plugin.contexts.tables import read_rows
 from in2_plugin.corpus.store import SegmentStore
-from in2_plugin.errors import NotEnoughSegments
+from in2_plugin.errors import NotEnoughSegments, ShareDone
 from in2_plugin.questions.checks import words
+from in2_plugin.stages.portion import Portion
 
 HARDEST = 3
 BAD = re.compile(r"\bimport\b")
@@ -68,6 +71,22 @@ def test_another_run_pays_nothing_and_replaces_the_same(judged):
     folder, _, first, both = judged
     assert both == first
     assert (folder / "examples.parquet").read_bytes() == (folder / "before.parquet").read_bytes()
+
+
+def test_jobs_of_an_array_ask_no_judge_and_the_one_that_merges_does(judged, mistral_folder, tmp_path, monkeypatch):
+    folder, *_ = judged
+    small_shards(monkeypatch)
+    monkeypatch.setattr("in2_plugin.contexts.tables.ROW_GROUP", 1_000)
+    with FaultServer(reply) as server:
+        stages = Stages.of(config(folder, mistral_folder, server), tmp_path / "in2", WORK_LOG)
+        for share in (Portion(1, 2), Portion(2, 2)):
+            with pytest.raises(ShareDone):
+                stages.examples(share)
+        assert not server.paid and not (stages.folder / WORK_LOG).exists()
+        progress = stages.examples(MERGE)
+        assert server.paid.total() > 0
+    assert any("a judge read" in line for line in progress.lines)
+    assert (stages.folder / "examples.parquet").read_bytes() == (folder / "before.parquet").read_bytes()
 
 
 def test_a_judge_that_finds_answers_everywhere_is_one_sentence(mistral_folder, tmp_path):

@@ -1,0 +1,183 @@
+"""The segment stage in shards: which pieces of a corpus make one, what a worker makes of it, and how they are merged.
+
+A shard's file is a row of Arrow streams: documents and their segments, chunk by chunk, and last the pieces with the
+number of their rows. Invariants: shards follow from the corpus alone; a document's key has its row in the whole file,
+which is known only when all shards before are merged. Memory: a chunk of 1 MB of text, in worker and driver.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from in2_plugin.corpus.cutting import Cut, Cutter, chunks
+from in2_plugin.corpus.pieces import Piece, PieceReader
+from in2_plugin.corpus.store_writer import StoreWriter
+from in2_plugin.engines.blobs import as_blob, read_blobs
+
+SHARD_BYTES = 16 << 20
+MOST_PIECES = 4_096
+"""Pieces of a shard: each is a file, or a part of one."""
+DOCUMENTS, SEGMENTS, PIECES = 0, 1, 2
+"""What a stream holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Pieces of one source, one behind the other."""
+
+    pieces: tuple[Piece, ...]
+
+    @property
+    def limit(self) -> int | None:
+        """Documents that are wanted of the source, at most."""
+        return self.pieces[0].source.limit
+
+
+def shards_of(pieces: Iterable[Piece], size: int) -> list[Shard]:
+    """Pieces of one source in shards of about `size` bytes; a piece of unknown size is one by itself."""
+    shards: list[Shard] = []
+    gathered: list[Piece] = []
+    for piece in pieces:
+        full = sum(one.size for one in gathered) >= size or len(gathered) == MOST_PIECES
+        if gathered and (full or not piece.size):
+            shards.append(Shard(tuple(gathered)))
+            gathered = []
+        gathered.append(piece)
+    return [*shards, Shard(tuple(gathered))] if gathered else shards
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A document of a shard."""
+
+    piece: int
+    number: int | None
+    key: str | None
+    text: str
+
+
+class ShardCutter:
+    """Reads and cuts shards, here or in a worker process."""
+
+    def __init__(self, cutter: Cutter) -> None:
+        self._cutter = cutter
+
+    def __call__(self, shard: Shard) -> Iterator[bytes]:
+        passed: list[tuple[int, int]] = []
+        for chunk in chunks(islice(_documents(shard, passed), shard.limit)):
+            cut = self._cutter([document.text for document in chunk])
+            yield as_blob(_document_batch(chunk, cut), {"holds": DOCUMENTS})
+            yield as_blob(_segment_batch(cut), {"holds": SEGMENTS})
+        rows, empty = zip(*passed, strict=True) if passed else ((), ())
+        yield as_blob(pa.record_batch({"rows": pa.array(rows, pa.int64()), "empty": pa.array(empty, pa.int64())}),
+                      {"holds": PIECES})  # fmt: skip
+
+
+def _documents(shard: Shard, passed: list[tuple[int, int]]) -> Iterator[_Read]:
+    """Documents of all pieces; rows read and rows without text are noted for each."""
+    for i, piece in enumerate(shard.pieces):
+        reader = PieceReader(piece)
+        try:
+            for document in reader:
+                yield _Read(i, document.number, document.key, document.text)
+        finally:
+            passed.append((reader.rows, reader.empty))
+
+
+def _document_batch(chunk: Sequence[_Read], cut: Cut) -> pa.RecordBatch:
+    return pa.record_batch(
+        {
+            "piece": pa.array([document.piece for document in chunk], pa.uint32()),
+            "number": pa.array([document.number for document in chunk], pa.int64()),
+            "key": pa.array([document.key for document in chunk], pa.string()),
+            "n_segments": pa.array(cut.n_segments, pa.uint32()),
+        }
+    )
+
+
+def _segment_batch(cut: Cut) -> pa.RecordBatch:
+    edges = np.concatenate([[0], np.cumsum(cut.n_tokens)]).astype(np.int64)
+    return pa.record_batch(
+        {
+            "start": pa.array(cut.spans[:, 0], pa.uint32()),
+            "stop": pa.array(cut.spans[:, 1], pa.uint32()),
+            "text": pa.array(cut.texts, pa.large_string()),
+            "standing": pa.array(cut.standings, pa.uint8()),
+            "ids": pa.LargeListArray.from_arrays(pa.array(edges), pa.array(cut.ids)),
+        }
+    )
+
+
+class Merger:
+    """Appends shards, in order, to a store."""
+
+    def __init__(self, writer: StoreWriter) -> None:
+        self._writer = writer
+        self._rows: Counter[str] = Counter()
+        """Rows of each place that were passed."""
+        self.empty = 0
+
+    def add(self, shard: Shard, path: Path, most: int | None) -> int:
+        """Append the documents of a shard, at most `most` of them; returns how many there were."""
+        before, added = [], 0
+        for piece, (rows, empty) in zip(shard.pieces, _pieces(path), strict=False):
+            if not piece.start:  # a file that is listed twice is counted anew
+                self._rows[piece.place] = 0
+            before.append(self._rows[piece.place])
+            self._rows[piece.place] += rows
+            self.empty += empty
+        for documents, segments in _chunks(path):
+            n = len(documents) if most is None else min(len(documents), most - added)
+            if n <= 0:
+                break
+            keys = [
+                key if number is None else f"{shard.pieces[piece].place}:{before[piece] + number}"
+                for piece, number, key in zip(
+                    *(documents[name].slice(0, n).to_pylist() for name in ("piece", "number", "key")), strict=True
+                )
+            ]
+            sources = [shard.pieces[0].source.path] * n
+            self._writer.add(sources, keys, _cut(documents.slice(0, n), segments))
+            added += n
+        return added
+
+
+def documents_in(path: Path) -> int:
+    """Documents of a sealed shard."""
+    return sum(len(batch) for batch, facts in read_blobs(path) if facts["holds"] == DOCUMENTS)
+
+
+def _pieces(path: Path) -> list[tuple[int, int]]:
+    """(rows, rows without text) of each piece of a shard that was read."""
+    for batch, facts in read_blobs(path):
+        if facts["holds"] == PIECES:
+            return list(zip(batch["rows"].to_pylist(), batch["empty"].to_pylist(), strict=True))
+    return []
+
+
+def _chunks(path: Path) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+    documents: pa.RecordBatch | None = None
+    for batch, facts in read_blobs(path):
+        if facts["holds"] == DOCUMENTS:
+            documents = batch
+        elif facts["holds"] == SEGMENTS and documents is not None:
+            yield documents, batch
+
+
+def _cut(documents: pa.RecordBatch, segments: pa.RecordBatch) -> Cut:
+    n_segments = np.asarray(documents["n_segments"]).astype(np.int64)
+    own = segments.slice(0, int(n_segments.sum()))
+    ids = own["ids"]
+    return Cut(
+        n_segments=n_segments,
+        spans=np.stack([np.asarray(own["start"]), np.asarray(own["stop"])], axis=1).astype(np.int64),
+        texts=own["text"],
+        ids=np.asarray(ids.flatten()),
+        n_tokens=np.diff(np.asarray(ids.offsets)).astype(np.int64),
+        standings=np.asarray(own["standing"]),
+    )
