@@ -4,10 +4,10 @@
     python benchmarks/scale.py TOKENIZER --mb 2000 --segments-only  # cutting and screening alone
     python benchmarks/scale.py TOKENIZER --mb 10 --json figures.json
 
-Text is made up (scale_text.py), questions are written by the extractive writer, one for 20 documents, in contexts of 4K
-to 32K tokens. Every build is a process of its own, up to its audit; both engines have `--workers` workers, and must come
-to the same bytes. Seconds are by the clock, so only ratios of one run mean anything; processor time is that of the
-driver, of the workers, and of Ray's own processes. What the driver spends is what more nodes do not make less.
+Text is made up (scale_text.py), questions are written by the extractive writer, one for 20 documents, in contexts of
+4K to 32K tokens. Every build is a process of its own, up to its audit; both engines have `--workers` workers, and must
+come to the same bytes. Seconds are by the clock, so only ratios of one run mean anything; processor time is that of
+the driver, of the workers, and of Ray's own processes. What the driver spends is what more nodes do not make less.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def build(engine: str, text: Path, documents: int, options: argparse.Namespace) 
 def phases_of(events: list[dict[str, Any]], seen: Watched, engine: str) -> dict[str, Phase]:
     """What passed between each event and the next."""
     phases = {}
-    for event, following in zip(events, events[1:], strict=False):
+    for event, following in pairwise(events):
         between = event["at"], following["at"]
         # the kernel knows exactly what local workers spent, when they have ended; Ray's are no children of the driver
         ended = following["ended"] - event["ended"]
@@ -133,6 +134,8 @@ def show(pairs: list[dict[str, Build]], stages: tuple[str, ...]) -> None:
     """All tables."""
     row = tabulate("MB | documents | stage | local, s | Ray, s | Ray / local | documents/s, local | Ray | same bytes")
     for pair in pairs:
+        if len(pair) < len(ENGINES):
+            continue
         local, ray = pair["local"], pair["ray"]
         documents = local.facts["documents"]
         same = "yes" if local.digest == ray.digest else "NO"
@@ -172,21 +175,24 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--longest", type=int, default=32_768, help="tokens of the longest context")
     parser.add_argument("--segments-only", action="store_true", help="stop before the questions")
+    parser.add_argument("--engines", choices=ENGINES, nargs="+", default=ENGINES)
     parser.add_argument("--json", type=Path, help="write all figures there, too")
     parser.add_argument("--folder", type=Path, help="work there instead of a temporary folder")
     options = parser.parse_args()
     print(heading(), flush=True)
-    pairs = []
+    pairs: list[dict[str, Build]] = []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         options.folder = Path(folder)
         for megabytes in options.mb:
             text = options.folder / "text.jsonl"
             documents = make_text(text, megabytes)
-            pairs.append({engine: build(engine, text, documents, options) for engine in ENGINES})
+            pairs.append({})
+            for engine in options.engines:
+                pairs[-1][engine] = build(engine, text, documents, options)
+                if options.json:  # after each build: the large ones take long
+                    found = {"heading": heading(), "builds": [asdict(one) for one in builds(pairs)]}
+                    options.json.write_text(json.dumps(found, indent=1))
     show(pairs, SEGMENT_STAGES if options.segments_only else tuple(STAGES))
-    if options.json:
-        found = {"heading": heading(), "builds": [asdict(one) for one in builds(pairs)]}
-        options.json.write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ PHASES: tuple[tuple[str, str, str], ...] = (
 """(phase, the event with which it begins, words of what is said then), in order. The first phase is `start`."""
 
 
-class Measured(Exception):  # noqa: N818 - the way out, no mistake
+class Measured(Exception):
     """All that was to be measured has been done."""
 
 

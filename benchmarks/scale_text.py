@@ -1,8 +1,8 @@
 """Made-up news for scale.py: JSON Lines of any size, the same bytes for the same size.
 
-Words are those of the bundled corpus, as often as there, drawn independently, so that hardly anything repeats by chance;
-one document in a hundred repeats an earlier one but for its last word. Documents are 2.6 KB on average, as those of C4's
-realnewslike (36 GB in 13.8 million). Cost: some 15 MB a second.
+Words are those of the bundled corpus, as often as there, drawn independently, so that hardly anything repeats by
+chance; one document in a hundred repeats an earlier one but for its last word. Documents are 2.6 KB on average, as
+those of C4's realnewslike (36 GB in 13.8 million). Cost: some 15 MB a second.
 """
 
 import json
@@ -26,16 +26,19 @@ def make_text(path: Path, megabytes: float) -> int:
     rng, size, number = np.random.default_rng(0), 0, 0
     earlier: deque[list[str]] = deque(maxlen=1_000)
     with path.open("w") as file:
-        for document in _documents(rng):
+        for made in _documents(rng):
             number += 1
-            if number % REPEATS == 0:
-                *same, last = earlier[int(rng.integers(len(earlier)))]
-                document = [*same, f"{last.rpartition(' ')[0]} indeed."]
+            document = made if number % REPEATS else _repeated(earlier[int(rng.integers(len(earlier)))])
             earlier.append(document)
             size += file.write(json.dumps({"text": "\n".join(document)}) + "\n")
             if size >= megabytes * 1e6:
                 return number
     return number
+
+
+def _repeated(document: list[str]) -> list[str]:
+    *same, last = document
+    return [*same, f"{last.rpartition(' ')[0]} indeed."]
 
 
 def _documents(rng: np.random.Generator) -> Iterator[list[str]]:

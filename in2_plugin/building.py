@@ -31,7 +31,7 @@ from in2_plugin.engines.engine import Engine
 from in2_plugin.engines.local import LocalEngine
 from in2_plugin.errors import AuditFailed, ConfigError
 from in2_plugin.filesystems import refuse_secrets
-from in2_plugin.folder_lock import folder_lock
+from in2_plugin.folder_lock import JOB_LOCKS, folder_lock
 from in2_plugin.inspection.audit import Audit, audit
 from in2_plugin.sealing import seal_json, seal_text
 from in2_plugin.stages.examples import example_stage
@@ -91,6 +91,13 @@ def build_dataset(
         ) from failure
 
 
+def _tidy(folder: Path) -> None:
+    """Remove what was only needed on the way."""
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
+    for lock in folder.glob(JOB_LOCKS):
+        lock.unlink(missing_ok=True)
+
+
 def _named(config: BuildConfig) -> Iterator[str]:
     """Every path and address of a build file in which a key may stand."""
     yield from (source.path for source in config.corpus.sources)
@@ -105,7 +112,7 @@ def _build(run: Run) -> Manifest:
     if (folder / "manifest.json").exists():
         manifest = read_manifest(folder)
         refuse_changed_tokenizer(config, manifest.tokenizer_fingerprint, tokenizer)
-        shutil.rmtree(folder / PARTS, ignore_errors=True)
+        _tidy(folder)
         run.progress.say(f"{folder} is complete already")
         return manifest
     template = Template(config.template, tokenizer)
@@ -136,7 +143,7 @@ def _build(run: Run) -> Manifest:
     )
     digest = digest_of(folder / "examples.parquet")
     seal_text(folder / "README.md", dataset_card(manifest, digest[:16], found.as_json()))
-    shutil.rmtree(folder / PARTS, ignore_errors=True)
+    _tidy(folder)
     seal_json(folder / "manifest.json", asdict(manifest))
     return manifest
 

@@ -5,6 +5,7 @@ whatever is asked for: the work log stays, and its answers are used again where 
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 from in2_plugin.config import BuildConfig
 from in2_plugin.config.base import models_in
 from in2_plugin.errors import ConfigError
-from in2_plugin.folder_lock import brief_lock
+from in2_plugin.folder_lock import JOB_LOCKS, brief_lock
 from in2_plugin.sealing import seal_json
 
 STAGES = (
@@ -91,6 +92,12 @@ def _claim(folder: Path, config: BuildConfig, change: Change) -> None:
             seal_json(record, wanted)
         return
     _remove(folder, begun)
+    if change is Change.RESTART:
+        for path in (folder / PARTS).iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.suffix == ".arrow":
+                path.unlink()
     if _json_or_none(record) != wanted:
         seal_json(record, wanted)
 
@@ -105,7 +112,8 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
         raise ConfigError(f"{folder}: cannot be made ({failure.strerror}); give another `output`") from None
-    if not (folder / "build.json").exists() and any(path.name not in OURS for path in folder.iterdir()):
+    strangers = (path for path in folder.iterdir() if path.name not in OURS and not path.match(JOB_LOCKS))
+    if not (folder / "build.json").exists() and any(strangers):
         raise ConfigError(f"{folder}: is not empty and not an IN2 dataset; give another `output`")
 
 

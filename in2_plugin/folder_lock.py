@@ -19,6 +19,7 @@ from pathlib import Path
 from in2_plugin.errors import ConfigError, FolderBusy
 
 LOCK = "build.lock"
+JOB_LOCKS = "build-*-of-*.lock"
 TRIES = 4
 """`holder` takes the lock for a moment; a build that begins just then tries again."""
 TAKEN = {errno.EWOULDBLOCK, errno.EACCES}
@@ -110,7 +111,7 @@ def holder(folder: Path) -> Holder | None:
 
     Of several jobs the first one.
     """
-    locks = [folder / LOCK, *sorted(folder.glob("build-*-of-*.lock"))]
+    locks = [folder / LOCK, *sorted(folder.glob(JOB_LOCKS))]
     return next((found for lock in locks if (found := _holder(lock))), None)
 
 

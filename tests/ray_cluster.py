@@ -7,6 +7,7 @@ several for each worker process that imports torch.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest import mock
 
 SETTINGS = {
@@ -54,3 +55,26 @@ def _start(num_cpus: int, num_gpus: int) -> None:
             ray.shutdown()
             if not left or "timed out during startup" not in str(failure):
                 raise
+
+
+@contextmanager
+def cluster_of_nodes(**environment: str) -> Iterator[Any]:
+    """A cluster whose nodes are processes of this machine, one CPU each; a `ray.cluster_utils.Cluster` of one node, to
+    which nodes are added. This process is its driver."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "object_store_memory": STORE_BYTES}
+    with mock.patch.dict(os.environ, {**SETTINGS, **environment}):
+        cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+        try:
+            ray.init(address=cluster.address, log_to_driver=False)
+            yield cluster
+        finally:
+            ray.shutdown()
+            cluster.shutdown()
+
+
+def add_node(cluster: Any) -> Any:
+    """Another node; to be removed with `cluster.remove_node`."""
+    return cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)

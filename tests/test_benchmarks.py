@@ -1,6 +1,7 @@
-"""The benchmarks of training run, at a very small size, and print their tables."""
+"""The benchmarks run, at a very small size, and print their tables."""
 
 import importlib
+import json
 import sys
 from itertools import pairwise
 
@@ -95,3 +96,20 @@ def test_on_a_gpu_the_model_has_the_shape_of_mistral_7b(answer_logits):
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(answer_logits.config_of("cuda", 32_000, 32_768))
     assert model.num_parameters() == 7_241_732_096
+
+
+def test_scale_has_the_same_bytes_from_both_engines(tmp_path, mistral_folder):
+    """A corpus of one shard, which the driver makes by itself: every phase is there, and every table."""
+    figures = tmp_path / "figures.json"
+    command = (ROOT / "benchmarks/scale.py", mistral_folder, "--mb", "1", "--longest", "4500", "--json", figures)
+    speed, spent, held = tables(run(sys.executable, *command, cwd=tmp_path, timeout=1_800))
+    assert [row["stage"] for row in speed] == ["cut", "screen", "questions", "examples", "plans"]
+    assert {row["same bytes"] for row in speed} == {"yes"}
+    phases = ["start", "cut", "merge", "screen", "bands", "questions", "draw", "place", "write", "plans", "lay"]
+    assert [(row["engine"], row["phase"]) for row in spent] == [(e, p) for e in ("local", "ray") for p in phases]
+    assert [row["engine"] for row in held] == ["local", "ray"]
+    found = json.loads(figures.read_text())["builds"]
+    assert [build["facts"]["questions"] for build in found] == [build["facts"]["examples"] for build in found]
+    assert found[0]["facts"] == found[1]["facts"] and found[0]["facts"]["questions"] >= 16
+    driver = [sum(phase["driver"] for phase in build["phases"].values()) for build in found]
+    assert min(driver) > 0 and all(build["parts_mb"]["segments-0"] > 1 for build in found)

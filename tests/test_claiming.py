@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from in2_plugin.claiming import EXTENDABLE, Change, claim, make_folder, uncounted_keys
+from in2_plugin.claiming import CLAIM_LOCK, EXTENDABLE, Change, claim, make_folder, uncounted_keys
 from in2_plugin.config import BuildConfig
 from in2_plugin.errors import ConfigError
 
@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 
 def there(folder) -> set[str]:
-    return {path.name for path in folder.rglob("*") if path.is_file()}
+    return {path.name for path in folder.rglob("*") if path.is_file() and path.name != CLAIM_LOCK}
 
 
 def test_which_keys_no_answer_depends_on():
@@ -47,6 +47,8 @@ def test_which_keys_no_answer_depends_on():
         *(f"{section}.{name}" for name in names),
         *(f"questions.verify.judge.{name}" for name in names),
         "questions.vllm.engine",
+        "questions.vllm.ray",
+        "ray",
         "questions.vllm.batch_requests",
     }
 

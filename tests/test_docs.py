@@ -37,7 +37,7 @@ def test_yaml_is_read(block):
 
 
 def test_there_are_blocks_to_read():
-    assert len(blocks(GUIDE, "yaml")) == 4
+    assert len(blocks(GUIDE, "yaml")) == 6
     assert len(blocks(DATA, "yaml")) == 4
     assert len(blocks(README, "yaml")) == 3
 

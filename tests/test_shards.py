@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from builds import Quiet, endpoint_config, small_config
 from fault_server import FaultServer
-from small_shards import small_shards
+from sharded_builds import assert_same, config, small_shards, write_corpus
 
 from in2_plugin.building import build_dataset
 from in2_plugin.calls.work_log import WorkLog
@@ -24,36 +24,12 @@ from in2_plugin.stages.portion import Portion
 
 pytestmark = pytest.mark.slow
 
-NAMED = {"build.json", "manifest.json", "README.md", "build.lock"}
-"""These say where the dataset is, how many workers made it, and who held it."""
 MERGE = Portion(number=0)
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory, documents) -> Path:
-    """The documents as JSON Lines, some of them twice and some empty."""
-    folder = tmp_path_factory.mktemp("corpus")
-    texts = [document.text for document in documents]
-    for name, some in {"a": [*texts[:150], "", " \n"], "b": [*texts[150:300], texts[3]]}.items():
-        lines = [json.dumps({"text": text}) for text in some]
-        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n\n", encoding="utf-8")
-    return folder
-
-
-def config(corpus: Path, output: Path, tokenizer: Path, **changes: object) -> BuildConfig:
-    sources = [str(corpus), {"path": "bundled:python-docs", "limit": 60}]
-    return small_config(output, tokenizer, corpus={"sources": sources}, **changes)
-
-
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in NAMED)
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-
-
-def assert_same(one: Path, other: Path) -> None:
-    first, second = bytes_of(one), bytes_of(other)
-    assert first.keys() == second.keys()
-    assert [name for name in first if first[name] != second[name]] == []
+    return write_corpus(tmp_path_factory.mktemp("corpus"), [document.text for document in documents[:300]])
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +160,7 @@ sys.path.insert(0, {tests!r})
 from builds import Quiet
 from in2_plugin.building import build_dataset
 from in2_plugin.config import BuildConfig
-from small_shards import small_shards
+from sharded_builds import assert_same, config, small_shards, write_corpus
 if __name__ == "__main__":
     with small_shards():
         build_dataset(BuildConfig.model_validate_json(Path(sys.argv[1]).read_text()), Quiet())
@@ -196,7 +172,7 @@ def test_a_killed_driver_goes_on_where_its_sealed_shards_end(whole, corpus, mist
     asked = config(corpus, tmp_path / "in2", mistral_folder, workers=2)
     parts = asked.output / "parts" / stage
     (tmp_path / "driver.py").write_text(DRIVER.format(tests=str(Path(__file__).parent)))
-    (tmp_path / "asked.json").write_text(asked.model_dump_json())
+    (tmp_path / "asked.json").write_text(asked.model_dump_json(exclude_unset=True))
     child = subprocess.Popen(
         [sys.executable, "driver.py", "asked.json"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""}
     )

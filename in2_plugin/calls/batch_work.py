@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from in2_plugin.calls.batch_calls import BatchCalls
 from in2_plugin.calls.batch_file import Lines, Outcomes, Unanswered, fill, line_of, read
-from in2_plugin.calls.endpoint import LEAST_REMEMBERED
+from in2_plugin.calls.outcomes import LEAST_REMEMBERED
 from in2_plugin.calls.request import Answer, CallFailed, Request
 from in2_plugin.calls.troubles import one_line
 from in2_plugin.calls.work_log import BatchRecord, WorkLog
@@ -69,7 +69,7 @@ class BatchWork:
         """Note which batches of this endpoint the log holds open; `token` tells batches apart."""
         self._config, self._log, self._calls, self._token = config, log, calls, token
         # in the name of each batch: another endpoint with the same log, a judge's for example, must not take it up
-        self._owner = hashlib.sha256(f"{config.base_url.rstrip('/')}\n{config.model}".encode()).hexdigest()[:16]
+        self._owner = hashlib.sha256(f"{config.address.rstrip('/')}\n{config.model}".encode()).hexdigest()[:16]
         self.left_over = {r.digest for r in log.open_batches() if r.digest.startswith(f"{self._owner}-")}
         """Names of the batches that earlier runs left open."""
         self._open: dict[str, tuple[asyncio.Task[Any], Progress]] = {}

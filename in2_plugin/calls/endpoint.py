@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from in2_plugin.calls.outcomes import LEAST_REMEMBERED as LEAST_REMEMBERED  # noqa: PLC0414
 from in2_plugin.calls.outcomes import Outcomes
 from in2_plugin.calls.pacing import Gate, Pacing, Patience
 from in2_plugin.calls.request import Answer, CallFailed, Request, Stopping

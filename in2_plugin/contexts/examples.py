@@ -151,7 +151,7 @@ class ExamplePlanner:
         quotes = [text for question in questions for text in question.exclusive]
         answers = [question.answer for question in questions] if self._distractors.answer else []
         golds = {i for question in questions for i in question.gold}
-        repeats = self.store.repeats
+        repeats = self.store.repeats_in_use
         return _Ban(Forbidden(quotes, answers), banned, {repeats.get(i, i) for i in golds}, self)
 
     def folded(self, segment: int) -> str:
@@ -229,7 +229,7 @@ class _Ban:
     def __call__(self, segment: int) -> bool:
         return (
             segment in self.banned
-            or self.planner.store.repeats.get(segment, segment) in self.golds
+            or self.planner.store.repeats_in_use.get(segment, segment) in self.golds
             or self.forbidden.found_in(self.planner.folded(segment)) is not None
         )
 

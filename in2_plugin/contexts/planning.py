@@ -129,10 +129,11 @@ def _best_fit(
     stop = int(np.searchsorted(pool.n_tokens, left, side="right"))
     start = int(np.searchsorted(pool.n_tokens, pool.n_tokens[stop - 1], side="left")) if stop else 0
     while stop > 0 and tries > 0:
-        for place in rng.permutation(np.arange(start, stop)).tolist():
+        # in blocks where there are many of that length, so that the cost does not grow with the corpus
+        for place in _random_places(stop - start, rng):
             tries -= 1
-            if may_stand(place):
-                return int(place)
+            if may_stand(start + place):
+                return start + place
             if tries == 0:
                 break
         stop = start

@@ -170,7 +170,7 @@ class SegmentStore:
         """(n_segments,) whether screening left a segment out."""
         excluded = np.zeros(len(self), np.bool_)
         rows = self._exclusions()
-        if json.loads(_text(self.folder / "exclusions.json", "{}")).get("removes_near_duplicates", True):
+        if self._removes_near_duplicates:
             excluded[rows["segment_id"].to_numpy()] = True
         else:
             excluded[rows.filter(pc.not_equal(rows["reason"], "near_duplicate"))["segment_id"].to_numpy()] = True
@@ -182,6 +182,15 @@ class SegmentStore:
         rows = self._exclusions()
         rows = rows.filter(pc.equal(rows["reason"], "near_duplicate"))
         return Repeats(np.asarray(rows["segment_id"]), np.asarray(rows["source"].cast(pa.uint32())))
+
+    @cached_property
+    def repeats_in_use(self) -> Mapping[int, int]:
+        """The same of segments that screening did not leave out; mostly none, and no memory."""
+        return {} if self._removes_near_duplicates else self.repeats
+
+    @property
+    def _removes_near_duplicates(self) -> bool:
+        return bool(json.loads(_text(self.folder / "exclusions.json", "{}")).get("removes_near_duplicates", True))
 
     def exclusions_digest(self) -> str:
         """Names what screening left out."""

@@ -11,6 +11,7 @@ import logging
 import os
 import pickle
 import secrets
+import socket
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -30,6 +31,7 @@ from in2_plugin.sealing import seal_part, seal_text
 
 LEAST_ITEMS = 2
 """A single shard is made by the driver: to start an actor takes seconds."""
+CONNECT_SECONDS = 10.0
 TRIES = 5
 """Times that a shard is given to another worker when its worker was killed; one that kills them all must end."""
 
@@ -67,13 +69,14 @@ class RayEngine:
         # Ray reports its use unless told not to; what a running cluster does is decided where it was started
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
+            _require_answer(self._config.address or os.environ.get("RAY_ADDRESS") or "")
             ray.init(
                 address=self._config.address,
                 runtime_env=dict(self._config.runtime_env) or None,
                 logging_level=logging.WARNING,
                 log_to_driver=False,
             )
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as failure:
+        except (OSError, RuntimeError, ValueError) as failure:
             reason = " ".join(str(failure).split())[:300]
             where = self._config.address or os.environ.get("RAY_ADDRESS") or "this machine"
             raise ConfigError(
@@ -227,6 +230,13 @@ def _explained() -> Iterator[None]:
             f"Ray gave up a shard after {TRIES} workers ({reason}); see to the nodes, most often to their memory, and "
             "run again (what was finished is kept)"
         ) from None
+
+
+def _require_answer(address: str) -> None:
+    """Raise OSError where nobody answers at `host:port`: Ray itself tries for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
 
 
 def _retries() -> dict[str, Any]:

@@ -163,7 +163,7 @@ def test_a_filler_never_repeats_a_gold_segment(small_store, mistral):
     store = SegmentStore(small_store.folder)
     first = planner(store, mistral, WIDE).plan(ContextOrder(7, (question(),), Draw(0.5, (0.25,))))
     filler = next(i for i in first.segment_ids.tolist() if i)
-    store.repeats = {filler: 0}
+    store.repeats_in_use = {filler: 0}
     second = planner(store, mistral, WIDE).plan(ContextOrder(7, (question(),), Draw(0.5, (0.25,))))
     assert filler not in second.segment_ids
 

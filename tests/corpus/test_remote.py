@@ -15,8 +15,8 @@ import pytest
 from pyarrow import parquet
 from s3_server import S3Server
 
-from in2_plugin.config.corpus import RowSource, Source
 from in2_plugin import filesystems
+from in2_plugin.config.corpus import RowSource, Source
 from in2_plugin.corpus import file_rows
 from in2_plugin.corpus.pieces import PieceReader, find_pieces
 from in2_plugin.corpus.readers import read_documents, read_rows
