@@ -49,7 +49,7 @@ class Phase:
     workers: float
     others: float
     driver_mb: tuple[float, float]
-    """(resident, private) at most, of the process; of workers the largest."""
+    """(resident, own) at most, of the process; of workers the largest."""
     worker_mb: tuple[float, float]
     others_mb: tuple[float, float]
 
@@ -75,8 +75,12 @@ class Build:
     def seconds(self, stage: str) -> float:
         return sum(phase.seconds for phase in self.stage(stage))
 
+    def spent(self, stage: str) -> float:
+        """Processor seconds of all processes."""
+        return sum(phase.driver + phase.workers + phase.others for phase in self.stage(stage))
+
     def peak(self, kind: str) -> tuple[float, float]:
-        """(resident, private) MB at most."""
+        """(resident, own) MB at most."""
         held = [getattr(phase, f"{kind}_mb") for phase in self.phases.values()]
         return max(one for one, _ in held), max(one for _, one in held)
 
@@ -132,7 +136,10 @@ def phases_of(events: list[dict[str, Any]], seen: Watched, engine: str) -> dict[
 
 def show(pairs: list[dict[str, Build]], stages: tuple[str, ...]) -> None:
     """All tables."""
-    row = tabulate("MB | documents | stage | local, s | Ray, s | Ray / local | documents/s, local | Ray | same bytes")
+    row = tabulate(
+        "MB | documents | stage | local, s | Ray, s | Ray / local | processor time, Ray / local | documents/s, local | "
+        "Ray | same bytes"
+    )
     for pair in pairs:
         if len(pair) < len(ENGINES):
             continue
@@ -142,20 +149,20 @@ def show(pairs: list[dict[str, Build]], stages: tuple[str, ...]) -> None:
         for stage in stages:
             seconds = local.seconds(stage), ray.seconds(stage)
             rates = (f"{documents / one:,.0f}" for one in seconds)
-            ratio = f"{seconds[1] / seconds[0]:.2f}"
-            row(f"{local.mb:,.0f}", f"{documents:,}", stage, *(f"{one:.1f}" for one in seconds), ratio, *rates, same)
+            ratios = f"{seconds[1] / seconds[0]:.2f}", f"{ray.spent(stage) / max(local.spent(stage), 0.01):.2f}"
+            row(f"{local.mb:,.0f}", f"{documents:,}", stage, *(f"{one:.1f}" for one in seconds), *ratios, *rates, same)
     row = tabulate("MB | engine | phase | s | driver, CPU s | workers, CPU s | Ray's own, CPU s")
     for one in builds(pairs):
         for name, phase in one.phases.items():
             spent = (f"{value:.1f}" for value in (phase.seconds, phase.driver, phase.workers, phase.others))
             row(f"{one.mb:,.0f}", one.engine, name, *spent)
     row = tabulate(
-        "MB | segments | engine | driver, MB (private) | largest worker, MB (private) | Ray's own, MB (private) | "
+        "MB | segments | engine | driver, MB (own) | largest worker, MB (own) | Ray's own, MB (own) | "
         "parts of cutting, MB | of screening | of questions, examples, plans | folder at most, MB"
     )
     for one in builds(pairs):
         kinds = [one.peak(kind) for kind in ("driver", "worker", "others")]
-        held = [f"{whole:,.0f} ({private:,.0f})" for whole, private in kinds]
+        held = [f"{whole:,.0f} ({own:,.0f})" for whole, own in kinds]
         cut = sum(size for name, size in one.parts_mb.items() if name.startswith("segments-"))
         screened = one.parts_mb.get("screening", 0.0)
         others = sum(one.parts_mb.values()) - cut - screened

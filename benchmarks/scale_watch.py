@@ -1,8 +1,9 @@
 """The processes of one build, looked at from outside: what they hold and what they have spent, five times a second.
 
 A build has three kinds: the driver, its workers (processes of `LocalEngine`, or actors of Ray that work on shards), and
-everything else that Ray starts. Private memory is what would be free without the process; the rest of its resident
-memory are pages of mapped files and of Ray's object store. Cost: reading `smaps_rollup`, once a second a process.
+everything else that Ray starts. A process's own memory is its anonymous pages; the rest of what is resident are pages
+of mapped files, which the kernel takes back when it needs them, and of Ray's object store. (Private pages would not do:
+a file that one process maps alone counts as private.) Cost: reading `smaps_rollup`, once a second a process.
 """
 
 import os
@@ -38,7 +39,7 @@ class Watched:
 
     looks: list[Look] = field(default_factory=list)
     memory: list[tuple[float, dict[str, tuple[float, float]]]] = field(default_factory=list)
-    """(time, MB resident and private of the largest process of each kind; of OTHER, of all together)."""
+    """(time, MB resident and own of the largest process of each kind; of OTHER, of all together)."""
     disk: float = 0.0
     """MB of the watched folder, at most."""
 
@@ -51,7 +52,7 @@ class Watched:
         return until[-1] if until else 0.0
 
     def peak(self, kind: str, start: float, end: float) -> tuple[float, float]:
-        """The most (resident, private) MB of one process of a kind between two times."""
+        """The most (resident, own) MB of one process of a kind between two times."""
         seen = [held[kind] for at, held in self.memory if kind in held and start <= at <= end + 1]
         return max((one for one, _ in seen), default=0.0), max((one for _, one in seen), default=0.0)
 
@@ -124,13 +125,13 @@ def _memory(kinds: dict[int, str]) -> dict[str, tuple[float, float]]:
 
 
 def _held(pid: int) -> tuple[float, float]:
-    """(resident, private) MB of a process; nothing when it is gone."""
+    """(resident, own) MB of a process; nothing when it is gone."""
     values: Counter[str] = Counter()
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
             name, number, *_ = line.split()
             values[name] += int(number)
-    return values["Rss:"] / 1_000, (values["Private_Clean:"] + values["Private_Dirty:"]) / 1_000
+    return values["Rss:"] / 1_000, values["Anonymous:"] / 1_000
 
 
 def size_of(folder: Path) -> float:

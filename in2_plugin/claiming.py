@@ -30,8 +30,12 @@ STAGES = (
 )
 """Each exists only when its stage is finished; a folder without any of them may change its build file."""
 WORK_LOG = "work.sqlite"
+JOB_LOGS = "work-*-of-*.sqlite"
+"""Work logs of jobs, until they are merged."""
 PARTS = "parts"
 """Folder of what is only there while a build is unfinished."""
+SHARDS = "shards.json"
+"""Of a stage in that folder: how many shards it has, and what they are made of."""
 CLAIM_LOCK = "claim.lock"
 OURS = {WORK_LOG, "work.sqlite-wal", "work.sqlite-shm", "work.reserve", "build.lock", PARTS}
 """What a preview or an estimate may have left before the first build."""

@@ -168,7 +168,9 @@ def leak(folder: Path) -> None:
 
 def unusable_filler(folder: Path) -> None:
     filler = fillers(first_fine_grained(folder))[0]
-    arrow("segments", "standing", lambda values: values.__setitem__(filler, int(Standing.SPELLS_SPECIAL_TOKEN)))(folder)
+    spoil = lambda values: values.__setitem__(filler, int(Standing.SPELLS_SPECIAL_TOKEN))  # noqa: E731
+    arrow("segments", "standing", spoil)(folder)
+    integers("standing.bin", spoil, np.uint8)(folder)
 
 
 def other_id(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """A build in shards: of any size, by several workers, by jobs that know nothing of each other, killed half-way."""
 
+import gzip
 import json
 import os
 import signal
@@ -18,13 +19,16 @@ from in2_plugin.calls.work_log import WorkLog
 from in2_plugin.claiming import Change
 from in2_plugin.config import BuildConfig
 from in2_plugin.contexts.tables import read_rows
+from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.errors import ConfigError, FolderBusy, PartsMissing, ShareDone
 from in2_plugin.folder_lock import folder_lock
+from in2_plugin.inspection.status import read_status
 from in2_plugin.stages.portion import Portion
 
 pytestmark = pytest.mark.slow
 
 MERGE = Portion(number=0)
+SMALLER = {"mixture": {"fine_grained": 20, "integration": 5}, "lengths": {"min": 300, "max": 600}}
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +80,10 @@ def test_a_merge_names_what_is_missing(corpus, mistral_folder, tmp_path):
     with small_shards():
         with pytest.raises(ShareDone, match=r"job 2 of 2 are done, \d+ of \d+ are left"):
             build_dataset(asked, Quiet(), portion=Portion(2, 2))
+        found = read_status(asked.output)
+        sealed, shards = found.shards["segments-0"]
+        assert 0 < sealed < shards
+        assert found.next_step.startswith("run `in2 merge`")
         with pytest.raises(PartsMissing, match="the first is number 0; run `in2 build --shard i/n`"):
             build_dataset(asked, Quiet(), portion=MERGE)
 
@@ -215,8 +223,7 @@ def test_shards_of_another_corpus_are_not_taken(corpus, mistral_folder, tmp_path
 def test_a_limit_is_met_document_by_document_whatever_the_shards(corpus, mistral_folder, tmp_path):
     sources = [{"path": str(corpus / "a.jsonl"), "limit": 77}, {"path": str(corpus / "b.jsonl"), "limit": 20}]
     for name in ("one", "many"):
-        smaller = {"mixture": {"fine_grained": 20, "integration": 5}, "lengths": {"min": 300, "max": 600}}
-        asked = small_config(tmp_path / name, mistral_folder, corpus={"sources": sources}, **smaller)
+        asked = small_config(tmp_path / name, mistral_folder, corpus={"sources": sources}, **SMALLER)
         if name == "one":
             build_dataset(asked, Quiet())
         else:
@@ -226,3 +233,22 @@ def test_a_limit_is_met_document_by_document_whatever_the_shards(corpus, mistral
     manifest = json.loads((tmp_path / "many/manifest.json").read_text())
     assert manifest["counts"]["documents"] == 97
     assert sum(1 for _ in read_rows(tmp_path / "many/examples.parquet")) == 25
+
+
+def test_large_compressed_files_are_unpacked_and_keep_their_keys(corpus, mistral_folder, tmp_path, monkeypatch):
+    """Built where the plain files and then the compressed ones have the same relative names."""
+    monkeypatch.setattr("in2_plugin.stages.unpacking.UNPACK_BYTES", 1)
+    asked = {"corpus": {"sources": ["text"]}, **SMALLER}
+    for name, compress in {"plain": lambda data: data, "packed": gzip.compress}.items():
+        ending = ".gz" if name == "packed" else ""
+        (tmp_path / name / "text").mkdir(parents=True)
+        for path in corpus.iterdir():
+            (tmp_path / name / "text" / f"{path.name}{ending}").write_bytes(compress(path.read_bytes()))
+        monkeypatch.chdir(tmp_path / name)
+        with small_shards():
+            build_dataset(small_config(Path("in2"), mistral_folder, **asked), Quiet())
+    plain, packed = (SegmentStore(tmp_path / name / "in2/segments") for name in ("plain", "packed"))
+    keys = [key.replace(".jsonl.gz:", ".jsonl:") for key in packed.documents["key"].to_pylist()]
+    assert keys == plain.documents["key"].to_pylist()
+    assert packed.table.equals(plain.table)
+    assert not (tmp_path / "packed/in2/parts").exists()

@@ -58,6 +58,8 @@ def lines(found: "FolderStatus") -> Iterator[tuple[str, str]]:
     yield "working on it", str(found.holder or "nobody")
     yield "finished", ", ".join(found.finished) or "nothing yet"
     yield "to do", ", ".join(name for name in STAGES if name not in found.finished) or "nothing"
+    for stage, (sealed, shards) in found.shards.items():
+        yield "shards", f"{stage.replace('_', '-')}: {sealed:,} of {shards:,}"
     if found.segments:
         yield "segments", f"{found.segments['segments']:,} from {found.segments['documents']:,} documents"
     if found.questions:

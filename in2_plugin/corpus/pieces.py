@@ -51,6 +51,8 @@ class Piece:
     """Bytes in storage, as far as known; only for balancing."""
     folder: str = field(default="", repr=False, compare=False)
     """Working directory in which a relative path was found."""
+    shown: str = ""
+    """The file that `path` is an unpacked copy of."""
 
     @property
     def place(self) -> str:
@@ -58,7 +60,7 @@ class Piece:
         source = self.source
         if self.kind == "hf":
             return "/".join(part for part in (source.path, source.name, source.split) if part)
-        return self.path or source.path
+        return self.shown or self.path or source.path
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,12 +34,13 @@ def split(
         if groups := row_groups.get(file.path):
             yield file, kind, _runs(groups, part_bytes)
         elif kind == "jsonl" and not _is_compressed(file):
-            yield file, kind, _ranges(file.size, part_bytes)
+            yield file, kind, ranges(file.size, part_bytes)
         else:
             yield file, kind, [(0, None, file.size)]
 
 
-def _ranges(size: int, part_bytes: int) -> list[Range]:
+def ranges(size: int, part_bytes: int) -> list[Range]:
+    """Parts of a file of so many bytes, each of about `part_bytes`."""
     n = max(1, round(size / part_bytes))
     starts = [i * size // n for i in range(n)]
     return [(start, stop, (size if stop is None else stop) - start) for start, stop in zip_longest(starts, starts[1:])]

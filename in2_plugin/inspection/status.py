@@ -18,10 +18,11 @@ import pyarrow.parquet as pq
 from in2_plugin.calls.meter import price
 from in2_plugin.calls.request import Use
 from in2_plugin.calls.work_log import WorkLog
-from in2_plugin.claiming import WORK_LOG
+from in2_plugin.claiming import JOB_LOGS, SHARDS, WORK_LOG
+from in2_plugin.claiming import PARTS as BUILD_PARTS
 from in2_plugin.config import PARTS, Prices
 from in2_plugin.errors import DatasetError, In2Error
-from in2_plugin.folder_lock import Holder, holder
+from in2_plugin.folder_lock import JOB_LOCKS, Holder, holder
 from in2_plugin.inspection.folder import STAGES, require_ours
 from in2_plugin.questions import Kind
 
@@ -65,6 +66,9 @@ class FolderStatus:
     wanted: Mapping[str, int]
     """The mixture of the build file."""
     log: LogStatus | None
+    """Of the build's own work log and those of jobs that were not merged yet."""
+    shards: Mapping[str, tuple[int, int]]
+    """By unfinished stage: how many shards are sealed, and how many there are as far as is known."""
     bytes_by_part: Mapping[str, int]
 
     @property
@@ -72,6 +76,8 @@ class FolderStatus:
         """What a person would do now."""
         if self.holder:
             return "a build is running; nothing to do"
+        if list(self.folder.glob(JOB_LOCKS)):
+            return "run `in2 merge` with its build file when all jobs have ended, or `in2 build` to go on alone"
         if "manifest" in self.finished:
             return "complete: name the folder in your trainer's file"
         return "run `in2 build` with its build file to go on"
@@ -98,7 +104,8 @@ def read_status(folder: Path) -> FolderStatus:
         wanted={
             name: n for name, n in _mapping(build.get("mixture")).items() if name in PARTS and isinstance(n, int) and n
         },
-        log=_log(folder / WORK_LOG, _mapping(build.get("questions"))),
+        log=_log(folder, _mapping(build.get("questions"))),
+        shards=_shards(folder / BUILD_PARTS),
         bytes_by_part=_sizes(folder),
     )
 
@@ -142,21 +149,39 @@ def _column(path: Path, name: str) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def _log(path: Path, questions: Mapping[str, Any]) -> LogStatus | None:
-    if not path.exists():
-        return None
+def _shards(folder: Path) -> dict[str, tuple[int, int]]:
+    found = {}
+    for record in sorted(folder.glob(f"*/{SHARDS}")):
+        # a build that runs removes them meanwhile
+        with suppress(FileNotFoundError):
+            shards = int(_mapping(_json(record))["shards"])
+            found[record.parent.name] = (len(list(record.parent.glob("*.arrow"))), shards)
+    return found
+
+
+def _log(folder: Path, questions: Mapping[str, Any]) -> LogStatus | None:
     endpoint = _mapping(questions.get("endpoint"))
-    with closing(WorkLog(path, read_only=True)) as log:
-        answers = log.totals()
-        money, unpriced = _money(answers, questions)
-        return LogStatus(
-            answers=answers,
-            failures=dict(log.failures().most_common()),
-            open_batches=len(log.open_batches()),
-            answer_format=_answer_format(log, endpoint),
-            money=money,
-            unpriced=unpriced,
-        )
+    answers: defaultdict[str, Use] = defaultdict(Use)
+    failures: Counter[str] = Counter()
+    open_batches, answer_format, logs = 0, None, [folder / WORK_LOG, *sorted(folder.glob(JOB_LOGS))]
+    for path in filter(Path.exists, logs):
+        with closing(WorkLog(path, read_only=True)) as log:
+            for purpose, use in log.totals().items():
+                answers[purpose].add(use)
+            failures += log.failures()
+            open_batches += len(log.open_batches())
+            answer_format = answer_format or _answer_format(log, endpoint)
+    if not any(map(Path.exists, logs)):
+        return None
+    money, unpriced = _money(answers, questions)
+    return LogStatus(
+        answers=dict(sorted(answers.items())),
+        failures=dict(failures.most_common()),
+        open_batches=open_batches,
+        answer_format=answer_format,
+        money=money,
+        unpriced=unpriced,
+    )
 
 
 def _answer_format(log: WorkLog, endpoint: Mapping[str, Any]) -> str | None:

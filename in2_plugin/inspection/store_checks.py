@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from in2_plugin.contexts.tables import read_rows
 from in2_plugin.corpus.standing import Standing
-from in2_plugin.corpus.store import DOCUMENT_SCHEMA, SEGMENT_SCHEMA, SegmentStore
+from in2_plugin.corpus.store import COLUMNS, DOCUMENT_SCHEMA, SEGMENT_SCHEMA, SegmentStore
 from in2_plugin.inspection.finding import Report
 
 ADVICE = "run `in2 build --restart` to cut the corpus again; answers that were paid for are kept"
@@ -19,7 +19,7 @@ SCREEN_AGAIN = (
     "remove segments/exclusions.parquet and every file of a later stage, and run `in2 build` again; answers come from "
     "the work log"
 )
-FILES = ("segments.arrow", "documents.arrow", "ids.bin", "offsets.bin")
+FILES = ("segments.arrow", "documents.arrow", "ids.bin", "offsets.bin", *COLUMNS)
 BATCH = 65_536
 
 
@@ -59,6 +59,10 @@ def segments(folder: Path, report: Report) -> str:
             report.wrong(f"{where}, row {first + row}", "text and place do not agree", ADVICE)
         for row in np.flatnonzero(~np.isin(batch["standing"].to_numpy(), list(Standing))):
             report.wrong(f"{where}, row {first + row}", "has an unknown standing", ADVICE)
+        for name in ("document", "n_tokens", "standing"):
+            flat = getattr(store, name)[first : first + len(batch)]
+            for row in np.flatnonzero(flat != batch[name].to_numpy()[: len(flat)]):
+                report.wrong(f"segments/{name}.bin, row {first + row}", "is not what segments.arrow says", ADVICE)
         first += len(batch)
     return f"{table.num_rows:,} segments"
 

@@ -17,7 +17,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import in2_plugin
-from in2_plugin.claiming import CLAIM_LOCK, PARTS
+from in2_plugin.claiming import CLAIM_LOCK, PARTS, SHARDS
 from in2_plugin.engines.blobs import as_blob, read_blobs
 from in2_plugin.engines.engine import Blobs, Item
 from in2_plugin.folder_lock import brief_lock
@@ -25,7 +25,6 @@ from in2_plugin.sealing import seal_json
 from in2_plugin.stages.stage import Run
 
 __all__ = ["PARTS", "Parts", "as_blob", "digest", "made", "read_blobs"]
-SHARDS = "shards.json"
 
 
 class Parts:

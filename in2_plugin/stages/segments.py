@@ -14,8 +14,9 @@ from in2_plugin.corpus.store import EXCLUSIONS, SegmentStore
 from in2_plugin.corpus.store_writer import StoreWriter
 from in2_plugin.corpus.tokenizer import ModelTokenizer, TextTokenizer
 from in2_plugin.errors import CorpusError, ShareDone, TokenizerMismatch
-from in2_plugin.stages.parts import Parts, digest, made
+from in2_plugin.stages.parts import Parts, digest, made, remove_parts
 from in2_plugin.stages.stage import Run, generator
+from in2_plugin.stages.unpacking import UNPACKED, unpacked
 
 CUTTING = "segments"
 SCREENING = "screening"
@@ -53,7 +54,7 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
         refuse_changed_tokenizer(config, store.facts.tokenizer, tokenizer)
         return store
     found = [find_pieces([source], SHARD_BYTES) for source in config.corpus.sources]
-    groups = _groups([shards_of(corpus.pieces, SHARD_BYTES) for corpus in found])
+    groups = _groups([shards_of(unpacked(run, corpus.pieces, SHARD_BYTES), SHARD_BYTES) for corpus in found])
     cutter = _cutter(config, tokenizer)
     cut = _all_parts(run, cutter, groups)
     with StoreWriter(folder, tokenizer, generator(config, CUTTING)) as writer, _merging(run, cut) as step:
@@ -67,8 +68,7 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
         if not writer.documents:
             paths = ", ".join(source.path for source in config.corpus.sources)
             raise CorpusError(f"{paths}: not one document with text among {merger.empty} read; name another source")
-    for parts in cut:
-        parts.remove()
+    remove_parts(run.folder, f"{CUTTING}-*", UNPACKED)
     store = SegmentStore(folder)
     facts = store.facts
     left_out = facts.segments - int(store.usable.sum())

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from in2_plugin.calls.work_log import WorkLog
-from in2_plugin.claiming import WORK_LOG
+from in2_plugin.claiming import JOB_LOGS, WORK_LOG
 from in2_plugin.errors import PartsMissing, ShareDone
 from in2_plugin.questions import Kind, Part
 from in2_plugin.questions.collection import collect
@@ -88,7 +88,7 @@ def gather(run: Run) -> None:
     """
     if not run.portion.number:
         _require_all(run.folder)
-    logs = sorted(path for path in run.folder.glob("work-*.sqlite") if SHARE.search(path.stem))
+    logs = sorted(run.folder.glob(JOB_LOGS))
     if not logs:
         return
     with closing(WorkLog(run.folder / WORK_LOG)) as log:

@@ -2,7 +2,7 @@
 # The data by a job array of Slurm, without Ray: ./build-array.sh 64 on a login node, in tmux or screen.
 # Options of sbatch go behind it: ./build-array.sh 64 --partition=cpu --cpus-per-task=8 --time=4:00:00
 # `in2 merge` does what one process must do and ends with status 3 where jobs are needed; then an array of as many jobs
-# does their part, and merge goes on. About six rounds for a whole build. Everything that is done is sealed in the folder of
+# does their part, and merge goes on: five rounds for a whole build. Everything that is done is sealed in the folder of
 # `output`, which all machines see: when this script or any job is ended, run the same line again.
 # With `writer: endpoint` every job asks the endpoint: divide the upper end of `concurrency` by the number of jobs.
 set -euo pipefail
