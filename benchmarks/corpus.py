@@ -21,12 +21,12 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 
-from in2_plugin.config import CorpusConfig
+from in2_plugin.config import BuildConfig, CorpusConfig
 from in2_plugin.corpus.readers import read_documents
 
 REPEATS, CONTAMINATED = 100, 5_000
@@ -125,27 +125,39 @@ def used() -> tuple[float, float]:
     return time.perf_counter(), spent.user + spent.system + spent.children_user + spent.children_system
 
 
+class Clock:
+    """A build's progress that notes when cutting is over."""
+
+    def say(self, line: str) -> None:
+        """Nothing."""
+
+    def stage(self, name, total, detail=None):
+        """Note the begin of the comparison."""
+        if name.startswith("comparing"):
+            self.screened = used()
+        return nullcontext(lambda steps: None)
+
+
 def run_one(tokenizer_name: str, megabytes: int, workers: int) -> dict[str, float]:
     """Figures of one size, in this process."""
-    from in2_plugin.corpus.screening import screen
-    from in2_plugin.corpus.store_writer import build_store
+    from in2_plugin.corpus.screening import screening_facts
     from in2_plugin.corpus.tokenizer import load_tokenizer
+    from in2_plugin.engines.local import LocalEngine
+    from in2_plugin.stages.segments import segment_stage
+    from in2_plugin.stages.stage import Run
 
     tokenizer = load_tokenizer(tokenizer_name)
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "text.jsonl"
         repeated, contaminated = make_text(path, megabytes)
-        corpus = CorpusConfig.parse({"sources": [str(path)]}, "benchmark")
+        asked = {"output": temporary, "tokenizer": tokenizer_name, "corpus": {"sources": [str(path)]}}
+        clock = Clock()
         alone = tokenizer_speed(tokenizer, path)
         with peak_memory() as peak:
             started = used()
-            store = build_store(
-                read_documents(corpus.sources), Path(temporary) / "segments", tokenizer,
-                segment_tokens=128, paper_exact=False, rng=np.random.default_rng(0), workers=workers,
-            )  # fmt: skip
-            cut = used()
-            facts = screen(store, corpus, workers, lambda n: None)
-            ended = used()
+            store = segment_stage(Run(BuildConfig.parse(asked, "benchmark"), clock, LocalEngine(workers)), tokenizer)
+            cut, ended = clock.screened, used()
+        facts = screening_facts(store.folder)
         size = path.stat().st_size / 1e6
         again = tokenizer_speed(tokenizer, path)
         repeats = documents_with_repeats(store.folder)

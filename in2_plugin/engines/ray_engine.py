@@ -11,7 +11,9 @@ import logging
 import os
 import pickle
 import secrets
+import signal
 import socket
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -68,6 +70,7 @@ class RayEngine:
 
         # Ray reports its use unless told not to; what a running cluster does is decided where it was started
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        before = signal.getsignal(signal.SIGTERM)
         try:
             _require_answer(self._config.address or os.environ.get("RAY_ADDRESS") or "")
             ray.init(
@@ -76,13 +79,15 @@ class RayEngine:
                 logging_level=logging.WARNING,
                 log_to_driver=False,
             )
-        except (OSError, RuntimeError, ValueError) as failure:
+        except Exception as failure:  # Ray raises what it likes here, plain `Exception` among it
             reason = " ".join(str(failure).split())[:300]
             where = self._config.address or os.environ.get("RAY_ADDRESS") or "this machine"
             raise ConfigError(
                 f"the Ray cluster at {where} cannot be used ({reason}); start it with `ray start --head`, or correct "
-                "`--address`"
+                "`--address` (`auto` on a machine of the cluster also finds the cluster's token)"
             ) from None
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)  # Ray takes it, and ends the process with a status of its own
         self._connected = True
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

@@ -20,6 +20,8 @@ from in2_plugin.config import BuildConfig, RayConfig
 from in2_plugin.engines.ray_engine import TRIES, RayEngine
 from in2_plugin.errors import ConfigError, CorpusError, WorkerDied
 from in2_plugin.filesystems import remote
+from in2_plugin.sharing.export import export_dataset
+from in2_plugin.sharing.formats import Format
 
 pytestmark = pytest.mark.slow
 
@@ -187,6 +189,15 @@ def test_nodes_with_a_disk_of_their_own_build_the_same(cluster, storage, whole, 
     assert not any(".part" in path for path in put)
     there = remote("s3://bucket/in2")
     assert not there.files.get_file_info(FileSelector(there.path, allow_not_found=True, recursive=True))
+
+
+def test_an_export_is_the_same_on_a_cluster(cluster, whole, tmp_path):
+    here = export_dataset(whole, Format.TOKENIZED, tmp_path / "here")
+    with RayEngine(RayConfig(), whole, None, print) as engine:
+        there = export_dataset(whole, Format.TOKENIZED, tmp_path / "there", engine=engine)
+    assert here.shards == there.shards
+    assert_same(tmp_path / "here", tmp_path / "there")
+    assert not (whole / "parts").exists()
 
 
 DRIVER = """
