@@ -305,3 +305,18 @@ def test_a_killed_build_is_finished_by_the_next(built, mistral_folder, tmp_path,
     build_dataset(small_config(folder, mistral_folder), Quiet())
     first, second = bytes_of(built), bytes_of(folder)
     assert [name for name in first if first[name] != second[name]] == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"corpus": {"sources": ["s3://key:secret@bucket/text"]}},
+        {"ray": {"storage": "s3://key:secret@bucket/in2"}},
+        {"corpus": {"decontamination": {"sources": ["s3://key:secret@bucket/exam.jsonl"]}}},
+    ],
+)
+def test_a_key_in_an_address_is_refused_before_it_is_written_down(mistral_folder, tmp_path, changes):
+    with pytest.raises(CorpusError) as refusal:
+        build_dataset(small_config(tmp_path / "in2", mistral_folder, **changes), Quiet())
+    assert "secret" not in str(refusal.value)
+    assert not (tmp_path / "in2").exists()
