@@ -6,7 +6,6 @@ and lives on can do no harm; nothing is reported to Ray's makers by a cluster th
 """
 
 import importlib.util
-import inspect
 import logging
 import os
 import pickle
@@ -14,28 +13,26 @@ import secrets
 import signal
 import socket
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from in2_plugin.config import RayConfig
 from in2_plugin.engines.engine import Blobs, Item, Result
 from in2_plugin.engines.local import LocalEngine
+from in2_plugin.engines.ray_settings import explained, quiet_and_ordered, retries
 from in2_plugin.engines.ray_worker import BLOB, ERROR, TOKEN, Errand, Worker
+from in2_plugin.engines.receiving import Receiving
 from in2_plugin.engines.storage import publish, withdraw
 from in2_plugin.engines.travelling import dumps
-from in2_plugin.errors import ConfigError, MissingExtra, WorkerDied
-from in2_plugin.sealing import seal_part, seal_text
+from in2_plugin.errors import ConfigError, MissingExtra
+from in2_plugin.sealing import seal_text
 
 LEAST_ITEMS = 2
 """A single shard is made by the driver: to start an actor takes seconds."""
 CONNECT_SECONDS = 10.0
-TRIES = 5
-"""Times that a shard is given to another worker when its worker was killed; one that kills them all must end."""
 
 
 class RayEngine:
@@ -125,7 +122,7 @@ class RayEngine:
         if len(items) < LEAST_ITEMS:
             yield from LocalEngine(1).make(function, items, paths)
             return
-        with _Receiving(paths) as receiving:
+        with Receiving(paths) as receiving:
             for number, kind, blob in self._rows(function, items, needs, gives_blobs=True):
                 if kind == BLOB:
                     receiving.add(number, blob)
@@ -144,14 +141,14 @@ class RayEngine:
             published = publish(self._config.storage, self._token, self._folder, files)
         errand = Errand(dumps(function, self._folder), self._folder, self._token, published, gives_blobs)
         rows = [{"number": i, "item": dumps(item, self._folder)} for i, item in enumerate(items)]
-        with _quiet_and_ordered(), _explained():
+        with quiet_and_ordered(), explained():
             shards = ray.data.from_items(rows, override_num_blocks=len(rows))
             done = shards.flat_map(
                 Worker,
                 fn_constructor_args=(ray.put(errand),),
                 compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(self.workers, len(rows))),
                 num_cpus=1,
-                **_retries(),
+                **retries(),
             )
             for row in done.iter_rows():
                 if row["kind"] == ERROR:
@@ -167,90 +164,11 @@ class RayEngine:
         return path.read_text()
 
 
-@dataclass(slots=True)
-class _Receiving:
-    """Writes the files of shards that come in piece by piece, one shard after the other."""
-
-    paths: Sequence[Path]
-    number: int | None = None
-    file: IO[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def add(self, number: int, blob: bytes) -> None:
-        if number != self.number or not self.file:
-            assert self.file is None, "shards come whole, in order"
-            self.number = number
-            self.file = self._part(number).open("wb")
-        self.file.write(blob)
-
-    def seal(self, number: int) -> None:
-        if self.file:
-            self.file.close()
-        else:
-            self._part(number).write_bytes(b"")
-        self.file = None
-        seal_part(self.paths[number])
-
-    def _part(self, number: int) -> Path:
-        return self.paths[number].with_name(f"{self.paths[number].name}.part")
-
-    def __exit__(self, *_: object) -> None:
-        if self.file:
-            self.file.close()
-
-
-@contextmanager
-def _quiet_and_ordered() -> Iterator[None]:
-    """Ray Data with results in the order of its rows, and without bars of its own: the build has one."""
-    from ray.data import DataContext
-
-    context = DataContext.get_current()
-    before = context.execution_options.preserve_order, context.enable_progress_bars
-    context.execution_options.preserve_order, context.enable_progress_bars = True, False
-    logger = logging.getLogger("ray.data")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)  # what goes wrong is said by us
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*ray_remote_args_fn.*")
-            yield
-    finally:
-        context.execution_options.preserve_order, context.enable_progress_bars = before
-        logger.setLevel(level)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    from ray.exceptions import ActorDiedError, ObjectLostError, OutOfMemoryError, RayError, RayTaskError
-
-    try:
-        yield
-    except RayTaskError:
-        raise  # a mistake in the function, with its traceback
-    except (ActorDiedError, ObjectLostError, OutOfMemoryError, RayError) as failure:
-        reason = " ".join(str(failure).split())[:300]
-        raise WorkerDied(
-            f"Ray gave up a shard after {TRIES} workers ({reason}); see to the nodes, most often to their memory, and "
-            "run again (what was finished is kept)"
-        ) from None
-
-
 def _require_answer(address: str) -> None:
     """Raise OSError where nobody answers at `host:port`: Ray itself tries for minutes."""
     host, _, port = address.rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
-
-
-def _retries() -> dict[str, Any]:
-    """What ends a shard that kills its workers: Ray Data itself tries for ever. Ray 2.64 will not have this option."""
-    from ray.data import Dataset
-
-    if "ray_remote_args_fn" not in inspect.signature(Dataset.flat_map).parameters:
-        return {}
-    return {"ray_remote_args_fn": lambda: {"max_task_retries": TRIES}}
 
 
 def _cpus() -> float:

@@ -17,7 +17,8 @@ from sharded_builds import assert_same, config, small_shards, write_corpus
 
 from in2_plugin.building import build_dataset
 from in2_plugin.config import BuildConfig, RayConfig
-from in2_plugin.engines.ray_engine import TRIES, RayEngine
+from in2_plugin.engines.ray_engine import RayEngine
+from in2_plugin.engines.ray_settings import TRIES
 from in2_plugin.errors import ConfigError, CorpusError, WorkerDied
 from in2_plugin.filesystems import remote
 from in2_plugin.sharing.export import export_dataset
