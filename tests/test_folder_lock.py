@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import signal
@@ -83,7 +84,7 @@ def test_a_file_system_without_locks(tmp_path):
     # the kernel refuses to lock a descriptor that only names its file
     descriptor = os.open(tmp_path, os.O_PATH)
     with pytest.raises(ConfigError, match="cannot lock files"):
-        _take(tmp_path, descriptor)
+        _take(tmp_path, descriptor, fcntl.LOCK_EX)
     os.close(descriptor)
 
 

@@ -1,7 +1,7 @@
 """A stand-in for vLLM with the names that Ray's stage for it uses, in the workers of a test cluster.
 
 The answer to the word `x` is `answer to x`, one token a word. Some words do something else:
-`long` is refused, `dead` kills the engine, and `slow` waits for the file `leave` in the package's folder. What each
+`long` is refused, `slow` waits for the file `leave` in the package folder, and `dead` then kills the engine. What each
 engine was given is written into `made.jsonl` there, and what it was asked into `asked.jsonl`.
 """
 
@@ -58,10 +58,10 @@ class AsyncLLMEngine:
         words = said.split()
         if "long" in words:
             raise ValueError(f"The prompt is longer than the maximum\\nmodel length of {self.args.max_model_len}")
+        while {"slow", "dead"} & set(words) and not (FOLDER / "leave").exists():
+            await asyncio.sleep(0.01)
         if "dead" in words:
             raise EngineDeadError("the engine died")
-        while "slow" in words and not (FOLDER / "leave").exists():
-            await asyncio.sleep(0.01)
         text = f"answer to {said}".split()[: sampling_params.max_tokens]
         given = outputs.CompletionOutput(text=" ".join(text), token_ids=list(range(len(text))))
         yield outputs.RequestOutput(prompt_token_ids=ids, outputs=[given])

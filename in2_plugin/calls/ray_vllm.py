@@ -25,6 +25,8 @@ QUIET = 2.0
 """Seconds without a new request after which a job begins that is not full. A job takes minutes to load its model."""
 MOST_NEW = 16
 """vLLM's `max_tokens` when the build file does not set it."""
+TRIES = 3
+"""Times that a job is begun which fails before it has imported what it needs."""
 UNSUITABLE = {
     "distributed_executor_backend": (["ray"], "leave it out: a copy of the model has its GPUs on one node"),
     "data_parallel_size": (range(2, 65_536), "use `ray: {replicas: ...}`"),
@@ -171,26 +173,37 @@ def _sampling(parameters: Mapping[str, Any]) -> str:
         ) from None
 
 
-async def _rows_of(job: Job, rows: Sequence[Row]) -> AsyncGenerator[Row]:
+async def _rows_of(job: Job, rows: Sequence[Row], tries: int = TRIES) -> AsyncGenerator[Row]:
     """Rows as the job gives them; who stops asking ends the job and all that it started."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     # on this node, so that the loss of another one never ends the job; a process can be ended, a thread cannot
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    run: Any = ray.remote(answered)
+    run: Any = ray.remote(max_calls=1)(answered)  # a process of its own
     blocks = run.options(num_cpus=0, max_retries=0, num_returns="streaming", scheduling_strategy=here).remote(job, rows)
+    has_begun = is_over = False
     try:
         async for block in blocks:
-            for row in await block:
+            found = await block
+            has_begun = True
+            for row in found:
                 yield row
+        is_over = True
     except ray.exceptions.RayError as failure:
+        is_over = True
+        if not has_begun and tries > 1:
+            # in a new process: Ray imports its stages one by one, and now and then one of them fails half-way
+            async for row in _rows_of(job, rows, tries - 1):
+                yield row
+            return
         raise EndpointError(
             f"the Ray Data job of {job.model} failed ({_reason(failure)}); answers so far are kept: correct "
             "`questions.vllm`, for example `engine: {gpu_memory_utilization: ..., max_model_len: ...}`, and run again"
         ) from failure
     finally:
-        ray.cancel(blocks, force=True)
+        if not is_over:
+            ray.cancel(blocks, force=True)
 
 
 def _outcome(row: Row, request: Request, engine: Mapping[str, Any]) -> Answer | CallFailed:

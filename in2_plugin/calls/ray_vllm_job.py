@@ -84,7 +84,8 @@ def answered(job: Job, rows: Sequence[Row]) -> Iterator[list[Row]]:
     """Answer rows `{row, prompt, sampling}`, where `sampling` is the number of a set of sampling arguments.
 
     Yields:
-        Blocks of `batch_size` rows as they are ready: `{row, text, input_tokens, output_tokens, error}`.
+        An empty block when everything is imported, then blocks of `batch_size` rows as they are ready: `{row, text,
+        input_tokens, output_tokens, error}`.
 
     Raises:
         Exception: whatever Ray raises when the job cannot go on.
@@ -94,6 +95,7 @@ def answered(job: Job, rows: Sequence[Row]) -> Iterator[list[Row]]:
 
     processor = build_processor(processor_config(job), preprocess=functools.partial(prepared, job), postprocess=kept)
     processor.get_stage_by_name(STAGE).map_batches_kwargs.update(max_restarts=RESTARTS, max_task_retries=RESTARTS)
+    yield []  # from here on a failure is one of the job
     # one block a batch: Ray hands on a block when all of it is done
     blocks = ray.data.from_items(list(rows), override_num_blocks=math.ceil(len(rows) / job.batch_size))
     # no prefetching, which would hold back each block until the next is there

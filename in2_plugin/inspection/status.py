@@ -165,7 +165,7 @@ def _log(folder: Path, questions: Mapping[str, Any]) -> LogStatus | None:
     failures: Counter[str] = Counter()
     open_batches, answer_format, logs = 0, None, [folder / WORK_LOG, *sorted(folder.glob(JOB_LOGS))]
     for path in filter(Path.exists, logs):
-        with closing(WorkLog(path, read_only=True)) as log:
+        with _explained(path), closing(WorkLog(path, read_only=True)) as log:
             for purpose, use in log.totals().items():
                 answers[purpose].add(use)
             failures += log.failures()

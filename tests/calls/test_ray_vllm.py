@@ -204,11 +204,19 @@ def test_closing_ends_the_job_and_frees_the_gpus_for_the_next(package):
 
 @pytest.mark.slow
 def test_an_engine_that_dies_again_and_again_ends_the_run_and_keeps_the_answers(package):
-    good, *rest = ask(package, [request("good"), request("dead")], ray={"batch_size": 1, "replicas": 2})
-    assert good.text == "answer to good plain"
-    assert [type(one) for one in rest] == [EndpointError]
-    assert "failed (a copy of the model died 4 times" in str(rest[0])
-    assert "answers so far are kept" in str(rest[0])
+    async def run() -> Exception:
+        transport = RayVllm(config(package, ray={"batch_size": 1, "replicas": 2}), quiet=0.05)
+        good, dead = (asyncio.create_task(transport.answer(request(word))) for word in ("good", "dead"))
+        assert (await asyncio.wait_for(good, LONGEST)).text == "answer to good plain"
+        (package / "leave").touch()
+        with pytest.raises(EndpointError) as ended:
+            await asyncio.wait_for(dead, LONGEST)
+        await transport.close()
+        return ended.value
+
+    ended = asyncio.run(run())
+    assert "failed (a copy of the model died 4 times" in str(ended)
+    assert "answers so far are kept" in str(ended)
     dead = [one for one in noted(package, "asked.jsonl") if one["said"] == "dead plain"]
     assert len(dead) == 4
 
