@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from in2_plugin.calls.outcomes import Outcomes
-from in2_plugin.calls.pacing import Gate, Pacing, Patience
-from in2_plugin.calls.request import Answer, CallFailed, Request, Stopping
+from in2_plugin.calls.pacing import Gate, Pacing, Patience, wait_unless_stopped
+from in2_plugin.calls.request import Answer, CallFailed, Request
 from in2_plugin.calls.troubles import (
     Throttled,
     Transient,
@@ -84,7 +84,7 @@ class LiveEndpoint:
             finally:
                 self.gate.leave()
             if pause:
-                await self._wait(pause)
+                await wait_unless_stopped(self._stop, pause)
 
     async def attempt(self, request: Request) -> Answer:
         """Send once, without waiting for leave and without counting.
@@ -172,14 +172,6 @@ class LiveEndpoint:
         self.failed += 1
         if said := self._outcomes.add(reason):
             raise EndpointError(too_many_failed(self._config.address, said))
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
-        except TimeoutError:
-            return
-        raise Stopping("stopping")
 
     def stop(self) -> None:
         """Send nothing more; what was sent is still waited for."""

@@ -165,3 +165,17 @@ class Gate:
     def resume(self) -> None:
         """Let through again."""
         self._stopped = False
+
+
+async def wait_unless_stopped(stop: asyncio.Event, seconds: float) -> None:
+    """Wait so long.
+
+    Raises:
+        Stopping: `stop` was set meanwhile.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+    raise Stopping("stopping")

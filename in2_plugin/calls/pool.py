@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from in2_plugin.calls.address import Address, Say, Visit
 from in2_plugin.calls.endpoint import too_many_failed, went_wrong
 from in2_plugin.calls.outcomes import Outcomes
-from in2_plugin.calls.pacing import Patience
+from in2_plugin.calls.pacing import Patience, wait_unless_stopped
 from in2_plugin.calls.request import Answer, CallFailed, Request, Stopping
 from in2_plugin.calls.troubles import Throttled, Transient
 from in2_plugin.config import EndpointConfig
@@ -90,12 +90,7 @@ class EndpointPool:
         """Wait before the next attempt, unless it can be made where the request did not fail yet."""
         if not journey.failed_at or any(journey.avoids(address, self._addresses) for address in journey.failed_at):
             return
-        try:
-            async with asyncio.timeout(self._patience.before_retry(max(1, journey.attempts), self._rng)):
-                await self._stop.wait()
-        except TimeoutError:
-            return
-        raise Stopping("stopping")
+        await wait_unless_stopped(self._stop, self._patience.before_retry(max(1, journey.attempts), self._rng))
 
     def stop(self) -> None:
         """Send nothing more; what was sent is still waited for."""
