@@ -149,7 +149,7 @@ class Removing(Quiet):
         return nullcontext(step)
 
 
-@pytest.mark.parametrize("stage", ["cutting documents into segments", "placing questions in contexts"])
+@pytest.mark.parametrize("stage", ["placing questions in contexts"])
 def test_a_node_that_is_lost_changes_no_byte(cluster, whole, corpus, mistral_folder, tmp_path, stage):
     others = add_node(cluster), add_node(cluster)
     asked = config(corpus, tmp_path / "in2", mistral_folder)
