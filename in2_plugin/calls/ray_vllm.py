@@ -194,8 +194,9 @@ async def _rows_of(job: Job, rows: Sequence[Row], tries: int = TRIES) -> AsyncGe
         is_over = True
         if not has_begun and tries > 1:
             # in a new process: Ray imports its stages one by one, and now and then one of them fails half-way
-            async for row in _rows_of(job, rows, tries - 1):
-                yield row
+            async with aclosing(_rows_of(job, rows, tries - 1)) as again:
+                async for row in again:
+                    yield row
             return
         raise EndpointError(
             f"the Ray Data job of {job.model} failed ({_reason(failure)}); answers so far are kept: correct "

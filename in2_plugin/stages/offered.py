@@ -37,3 +37,9 @@ def offered_passages(
         rng = generator(config, f"{part} {kind}")
         return short_passages(store, kind, config.lengths, rng, with_texts=with_texts)
     return passages(store, kind, config.lengths, generator(config, kind), with_texts=with_texts)
+
+
+def shown_name(part: Part, kind: Kind) -> str:
+    """What the progress calls the questions of a kind in a part."""
+    name = kind.replace("_", "-")
+    return f"short-context {name}" if part is Part.SHORT_CONTEXT else name

@@ -14,7 +14,7 @@ from in2_plugin.questions import Kind, Part, Question, QuestionWriter, Rejection
 from in2_plugin.questions.collection import collect, shortfall
 from in2_plugin.questions.writers import open_writer
 from in2_plugin.stages.inputs import filler_pool
-from in2_plugin.stages.offered import offered_passages, wanted_questions
+from in2_plugin.stages.offered import offered_passages, shown_name, wanted_questions
 from in2_plugin.stages.parts import remove_parts
 from in2_plugin.stages.planning import Planning
 from in2_plugin.stages.shares import ASKED, do_share, gather
@@ -93,7 +93,7 @@ class _Asking:
             writer = InShards(self._run, writer, self._planning, f"{part}-{kind}", self._needs)
             objection = _none  # where shards are made, the planner has objected already
         offered = offered_passages(config, self._planning.store, part, kind, with_texts=not in_shards)
-        with self._run.progress.stage(f"writing {_name(part, kind)} questions", wanted, self._detail) as step:
+        with self._run.progress.stage(f"writing {shown_name(part, kind)} questions", wanted, self._detail) as step:
 
             def keep(question: Question) -> None:
                 self._questions.add(asdict(question))
@@ -118,8 +118,3 @@ class _Asking:
 
 def _none(question: Question) -> None:
     return None
-
-
-def _name(part: Part, kind: Kind) -> str:
-    name = kind.replace("_", "-")
-    return f"short-context {name}" if part is Part.SHORT_CONTEXT else name

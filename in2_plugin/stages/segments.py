@@ -115,8 +115,7 @@ def _all_parts(run: Run, cutter: Cutter, groups: Sequence[list[Shard]]) -> list[
 
 def _parts(run: Run, stage: str, cutter: Cutter, shards: list[Shard]) -> Parts:
     """The shards of a group, sealed; of a source with a limit as many as are needed, as far as the first ones tell."""
-    limit, corpus = shards[0].limit, run.config.corpus
-    made_of = digest(cutter.fingerprint(), corpus.segment_tokens, corpus.paper_exact, shards)
+    limit, made_of = shards[0].limit, digest(cutter.fingerprint(), shards)
     function, n = ShardCutter(cutter), len(shards) if limit is None else 1
     while True:
         parts = made(run, stage, "cutting documents into segments", function, shards[:n], made_of)

@@ -17,11 +17,10 @@ from pathlib import Path
 from in2_plugin.calls.work_log import WorkLog
 from in2_plugin.claiming import JOB_LOGS, WORK_LOG
 from in2_plugin.errors import PartsMissing, ShareDone
-from in2_plugin.questions import Kind, Part
 from in2_plugin.questions.collection import collect
 from in2_plugin.questions.writers import open_writer
 from in2_plugin.sealing import seal_json
-from in2_plugin.stages.offered import offered_passages, wanted_questions
+from in2_plugin.stages.offered import offered_passages, shown_name, wanted_questions
 from in2_plugin.stages.parts import PARTS
 from in2_plugin.stages.planning import Planning
 from in2_plugin.stages.stage import Run
@@ -30,11 +29,6 @@ from in2_plugin.stages.writing import InShards
 ASKED = "asked"
 """Folder in `parts/`: a file for each job that has asked all it was to ask."""
 SHARE = re.compile(r"(\d+)-of-(\d+)")
-
-
-def share_log(folder: Path, name: str) -> Path:
-    """The work log of a job, or of the build where `name` is empty."""
-    return folder / (f"work-{name}.sqlite" if name else WORK_LOG)
 
 
 def do_share(run: Run, planning: Planning, needs: Sequence[Path]) -> None:
@@ -65,18 +59,13 @@ def _marker(run: Run) -> Path:
 def _ask(run: Run, planning: Planning) -> None:
     number, of = run.portion.number, run.portion.of
     store, asked = planning.store, set[bytes]()
-    with open_writer(run.config, run.progress.say, log=share_log(run.folder, run.portion.name)) as writer:
+    with open_writer(run.config, run.progress.say, log=run.folder / f"work-{run.portion.name}.sqlite") as writer:
         for part, kind, wanted in wanted_questions(run.config):
             share = math.ceil(wanted / of)
             mine = islice(offered_passages(run.config, store, part, kind, with_texts=False), number - 1, None, of)
             shown = (replace(passage, texts=tuple(store.texts(passage.segment_ids))) for passage in mine)
-            with run.progress.stage(f"asking for {_name(part, kind)} questions", share, writer.detail) as step:
+            with run.progress.stage(f"asking for {shown_name(part, kind)} questions", share, writer.detail) as step:
                 collect(writer, shown, share, asked, planning.planner.objection, lambda _: step(1), lambda _: None)
-
-
-def _name(part: Part, kind: Kind) -> str:
-    name = kind.replace("_", "-")
-    return f"short-context {name}" if part is Part.SHORT_CONTEXT else name
 
 
 def gather(run: Run) -> None:
@@ -101,11 +90,14 @@ def gather(run: Run) -> None:
 def _require_all(folder: Path) -> None:
     found = [SHARE.fullmatch(path.stem) for path in (folder / PARTS / ASKED).glob("*.json")]
     shares = {(int(match[1]), int(match[2])) for match in found if match}
-    of = max((of for _, of in shares), default=0)
-    missing = [i for i in range(1, of + 1) if (i, of) not in shares]
+    missing, of = min(
+        (([i for i in range(1, of + 1) if (i, of) not in shares], of) for of in {of for _, of in shares}),
+        key=lambda left: len(left[0]),
+        default=([], 0),
+    )
     if missing or not of:
-        which = f"jobs {', '.join(map(str, missing[:5]))} of {of} have" if missing else "no job has"
+        which = f"jobs {', '.join(map(str, missing[:5]))} of {of} have not" if missing else "no job has"
         raise PartsMissing(
-            f"questions: {which} not finished asking; run `in2 build --shard i/n` for every i (jobs that ended early "
+            f"questions: {which} finished asking; run `in2 build --shard i/n` for every i (jobs that ended early "
             "go on where they stopped), then `in2 merge` again"
         )

@@ -2,7 +2,7 @@
 
 Invariant: what comes of a passage is what the writer gives and the planner lets pass, in the order of the passages,
 however large a shard is; how many shards were made shows nowhere. Cost: shards for a tenth more passages than are
-likely to be needed, and at least one.
+likely to be needed, and at least one; about 300 bytes a passage of the driver's memory.
 """
 
 import math
@@ -27,8 +27,6 @@ from in2_plugin.stages.stage import Run
 
 SHARD_PASSAGES = 512
 LEAST_PASSAGES = 64
-MOST_SHARDS = 1_024
-"""Shards that are made before their questions are counted: some 100 KB each of the driver's memory, meanwhile."""
 LEAST_YIELD = 0.02
 """Questions a passage at least, for the guess of how many passages are still needed."""
 
@@ -101,7 +99,7 @@ def _size(wanted: int) -> int:
 
 
 def _shards(passages: float, size: int) -> int:
-    return min(MOST_SHARDS, math.ceil(1.1 * passages / size))
+    return math.ceil(1.1 * passages / size)
 
 
 def _chunks(passages: Iterator[Passage], size: int, most: int) -> list[list[Passage]]:
