@@ -25,48 +25,18 @@ TRIES = 3
 
 
 @contextmanager
-def small_ray(num_cpus: int = 2, num_gpus: int = 0, **environment: str) -> Iterator[None]:
-    """Ray with so many CPUs and GPUs, and these environment variables in its processes; ended on leaving."""
+def small_ray(num_cpus: int = 1, num_gpus: int = 0, **environment: str) -> Iterator[Any]:
+    """A `ray.cluster_utils.Cluster` of one node with these environment variables in its processes, ended on leaving; nodes
+    can be added to it. All are processes of this machine, and this process is the driver.
+
+    Always by `Cluster`: where `ray.init` itself had started a Ray before, in the same process, the actors of the next
+    one end before they run.
+    """
     import ray
 
+    node = {"num_cpus": num_cpus, "num_gpus": num_gpus, "object_store_memory": STORE_BYTES, "include_dashboard": False}
     with mock.patch.dict(os.environ, {**SETTINGS, **environment}):
-        _start(num_cpus, num_gpus)
-        try:
-            yield
-        finally:
-            ray.shutdown()
-
-
-def _start(num_cpus: int, num_gpus: int) -> None:
-    import ray
-
-    for left in reversed(range(TRIES)):
-        try:
-            ray.init(
-                address="local",
-                num_cpus=num_cpus,
-                num_gpus=num_gpus,
-                include_dashboard=False,
-                object_store_memory=STORE_BYTES,
-                log_to_driver=False,
-            )
-            return
-        except Exception as failure:
-            ray.shutdown()
-            if not left or "timed out during startup" not in str(failure):
-                raise
-
-
-@contextmanager
-def cluster_of_nodes(**environment: str) -> Iterator[Any]:
-    """A cluster whose nodes are processes of this machine, one CPU each; a `ray.cluster_utils.Cluster` of one node, to
-    which nodes are added. This process is its driver."""
-    import ray
-    from ray.cluster_utils import Cluster
-
-    node = {"num_cpus": 1, "object_store_memory": STORE_BYTES}
-    with mock.patch.dict(os.environ, {**SETTINGS, **environment}):
-        cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+        cluster = _started(node)
         try:
             ray.init(address=cluster.address, log_to_driver=False)
             yield cluster
@@ -75,6 +45,18 @@ def cluster_of_nodes(**environment: str) -> Iterator[Any]:
             cluster.shutdown()
 
 
+def _started(node: dict[str, Any]) -> Any:
+    from ray.cluster_utils import Cluster
+
+    for left in reversed(range(TRIES)):
+        try:
+            return Cluster(initialize_head=True, head_node_args=node)
+        except Exception as failure:
+            if not left or "timed out during startup" not in str(failure):
+                raise
+    raise AssertionError
+
+
 def add_node(cluster: Any) -> Any:
-    """Another node; to be removed with `cluster.remove_node`."""
+    """Another node of one CPU; to be removed with `cluster.remove_node`."""
     return cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)

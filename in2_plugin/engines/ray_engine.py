@@ -22,8 +22,8 @@ from typing import Any, Self
 from in2_plugin.config import RayConfig
 from in2_plugin.engines.engine import Blobs, Item, Result
 from in2_plugin.engines.local import LocalEngine
-from in2_plugin.engines.ray_settings import explained, quiet_and_ordered, retries
-from in2_plugin.engines.ray_worker import BLOB, ERROR, TOKEN, Errand, Worker
+from in2_plugin.engines.ray_settings import explained, quiet_and_ordered
+from in2_plugin.engines.ray_worker import BLOB, ERROR, TOKEN, Errand, Starts, Worker
 from in2_plugin.engines.receiving import Receiving
 from in2_plugin.engines.storage import publish, withdraw
 from in2_plugin.engines.travelling import dumps
@@ -139,16 +139,16 @@ class RayEngine:
         if self._config.storage:
             files = [self._folder / path.relative_to(self._given) for path in needs]
             published = publish(self._config.storage, self._token, self._folder, files)
-        errand = Errand(dumps(function, self._folder), self._folder, self._token, published, gives_blobs)
         rows = [{"number": i, "item": dumps(item, self._folder)} for i, item in enumerate(items)]
         with quiet_and_ordered(), explained():
+            starts = _beside_the_driver(Starts)
+            errand = Errand(dumps(function, self._folder), self._folder, self._token, published, gives_blobs, starts)
             shards = ray.data.from_items(rows, override_num_blocks=len(rows))
             done = shards.flat_map(
                 Worker,
                 fn_constructor_args=(ray.put(errand),),
                 compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(self.workers, len(rows))),
                 num_cpus=1,
-                **retries(),
             )
             for row in done.iter_rows():
                 if row["kind"] == ERROR:
@@ -169,6 +169,16 @@ def _require_answer(address: str) -> None:
     host, _, port = address.rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+
+
+def _beside_the_driver(actor: type) -> Any:
+    """A handle to a new actor on the driver's node, which takes no CPU and ends with its last handle."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    made: Any = ray.remote(num_cpus=0, scheduling_strategy=here)(actor)
+    return made.remote()
 
 
 def _cpus() -> float:

@@ -5,6 +5,7 @@ Invariant: an error that a user can mend travels back as itself; any other one i
 
 import os
 import pickle
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,13 @@ from typing import Any
 
 from in2_plugin.engines.storage import Published, fetched
 from in2_plugin.engines.travelling import loads
-from in2_plugin.errors import ConfigError, In2Error
+from in2_plugin.errors import ConfigError, In2Error, WorkerDied
 
 BLOB, END, ERROR = "blob", "end", "error"
 TOKEN = "parts/token"
 """A file with random content: a node that reads the same in it sees the driver's folder."""
+TRIES = 5
+"""Workers to which a shard is given, when they are killed: Ray itself goes on for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,20 @@ class Errand:
     """Where sealed files can be fetched from."""
     gives_blobs: bool
     """The function gives its output piece by piece; otherwise one result, which is pickled."""
+    starts: Any
+    """A handle to an actor of `Starts`."""
+
+
+class Starts:
+    """How often each shard of a stage was begun. An actor beside the driver, so that no lost worker takes it along."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()
+
+    def begin(self, number: int) -> int:
+        """Count one more beginning of shard `number`; all of them so far."""
+        self._counts[number] += 1
+        return self._counts[number]
 
 
 class Worker:
@@ -46,17 +63,24 @@ class Worker:
     def __call__(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         number = row["number"]
         try:
-            for blob in self._blobs(row["item"]):
+            for blob in self._blobs(number, row["item"]):
                 yield {"number": number, "kind": BLOB, "blob": blob}
         except In2Error as error:
             yield {"number": number, "kind": ERROR, "blob": pickle.dumps(error)}
         else:
             yield {"number": number, "kind": END, "blob": b""}
 
-    def _blobs(self, item: bytes) -> Iterator[bytes]:
+    def _blobs(self, number: int, item: bytes) -> Iterator[bytes]:
+        import ray
+
         errand = self._prepared()
         assert self._folder
         given = loads(item, self._folder)
+        if ray.get(errand.starts.begin.remote(number)) > TRIES:
+            raise WorkerDied(
+                f"a shard was given up after {TRIES} workers that were killed at it; see to the memory of the nodes, "
+                "and run again (what was finished is kept)"
+            )
         if errand.gives_blobs:
             yield from self._function(given)
         else:
