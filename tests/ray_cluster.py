@@ -26,8 +26,9 @@ TRIES = 3
 
 @contextmanager
 def small_ray(num_cpus: int = 1, num_gpus: int = 0, **environment: str) -> Iterator[Any]:
-    """A `ray.cluster_utils.Cluster` of one node with these environment variables in its processes, ended on leaving; nodes
-    can be added to it. All are processes of this machine, and this process is the driver.
+    """A `ray.cluster_utils.Cluster` of one node, to which nodes can be added; ended on leaving.
+
+    All are processes of this machine, with these environment variables, and this process is the driver.
 
     Always by `Cluster`: where `ray.init` itself had started a Ray before, in the same process, the actors of the next
     one end before they run.
