@@ -8,6 +8,9 @@ OTHER_LM_EVAL := lm_eval==0.4.13
 LM_EVAL_TESTS := $(addprefix tests/,e2e/test_lm_eval.py e2e/test_val_tasks.py e2e/test_in2_hf.py \
     e2e/test_never_truncated.py probing/test_film_suite.py)
 
+# a file's tests stay in one process; conftest.py decides which files go first
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 # uv does not read pip's setting for folders of wheels; hand it on, with commas, where there is one
 comma := ,
 empty :=
@@ -25,11 +28,11 @@ demo: .venv/.ready
 	recipes/smoke/run.sh demo-run $(CORPUS)
 
 test: lint .venv-lm-eval/.ready
-	IN2_LM_EVAL_PYTHON=$(CURDIR)/.venv-lm-eval/bin/python $(BIN)/pytest -q -n 2 --dist loadfile $(LM_EVAL_TESTS)
-	$(BIN)/pytest -n 2 --dist loadfile
+	IN2_LM_EVAL_PYTHON=$(CURDIR)/.venv-lm-eval/bin/python $(PYTEST) -q $(LM_EVAL_TESTS)
+	$(PYTEST)
 
 check: lint
-	$(BIN)/pytest -n 2 --dist loadfile -q -x -m "not slow"
+	$(PYTEST) -q -x -m "not slow"
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

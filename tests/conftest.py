@@ -24,6 +24,11 @@ MISTRAL_TEMPLATE = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: short ones at the end leave no process waiting for the other."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def documents() -> list[Document]:
     """The first documents of the bundled corpus."""

@@ -13,7 +13,7 @@ from builds import Quiet, small_config
 
 from in2_plugin.building import build_dataset
 from in2_plugin.claiming import Change
-from in2_plugin.config import PARTS
+from in2_plugin.config import PARTS, load_build_file
 from in2_plugin.contexts.dataset import IN2Dataset, read_manifest
 from in2_plugin.contexts.tables import read_rows
 from in2_plugin.errors import ConfigError, CorpusError, NotEnoughInstructions, NotEnoughQuestions, TokenizerMismatch
@@ -70,6 +70,12 @@ def test_a_complete_dataset_is_left_alone(built, mistral_folder):
     build_dataset(small_config(built, mistral_folder), progress)
     assert progress.stages == []
     assert (built / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_its_own_record_is_a_build_file_of_the_same_dataset(built):
+    progress = Quiet()
+    build_dataset(load_build_file(built / "build.json"), progress)
+    assert progress.stages == []
 
 
 def test_a_changed_build_file_is_refused_by_name(built, mistral_folder):

@@ -55,7 +55,7 @@ def recipe(tmp_path, mistral_folder, monkeypatch) -> Path:
     programs.mkdir()
     for name in ("build-ray.sbatch", "build-array.sh"):
         shutil.copy(RECIPE / name, folder)
-    values = small_config(Path("data"), mistral_folder).model_dump(mode="json", exclude_unset=True)
+    values = small_config(Path("data"), mistral_folder).model_dump(mode="json")
     (folder / "build.yml").write_text(yaml.safe_dump(values))
     for name, text in {"srun": SRUN, "sbatch": SBATCH}.items():
         (programs / name).write_text(text)

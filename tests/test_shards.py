@@ -180,7 +180,7 @@ def test_a_killed_driver_goes_on_where_its_sealed_shards_end(whole, corpus, mist
     asked = config(corpus, tmp_path / "in2", mistral_folder, workers=2)
     parts = asked.output / "parts" / stage
     (tmp_path / "driver.py").write_text(DRIVER.format(tests=str(Path(__file__).parent)))
-    (tmp_path / "asked.json").write_text(asked.model_dump_json(exclude_unset=True))
+    (tmp_path / "asked.json").write_text(asked.model_dump_json())
     child = subprocess.Popen(
         [sys.executable, "driver.py", "asked.json"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""}
     )

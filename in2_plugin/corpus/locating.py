@@ -155,5 +155,5 @@ def _refuse_unused_options(source: Source, found: Located) -> None:
     kinds = {kind for _, kind in found.files} or {found.kind}
     used = set[str]().union(*(OPTIONS[kind] for kind in kinds))
     for option in ("name", "split", "text_field"):
-        if option in source.model_fields_set and option not in used and getattr(source, option) is not None:
+        if option not in used and getattr(source, option) != Source.model_fields[option].default:
             raise CorpusError(f"{source.path}: `{option}` says nothing about this kind of source; remove it")

@@ -87,8 +87,7 @@ def read_rows(source: RowSource) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises:
         CorpusError: now, when the source does not exist; while reading, when a file or row cannot be read.
     """
-    given = {name: getattr(source, name) for name in _SHARED & source.model_fields_set}
-    found = locate(Source.model_validate(given))
+    found = locate(Source.model_validate(source.model_dump(include=_SHARED, exclude_defaults=True)))
     if found.kind == "bundled" or any(kind == "text" for _, kind in found.files):
         raise CorpusError(f"{source.path}: holds text and no rows with fields; name JSONL, Parquet or a dataset")
     # the defaults of the two kinds of source differ

@@ -271,7 +271,7 @@ def test_a_misspelt_source_fails_before_anything_is_read() -> None:
     ("path", "options", "named"),
     [
         ("a.txt", {"text_field": "body"}, "`text_field`"),
-        ("a.txt", {"split": "train"}, "`split`"),
+        ("a.txt", {"split": "test"}, "`split`"),
         ("a.jsonl", {"name": "en"}, "`name`"),
         ("bundled:python-docs", {"text_field": "body"}, "`text_field`"),
     ],

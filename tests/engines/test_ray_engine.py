@@ -221,7 +221,7 @@ def test_a_killed_driver_is_resumed_where_its_sealed_shards_end(cluster, whole, 
     asked.output.mkdir()
     parts = asked.output / "parts/screening"
     (tmp_path / "driver.py").write_text(DRIVER.format(tests=str(TESTS)))
-    (tmp_path / "asked.json").write_text(asked.model_dump_json(exclude_unset=True))
+    (tmp_path / "asked.json").write_text(asked.model_dump_json())
     child = subprocess.Popen([sys.executable, "driver.py", "asked.json"], cwd=tmp_path, env={**os.environ})
     try:
         while len(list(parts.glob("*.arrow"))) < 1:
