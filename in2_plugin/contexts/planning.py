@@ -126,7 +126,8 @@ def _best_fit(
     pool: FillerPool, left: int, may_stand: Callable[[int], bool], rng: np.random.Generator, tries: int = 200
 ) -> int | None:
     """A random segment of exactly `left` tokens, or else the longest shorter one; None when none is short enough."""
-    stop = int(np.searchsorted(pool.n_tokens, left, side="right"))
+    # of the column's own type: numpy would copy the column to another
+    stop = int(np.searchsorted(pool.n_tokens, np.uint32(max(left, 0)), side="right"))
     start = int(np.searchsorted(pool.n_tokens, pool.n_tokens[stop - 1], side="left")) if stop else 0
     while stop > 0 and tries > 0:
         # in blocks where there are many of that length, so that the cost does not grow with the corpus

@@ -245,7 +245,8 @@ class Repeats(Mapping[int, int]):
         self._segments, self._kept = segments, kept
 
     def __getitem__(self, segment: int) -> int:
-        place = int(np.searchsorted(self._segments, segment))
+        # of the column's own type: numpy would copy the column to another
+        place = int(np.searchsorted(self._segments, np.uint32(segment)))
         if place == len(self._segments) or self._segments[place] != segment:
             raise KeyError(segment)
         return int(self._kept[place])

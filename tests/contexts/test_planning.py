@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -61,6 +63,18 @@ def test_a_large_pool_is_drawn_from_without_a_permutation():
     chosen = fill(pool, 5_000, NONE, nobody, rng)
     assert len(set(chosen)) == len(chosen)
     assert min(chosen) < 15_000 < 35_000 < max(chosen)
+
+
+def test_filling_copies_no_column_of_a_large_pool():
+    rng = np.random.default_rng(0)
+    pool = pool_of(rng.integers(20, 60, size=1 << 20))
+    tracemalloc.start()
+    try:
+        fill(pool, 5_000, NONE, nobody, rng)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < pool.n_tokens.nbytes / 4
 
 
 def test_a_pool_that_runs_out_says_so():

@@ -1,4 +1,5 @@
 import pickle
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -7,7 +8,7 @@ import pytest
 from in2_plugin.corpus.joining import ANCHOR, SEPARATOR, Joining, JoinSafety, anchored_ids, splices_equal_joint
 from in2_plugin.corpus.readers import Document
 from in2_plugin.corpus.standing import Standing
-from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.corpus.store import Repeats, SegmentStore
 from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.errors import DatasetError
 
@@ -47,6 +48,19 @@ def test_ids_concatenate_to_the_joint_encoding(store, mistral):
 def test_n_tokens_is_the_number_of_ids(store):
     assert [len(store.ids(i)) for i in range(len(store))] == store.n_tokens.tolist()
     assert store.facts.tokens == store.n_tokens.sum()
+
+
+def test_repeats_are_looked_up_without_a_copy():
+    segments = np.arange(0, 1 << 21, 2, dtype=np.uint32)
+    repeats = Repeats(segments, segments // 3)
+    tracemalloc.start()
+    try:
+        found = [repeats.get(i) for i in (0, 3, 1_000_002, 1 << 21)]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == [0, None, 333_334, None]
+    assert peak < segments.nbytes / 4
 
 
 def test_pickled_store_is_a_path(store):
