@@ -19,6 +19,7 @@ from in2_plugin.calls.request import Answer, CallFailed, Request
 from in2_plugin.calls.troubles import one_line
 from in2_plugin.calls.vllm import LEAST_REFUSED, OF_THE_CHAT, refuses_all, sampling_of
 from in2_plugin.config import VllmConfig
+from in2_plugin.engines.ray_settings import on_this_node
 from in2_plugin.errors import EndpointError, MissingExtra
 
 QUIET = 2.0
@@ -176,12 +177,10 @@ def _sampling(parameters: Mapping[str, Any]) -> str:
 async def _rows_of(job: Job, rows: Sequence[Row], tries: int = TRIES) -> AsyncGenerator[Row]:
     """Rows as the job gives them; who stops asking ends the job and all that it started."""
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    # on this node, so that the loss of another one never ends the job; a process can be ended, a thread cannot
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    run: Any = ray.remote(max_calls=1)(answered)  # a process of its own
-    blocks = run.options(num_cpus=0, max_retries=0, num_returns="streaming", scheduling_strategy=here).remote(job, rows)
+    run: Any = ray.remote(max_calls=1)(answered)  # a process of its own: it can be ended, a thread cannot
+    options = {"num_cpus": 0, "max_retries": 0, "num_returns": "streaming", "scheduling_strategy": on_this_node()}
+    blocks = run.options(**options).remote(job, rows)
     has_begun = is_over = False
     try:
         async for block in blocks:

@@ -22,7 +22,7 @@ from typing import Any, Self
 from in2_plugin.config import RayConfig
 from in2_plugin.engines.engine import Blobs, Item, Result
 from in2_plugin.engines.local import LocalEngine
-from in2_plugin.engines.ray_settings import explained, quiet_and_ordered
+from in2_plugin.engines.ray_settings import explained, on_this_node, quiet_and_ordered
 from in2_plugin.engines.ray_worker import BLOB, ERROR, TOKEN, Errand, Starts, Worker
 from in2_plugin.engines.receiving import Receiving
 from in2_plugin.engines.storage import publish, withdraw
@@ -141,7 +141,8 @@ class RayEngine:
             published = publish(self._config.storage, self._token, self._folder, files)
         rows = [{"number": i, "item": dumps(item, self._folder)} for i, item in enumerate(items)]
         with quiet_and_ordered(), explained():
-            starts = _beside_the_driver(Starts)
+            counting: Any = ray.remote(num_cpus=0, scheduling_strategy=on_this_node())(Starts)
+            starts = counting.remote()  # ends with its last handle
             errand = Errand(dumps(function, self._folder), self._folder, self._token, published, gives_blobs, starts)
             shards = ray.data.from_items(rows, override_num_blocks=len(rows))
             done = shards.flat_map(
@@ -169,16 +170,6 @@ def _require_answer(address: str) -> None:
     host, _, port = address.rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
-
-
-def _beside_the_driver(actor: type) -> Any:
-    """A handle to a new actor on the driver's node, which takes no CPU and ends with its last handle."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    made: Any = ray.remote(num_cpus=0, scheduling_strategy=here)(actor)
-    return made.remote()
 
 
 def _cpus() -> float:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from in2_plugin.errors import WorkerDied
 
@@ -19,11 +20,9 @@ def quiet_and_ordered() -> Iterator[None]:
     context = DataContext.get_current()
     options = context.execution_options
     before = options.preserve_order, context.enable_progress_bars, context.max_consecutive_actor_init_deaths
-    options.preserve_order, context.enable_progress_bars, context.max_consecutive_actor_init_deaths = (
-        True,
-        False,
-        STARTS,
-    )
+    options.preserve_order = True
+    context.enable_progress_bars = False
+    context.max_consecutive_actor_init_deaths = STARTS
     logger = logging.getLogger("ray.data")
     level = logger.level
     logger.setLevel(logging.CRITICAL)  # what goes wrong is said by us
@@ -32,6 +31,14 @@ def quiet_and_ordered() -> Iterator[None]:
     finally:
         options.preserve_order, context.enable_progress_bars, context.max_consecutive_actor_init_deaths = before
         logger.setLevel(level)
+
+
+def on_this_node() -> Any:
+    """The scheduling strategy of what lives where the driver does, so that the loss of another node never ends it."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
 @contextmanager

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from in2_plugin.config.corpus import CorpusConfig, Source
+from in2_plugin.config.corpus import CorpusConfig, EvaluationSource, RowSource, Source
 from in2_plugin.corpus import locating
-from in2_plugin.corpus.readers import Document, read_documents
+from in2_plugin.corpus.readers import Document, read_documents, read_rows
 from in2_plugin.errors import CorpusError
 
 
@@ -259,6 +259,13 @@ def test_a_truncated_compressed_file(pack: Callable[[str, bytes], None]) -> None
 @pytest.mark.parametrize("path", ["missing.jsonl", "/no/such/place", "./x", "a/b/c", "~/no-such-file-here"])
 def test_a_path_that_does_not_exist(path: str) -> None:
     assert "no such file or folder" in failure(path)
+
+
+@pytest.mark.parametrize("kind", [RowSource, EvaluationSource])
+def test_a_source_that_was_written_down_is_the_same_source(tmp_path, kind) -> None:
+    (tmp_path / "a.jsonl").write_text('{"q": "why"}\n')
+    given = kind(path=str(tmp_path / "a.jsonl"))
+    assert list(read_rows(kind.model_validate(given.model_dump()))) == list(read_rows(given)) != []
 
 
 def test_a_misspelt_source_fails_before_anything_is_read() -> None:
