@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from in2_plugin.config import BuildConfig, CorpusConfig
-from in2_plugin.corpus.readers import read_documents
+from in2_plugin.corpus.sources.documents import read_documents
 
 REPEATS, CONTAMINATED = 100, 5_000
 """One document in so many."""
@@ -140,11 +140,11 @@ class Clock:
 
 def run_one(tokenizer_name: str, megabytes: int, workers: int) -> dict[str, float]:
     """Figures of one size, in this process."""
-    from in2_plugin.corpus.screening import screening_facts
+    from in2_plugin.corpus.screening.screen import screening_facts
     from in2_plugin.corpus.tokenizer import load_tokenizer
-    from in2_plugin.engines.local import LocalEngine
-    from in2_plugin.stages.segments import segment_stage
-    from in2_plugin.stages.stage import Run
+    from in2_plugin.execution.local import LocalEngine
+    from in2_plugin.pipeline.run import Run
+    from in2_plugin.pipeline.segments import segment_stage
 
     tokenizer = load_tokenizer(tokenizer_name)
     with tempfile.TemporaryDirectory() as temporary:

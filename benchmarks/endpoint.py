@@ -81,7 +81,7 @@ def passages() -> Iterator:
 def measure(ports: list[int], calls: int, concurrency: int) -> None:
     """Write `calls` questions, `concurrency` at once over all ports together, and print one row."""
     from in2_plugin.config import QuestionsConfig
-    from in2_plugin.questions.model_writer import ModelWriter
+    from in2_plugin.questions.model.writer import ModelWriter
 
     endpoint = {
         "base_url": [f"http://127.0.0.1:{port}/v1" for port in ports], "model": "m", "api_key_env": None,

@@ -19,11 +19,11 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 
-from in2_plugin.building import build_dataset
 from in2_plugin.config import BuildConfig, CorpusConfig
-from in2_plugin.contexts.dataset import IN2Dataset
-from in2_plugin.corpus.readers import read_documents
+from in2_plugin.corpus.sources.documents import read_documents
 from in2_plugin.corpus.tokenizer import load_tokenizer
+from in2_plugin.dataset.reader import IN2Dataset
+from in2_plugin.pipeline.build import build_dataset
 
 BATCH_TOKENS = 16 * 448
 HELD_OUT = 1_000

@@ -82,9 +82,9 @@ def write_event(phase: str, folder: Path) -> None:
 
 def run(job: dict[str, Any]) -> None:
     """Build with one engine, as far as the job says."""
-    from in2_plugin.building import build_dataset
     from in2_plugin.cli.engines import EngineName, open_engine
     from in2_plugin.config import BuildConfig
+    from in2_plugin.pipeline.build import build_dataset
 
     config = BuildConfig.parse(job["build"], "benchmark")
     recorder = Recorder(config.output, job["last"])

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from in2_plugin.config import CorpusConfig
-from in2_plugin.corpus.readers import read_documents
+from in2_plugin.corpus.sources.documents import read_documents
 
 REPEATS = 100
 """One document in so many repeats an earlier one."""

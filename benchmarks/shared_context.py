@@ -3,11 +3,12 @@
     python benchmarks/shared_context.py      # the table of docs/benchmarks.md
     python benchmarks/shared_context.py --tokens 2048 --questions 100 --batch 1 8
 
-The first way is what `--model in2-hf` does (in2_plugin/probing/shared_context.py); the others are `model.generate` on
-whole prompts in batches, padded on the left, as lm_eval's `hf` calls it. Weights and tokens are random, answers are
-always 32 tokens long. On the CPU the model has 20 million parameters in float32, on a GPU it is shaped like Mistral-7B,
-in bfloat16. Each row is a process of its own. Memory is what answering takes above the model: resident memory on the
-CPU, allocated memory on a GPU. Needs torch and transformers, and nothing else of this package's requirements.
+The first way is what `--model in2-hf` does (in2_plugin/probing/backends/shared_context.py); the others are
+`model.generate` on whole prompts in batches, padded on the left, as lm_eval's `hf` calls it. Weights and tokens are
+random, answers are always 32 tokens long. On the CPU the model has 20 million parameters in float32, on a GPU it is
+shaped like Mistral-7B, in bfloat16. Each row is a separate process. Memory is what answering needs beyond the model:
+resident memory on the CPU, allocated memory on a GPU. Needs torch and
+transformers alone.
 """
 
 import argparse

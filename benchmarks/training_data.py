@@ -135,7 +135,7 @@ def seconds_to_first_step(file: Path) -> float:
 
 def print_order(examples: int, longest: int) -> None:
     """Efficiency: the share of the time that ranks work, and do not wait for the slowest of a step."""
-    from in2_plugin.training.order import balanced_order, efficiency
+    from in2_plugin.training.length_balance import balanced_order, efficiency
 
     launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
     job = {"kind": "order", "examples": examples, "longest": longest}

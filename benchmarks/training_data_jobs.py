@@ -21,7 +21,7 @@ import numpy as np
 from measured import forget_peak, held, used
 from training_data_made import make_model
 
-from in2_plugin.training.order import BalancedSampler, Work, balanced_order, efficiency
+from in2_plugin.training.length_balance import BalancedSampler, Work, balanced_order, efficiency
 
 ROUNDS = 15
 DRAWN = 500
@@ -94,9 +94,9 @@ def prepare_with_trl(model: str, dataset: str) -> dict[str, Any]:
 def assemble(model: str, dataset: str) -> dict[str, Any]:
     """Lazy examples in random order, seconds each: opening, an item as a trainer gets it, its ids and labels alone, and
     the limit, one copy of the ids. Median of rounds that take turns."""
-    from in2_plugin.contexts.dataset import IN2Dataset
     from in2_plugin.corpus.tokenizer import load_tokenizer
-    from in2_plugin.training.lazy import LazyExamples
+    from in2_plugin.dataset.reader import IN2Dataset
+    from in2_plugin.training.dataset import LazyExamples
 
     tokenizer, opening = load_tokenizer(model), Timer()
     with opening.running():
@@ -128,7 +128,7 @@ def assemble(model: str, dataset: str) -> dict[str, Any]:
 def draw(model: str, dataset: str) -> dict[str, float]:
     """Open a dataset, make the sampler of eight ranks, draw examples; memory above that of imports and tokenizer."""
     from in2_plugin.corpus.tokenizer import load_tokenizer
-    from in2_plugin.training.lazy import LazyExamples
+    from in2_plugin.training.dataset import LazyExamples
 
     tokenizer = load_tokenizer(model)
     forget_peak()

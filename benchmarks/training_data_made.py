@@ -35,9 +35,10 @@ def run(*command: object, cwd: Path) -> str:
 def make_model(folder: Path, window: int) -> Path:
     """Mistral's own vocabulary of 32,000 pieces, and two layers of width 64 with random weights."""
     sys.path.insert(0, str(ROOT / "tests"))
-    import tokenizers_for_tests as vocabularies
     import torch
     from transformers import MistralConfig, MistralForCausalLM
+
+    from tests.support import vocabularies
 
     special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "</s>"}
     vocabularies.save(vocabularies.mistral(), folder, TEMPLATE, **special)
@@ -72,8 +73,8 @@ def export(dataset: Path, form: str) -> Path:
 
 def repeated(dataset: Path, output: Path, examples: int) -> Path:
     """A dataset with the plans of another one over and over, until there are so many."""
-    from in2_plugin.contexts.plans import FACTS, PLANS, Plans, PlanWriter
     from in2_plugin.corpus.store import SegmentStore
+    from in2_plugin.dataset.plans import FACTS, PLANS, Plans, PlanWriter
 
     store = SegmentStore(dataset / "segments")
     plans = Plans(dataset / PLANS, store)

@@ -27,7 +27,7 @@ QUESTIONS = {"document": 800, "code": 800, "database": 750}
 def make_tokenizer(folder: Path) -> Path:
     """The real vocabulary of Mistral-7B-Instruct-v0.2, from the `mistral-common` package."""
     sys.path.insert(0, str(ROOT / "tests"))
-    import tokenizers_for_tests as vocabularies
+    from tests.support import vocabularies
 
     return vocabularies.save(vocabularies.mistral(), folder, None, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
 
@@ -37,14 +37,14 @@ def measure_files(job: dict[str, Any]) -> dict[str, Any]:
     began = time.perf_counter()
     import numpy as np
 
-    from in2_plugin.probing.kinds import KINDS
-    from in2_plugin.probing.offline import Form, write_probe
-    from in2_plugin.probing.offline_answers import pair, read_answers
-    from in2_plugin.probing.offline_gold import read_gold
-    from in2_plugin.probing.offline_scoring import score_answers
-    from in2_plugin.probing.offline_sources import built_probe
-    from in2_plugin.probing.options import ProbeOptions
-    from in2_plugin.probing.tokens import load_tokens
+    from in2_plugin.probing.offline.answers import pair, read_answers
+    from in2_plugin.probing.offline.gold import read_gold
+    from in2_plugin.probing.offline.scoring import score_answers
+    from in2_plugin.probing.offline.sources import built_probe
+    from in2_plugin.probing.offline.write import Form, write_probe
+    from in2_plugin.probing.probes.kinds import KINDS
+    from in2_plugin.probing.probes.options import ProbeOptions
+    from in2_plugin.probing.probes.tokens import load_tokens
 
     # transformers imports most of itself here; it is the largest part of a short run, and none of ours
     load_tokens({"pretrained": job["tokenizer"]}, takes_chat_template=True)
@@ -97,8 +97,8 @@ def measure_lm_eval(job: dict[str, Any]) -> dict[str, Any]:
     from lm_eval.api.model import LM
     from lm_eval.api.registry import register_model
 
-    from in2_plugin.probing import harness
-    from in2_plugin.probing.command import run_lm_eval
+    from in2_plugin.probing.lm_eval import tasks as harness
+    from in2_plugin.probing.lm_eval.run import run_lm_eval
 
     @register_model("silent")
     class Silent(LM):  # lm_eval's own `dummy` wants a tokenizer of the hub

@@ -6,7 +6,7 @@ datasets:
     type: in2                  # without the plugin: type: in2_plugin.axolotl
 """
 
-from in2_plugin.training.axolotl_format import load
-from in2_plugin.training.axolotl_plugin import IN2Plugin
+from in2_plugin.training.axolotl.format import load
+from in2_plugin.training.axolotl.plugin import IN2Plugin
 
 __all__ = ["IN2Plugin", "load"]

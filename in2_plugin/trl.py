@@ -8,8 +8,8 @@ trainer = IN2SFTTrainer(model, SFTConfig(**sft_settings()), train_dataset=datase
 The dataset and the settings do for TRL's own `SFTTrainer` as well.
 """
 
-from in2_plugin.training.trl_data import load_in2_dataset
-from in2_plugin.training.trl_settings import sft_settings
-from in2_plugin.training.trl_trainer import IN2SFTTrainer
+from in2_plugin.training.trl.data import load_in2_dataset
+from in2_plugin.training.trl.settings import sft_settings
+from in2_plugin.training.trl.trainer import IN2SFTTrainer
 
 __all__ = ["IN2SFTTrainer", "load_in2_dataset", "sft_settings"]

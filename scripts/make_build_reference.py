@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from in2_plugin.config import BuildConfig
-from in2_plugin.probing.options import ProbeOptions
-from in2_plugin.training.axolotl_args import IN2Options
+from in2_plugin.probing.probes.options import ProbeOptions
+from in2_plugin.training.axolotl.args import IN2Options
 
 PAGE = Path(__file__).parents[1] / "docs/build-file.md"
 HEAD = "| key | type | default | from | meaning |\n|---|---|---|---|---|"
@@ -112,8 +112,8 @@ def option_sections() -> Iterator[str]:
 
 def sft_section() -> Iterator[str]:
     """Our keys in a file for `in2 sft`; all others are TRL's or accelerate's."""
-    from in2_plugin.training.trl_arguments import HEEDED, OURS, IN2Arguments
-    from in2_plugin.training.trl_settings import sft_settings
+    from in2_plugin.training.trl.arguments import HEEDED, OURS, IN2Arguments
+    from in2_plugin.training.trl.settings import sft_settings
 
     yield "### Our keys in a file for `in2 sft`\n"
     yield (

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from in2_plugin.reporting.drawing import MUTED, LineEnd, Style, end_labels, frame, settings, styles
-from in2_plugin.reporting.reference import PAPER_CURVES, PAPER_ROWS, TASKS, TITLES
+from in2_plugin.reporting.paper_numbers import PAPER_CURVES, PAPER_ROWS, TASKS, TITLES
+from in2_plugin.reporting.plots.style import MUTED, LineEnd, Style, end_labels, frame, settings, styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from in2_plugin.probing.kinds import KINDS
-from in2_plugin.probing.options import ProbeOptions
-from in2_plugin.probing.scores import SetScores, as_text
+from in2_plugin.probing.probes.kinds import KINDS
+from in2_plugin.probing.probes.options import ProbeOptions
+from in2_plugin.probing.scoring.scores import SetScores, as_text
 
 PICTURE = Path(__file__).parents[1] / "docs/images/report-example.png"
 ITEMS = 400

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from in2_plugin.probing.kinds import KINDS
-from in2_plugin.probing.matrix import MATRIX
-from in2_plugin.probing.options import NEW_TOKENS, ProbeOptions
+from in2_plugin.probing.probes.kinds import KINDS
+from in2_plugin.probing.probes.matrix import MATRIX
+from in2_plugin.probing.probes.options import NEW_TOKENS, ProbeOptions
 
 FOLDER = Path(__file__).parents[1] / "lm_eval_tasks/val_probe"
 VERSION = 1.1
@@ -88,7 +88,7 @@ def _task(name: str, base: str, loader: str, options: dict[str, object], tag: bo
         f"task: {name}\ninclude: {base}\n"
         + ("tag: [in2_long_context]\n" if tag else "")
         + f"custom_dataset: !function utils.{loader}\n"
-        + "# the defaults of in2_plugin.probing.options, so that every results file says them; --metadata overrides\n"
+        + "# the defaults of in2_plugin.probing.probes.options, repeated in every results file; --metadata overrides\n"
         + f"metadata: {{{said}}}\n"
     )
 

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from in2_plugin.probing.kinds import KINDS, Piece
-from in2_plugin.probing.offline_answers import Answer, pair, read_answers
-from in2_plugin.probing.offline_gold import GoldRow, gold_fields
-from in2_plugin.probing.offline_scoring import score_answers
-from in2_plugin.probing.pieces import read_pieces
+from in2_plugin.probing.offline.answers import Answer, pair, read_answers
+from in2_plugin.probing.offline.gold import GoldRow, gold_fields
+from in2_plugin.probing.offline.scoring import score_answers
+from in2_plugin.probing.probes.items import read_pieces
+from in2_plugin.probing.probes.kinds import KINDS, Piece
 
 KIND = KINDS["database"]
 PRINTED = {

@@ -1,22 +1,18 @@
 """Fixtures that several rooms need. Nothing here uses a network or a GPU."""
 
-import sys
 from itertools import islice
 from pathlib import Path
 
 import pytest
 from transformers import AutoTokenizer
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import tokenizers_for_tests as vocabularies
-from builds import Quiet, small_config
-
-from in2_plugin.building import build_dataset
 from in2_plugin.config import CorpusConfig
-from in2_plugin.contexts.dataset import IN2Dataset
-from in2_plugin.corpus.readers import Document, read_documents
+from in2_plugin.corpus.sources.documents import Document, read_documents
 from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.dataset.reader import IN2Dataset
+from in2_plugin.pipeline.build import build_dataset
+from tests.support import vocabularies
+from tests.support.builds import Quiet, small_config
 
 MISTRAL_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 import torch
-from e2e_run import ROOT, run
 from transformers import AutoModelForCausalLM
+
+from tests.support.e2e_run import ROOT, run
 
 pytestmark = pytest.mark.slow
 

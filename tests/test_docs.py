@@ -1,15 +1,14 @@
 """What the documentation tells people to write is what the program reads."""
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 
 from in2_plugin.config import BuildConfig, EndpointConfig, QuestionsConfig
-from in2_plugin.training.axolotl_args import IN2Options
+from in2_plugin.training.axolotl.args import IN2Options
+from tests.support import ROOT
 
-ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs/questions.md").read_text(encoding="utf-8")
 DATA = (ROOT / "docs/data.md").read_text(encoding="utf-8")
 AUDIT = (ROOT / "docs/audit.md").read_text(encoding="utf-8")

@@ -16,8 +16,8 @@ from PIL import Image
 
 from in2_plugin.cli.app import app
 from in2_plugin.config import BuildConfig
+from tests.support import ROOT
 
-ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md"))
 ALL = [ROOT / "README.md", *PAGES]

@@ -3,8 +3,8 @@
 import json
 import sys
 
-import paper_data
-from e2e_run import ROOT, run
+from tests.support import paper_data
+from tests.support.e2e_run import ROOT, run
 
 MODELS = ("FILM-7B", "Mistral-7B-Instruct-v0.2", "gpt4-turbo")
 ENTITIES = [{"id": f"Q{i}", "label": f"the label no{i}", "dcpt": f"a thing numbered{i} here"} for i in range(3_000)]

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from builds import small_config
-from e2e_run import ENVIRONMENT, ROOT
+
+from tests.support.builds import small_config
+from tests.support.e2e_run import ENVIRONMENT, ROOT
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from in2_plugin.inspection.audit_figures import Audit
+    from in2_plugin.inspection.figures import Audit
 
 
 def audit(
@@ -22,7 +22,7 @@ def audit(
 
     Writes audit.json and report.html into the folder. Exit status 1 when a figure breaks its bound.
     """
-    from in2_plugin.inspection.audit import audit_folder
+    from in2_plugin.inspection.audit.run import audit_folder
 
     found = audit_folder(folder, tokenizer)
     if as_json:
@@ -44,7 +44,7 @@ def _show(found: "Audit") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from in2_plugin.inspection.audit_figures import short
+    from in2_plugin.inspection.figures import short
 
     terminal = sys.stdout.isatty()
     table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)

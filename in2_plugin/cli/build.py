@@ -11,9 +11,9 @@ from in2_plugin.cli.engines import Address, EngineName, EngineOption, open_engin
 from in2_plugin.errors import ConfigError, PartsMissing, ShareDone
 
 if TYPE_CHECKING:
-    from in2_plugin.claiming import Change
     from in2_plugin.config import BuildConfig
-    from in2_plugin.stages.portion import Portion
+    from in2_plugin.dataset.build_record import Change
+    from in2_plugin.pipeline.array_job import Portion
 
 UNMERGED = 3
 """Exit status of `in2 merge` when jobs have to be run first."""
@@ -46,8 +46,8 @@ def build(
     ] = None,
 ) -> None:
     """Build a dataset. An interrupted build goes on where it stopped."""
-    from in2_plugin.claiming import Change
-    from in2_plugin.stages.portion import WHOLE, Portion
+    from in2_plugin.dataset.build_record import Change
+    from in2_plugin.pipeline.array_job import WHOLE, Portion
 
     config = _config(build_file, output, tokenizer, corpus, address)
     if extend and restart:
@@ -77,8 +77,8 @@ def merge(
 
     Exit status 0: the dataset is complete. 3: run the jobs, and then this again.
     """
-    from in2_plugin.claiming import Change
-    from in2_plugin.stages.portion import Portion
+    from in2_plugin.dataset.build_record import Change
+    from in2_plugin.pipeline.array_job import Portion
 
     if extend and restart:
         raise ConfigError("`--extend` keeps what `--restart` makes again; give one of the two")
@@ -106,9 +106,9 @@ def _config(
 
 
 def _build(config: "BuildConfig", engine: EngineName, change: "Change", portion: "Portion") -> None:
-    from in2_plugin.building import build_dataset
-    from in2_plugin.claiming import make_folder
     from in2_plugin.cli.progress import make_progress
+    from in2_plugin.dataset.build_record import make_folder
+    from in2_plugin.pipeline.build import build_dataset
 
     # Slurm and containers stop a job with SIGTERM: the same clean stop as Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)

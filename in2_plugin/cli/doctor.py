@@ -10,7 +10,7 @@ def doctor(
     folder: Annotated[Path, typer.Argument(help="A dataset folder: the `output` of a build file.")],
 ) -> None:
     """Check everything that must hold in a dataset folder. Exit status 1 when something does not."""
-    from in2_plugin.inspection.doctor import examine
+    from in2_plugin.inspection.doctor.run import examine
 
     examination = examine(folder)
     wrong = examination.wrong

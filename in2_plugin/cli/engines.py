@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from in2_plugin.config import RayConfig
-    from in2_plugin.engines.engine import Engine
+    from in2_plugin.execution.engine import Engine
 
 
 class EngineName(StrEnum):
@@ -34,6 +34,6 @@ def open_engine(
     """
     if name is EngineName.LOCAL:
         return nullcontext()
-    from in2_plugin.engines.ray_engine import RayEngine
+    from in2_plugin.execution.ray.engine import RayEngine
 
     return RayEngine(config, folder, workers, say)

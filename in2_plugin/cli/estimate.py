@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from in2_plugin.estimating import Estimate
+    from in2_plugin.pipeline.estimate import Estimate
 
 PLAIN_WIDTH = 160
 
@@ -26,7 +26,7 @@ def estimate(
     from rich.console import Console
 
     from in2_plugin.config import load_build_file
-    from in2_plugin.estimating import estimate_build
+    from in2_plugin.pipeline.estimate import estimate_build
 
     config = load_build_file(build_file)
     found = estimate_build(config, calls)

@@ -61,7 +61,7 @@ def export(
     shard_bytes = _bytes(shard_size)
     from in2_plugin.cli.progress import make_progress
     from in2_plugin.config import RayConfig
-    from in2_plugin.contexts.dataset import read_manifest
+    from in2_plugin.dataset.reader import read_manifest
     from in2_plugin.sharing.export import export_dataset
     from in2_plugin.sharing.formats import Format
 

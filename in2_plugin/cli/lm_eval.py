@@ -5,6 +5,6 @@ import typer
 
 def lm_eval(ctx: typer.Context) -> None:
     """Run lm-evaluation-harness with the `val_probe` tasks; takes every argument of `lm_eval`."""
-    from in2_plugin.probing.command import run_lm_eval
+    from in2_plugin.probing.lm_eval.run import run_lm_eval
 
     run_lm_eval(ctx.args)

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from in2_plugin.previewing import Shown
+    from in2_plugin.pipeline.preview import Shown
 
 PLAIN_WIDTH = 120
 SHOWN = 100
@@ -24,7 +24,7 @@ def preview(
     from rich.console import Console
 
     from in2_plugin.config import load_build_file
-    from in2_plugin.previewing import preview as shown
+    from in2_plugin.pipeline.preview import preview as shown
     from in2_plugin.questions import Question
 
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)

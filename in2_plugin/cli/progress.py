@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from in2_plugin.stages.stage import Progress
+from in2_plugin.pipeline.run import Progress
 
 PLAIN_INTERVAL = 10.0
 """Seconds between lines of a stage when the output is not a terminal."""

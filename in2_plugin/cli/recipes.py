@@ -21,7 +21,7 @@ BaseModel = Annotated[
 def list_recipes() -> None:
     """One line a recipe: its name, the GPUs and days that it takes, and what it is for."""
     from in2_plugin.recipe.folder import named_recipe, recipe_names
-    from in2_plugin.recipe.plan import short_plan
+    from in2_plugin.recipe.planning.plan import short_plan
 
     for name in recipe_names():
         recipe = named_recipe(name)
@@ -68,9 +68,9 @@ def plan(
 ) -> None:
     """Memory a GPU, days, steps, disk and money for questions. Needs neither GPU nor network nor data."""
     from in2_plugin.recipe.folder import find_recipe
-    from in2_plugin.recipe.plan import plan_recipe
-    from in2_plugin.recipe.plan_text import as_json as figures
-    from in2_plugin.recipe.plan_text import plan_lines
+    from in2_plugin.recipe.planning.plan import plan_recipe
+    from in2_plugin.recipe.planning.text import as_json as figures
+    from in2_plugin.recipe.planning.text import plan_lines
 
     found = plan_recipe(find_recipe(recipe), gpus=gpus, gpu=gpu, base_model=base_model)
     typer.echo(json.dumps(figures(found), indent=2) if as_json else "\n".join(plan_lines(found)))
@@ -86,8 +86,8 @@ def validate(
 
     Exit status 1 when there is an error.
     """
+    from in2_plugin.recipe.checks.validate import validate as look
     from in2_plugin.recipe.folder import find_recipe
-    from in2_plugin.recipe.validate import validate as look
 
     folder, found = find_recipe(recipe), []
     for check in look(folder, base_model):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from in2_plugin.reporting.comparison import Comparison
-    from in2_plugin.reporting.lengths import LengthTable
+    from in2_plugin.reporting.text.lengths import LengthTable
 
 PLAIN_WIDTH = 200
 """Columns where the output is not a terminal: no row is broken in a log or a pipe."""
@@ -50,7 +50,7 @@ def report(
 def _print_tables(comparison: "Comparison") -> None:
     from rich.console import Console
 
-    from in2_plugin.reporting.lengths import length_tables
+    from in2_plugin.reporting.text.lengths import length_tables
 
     terminal = sys.stdout.isatty()
     console = Console(file=sys.stdout, width=None if terminal else PLAIN_WIDTH)
@@ -74,7 +74,7 @@ def _empty_table(first: str, columns: "Sequence[str]", terminal: bool) -> "Table
 def _scores(comparison: "Comparison", terminal: bool) -> "Table":
     from rich.text import Text
 
-    from in2_plugin.reporting.tables import COLUMNS, authors_rows, measured_rows, paper_rows
+    from in2_plugin.reporting.text.tables import COLUMNS, authors_rows, measured_rows, paper_rows
 
     table = _empty_table("Avg / Gap, %", COLUMNS, terminal)
     for row in (*measured_rows(comparison), *authors_rows(comparison), *paper_rows()):
@@ -88,7 +88,7 @@ def _scores(comparison: "Comparison", terminal: bool) -> "Table":
 def _lengths(lengths: "LengthTable", terminal: bool) -> "Table":
     from rich.text import Text
 
-    from in2_plugin.reporting.wording import ABSENT
+    from in2_plugin.reporting.text.wording import ABSENT
 
     columns = (*lengths.lengths, "effective length")
     table = _empty_table(f"{lengths.title} by length, Avg / Gap, %", columns, terminal)

@@ -52,7 +52,7 @@ def table(found: "FolderStatus") -> "Table":
 
 def lines(found: "FolderStatus") -> Iterator[tuple[str, str]]:
     """(what, how it is), in the order of the stages."""
-    from in2_plugin.inspection.folder import STAGES
+    from in2_plugin.dataset.folder import STAGES
 
     yield "folder", str(found.folder)
     yield "working on it", str(found.holder or "nobody")

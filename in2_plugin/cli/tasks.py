@@ -2,7 +2,7 @@
 
 import typer
 
-from in2_plugin.probing import installing
+from in2_plugin.probing.lm_eval import install as installing
 
 tasks = typer.Typer(help="Put the val_probe tasks into the installed lm_eval, or take them out.", no_args_is_help=True)
 

@@ -12,8 +12,8 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from in2_plugin.probing.kinds import Kind
-    from in2_plugin.probing.offline_scoring import OfflineScore
+    from in2_plugin.probing.offline.scoring import OfflineScore
+    from in2_plugin.probing.probes.kinds import Kind
 
 PLAIN_WIDTH = 120
 SEED = 240_416_811
@@ -91,9 +91,9 @@ def write(
 ) -> None:
     """Write the questions of one probe, with their golds for `in2 val score` beside them."""
     from in2_plugin.errors import ConfigError
-    from in2_plugin.probing.offline import Form, write_probe
-    from in2_plugin.probing.offline_sources import built_probe, published_probe
-    from in2_plugin.probing.options import ProbeOptions
+    from in2_plugin.probing.offline.sources import built_probe, published_probe
+    from in2_plugin.probing.offline.write import Form, write_probe
+    from in2_plugin.probing.probes.options import ProbeOptions
 
     kind = _kind(task)
     given = {"length": length, "sets": sets, "questions": questions, "seed": seed, "pieces": pieces and str(pieces)}
@@ -115,7 +115,7 @@ def write(
 def _kind(task: str) -> "Kind":
     from in2_plugin.config import nearest
     from in2_plugin.errors import ConfigError
-    from in2_plugin.probing.offline_gold import ALL_KINDS
+    from in2_plugin.probing.offline.gold import ALL_KINDS
 
     if task not in ALL_KINDS:
         near = nearest(task, ALL_KINDS)
@@ -126,7 +126,7 @@ def _kind(task: str) -> "Kind":
 
 def _refuse_building(kind: "Kind", building: dict[str, Any]) -> None:
     from in2_plugin.errors import ConfigError
-    from in2_plugin.probing.kinds import KINDS
+    from in2_plugin.probing.probes.kinds import KINDS
 
     if building:
         names = ", ".join(f"--{name.removeprefix('probe_')}" for name in building)
@@ -153,9 +153,9 @@ def score(
     """Score answers by position. They belong to the gold rows by `id`, or by order where they have none."""
     import numpy as np
 
-    from in2_plugin.probing.offline_answers import pair, read_answers
-    from in2_plugin.probing.offline_gold import read_gold
-    from in2_plugin.probing.offline_scoring import score_answers
+    from in2_plugin.probing.offline.answers import pair, read_answers
+    from in2_plugin.probing.offline.gold import read_gold
+    from in2_plugin.probing.offline.scoring import score_answers
 
     kind = _kind(task)
     pairs = pair(read_gold(kind.name, gold), read_answers(predictions))

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from in2_plugin.corpus.counting import WordCounts, is_additive
-from in2_plugin.corpus.joining import JoinSafety, anchored_ids
 from in2_plugin.corpus.segmentation import segment
+from in2_plugin.corpus.splicing import JoinSafety, anchored_ids
 from in2_plugin.corpus.standing import Standing
+from in2_plugin.corpus.token_counts import WordCounts, is_additive
 from in2_plugin.corpus.tokenizer import TextTokenizer
 
 CHUNK_CHARACTERS = 1 << 20

@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from in2_plugin.corpus.cutting import Cut, Cutter, chunks
-from in2_plugin.corpus.pieces import Piece, PieceReader
+from in2_plugin.corpus.sources.splits import Piece, PieceReader
 from in2_plugin.corpus.store_writer import StoreWriter
-from in2_plugin.engines.blobs import as_blob, read_blobs
+from in2_plugin.io.arrow_stream import as_blob, read_blobs
 
 SHARD_BYTES = 16 << 20
 MOST_PIECES = 4_096

@@ -29,10 +29,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from in2_plugin.corpus.joining import Joining
+from in2_plugin.corpus.splicing import Joining
 from in2_plugin.corpus.standing import Standing
 from in2_plugin.errors import DatasetError
-from in2_plugin.sealing import seal_json
+from in2_plugin.io.atomic import seal_json
 
 SEGMENT_SCHEMA = pa.schema(
     [

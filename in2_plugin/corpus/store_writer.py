@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from in2_plugin.corpus.cutting import Cut, Cutter, chunks, counts_by_words
-from in2_plugin.corpus.joining import Joining, splices_equal_joint
-from in2_plugin.corpus.readers import Document
+from in2_plugin.corpus.sources.documents import Document
+from in2_plugin.corpus.splicing import Joining, splices_equal_joint
 from in2_plugin.corpus.standing import Standing
 from in2_plugin.corpus.store import COLUMNS, DOCUMENT_SCHEMA, EXCLUSIONS, SEGMENT_SCHEMA, SegmentStore, StoreFacts
 from in2_plugin.corpus.tokenizer import TextTokenizer
-from in2_plugin.sealing import seal_json, seal_part
+from in2_plugin.io.atomic import seal_json, seal_part
 
 SAMPLE_SEGMENTS = 4_096
 MIN_SPLICEABLE = 0.95

@@ -15,15 +15,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from in2_plugin.calls.meter import price
-from in2_plugin.calls.request import Use
-from in2_plugin.calls.work_log import WorkLog
-from in2_plugin.claiming import JOB_LOGS, SHARDS, WORK_LOG
-from in2_plugin.claiming import PARTS as BUILD_PARTS
 from in2_plugin.config import PARTS, Prices
+from in2_plugin.dataset.build_record import JOB_LOGS, SHARDS, WORK_LOG
+from in2_plugin.dataset.build_record import PARTS as BUILD_PARTS
+from in2_plugin.dataset.folder import STAGES, require_ours
 from in2_plugin.errors import DatasetError, In2Error
-from in2_plugin.folder_lock import JOB_LOCKS, Holder, holder
-from in2_plugin.inspection.folder import STAGES, require_ours
+from in2_plugin.io.lock import JOB_LOCKS, Holder, holder
+from in2_plugin.llm.meter import price
+from in2_plugin.llm.request import Use
+from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.questions import Kind
 
 DAMAGE = (OSError, ValueError, LookupError, TypeError, MemoryError, RecursionError, pa.ArrowException)

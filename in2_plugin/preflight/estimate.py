@@ -15,8 +15,8 @@ from in2_plugin.preflight.costs import Gpu, Setup, seconds
 from in2_plugin.preflight.facts import Counts, DatasetFacts
 from in2_plugin.preflight.setup import has_plugin
 from in2_plugin.preflight.shape import Model
-from in2_plugin.training.axolotl_args import options_of
-from in2_plugin.training.order import Work, balanced_order, efficiency
+from in2_plugin.training.axolotl.args import options_of
+from in2_plugin.training.length_balance import Work, balanced_order, efficiency
 
 MFU = 0.4
 """Share of a GPU's dense peak that a step reaches; 0.3 to 0.5 is usual with FlashAttention."""
@@ -110,7 +110,7 @@ def representative(known: Sequence[tuple[DatasetFacts, float]]) -> Counts:
 
 def is_balanced(cfg: Any, facts: Sequence[DatasetFacts]) -> bool:
     """Whether our trainer orders the examples by length: it has to read them lazily."""
-    from in2_plugin.training.axolotl_data import why_prepared
+    from in2_plugin.training.axolotl.data import why_prepared
 
     if not has_plugin(cfg) or cfg.sample_packing or not all(one.is_in2 for one in facts):
         return False

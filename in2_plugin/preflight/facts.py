@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from in2_plugin.contexts.dataset import read_manifest
+from in2_plugin.dataset.reader import read_manifest
 from in2_plugin.errors import DatasetError
 
 Counts = npt.NDArray[np.int64]

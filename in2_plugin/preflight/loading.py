@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from in2_plugin.contexts.dataset import read_manifest
+from in2_plugin.dataset.reader import read_manifest
 from in2_plugin.errors import ConfigError, DatasetError, MissingExtra
 from in2_plugin.preflight.costs import GPUS, Gpu
-from in2_plugin.training.axolotl_args import TYPES
-from in2_plugin.training.axolotl_keys import refuse_missing_plugins
+from in2_plugin.training.axolotl.args import TYPES
+from in2_plugin.training.axolotl.keys import refuse_missing_plugins
 
 
 def read_file(path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from in2_plugin.preflight.loading import choose_gpu, load_config, quiet
 from in2_plugin.preflight.report import Report
 from in2_plugin.preflight.setup import setup_of
 from in2_plugin.preflight.shape import read_model
-from in2_plugin.training.axolotl_args import TYPES, options_of
+from in2_plugin.training.axolotl.args import TYPES, options_of
 
 ROWS = 200
 """Rows that are looked at of a dataset that is not ours."""
@@ -128,7 +128,7 @@ def _facts_of(entry: Any, cfg: Any, tokenizer: Any, rows: int) -> DatasetFacts:
 
 def _refuse_mismatch(entry: Any, tokenizer: Any) -> None:
     """Raise for a dataset that was built for another tokenizer or template."""
-    from in2_plugin.contexts.dataset import IN2Dataset
     from in2_plugin.corpus.tokenizer import ModelTokenizer
+    from in2_plugin.dataset.reader import IN2Dataset
 
     IN2Dataset(entry.path, ModelTokenizer(tokenizer))

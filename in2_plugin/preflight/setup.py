@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from in2_plugin.preflight.costs import Logits, Setup
-from in2_plugin.training.axolotl_args import FUSED, fused_loss, options_of, why_all_logits_under
+from in2_plugin.training.axolotl.args import FUSED, fused_loss, options_of, why_all_logits_under
 
 PLUGIN = "in2_plugin.axolotl.IN2Plugin"
 FLASH = ("flash_attention", "flex_attention", "sdpa", "xformers", "sage", "fp8", "s2")

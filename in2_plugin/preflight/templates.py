@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from in2_plugin.preflight.findings import Case, Finding
-from in2_plugin.training.axolotl_args import TYPES
+from in2_plugin.training.axolotl.args import TYPES
 
 QUESTION = {"role": "user", "content": "@@in2-question@@"}
 ANSWER = {"role": "assistant", "content": "@@in2-answer@@"}

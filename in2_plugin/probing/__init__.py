@@ -4,10 +4,10 @@ Pure in the middle (`building`, `order`, `scoring`, `curves`); files, tokenizers
 (`pieces`, `tokens`, `window`, `harness`). Importing this package loads nothing heavier than Pydantic.
 """
 
-from in2_plugin.probing.curves import Curve, Scored, curve, curve_from_positions, span_of
-from in2_plugin.probing.kinds import KINDS, Kind, Piece
-from in2_plugin.probing.options import ProbeOptions, parse_options
-from in2_plugin.probing.pieces import read_pieces
+from in2_plugin.probing.probes.items import read_pieces
+from in2_plugin.probing.probes.kinds import KINDS, Kind, Piece
+from in2_plugin.probing.probes.options import ProbeOptions, parse_options
+from in2_plugin.probing.scoring.curves import Curve, Scored, curve, curve_from_positions, span_of
 
 __all__ = [
     "KINDS",

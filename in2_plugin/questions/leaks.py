@@ -7,7 +7,7 @@ Invariant: case never matters.
 
 from collections.abc import Iterable
 
-from in2_plugin.questions.quoting import UNIT
+from in2_plugin.questions.extractive.quoting import UNIT
 
 _ENDS = ".。!！?？;；,，:：\"'“”‘’「」()（）"
 

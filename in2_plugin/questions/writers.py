@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from in2_plugin.claiming import WORK_LOG
 from in2_plugin.config import BuildConfig
-from in2_plugin.questions.extractive import ExtractiveWriter
+from in2_plugin.dataset.build_record import WORK_LOG
+from in2_plugin.questions.extractive.writer import ExtractiveWriter
 from in2_plugin.questions.question import QuestionWriter
 
 
@@ -28,7 +28,7 @@ def open_writer(
     """
     if config.questions.writer == "extractive":
         return nullcontext(ExtractiveWriter(config.seed))
-    from in2_plugin.questions.model_writer import ModelWriter
+    from in2_plugin.questions.model.writer import ModelWriter
 
     own = config.output / WORK_LOG
     return ModelWriter(config.questions, log or own, say, on_ray=on_ray, known=own if log else None)

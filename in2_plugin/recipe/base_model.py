@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from in2_plugin.errors import ConfigError
-from in2_plugin.recipe.models import CONFIGS
+from in2_plugin.recipe.planning.published_models import CONFIGS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from in2_plugin.config import nearest
 from in2_plugin.errors import ConfigError
-from in2_plugin.packaged import packaged_folder
+from in2_plugin.io.resources import packaged_folder
 
 SHELL = (".sh", ".sbatch")
 

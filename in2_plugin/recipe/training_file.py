@@ -16,8 +16,8 @@ import yaml
 from in2_plugin.errors import ConfigError
 from in2_plugin.preflight.costs import ModelShape, Setup
 from in2_plugin.preflight.setup import has_plugin, setup_of
-from in2_plugin.recipe.models import LINEAR, adapter_weights
-from in2_plugin.training.axolotl_args import TYPES, options_of
+from in2_plugin.recipe.planning.published_models import LINEAR, adapter_weights
+from in2_plugin.training.axolotl.args import TYPES, options_of
 
 LAUNCH = re.compile(r"(\d+) x (\d+) x (\d+) GPUs?(?: / (\d+) a row)? = (\d+)")
 """How a remark says what a step is made of: `1 x 8 x 16 GPUs = 128` (micro-batch, accumulation, GPUs, examples), or

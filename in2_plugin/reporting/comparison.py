@@ -7,12 +7,12 @@ differ is a warning with both values. Cost: the estimates of `evidence.py`, one 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from in2_plugin.probing.statistics import Interval
+from in2_plugin.probing.scoring.statistics import Interval
 from in2_plugin.reporting.evidence import Change, Evidence, change, overall, weigh
-from in2_plugin.reporting.reference import TASKS
+from in2_plugin.reporting.paper_numbers import TASKS
 from in2_plugin.reporting.results import ModelResult, ProbeKey, TaskResult, shared_tasks
-from in2_plugin.reporting.summary import summarise
-from in2_plugin.reporting.wording import listed, probe_name, tokens
+from in2_plugin.reporting.text.summary import summarise
+from in2_plugin.reporting.text.wording import listed, probe_name, tokens
 
 UNKNOWN = "not recorded"
 DEFAULT = "default"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from in2_plugin.probing.statistics import (
+from in2_plugin.probing.scoring.statistics import (
     Difference,
     FlatGap,
     Interval,
@@ -20,7 +20,7 @@ from in2_plugin.probing.statistics import (
     flat_gap,
     mean_interval,
 )
-from in2_plugin.reporting.noise import binomial_flat_gap, rows_per_span
+from in2_plugin.reporting.binomial_gap import binomial_flat_gap, rows_per_span
 from in2_plugin.reporting.results import ModelResult, TaskResult
 
 DRAWS = 2_000

@@ -13,20 +13,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import in2_plugin
+from in2_plugin.reporting.baselines import shown_floors
+from in2_plugin.reporting.binomial_gap import DRAWS as BINOMIAL_DRAWS
 from in2_plugin.reporting.comparison import Comparison
-from in2_plugin.reporting.depth_plots import CURVES, ROW, DepthPlot, depth_plot
-from in2_plugin.reporting.drawing import TOGETHER, styles
 from in2_plugin.reporting.evidence import DRAWS
-from in2_plugin.reporting.facts import fact_rows
-from in2_plugin.reporting.figures import describe, panel_svg, shown_tasks
-from in2_plugin.reporting.floors import shown_floors
-from in2_plugin.reporting.length_figure import describe_lengths, length_svg
-from in2_plugin.reporting.lengths import RULE, length_tables, length_tasks
-from in2_plugin.reporting.matrix import STYLES_SHOWN, matrices
-from in2_plugin.reporting.noise import DRAWS as BINOMIAL_DRAWS
-from in2_plugin.reporting.reference import TITLES
-from in2_plugin.reporting.suite import Suite
-from in2_plugin.reporting.tables import (
+from in2_plugin.reporting.paper_numbers import TITLES
+from in2_plugin.reporting.plots.curves import describe, panel_svg, shown_tasks
+from in2_plugin.reporting.plots.depth import CURVES, ROW, DepthPlot, depth_plot
+from in2_plugin.reporting.plots.lengths import describe_lengths, length_svg
+from in2_plugin.reporting.plots.style import TOGETHER, styles
+from in2_plugin.reporting.suite.table import Suite
+from in2_plugin.reporting.text.lengths import RULE, length_tables, length_tasks
+from in2_plugin.reporting.text.matrix import STYLES_SHOWN, matrices
+from in2_plugin.reporting.text.run_settings import fact_rows
+from in2_plugin.reporting.text.tables import (
     COLUMNS,
     authors_rows,
     change_rows,
@@ -35,7 +35,7 @@ from in2_plugin.reporting.tables import (
     measured_rows,
     paper_rows,
 )
-from in2_plugin.reporting.wording import percent_or_absent
+from in2_plugin.reporting.text.wording import percent_or_absent
 
 TEMPLATE = "page.html.j2"
 NAMED = 4
@@ -49,7 +49,7 @@ def render_page(comparison: Comparison, suite: Suite | None = None) -> str:
         suite: rows of other benchmarks for `suite.html.j2`, as `suite.read_suite` gives them.
     """
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

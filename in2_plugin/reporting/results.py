@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from in2_plugin.probing.scores import SetScores
-from in2_plugin.reporting.reference import TASKS
+from in2_plugin.probing.scoring.scores import SetScores
+from in2_plugin.reporting.paper_numbers import TASKS
 
 PAPER_LENGTH = 32_768
 """Tokens; what a task without a length in its name is built for when nothing else is said."""

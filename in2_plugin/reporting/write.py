@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from in2_plugin.errors import ConfigError
+from in2_plugin.io.atomic import seal, seal_json, seal_text
 from in2_plugin.reporting.comparison import Comparison, compare
-from in2_plugin.reporting.drawing import require_matplotlib
-from in2_plugin.reporting.figures import curves_png
 from in2_plugin.reporting.page import render_page
-from in2_plugin.reporting.reading import read_models, refuse_without_results
-from in2_plugin.reporting.record import as_json
+from in2_plugin.reporting.plots.curves import curves_png
+from in2_plugin.reporting.plots.style import require_matplotlib
+from in2_plugin.reporting.read_results import read_models, refuse_without_results
+from in2_plugin.reporting.report_json import as_json
 from in2_plugin.reporting.results import ModelResult
-from in2_plugin.reporting.suite import Suite, read_suite
-from in2_plugin.sealing import seal, seal_json, seal_text
+from in2_plugin.reporting.suite.table import Suite, read_suite
 
 
 @dataclass(frozen=True, slots=True)

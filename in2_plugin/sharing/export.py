@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import in2_plugin
-from in2_plugin.contexts.dataset import IN2Dataset, Manifest, read_manifest
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
-from in2_plugin.engines.engine import Engine
-from in2_plugin.engines.local import LocalEngine
+from in2_plugin.dataset.reader import IN2Dataset, Manifest, read_manifest
 from in2_plugin.errors import ConfigError, TokenizerError
-from in2_plugin.folder_lock import LOCK, folder_lock
-from in2_plugin.sealing import seal_json, seal_part, seal_text
+from in2_plugin.execution.engine import Engine
+from in2_plugin.execution.local import LocalEngine
+from in2_plugin.io.atomic import seal_json, seal_part, seal_text
+from in2_plugin.io.lock import LOCK, folder_lock
 from in2_plugin.sharing.export_card import export_card
 from in2_plugin.sharing.formats import Conversion, Format
 from in2_plugin.sharing.shards import Shard, ShardWriter

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from string import Template
 from typing import TYPE_CHECKING
 
-from in2_plugin.contexts.card import header, length_facts, provenance, table
+from in2_plugin.sharing.card import header, length_facts, provenance, table
 from in2_plugin.sharing.formats import Format
 from in2_plugin.sharing.shards import Shard
 
 if TYPE_CHECKING:
-    from in2_plugin.contexts.dataset import Manifest
+    from in2_plugin.dataset.reader import Manifest
 
 _TRL = """\
 ```python

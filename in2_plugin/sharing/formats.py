@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from in2_plugin.contexts.dataset import IN2Dataset, turns_of
 from in2_plugin.corpus.tokenizer import TextTokenizer
+from in2_plugin.dataset.reader import IN2Dataset, turns_of
 from in2_plugin.errors import TokenizerError
 
 Row = Mapping[str, Any]

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from in2_plugin.contexts.dataset import read_manifest
+from in2_plugin.dataset.reader import read_manifest
 from in2_plugin.errors import ConfigError, DatasetError, FolderBusy, HubError
-from in2_plugin.folder_lock import LOCK, holder
+from in2_plugin.io.lock import LOCK, holder
 from in2_plugin.sharing.export import DATA, RECORD, is_export
 
 if TYPE_CHECKING:

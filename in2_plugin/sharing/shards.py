@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from in2_plugin.sealing import seal_part
+from in2_plugin.io.atomic import seal_part
 
 ROW_GROUP_BYTES = 32_000_000
 """Of Arrow data, before compression: a reader holds one row group at a time as well."""

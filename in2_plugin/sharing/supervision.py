@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from in2_plugin.contexts.dataset import IN2Dataset, turns_of
 from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.dataset.reader import IN2Dataset, turns_of
 from in2_plugin.errors import TokenizerError
 from in2_plugin.sharing.formats import Format
 

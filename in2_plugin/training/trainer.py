@@ -25,9 +25,9 @@ from in2_plugin.training.answer_logits import (
     token_losses,
     with_shift_labels,
 )
-from in2_plugin.training.lazy import ANSWERS, EXAMPLE, LazyExamples
-from in2_plugin.training.order import BalancedSampler, Work, efficiency
-from in2_plugin.training.statistics import AnswerStatistics
+from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
+from in2_plugin.training.length_balance import BalancedSampler, Work, efficiency
+from in2_plugin.training.loss_by_depth import AnswerStatistics
 
 Inputs = dict[str, Any]
 TOLERANCE = 1e-3

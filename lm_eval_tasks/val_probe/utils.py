@@ -1,6 +1,7 @@
 """Names for the YAML files beside this one; everything is in in2_plugin.probing."""
 
-from in2_plugin.probing import harness, published_tasks
+from in2_plugin.probing.lm_eval import tasks as harness
+from in2_plugin.probing.published import tasks as published_tasks
 
 doc_to_text = harness.doc_to_text
 doc_to_target = harness.doc_to_target

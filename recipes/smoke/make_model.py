@@ -15,7 +15,7 @@ from typing import Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from in2_plugin.config import CorpusConfig, Source
-from in2_plugin.corpus.readers import read_documents
+from in2_plugin.corpus.sources.documents import read_documents
 
 VOCABULARY = 1_000
 WINDOW = 1_024

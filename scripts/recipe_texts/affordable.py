@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from in2_plugin.preflight.costs import GIB, operations
-from in2_plugin.recipe.plan import Plan
+from in2_plugin.recipe.planning.plan import Plan
 from recipe_texts.affordable_costs import gib_a_gpu, lengths, plans_of
 from recipe_texts.affordable_table import NATIVE, RECIPES, Recipe
 from recipe_texts.affordable_texts import STORIES

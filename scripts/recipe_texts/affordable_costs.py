@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from in2_plugin.preflight.costs import GIB, ModelShape, Setup, memory
-from in2_plugin.recipe.assumed import AROUND_TOKENS, DOCUMENT_TOKENS, GENERAL_TOKENS, MOST_ANSWER_TOKENS
 from in2_plugin.recipe.folder import RecipeFolder
-from in2_plugin.recipe.models import LINEAR, adapter_weights
-from in2_plugin.recipe.plan import Plan, plan_recipe
+from in2_plugin.recipe.planning.assumed_data import AROUND_TOKENS, DOCUMENT_TOKENS, GENERAL_TOKENS, MOST_ANSWER_TOKENS
+from in2_plugin.recipe.planning.plan import Plan, plan_recipe
+from in2_plugin.recipe.planning.published_models import LINEAR, adapter_weights
 
 LONG, SHORT = 140, 15
 """Long and short examples of 175, as in the paper's mixture (section 2.1); the rest is general."""

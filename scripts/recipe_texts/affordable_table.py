@@ -7,7 +7,7 @@ templates. Learning rates that are not the paper's are chosen and not searched, 
 from dataclasses import dataclass, replace
 
 from in2_plugin.preflight.costs import ModelShape, Setup
-from in2_plugin.recipe.models import CONFIGS, dense_shape
+from in2_plugin.recipe.planning.published_models import CONFIGS, dense_shape
 from recipe_texts import affordable_costs as costs
 
 MISTRAL, LLAMA = "mistralai/Mistral-7B-Instruct-v0.2", "meta-llama/Llama-3.1-8B-Instruct"

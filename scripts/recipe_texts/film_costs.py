@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from in2_plugin.preflight.costs import GIB, ModelShape, Setup, memory
-from in2_plugin.recipe.assumed import AROUND_TOKENS, DOCUMENT_TOKENS, GENERAL_TOKENS, MOST_ANSWER_TOKENS
 from in2_plugin.recipe.folder import RecipeFolder
-from in2_plugin.recipe.plan import PAPER_EXAMPLES, PAPER_GPU_DAYS, Plan, RunPlan, plan_recipe
+from in2_plugin.recipe.planning.assumed_data import AROUND_TOKENS, DOCUMENT_TOKENS, GENERAL_TOKENS, MOST_ANSWER_TOKENS
+from in2_plugin.recipe.planning.plan import PAPER_EXAMPLES, PAPER_GPU_DAYS, Plan, RunPlan, plan_recipe
 
 GPU = "A100-80G"
 MISTRAL = ModelShape(32, 4_096, 32, 8, 128, 14_336, 32_000, 7_241_732_096, 7_241_732_096)

@@ -1,11 +1,11 @@
 import json
 import shutil
 
-import damages
 import pytest
 from typer.testing import CliRunner
 
 from in2_plugin.cli.app import app
+from tests.support import damages
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from in2_plugin.cli.recipes import recipes
 from in2_plugin.config import load_build_file
 from in2_plugin.errors import ConfigError
-from in2_plugin.packaged import packaged_folder
+from in2_plugin.io.resources import packaged_folder
 
 
 def invoke(*arguments: str):

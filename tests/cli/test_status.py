@@ -3,16 +3,16 @@ import json
 from dataclasses import replace
 
 import pytest
-from builds import Quiet, endpoint_config
-from fault_server import FaultServer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from in2_plugin.building import build_dataset
 from in2_plugin.cli.app import app
 from in2_plugin.cli.status import SHOWN_REASONS, lines, table
 from in2_plugin.errors import EndpointError
 from in2_plugin.inspection.status import read_status
+from in2_plugin.pipeline.build import build_dataset
+from tests.support.builds import Quiet, endpoint_config
+from tests.support.fault_server import FaultServer
 
 
 @pytest.fixture(scope="module")

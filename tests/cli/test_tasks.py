@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from in2_plugin.cli.lm_eval import lm_eval
 from in2_plugin.cli.tasks import tasks, tasks_path
-from in2_plugin.packaged import packaged_folder
+from in2_plugin.io.resources import packaged_folder
 
 
 def call(app: typer.Typer, *arguments: str) -> str:
@@ -18,7 +18,7 @@ def call(app: typer.Typer, *arguments: str) -> str:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     (tmp_path / "tasks").mkdir()
-    monkeypatch.setattr("in2_plugin.probing.installing.lm_eval_folder", lambda: tmp_path)
+    monkeypatch.setattr("in2_plugin.probing.lm_eval.install.lm_eval_folder", lambda: tmp_path)
     return tmp_path / "tasks/val_probe"
 
 
@@ -37,7 +37,7 @@ def test_tasks_path_prints_the_folder_and_nothing_else(capsys):
 
 def test_lm_eval_gets_every_argument(monkeypatch):
     passed: list[list[str]] = []
-    monkeypatch.setattr("in2_plugin.probing.command.run_lm_eval", passed.append)
+    monkeypatch.setattr("in2_plugin.probing.lm_eval.run.run_lm_eval", passed.append)
     app = typer.Typer()
     settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
     app.command(context_settings=settings)(lm_eval)

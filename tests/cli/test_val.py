@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-import paper_data
 import pytest
 from typer.testing import CliRunner
 
 from in2_plugin.cli.app import app
-from in2_plugin.probing.kinds import KINDS
-from in2_plugin.probing.matrix import MATRIX
+from in2_plugin.probing.probes.kinds import KINDS
+from in2_plugin.probing.probes.matrix import MATRIX
+from tests.support import paper_data
 
 A_CELL = sorted(MATRIX)[0]
 

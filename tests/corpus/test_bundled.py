@@ -9,16 +9,16 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from tokenizers_for_tests import mistral
 
 from in2_plugin.config.corpus import CorpusConfig
-from in2_plugin.corpus import readers
-from in2_plugin.corpus.readers import Document, read_documents
 from in2_plugin.corpus.segmentation import segment
 from in2_plugin.corpus.sentences import sentence_spans
+from in2_plugin.corpus.sources.documents import Document, read_documents
+from tests.support import ROOT
+from tests.support.vocabularies import mistral
 
-DATA = Path(readers.__file__).parent / "data"
-SCRIPT = Path(__file__).parents[2] / "scripts" / "make_python_docs_corpus.py"
+DATA = ROOT / "in2_plugin/corpus/data"
+SCRIPT = ROOT / "scripts" / "make_python_docs_corpus.py"
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from in2_plugin.corpus import counting, cutting, joining
+from in2_plugin.corpus import cutting
+from in2_plugin.corpus import splicing as joining
+from in2_plugin.corpus import token_counts as counting
 from in2_plugin.corpus.cutting import Cut, Cutter, chunks, counts_by_words
-from in2_plugin.corpus.joining import anchored_ids
-from in2_plugin.corpus.readers import Document
 from in2_plugin.corpus.segmentation import segment
+from in2_plugin.corpus.sources.documents import Document
+from in2_plugin.corpus.splicing import anchored_ids
 from in2_plugin.corpus.standing import Standing
 from in2_plugin.corpus.tokenizer import TextTokenizer
 

@@ -4,10 +4,10 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers_for_tests import mistral
 
 from in2_plugin.corpus.segmentation import SegmentSpan, segment
 from in2_plugin.corpus.sentences import is_character_boundary
+from tests.support.vocabularies import mistral
 
 
 def words(texts: list[str]) -> list[int]:

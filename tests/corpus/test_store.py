@@ -5,8 +5,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from in2_plugin.corpus.joining import ANCHOR, SEPARATOR, Joining, JoinSafety, anchored_ids, splices_equal_joint
-from in2_plugin.corpus.readers import Document
+from in2_plugin.corpus.sources.documents import Document
+from in2_plugin.corpus.splicing import ANCHOR, SEPARATOR, Joining, JoinSafety, anchored_ids, splices_equal_joint
 from in2_plugin.corpus.standing import Standing
 from in2_plugin.corpus.store import Repeats, SegmentStore
 from in2_plugin.corpus.store_writer import build_store
@@ -95,11 +95,11 @@ def test_chinese_text_is_spliced_exactly(qwen, tmp_path):
 
 
 def test_a_tokenizer_that_joins_across_lines_is_retokenised(documents, tmp_path):
-    import tokenizers_for_tests as vocabularies
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import AutoTokenizer
 
     from in2_plugin.corpus.tokenizer import ModelTokenizer
+    from tests.support import vocabularies
 
     texts = [d.text for d in documents[:80]]
     glue = Tokenizer(models.BPE())

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-import tokenizers_for_tests as vocabularies
 from transformers import AutoTokenizer
 
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.errors import TokenizerError
+from tests.support import vocabularies
 
 
 def test_ids_are_those_of_sentencepiece():

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from e2e_run import SMOKE, run
+
+from tests.support.e2e_run import SMOKE, run
 
 
 @pytest.fixture(scope="session")

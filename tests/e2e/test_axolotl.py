@@ -7,10 +7,10 @@ from pathlib import Path
 import datasets
 import pytest
 import yaml
-from e2e_run import run
 from transformers import AutoTokenizer
 
-from in2_plugin.contexts.tables import read_rows
+from in2_plugin.dataset.tables import read_rows
+from tests.support.e2e_run import run
 
 pytestmark = pytest.mark.slow
 

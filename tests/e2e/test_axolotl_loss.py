@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from axolotl_runs import steps, train_all, witness, write
+
+from tests.support.axolotl_runs import steps, train_all, witness, write
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from axolotl_runs import steps, train, train_all, witness, write
-from e2e_run import ROOT
+
+from tests.support.axolotl_runs import steps, train, train_all, witness, write
+from tests.support.e2e_run import ROOT
 
 pytestmark = pytest.mark.slow
 

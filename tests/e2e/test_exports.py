@@ -7,11 +7,11 @@ from pathlib import Path
 import datasets
 import pytest
 import yaml
-from e2e_run import run
 from transformers import AutoTokenizer
 
-from in2_plugin.contexts.dataset import IN2Dataset, turns_of
 from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.dataset.reader import IN2Dataset, turns_of
+from tests.support.e2e_run import run
 
 pytestmark = pytest.mark.slow
 

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tokenizers_for_tests as vocabularies
-from e2e_run import ROOT, run
-from fault_server import FaultServer
 
 from in2_plugin.config import CorpusConfig
-from in2_plugin.contexts.tables import read_rows
-from in2_plugin.corpus.readers import read_documents
+from in2_plugin.corpus.sources.documents import read_documents
+from in2_plugin.dataset.tables import read_rows
+from tests.support import vocabularies
+from tests.support.e2e_run import ROOT, run
+from tests.support.fault_server import FaultServer
 
 GUIDES = ROOT / "docs/guides"
 CHATML = (

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from e2e_run import run
+
+from tests.support.e2e_run import run
 
 pytestmark = pytest.mark.slow
 
@@ -23,8 +24,9 @@ READ = re.compile(r"(\d+) contexts read once, ([\d,]+) questions, prefilled ([\d
 @pytest.fixture(scope="session")
 def model(tmp_path_factory) -> Path:
     """A Mistral with random weights, a window of 1,024 tokens and many tokens that end an answer."""
-    from tiny_lm_for_tests import SHAPE, save
     from transformers import MistralConfig
+
+    from tests.support.tiny_lm import SHAPE, save
 
     folder = tmp_path_factory.mktemp("in2_hf") / "model"
     return save(MistralConfig(sliding_window=None, **SHAPE), folder, eos_token_id=[2, *range(5, 2_000, 40)])

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e_run import ROOT, run
-from oracle_server import OracleServer
-from tiny_model import save_tiny_mistral
 
-from in2_plugin.probing.curves import curve_from_positions
-from in2_plugin.probing.kinds import KINDS
+from in2_plugin.probing.probes.kinds import KINDS
+from in2_plugin.probing.scoring.curves import curve_from_positions
+from tests.support.e2e_run import ROOT, run
+from tests.support.oracle_server import OracleServer
+from tests.support.tiny_model import save_tiny_mistral
 
 pytestmark = pytest.mark.slow
 

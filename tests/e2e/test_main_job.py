@@ -4,7 +4,8 @@ import json
 
 import pytest
 import yaml
-from e2e_run import SMOKE, run
+
+from tests.support.e2e_run import SMOKE, run
 
 pytestmark = pytest.mark.slow
 

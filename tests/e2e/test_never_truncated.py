@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from e2e_run import ROOT, run
-from oracle_server import OracleServer
-from tiny_model import save_tiny_mistral
+
+from tests.support.e2e_run import ROOT, run
+from tests.support.oracle_server import OracleServer
+from tests.support.tiny_model import save_tiny_mistral
 
 pytestmark = pytest.mark.slow
 

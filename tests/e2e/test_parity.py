@@ -1,9 +1,9 @@
 """The same dataset and seed in TRL and in Axolotl: the same batches and the same losses."""
 
-import axolotl_runs
 import pytest
-import trl_runs
-from example_watch import seen, steps
+
+from tests.support import axolotl_runs, trl_runs
+from tests.support.example_watch import seen, steps
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +17,10 @@ def runs(workshop, tmp_path_factory) -> dict[str, dict]:
     folder = tmp_path_factory.mktemp("parity")
     for name in ("model", "data"):
         (folder / name).symlink_to(workshop / name)
-    watched = {"plugins": ["example_watch.WatchPlugin", "in2_plugin.axolotl.IN2Plugin"], "dataloader_num_workers": 0}
+    watched = {
+        "plugins": ["tests.support.example_watch.WatchPlugin", "in2_plugin.axolotl.IN2Plugin"],
+        "dataloader_num_workers": 0,
+    }
     cut = {"micro_batch_size": 2, "lr_scheduler": "constant"}
     axolotl_runs.write(folder, "axolotl", **SAME, **BATCH, **cut, **watched, in2={"lazy": True})
     trl_runs.write(folder, "trl", **SAME, **BATCH, per_device_train_batch_size=2, lr_scheduler_type="constant")

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from e2e_run import SMOKE, run
-from example_watch import seen, steps
-from trl_runs import train_all, write
+
+from tests.support.e2e_run import SMOKE, run
+from tests.support.example_watch import seen, steps
+from tests.support.trl_runs import train_all, write
 
 pytestmark = pytest.mark.slow
 

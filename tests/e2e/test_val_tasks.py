@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from e2e_run import ROOT, run
-from tiny_model import save_tiny_mistral
 
-from in2_plugin.probing.curves import curve_from_positions
-from in2_plugin.probing.kinds import KINDS
-from in2_plugin.probing.matrix import MATRIX
-from in2_plugin.probing.scores import scores_from_text
+from in2_plugin.probing.probes.kinds import KINDS
+from in2_plugin.probing.probes.matrix import MATRIX
+from in2_plugin.probing.scoring.curves import curve_from_positions
+from in2_plugin.probing.scoring.scores import scores_from_text
+from tests.support.e2e_run import ROOT, run
+from tests.support.tiny_model import save_tiny_mistral
 
 pytestmark = pytest.mark.slow
 

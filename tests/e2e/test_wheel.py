@@ -8,9 +8,9 @@ import venv
 from pathlib import Path
 
 import pytest
-from e2e_run import ROOT, run
 
-from in2_plugin.contexts.dataset import read_manifest
+from in2_plugin.dataset.reader import read_manifest
+from tests.support.e2e_run import ROOT, run
 
 pytestmark = pytest.mark.slow
 

@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from builds import Quiet, endpoint_config
-from damages import keys
-from fault_server import FaultServer
 
-from in2_plugin.building import build_dataset
+from in2_plugin.pipeline.build import build_dataset
+from tests.support.builds import Quiet, endpoint_config
+from tests.support.damages import keys
+from tests.support.fault_server import FaultServer
 
 
 @pytest.fixture(scope="session")

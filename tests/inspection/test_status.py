@@ -6,15 +6,15 @@ import time
 from pathlib import Path
 
 import pytest
-from builds import Quiet, build_from_endpoint, endpoint_config, small_config
-from damages import keys, whole
-from fault_server import FaultServer
 
-from in2_plugin.building import build_dataset
 from in2_plugin.errors import DatasetError, EndpointError
-from in2_plugin.folder_lock import folder_lock
 from in2_plugin.inspection.status import read_status
-from in2_plugin.previewing import preview
+from in2_plugin.io.lock import folder_lock
+from in2_plugin.pipeline.build import build_dataset
+from in2_plugin.pipeline.preview import preview
+from tests.support.builds import Quiet, build_from_endpoint, endpoint_config, small_config
+from tests.support.damages import keys, whole
+from tests.support.fault_server import FaultServer
 
 PRICES = {"input": 1_000_000, "output": 2_000_000, "currency": "EUR"}
 

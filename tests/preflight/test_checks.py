@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from preflight_cases import Cfg, case, facts, model
 
 from in2_plugin.preflight.checks import CHECKS, findings_of
+from tests.support.preflight_cases import Cfg, case, facts, model
 
 SHORT = np.array([100, 200])
 OTHER = {"type": "chat_template", "seen": "the first 100"}

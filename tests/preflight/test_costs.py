@@ -1,19 +1,19 @@
 """The estimates against the documented table, against a count of PyTorch's own, and against each other."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from preflight_cases import MISTRAL
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from in2_plugin.preflight.costs import GIB, GPUS, ModelShape, Setup, layer_bytes, memory, operations, seconds
 from in2_plugin.preflight.shape import shape_of
+from tests.support import ROOT
+from tests.support.preflight_cases import MISTRAL
 
-DOCS = Path(__file__).parents[2] / "docs/preflight.md"
+DOCS = ROOT / "docs/preflight.md"
 ZERO_3 = Setup(gpus=8, shard_weights=True, shard_gradients=True, shard_optimizer=True, logits="answers")
 OFFLOADS = {
     "no offload": {},

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from preflight_cases import PLUGIN, Cfg, case, configuration, facts, model
 
 from in2_plugin.preflight.costs import GPUS
 from in2_plugin.preflight.estimate import (
@@ -16,6 +15,7 @@ from in2_plugin.preflight.estimate import (
     row_length,
 )
 from in2_plugin.preflight.setup import setup_of
+from tests.support.preflight_cases import PLUGIN, Cfg, case, configuration, facts, model
 
 SEEN = "the first 100 of 1,000"
 

@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
-from in2_plugin.contexts.dataset import read_manifest
-from in2_plugin.contexts.tables import read_rows
+from in2_plugin.dataset.reader import read_manifest
+from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import DatasetError
 from in2_plugin.preflight.facts import in2_facts, no_facts
 

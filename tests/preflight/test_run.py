@@ -6,7 +6,7 @@ import pytest
 from axolotl.loaders import load_tokenizer
 from transformers import AutoTokenizer
 
-from in2_plugin.contexts.dataset import read_manifest
+from in2_plugin.dataset.reader import read_manifest
 from in2_plugin.errors import ConfigError
 from in2_plugin.preflight.loading import load_config
 from in2_plugin.preflight.report import show, to_json

@@ -1,9 +1,9 @@
 """What a file says about sharding, optimizer and logits, in the terms of the estimates."""
 
 import pytest
-from preflight_cases import ZERO_3, configuration
 
 from in2_plugin.preflight.setup import setup_of
+from tests.support.preflight_cases import ZERO_3, configuration
 
 OFFLOADED = {
     "zero_optimization": {"stage": 3, "offload_optimizer": {"device": "cpu"}, "offload_param": {"device": "cpu"}}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from in2_plugin.config import Lengths
-from in2_plugin.corpus.readers import Document
+from in2_plugin.corpus.sources.documents import Document
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.questions import Kind, Part, Question, Rejection

@@ -30,11 +30,11 @@ from in2_plugin.preflight.findings import Case
 from in2_plugin.preflight.loading import load_config
 from in2_plugin.preflight.setup import setup_of
 from in2_plugin.preflight.shape import read_model
-from in2_plugin.recipe.models import CONFIGS
+from in2_plugin.recipe.planning.published_models import CONFIGS
+from tests.support import ROOT
 
 os.environ.setdefault("AXOLOTL_DO_NOT_TRACK", "1")
 
-ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "recipes"
 NAMES = [recipe.name for recipe in TABLE]
 BY_NAME = {recipe.name: recipe for recipe in TABLE}
@@ -150,9 +150,9 @@ def test_trl_and_accelerate_take_their_files(monkeypatch):
     from accelerate.commands.config.config_args import load_config_from_file
     from transformers.trainer_utils import SchedulerType
 
-    from in2_plugin.training.trl_arguments import parse
-    from in2_plugin.training.trl_launch import launch_options
-    from in2_plugin.training.trl_settings import refuse_unfit
+    from in2_plugin.training.trl.arguments import parse
+    from in2_plugin.training.trl.launch import launch_options
+    from in2_plugin.training.trl.settings import refuse_unfit
 
     monkeypatch.chdir(RECIPES / "trl-zero3")
     arguments = parse(["--config", "sft.yml", "--use_cpu", "true", "--bf16", "false"])

@@ -10,21 +10,22 @@ import sys
 from pathlib import Path
 
 import pytest
-import tokenizers_for_tests as vocabularies
 import yaml
-from axolotl_runs import ENV, train_all, witness
-from builds import Quiet
-from e2e_run import ROOT, run
+
+from tests.support import vocabularies
+from tests.support.axolotl_runs import train_all, witness
+from tests.support.builds import Quiet
+from tests.support.e2e_run import ROOT, run
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from recipe_texts.affordable_table import LLAMA, MISTRAL, QWEN_8B, RECIPES
 
-from in2_plugin.building import build_dataset
 from in2_plugin.config import load_build_file
-from in2_plugin.contexts.dataset import IN2Dataset
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
-from in2_plugin.recipe.models import CONFIGS
+from in2_plugin.dataset.reader import IN2Dataset
+from in2_plugin.pipeline.build import build_dataset
+from in2_plugin.recipe.planning.published_models import CONFIGS
 
 os.environ.setdefault("AXOLOTL_DO_NOT_TRACK", "1")
 pytestmark = pytest.mark.slow
@@ -42,7 +43,8 @@ SMALL_BUILD = {
     "lengths.min": 256, "lengths.max": 512, "workers": 1,
 }  # fmt: skip
 SMALL_TRAINING = {
-    "plugins": ["cpu_shim.CPUShimPlugin", "in2_plugin.axolotl.IN2Plugin"], "sequence_len": 512, "max_steps": 2,
+    "plugins": ["tests.support.cpu_shim.CPUShimPlugin", "in2_plugin.axolotl.IN2Plugin"],
+    "sequence_len": 512, "max_steps": 2,
     "gradient_accumulation_steps": 2, "bf16": False, "fp16": False, "attn_implementation": "sdpa",
     "activation_offloading": False, "save_strategy": "no", "save_steps": None, "dataset_num_proc": 1,
     "learning_rate": 0.001, "lora_mlp_kernel": False, "lora_qkv_kernel": False, "lora_o_kernel": False,
@@ -145,7 +147,7 @@ def test_an_adapter_is_merged_as_the_readme_says(workshop, trained):
     import torch
     from transformers import AutoModelForCausalLM
 
-    run(*ENV, "axolotl", "merge-lora", "lora-80gb.yml", cwd=workshop)
+    run("axolotl", "merge-lora", "lora-80gb.yml", cwd=workshop)
     before, after = (
         AutoModelForCausalLM.from_pretrained(workshop / name) for name in (MISTRAL, "out/lora-80gb/merged")
     )

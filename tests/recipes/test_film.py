@@ -192,9 +192,8 @@ def test_preflight_has_no_objection(file, local):
 
 def test_a_window_is_what_preflight_would_stop():
     """Why that recipe says `preflight: false`, and its README that `in2 preflight` ends with an error."""
-    from preflight_cases import case, model
-
     from in2_plugin.preflight.checks import findings_of
+    from tests.support.preflight_cases import case, model
 
     (found,) = (one for one in findings_of(case(of=model(sliding_window=4_096))) if one.level == "error")
     assert "a window of 4,096 tokens is smaller than the longest example" in found.what
@@ -262,7 +261,7 @@ def test_a_readme_has_its_parts_and_names_what_is_there(name):
 
 def test_the_full_run_costs_about_what_the_paper_says():
     from in2_plugin.recipe.folder import RecipeFolder
-    from in2_plugin.recipe.plan import plan_recipe
+    from in2_plugin.recipe.planning.plan import plan_recipe
 
     assert paper_gpu_days(1_750_000) / 16 == pytest.approx(18.75)
     computed = plan_recipe(RecipeFolder(RECIPES / "film-7b"), gpus=16, gpu="A100-80G").runs[0].machines[0].days

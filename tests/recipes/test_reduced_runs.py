@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from axolotl_runs import ENV, HERE, TORCHRUN, witness
-from e2e_run import ROOT, run
-from film_curve import DAMAGES, STORED, train
-from reduced_recipes import STEPS, reduced_axolotl, reduced_trl, workshop
+
+from tests.support import SUPPORT
+from tests.support.axolotl_runs import TORCHRUN, witness
+from tests.support.e2e_run import ROOT, run
+from tests.support.film_curve import DAMAGES, STORED, train
+from tests.support.reduced_recipes import STEPS, reduced_axolotl, reduced_trl, workshop
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +54,7 @@ def train_files(folder: Path, files: list[Path], ranks: int, script: str) -> Pat
     """All of them in one process a rank: first those without DeepSpeed, which changes a process for good."""
     ordered = sorted(files, key=lambda file: "deepspeed" in said(folder / f"{name_of(file)}.yml"))
     names = (f"{name_of(file)}.yml" for file in ordered)
-    run(*ENV, "torchrun", *TORCHRUN, ranks, HERE / script, *names, cwd=folder)
+    run("torchrun", *TORCHRUN, ranks, SUPPORT / script, *names, cwd=folder)
     return folder
 
 
@@ -138,7 +140,7 @@ STORED_CURVE = json.loads(STORED.read_text())
 
 
 def test_the_loss_curve_of_film_7b_is_the_stored_one(curves):
-    assert not differs(curves["as-it-is"], STORED_CURVE), "meant to change? python tests/film_curve.py"
+    assert not differs(curves["as-it-is"], STORED_CURVE), "meant to change? python tests/support/film_curve.py"
 
 
 @pytest.mark.parametrize("damage", ["other-order", "other-mask"])

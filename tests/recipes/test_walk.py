@@ -9,9 +9,10 @@ from textwrap import dedent
 
 import pytest
 
+from tests.support import ROOT
+
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 README = ROOT / "recipes/film-7b-1pct/README.md"
 LEFT_OUT = "git clone"
 """How step 1 begins: the README says to leave it out, as it needs a network and an endpoint."""

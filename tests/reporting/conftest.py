@@ -1,16 +1,10 @@
 """Two results folders with the paper's curves: Mistral before, FILM after."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import lm_eval_results as made
-
 from in2_plugin.reporting.comparison import compare
-from in2_plugin.reporting.reading import read_models
+from in2_plugin.reporting.read_results import read_models
+from tests.support import lm_eval_results as made
 
 
 @pytest.fixture

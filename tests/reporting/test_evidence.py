@@ -1,10 +1,10 @@
-import lm_eval_results as made
 import pytest
 
-from in2_plugin.probing.statistics import bootstrap
+from in2_plugin.probing.scoring.statistics import bootstrap
+from in2_plugin.reporting.binomial_gap import DRAWS as BINOMIAL_DRAWS
 from in2_plugin.reporting.evidence import DRAWS, SEED, change, overall, weigh
-from in2_plugin.reporting.noise import DRAWS as BINOMIAL_DRAWS
-from in2_plugin.reporting.reading import read_models
+from in2_plugin.reporting.read_results import read_models
+from tests.support import lm_eval_results as made
 
 CURVES = made.paper_spans("FILM")
 

@@ -1,12 +1,12 @@
 import re
 from html.parser import HTMLParser
 
-import lm_eval_results as made
 import pytest
 
 from in2_plugin.reporting.comparison import compare
 from in2_plugin.reporting.page import render_page
-from in2_plugin.reporting.reading import read_models
+from in2_plugin.reporting.read_results import read_models
+from tests.support import lm_eval_results as made
 
 VOID = {"meta", "br", "img", "hr", "link", "input"}
 

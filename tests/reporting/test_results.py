@@ -1,8 +1,8 @@
-import lm_eval_results as made
 import pytest
 
-from in2_plugin.reporting.reading import read_models
+from in2_plugin.reporting.read_results import read_models
 from in2_plugin.reporting.results import shared_tasks
+from tests.support import lm_eval_results as made
 
 CODE = made.paper_spans("FILM")["code"]
 

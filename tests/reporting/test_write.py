@@ -1,11 +1,11 @@
 import json
 
-import lm_eval_results as made
 import pytest
 
 import in2_plugin.reporting
 from in2_plugin.errors import ConfigError, ReportError
 from in2_plugin.reporting import WrittenReport, write_report
+from tests.support import lm_eval_results as made
 
 
 def test_the_public_names():

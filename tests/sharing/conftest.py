@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from builds import Quiet, small_config
 from transformers import AutoTokenizer
 
-from in2_plugin.building import build_dataset
-from in2_plugin.contexts.dataset import IN2Dataset
 from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.dataset.reader import IN2Dataset
+from in2_plugin.pipeline.build import build_dataset
+from tests.support.builds import Quiet, small_config
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import yaml
 
 from in2_plugin.config import BuildConfig
 from in2_plugin.config.corpus import BUNDLED_CORPUS
-from in2_plugin.contexts.card import dataset_card, size_category
-from in2_plugin.contexts.dataset import Manifest
+from in2_plugin.dataset.reader import Manifest
+from in2_plugin.sharing.card import dataset_card, size_category
 
 
 @pytest.fixture

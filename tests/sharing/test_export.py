@@ -9,12 +9,12 @@ from pathlib import Path
 import datasets
 import pytest
 import yaml
-from stage_runs import Watched
 
 from in2_plugin.errors import ConfigError, DatasetError, FolderBusy, TokenizerError
-from in2_plugin.folder_lock import folder_lock
+from in2_plugin.io.lock import folder_lock
 from in2_plugin.sharing.export import export_dataset
 from in2_plugin.sharing.formats import Format
+from tests.support.stage_runs import Watched
 
 FORMATS = list(Format)
 KILLED = """

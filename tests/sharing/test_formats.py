@@ -3,15 +3,15 @@
 import pickle
 
 import pytest
-import tokenizers_for_tests as vocabularies
 from axolotl.prompt_strategies import chat_template, input_output
 from axolotl.utils.dict import DictDefault
 from tokenizers.processors import TemplateProcessing
 
-from in2_plugin.contexts.dataset import turns_of
+from in2_plugin.dataset.reader import turns_of
 from in2_plugin.errors import TokenizerError
 from in2_plugin.sharing.formats import Conversion, Format
 from in2_plugin.sharing.supervision import trainer_adds_bos
+from tests.support import vocabularies
 
 IGNORED = -100
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import datasets
 import pytest
 import yaml
-from hub_server import READER, WRITER, HubServer
 
-from in2_plugin.contexts.dataset import IN2Dataset
-from in2_plugin.contexts.tables import read_rows
-from in2_plugin.folder_lock import folder_lock
+from in2_plugin.dataset.reader import IN2Dataset
+from in2_plugin.dataset.tables import read_rows
+from in2_plugin.io.lock import folder_lock
 from in2_plugin.sharing.export import export_dataset
 from in2_plugin.sharing.formats import Format
+from tests.support.hub_server import READER, WRITER, HubServer
 
 NAME = "someone/in2-small"
 DOWNLOAD = (

@@ -1,12 +1,12 @@
 """What TRL would train on besides the answers is found and told, and a prompt that it would misplace is refused."""
 
 import pytest
-import tokenizers_for_tests as vocabularies
 
 from in2_plugin.errors import TokenizerError
 from in2_plugin.sharing.export import export_dataset
 from in2_plugin.sharing.formats import Format
 from in2_plugin.sharing.supervision import notes_for
+from tests.support import vocabularies
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['role'] == 'assistant' and loop.last %}<think>\n\n"

@@ -14,8 +14,8 @@ from axolotl.utils.collators import V2BatchSamplerDataCollatorForSeq2Seq
 from axolotl.utils.trainer import add_position_ids
 
 from in2_plugin.training.answer_logits import keep_supervised, token_losses
-from in2_plugin.training.axolotl_format import IN2Strategy
-from in2_plugin.training.lazy import ANSWERS, LazyExamples
+from in2_plugin.training.axolotl.format import IN2Strategy
+from in2_plugin.training.dataset import ANSWERS, LazyExamples
 from in2_plugin.training.trainer import AnswerCollator
 
 CHOSEN = (3, 71, 40)

@@ -6,7 +6,7 @@ import torch
 from transformers import DataCollatorForSeq2Seq, MistralConfig, MistralForCausalLM, TrainingArguments
 
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.lazy import ANSWERS, EXAMPLE, LazyExamples
+from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
 from in2_plugin.training.trainer import AnswerCollator, IN2Trainer, TrainingOptions, why_all_logits
 
 DEFAULTS = TrainingOptions()

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from in2_plugin.packaged import packaged_folder
+from in2_plugin.io.resources import packaged_folder
 
 HERE = Path(__file__).parent
 MAKE_MODEL = packaged_folder("recipes") / "smoke" / "make_model.py"

@@ -1,0 +1,92 @@
+"""What a trained model will be evaluated on: VAL pieces and any other dataset, as texts with a name each.
+
+Invariant: nothing is left out unseen. A named set without a single n-gram, or a folder without one of the three files
+of pieces, is an error, because a misspelt field would silently leave the corpus contaminated.
+"""
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from in2_plugin.config import Decontamination, EvaluationSource
+from in2_plugin.corpus.screening.ngrams import words
+from in2_plugin.corpus.sources.documents import read_rows
+from in2_plugin.errors import CorpusError
+
+PIECES = Path(__file__).parents[2] / "probing/data"
+PIECE_FILES = ("document_sentences", "code_functions", "database_entities")
+Item = tuple[str, str]
+"""(name, text)"""
+
+
+def evaluation_items(config: Decontamination) -> Iterator[Item]:
+    """Every text of every evaluation set that the build file names.
+
+    Raises:
+        CorpusError: a set cannot be read, or none of its texts is long enough to be compared.
+    """
+    if config.probes:
+        yield from _bundled()
+    if config.pieces:
+        yield from _pieces(config.pieces, str(config.pieces))
+    for source in config.sources:
+        yield from _source(source, config.ngram or 1)
+
+
+@cache
+def _bundled() -> tuple[Item, ...]:
+    # a build compares twice, its screening and its audit; 40,000 short texts are 5 MB
+    return tuple(_pieces(PIECES, "val"))
+
+
+def _pieces(folder: Path, shown: str) -> Iterator[Item]:
+    for name in PIECE_FILES:
+        path = next((folder / f for f in (f"{name}.jsonl", f"{name}.jsonl.gz") if (folder / f).is_file()), None)
+        if path is None:
+            raise CorpusError(
+                f"{folder}: has no {name}.jsonl; set `decontamination.pieces` to a folder of VAL pieces (in a clone of "
+                "microsoft/FILM: VaLProbing/pieces), or leave it out"
+            )
+        try:
+            with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
+                for number, line in enumerate(lines, 1):
+                    for text in texts_in(json.loads(line)):
+                        yield f"{shown} {name}:{number}", text
+        except (OSError, ValueError, EOFError) as failure:
+            raise CorpusError(f"{path}: cannot be read as JSON Lines ({failure}); fetch it again") from None
+
+
+def _source(source: EvaluationSource, n: int) -> Iterator[Item]:
+    found, comparable = 0, False
+    for place, row in read_rows(source):
+        if missing := [field for field in source.fields if field not in row]:
+            raise CorpusError(
+                f"{place}: has no field `{missing[0]}`; set `fields` of this evaluation set to some of "
+                f"{', '.join(map(str, row))}"
+            )
+        for text in texts_in({field: row[field] for field in source.fields} if source.fields else row):
+            found += 1
+            comparable = comparable or len(words(text)) >= n
+            yield place, text
+    if not found:
+        raise CorpusError(f"{source.path}: not one text in this evaluation set; check `path`, `split` and `fields`")
+    if not comparable:
+        raise CorpusError(
+            f"{source.path}: not one of {found:,} texts in this evaluation set has {n} words, so that nothing can be "
+            "compared; check `fields`, or lower `decontamination.ngram`"
+        )
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every string in nested rows and lists."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from texts_in(inner)
+    elif isinstance(value, Sequence) and not isinstance(value, bytes):
+        for inner in value:
+            yield from texts_in(inner)

@@ -1,0 +1,234 @@
+"""What of a store is not to be used: documents that share text with evaluation items, and segments that repeat others.
+
+Written as segments/exclusions.parquet, one row a segment with the reason, and exclusions.json with the counts.
+Invariant: the same bytes for any number of workers. A pure function looks at ranges of whole documents, in any process;
+what it found is taken in order. Cost: a tenth of a second for a megabyte of text and core, most of it finding words.
+Memory: a few ranges, 12 bytes a segment, and the contaminated documents; rows go to disk as they are found.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from heapq import merge
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from in2_plugin.config import CorpusConfig
+from in2_plugin.corpus.screening.decontamination import Contaminants
+from in2_plugin.corpus.screening.evaluation_items import evaluation_items
+from in2_plugin.corpus.screening.near_duplicates import NearDuplicates, Repeat, band_keys, shingles
+from in2_plugin.corpus.screening.ngrams import word_hashes, words_of
+from in2_plugin.corpus.store import EXCLUSION_SCHEMA, EXCLUSIONS, SegmentStore
+from in2_plugin.errors import DatasetError
+from in2_plugin.io.arrow_stream import as_blob, read_blobs
+from in2_plugin.io.atomic import seal_json, seal_part
+
+FACTS = "exclusions.json"
+SHARD_SEGMENTS = 32_768
+CHUNK_SEGMENTS = 4_096
+"""Looked at together; memory is that of their words."""
+CONTAMINATIONS, BANDS = 0, 1
+"""What a stream holds."""
+CONTAMINATED, NEAR_DUPLICATE = "contaminated", "near_duplicate"
+ROWS = 1 << 16
+"""Rows that are written at a time."""
+Row = tuple[int, str, str, str]
+"""As in EXCLUSION_SCHEMA."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScreeningFacts:
+    """What exclusions.json says."""
+
+    evaluation_items: int
+    short_items: int
+    """Evaluation items with too few words to be compared."""
+    contaminated_documents: int
+    contaminated_segments: int
+    near_duplicates: int
+    removes_near_duplicates: bool
+    by_item: dict[str, int] = field(default_factory=dict)
+    """Contaminated documents by evaluation set."""
+    items: dict[str, int] = field(default_factory=dict)
+    """Evaluation items that were compared, by evaluation set."""
+    ngrams: int = 0
+    """N-grams of all evaluation items, each once."""
+
+    def counts(self) -> dict[str, int]:
+        """What a manifest counts."""
+        names = ("contaminated_documents", "contaminated_segments", "near_duplicates")
+        return {name: int(getattr(self, name)) for name in names}
+
+    def line(self) -> str:
+        """What a build says."""
+        short = f" ({self.short_items:,} more are too short to compare)" if self.short_items else ""
+        verb = "left out" if self.removes_near_duplicates else "noted"
+        return (
+            f"{self.contaminated_documents:,} documents left out because they share text with one of "
+            f"{self.evaluation_items:,} evaluation items{short}; {self.near_duplicates:,} segments {verb} because they "
+            "repeat others"
+        )
+
+
+def screening_facts(folder: Path) -> ScreeningFacts:
+    """What the screening of a store found.
+
+    Raises:
+        DatasetError: it was not screened, or its facts cannot be read.
+    """
+    try:
+        return ScreeningFacts(**json.loads((folder / FACTS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as failure:
+        raise DatasetError(
+            f"{folder / FACTS}: cannot be read ({failure}); remove exclusions.parquet there and build again"
+        ) from None
+
+
+class Screening:
+    """Compares every segment with evaluation items and with each other: `look` in shards, then `finish`."""
+
+    def __init__(self, store: SegmentStore, config: CorpusConfig) -> None:
+        """Read the evaluation items.
+
+        Raises:
+            CorpusError: an evaluation set cannot be read.
+        """
+        evaluation, self._near = config.decontamination, config.near_duplicates
+        items = evaluation_items(evaluation) if evaluation.ngram else iter(())
+        self._store, self._contaminants = store, Contaminants.of(items, evaluation.ngram or 1)
+        self.look = _Looking(store, self._contaminants, self._near.threshold)
+        """Gives what is found in one of `shards`, as blobs."""
+
+    @property
+    def shards(self) -> list[range]:
+        """Segments of whole documents."""
+        return list(_ranges(self._store, 0, len(self._store), SHARD_SEGMENTS))
+
+    @property
+    def needs(self) -> list[Path]:
+        """Files that `look` opens."""
+        return self._store.files
+
+    def fingerprint(self) -> str:
+        """Changes when `look` would find something else."""
+        index = self._contaminants
+        said = repr((self._store.facts, self._near.threshold, index.n, index.names)).encode()
+        return hashlib.sha256(said + index.hashes.tobytes()).hexdigest()
+
+    def finish(self, paths: Sequence[Path]) -> ScreeningFacts:
+        """Put together what was found, and seal which segments are not to be used.
+
+        Args:
+            paths: files of what `look` gave for each shard, in order.
+        """
+        store, near = self._store, self._near
+        contaminated: dict[int, tuple[str, str]] = {}
+        with NearDuplicates(store.folder, len(store), near.threshold or 1.0) as duplicates:
+            for path in paths:
+                for batch, said in read_blobs(path):
+                    columns = [batch.column(i) for i in range(batch.num_columns)]
+                    if said["holds"] == CONTAMINATIONS:
+                        documents, ngrams, items = (column.to_pylist() for column in columns)
+                        contaminated.update(zip(documents, zip(ngrams, items, strict=True), strict=True))
+                    else:
+                        segments, keys = np.asarray(columns[0]), np.asarray(columns[1].flatten())
+                        duplicates.add(segments, keys.reshape(len(segments), columns[1].type.list_size))
+            repeats = duplicates.found(store.text) if near.threshold is not None else iter(())
+            rows = merge(_contaminated_rows(store, contaminated), _repeat_rows(repeats))
+            counts = _write(store.folder / f"{EXCLUSIONS}.part", rows)
+        facts = self._facts(contaminated, counts)
+        seal_json(store.folder / FACTS, asdict(facts))
+        seal_part(store.folder / EXCLUSIONS)
+        return facts
+
+    def _facts(self, contaminated: Mapping[int, tuple[str, str]], counts: Counter[str]) -> ScreeningFacts:
+        return ScreeningFacts(
+            evaluation_items=len(self._contaminants.names),
+            short_items=self._contaminants.short,
+            contaminated_documents=len(contaminated),
+            contaminated_segments=counts[CONTAMINATED],
+            near_duplicates=counts[NEAR_DUPLICATE],
+            removes_near_duplicates=self._near.remove,
+            by_item=_by_set(item for _, item in contaminated.values()),
+            items=_by_set(self._contaminants.names),
+            ngrams=len(self._contaminants.hashes),
+        )
+
+
+class _Looking:
+    """Looks at ranges of documents, here or in a worker process."""
+
+    def __init__(self, store: SegmentStore, contaminants: Contaminants, threshold: float | None) -> None:
+        self._store, self._contaminants, self._threshold = store, contaminants, threshold
+
+    def __call__(self, shard: range) -> Iterator[bytes]:
+        for segments in _ranges(self._store, shard.start, shard.stop, CHUNK_SEGMENTS):
+            yield from self._look(segments)
+
+    def _look(self, segments: range) -> Iterator[bytes]:
+        texts = self._store.table["text"].slice(segments.start, len(segments)).to_pylist()
+        found = words_of(texts)
+        flat = [word for one in found for word in one]
+        hashes = word_hashes(flat)
+        edges = np.concatenate([[0], np.cumsum([len(one) for one in found])])
+        documents = self._store.document[segments.start : segments.stop]
+        begins = np.flatnonzero(np.concatenate([[True], documents[1:] != documents[:-1]]))
+        hits = self._contaminants.hits(flat, hashes, edges[[*begins, len(found)]])
+        contaminated = [int(documents[begins[i]]) for i in hits]
+        said = [hit.ngram for hit in hits.values()], [hit.item for hit in hits.values()]
+        columns = [pa.array(contaminated, pa.uint32()), *(pa.array(column, pa.string()) for column in said)]
+        yield as_blob(pa.record_batch(columns, ["document", "ngram", "item"]), {"holds": CONTAMINATIONS})
+        if self._threshold is None:
+            return
+        # what is left out anyway must not be the one that others repeat
+        usable = self._store.lets_use(self._store.standing[segments.start : segments.stop])
+        fit = np.flatnonzero(usable & ~np.isin(documents, contaminated))
+        rows = [shingles(hashes[edges[i] : edges[i + 1]], texts[i]) for i in fit.tolist()]
+        keys = band_keys(rows, self._threshold)
+        bands = pa.FixedSizeListArray.from_arrays(pa.array(keys.ravel()), keys.shape[1])
+        ids = pa.array((fit + segments.start).astype(np.uint32))
+        yield as_blob(pa.record_batch({"segment": ids, "keys": bands}), {"holds": BANDS})
+
+
+def _ranges(store: SegmentStore, start: int, end: int, size: int) -> Iterator[range]:
+    """Segments of whole documents from `start` to `end`, about `size` at a time."""
+    ends = start + 1 + np.flatnonzero(np.diff(store.document[start:end]))
+    while start < end:
+        place = int(np.searchsorted(ends, start + size))
+        stop = int(ends[place]) if place < len(ends) else end
+        yield range(start, stop)
+        start = stop
+
+
+def _by_set(items: Iterable[str]) -> dict[str, int]:
+    """How many of these items are of each evaluation set: what stands before the last colon of their names."""
+    return dict(sorted(Counter(item.rpartition(":")[0] for item in items).items()))
+
+
+def _contaminated_rows(store: SegmentStore, contaminated: dict[int, tuple[str, str]]) -> Iterator[Row]:
+    for document, (ngram, item) in sorted(contaminated.items()):
+        for segment in store.segments_of(document):
+            yield segment, CONTAMINATED, ngram, item
+
+
+def _repeat_rows(repeats: Iterable[Repeat]) -> Iterator[Row]:
+    for repeat in repeats:
+        yield repeat.segment, NEAR_DUPLICATE, f"similarity {repeat.similarity:.3f}", str(repeat.kept)
+
+
+def _write(path: Path, rows: Iterator[Row]) -> Counter[str]:
+    """Write rows in the order in which they come; returns how many there are of each reason."""
+    counts: Counter[str] = Counter()
+    with pq.ParquetWriter(path, EXCLUSION_SCHEMA, compression="zstd") as writer:
+        while some := list(islice(rows, ROWS)):
+            counts.update(reason for _, reason, _, _ in some)
+            columns = zip(*some, strict=True)
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, EXCLUSION_SCHEMA, strict=True)]
+            writer.write_table(pa.table(arrays, schema=EXCLUSION_SCHEMA))
+    return counts

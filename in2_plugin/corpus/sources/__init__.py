@@ -1,0 +1,1 @@
+"""Reading documents and conversations: local files, Hugging Face datasets, remote storage."""

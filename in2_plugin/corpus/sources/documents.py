@@ -1,0 +1,117 @@
+"""Reading documents, one at a time, from files, folders, globs, Hugging Face datasets and the bundled corpus.
+
+Invariant: nothing is passed over unseen. What cannot be read is a CorpusError with its place; documents without
+text, and files of a folder that are of no known kind, are counted on the stream. Memory: one document, or for
+Parquet one batch of rows. Sources are found when the stream is made, so a misspelt path fails before any work.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from in2_plugin.config.corpus import RowSource, Source
+from in2_plugin.corpus.sources.locate import locate
+from in2_plugin.corpus.sources.splits import (
+    Piece,
+    PieceDocument,
+    PieceReader,
+    find_pieces,
+    piece_rows,
+    pieces_of,
+    row_place,
+)
+from in2_plugin.errors import CorpusError
+
+# read by one process from end to end, a file needs no splitting
+WHOLE = sys.maxsize
+_SHARED = {"path", "format", "name", "split"}
+"""Fields that sources of documents and of rows have in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text of a corpus."""
+
+    source: str
+    """`path` of the source it is from."""
+    key: str
+    """Unique place in the source, rows counted from 1: `news.jsonl:17`, `allenai/c4/train:3`, `notes/a.md`."""
+    text: str
+    """Never blank; newlines are `\\n`, a byte order mark is gone."""
+
+
+class DocumentStream(Iterator[Document]):
+    """The documents of several sources in order, with counts of what was read so far."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.documents = 0
+        """Documents given out."""
+        self.empty = 0
+        """Rows and files that hold no text, or null, and were passed over."""
+        found = [(source, find_pieces([source], WHOLE)) for source in sources]
+        self.other_files = sum(corpus.other_files for _, corpus in found)
+        """Files of the sources' folders that were left out because their ending says another kind."""
+        self._stream = self._read([(source, corpus.pieces) for source, corpus in found])
+
+    def __next__(self) -> Document:
+        return next(self._stream)
+
+    def _read(self, found: list[tuple[Source, tuple[Piece, ...]]]) -> Iterator[Document]:
+        for source, pieces in found:
+            for place, row in islice(self._documents(pieces), source.limit):
+                self.documents += 1
+                yield Document(source.path, place, row.text)
+        if not self.documents:
+            paths = ", ".join(source.path for source, _ in found)
+            raise CorpusError(f"{paths}: not one document with text among {self.empty} read; name another source")
+
+    def _documents(self, pieces: Sequence[Piece]) -> Iterator[tuple[str, PieceDocument]]:
+        before, empty = 0, self.empty
+        for piece in pieces:
+            before = before if piece.start else 0
+            reader = PieceReader(piece, before)
+            for document in reader:
+                self.empty = empty + reader.empty
+                yield document.key or f"{piece.place}:{before + (document.number or 0)}", document
+            before, empty = before + reader.rows, empty + reader.empty
+            self.empty = empty
+
+
+def read_documents(sources: Sequence[Source]) -> DocumentStream:
+    """Stream the documents of `sources`, each source up to its `limit`.
+
+    Raises:
+        CorpusError: now, when a source does not exist or says something impossible; while reading, when a file,
+            row or field cannot be read, and at the end when there was no document at all.
+    """
+    return DocumentStream(sources)
+
+
+def read_rows(source: RowSource) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Stream the rows of a source, each with its place (`chats.jsonl:17`), up to its `limit`.
+
+    Raises:
+        CorpusError: now, when the source does not exist; while reading, when a file or row cannot be read.
+    """
+    found = locate(Source.model_validate(source.model_dump(include=_SHARED, exclude_defaults=True)))
+    if found.kind == "bundled" or any(kind == "text" for _, kind in found.files):
+        raise CorpusError(f"{source.path}: holds text and no rows with fields; name JSONL, Parquet or a dataset")
+    # the defaults of the two kinds of source differ
+    same = Source.model_validate({name: getattr(source, name) for name in _SHARED})
+    return islice(_whole_rows(pieces_of(same, found, WHOLE)), source.limit)
+
+
+def _whole_rows(pieces: Sequence[Piece]) -> Iterator[tuple[str, dict[str, Any]]]:
+    before = row = 0
+    for piece in pieces:
+        before = before + row if piece.start else 0
+
+        def place(number: int, piece: Piece = piece, before: int = before) -> str:
+            return row_place(piece, number, before)
+
+        row = 0
+        for row, fields in piece_rows(piece, place, None):
+            if fields is not None:
+                yield place(row), fields

@@ -1,0 +1,94 @@
+"""Rows of Hugging Face datasets: streamed from the hub by the dataset's own shards, or mapped from a saved folder.
+
+Invariant: the shards in order are the dataset in its order. A dataset is opened once a process, because opening one of
+the hub lists its files. Cost: for a stream, one row group or block of the file; for a saved one, a memory map.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from in2_plugin.config.corpus import Source
+from in2_plugin.errors import CorpusError
+from in2_plugin.io.remote import local_path
+
+# What `Dataset.save_to_disk` leaves at the top of its folder.
+SAVED_DATASET = ("dataset_dict.json", "state.json")
+_opened: dict[tuple[str, str | None, str], Any] = {}
+"""Datasets that this process has open."""
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether `save_to_disk` wrote this folder."""
+    return any((folder / name).is_file() for name in SAVED_DATASET)
+
+
+def dataset_parts(source: Source, folder: str, part_bytes: int) -> list[tuple[int, int | None, int]]:
+    """(start, stop, bytes) of each part: the dataset's own shards, or rows of a saved one.
+
+    Raises:
+        CorpusError: the dataset cannot be opened.
+    """
+    dataset = _open(source, folder, afresh=True)
+    if not is_saved(local_path(source.path, folder)):
+        return [(shard, shard + 1, 0) for shard in range(dataset.num_shards)]
+    rows, size = len(dataset), dataset.data.nbytes
+    n = max(1, min(rows, round(size / part_bytes)))
+    bounds = [i * rows // n for i in range(n)]
+    return [(start, stop, size // n) for start, stop in zip_longest(bounds, bounds[1:])]
+
+
+def dataset_rows(
+    source: Source, folder: str, start: int, stop: int | None, place: Callable[[int], str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(row, its fields) of one of `dataset_parts`, counted from 1 in it.
+
+    Raises:
+        CorpusError: the dataset cannot be opened, or breaks off.
+    """
+    dataset = _open(source, folder)
+    if is_saved(local_path(source.path, folder)):
+        rows = iter(dataset.select(range(start, len(dataset) if stop is None else stop)))
+    else:
+        rows = iter(dataset.shard(num_shards=dataset.num_shards, index=start))
+    number = 0
+    while True:
+        number += 1
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except Exception as failure:  # the hub, fsspec and dataset builders raise whatever they like
+            raise _failure(place(number), source, folder, failure) from None
+        yield number, dict(row)
+
+
+def _open(source: Source, folder: str, afresh: bool = False) -> Any:
+    path = local_path(source.path, folder)
+    named = str(path) if path.exists() else source.path
+    key = named, source.name, source.split
+    if afresh or key not in _opened:
+        try:
+            _opened[key] = _load(source, path, named)
+        except Exception as failure:
+            raise _failure(source.path, source, folder, failure) from None
+    return _opened[key]
+
+
+def _load(source: Source, path: Path, named: str) -> Any:
+    """A streaming dataset, or a memory-mapped one where `path` is a folder that `save_to_disk` wrote."""
+    import datasets
+
+    if is_saved(path):
+        saved = datasets.load_from_disk(path)
+        return saved[source.split] if isinstance(saved, dict) else saved
+    return datasets.load_dataset(named, name=source.name, split=source.split, streaming=True)
+
+
+def _failure(place: str, source: Source, folder: str, failure: Exception) -> CorpusError:
+    reason = " ".join(str(failure).split())[:300] or type(failure).__name__
+    here = "" if local_path(source.path, folder).exists() else "is no file or folder here, and "
+    return CorpusError(
+        f"{place}: {here}cannot be read as a Hugging Face dataset ({reason}); check `path`, `name` and `split`"
+    )

@@ -1,0 +1,1 @@
+"""The dataset folder on disk: reading it, its tables, its plans, and the record of its build."""

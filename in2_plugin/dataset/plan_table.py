@@ -1,0 +1,50 @@
+"""Plans as record batches: how they get from the worker that makes them to the files of `plans/`.
+
+Invariant: a plan that is read is the plan that was written. Cost: about 1 KB a plan.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from in2_plugin.dataset.plans import ANSWER, Plan
+
+PLAN = pa.schema(
+    [
+        ("part", pa.string()),
+        ("head", pa.string()),
+        ("segment_ids", pa.list_(pa.uint32())),
+        ("tail", pa.binary()),
+        ("answers", pa.binary()),
+        ("n_tokens", pa.uint32()),
+    ]
+)
+"""`answers`: the bytes of ANSWER records."""
+
+
+def batch_of(plans: Sequence[Plan]) -> pa.RecordBatch:
+    """One row a plan."""
+    columns = [
+        [plan.part for plan in plans],
+        [plan.head for plan in plans],
+        [plan.segment_ids for plan in plans],
+        [plan.tail for plan in plans],
+        [plan.answers.tobytes() for plan in plans],
+        [plan.n_tokens for plan in plans],
+    ]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, PLAN, strict=True)]
+    return pa.record_batch(arrays, schema=PLAN)
+
+
+def plans_in(batch: pa.RecordBatch) -> Iterator[Plan]:
+    """The plans of such a batch."""
+    part, head, segments, tail, answers, n_tokens = batch.columns
+    # numpy, not lists: a context of 32K tokens is some 250 numbers
+    ids = segments.flatten().to_numpy()
+    stops = np.cumsum(segments.value_lengths().to_numpy()).tolist()
+    columns = [column.to_pylist() for column in (part, head, tail, answers, n_tokens)]
+    start = 0
+    for stop, *(of_part, of_head, of_tail, of_answers, n) in zip(stops, *columns, strict=True):
+        yield Plan(of_part, of_head, ids[start:stop], of_tail, np.frombuffer(of_answers, ANSWER), n)
+        start = stop

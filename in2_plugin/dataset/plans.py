@@ -1,0 +1,252 @@
+"""What a trainer needs of each example, in flat memory-mapped files: `plans/` of a dataset folder.
+
+    plans/
+      lengths.bin    uint32, tokens of each example
+      examples.bin   EXAMPLE records: where the example's parts begin in the files below
+      segments.bin   uint32, segment ids in reading order
+      tails.bin      what stands behind the segments: token ids of the last segment, the questions and answers; UTF-8
+                     text without that segment where examples are tokenised as a whole
+      answers.bin    ANSWER records, one a turn
+      facts.json     written last: counts, joining, digest of examples.parquet, the fixed beginnings of examples
+
+Invariant: `assemble` gives the ids and labels of `IN2Dataset.render`, without a tokenizer under `Joining.SPLICE`.
+Opening costs some memory maps, whatever the size; a pickled `Plans` is its path; an example of 16K tokens costs about
+20 us and 1 KB on disk.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from in2_plugin.config import PARTS
+from in2_plugin.corpus.splicing import SEPARATOR, Joining
+from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.corpus.tokenizer import TextTokenizer
+from in2_plugin.errors import DatasetError
+from in2_plugin.examples.rendering import IGNORED, Rendered
+from in2_plugin.examples.template import Frame, Turn
+from in2_plugin.io.atomic import seal_json, seal_part
+
+PLANS = "plans"
+FACTS = "facts.json"
+AGAIN = "remove plans/facts.json and manifest.json and run `in2 build` again; no question is asked again"
+EXAMPLE = np.dtype(
+    [("segments", np.uint64), ("tail", np.uint64), ("answers", np.uint64), ("head", np.uint16), ("part", np.uint8)]
+)
+"""Where segments, tail (in bytes) and answers begin, the number of the beginning, the place of the part in PARTS."""
+ANSWER = np.dtype([("start", np.uint32), ("stop", np.uint32), ("depth", np.float32)])
+"""Supervised tokens [start, stop) of the example; depth of its gold in [0, 1), NaN where it has not one place."""
+FILES: dict[str, Any] = {
+    "lengths.bin": np.uint32,
+    "examples.bin": EXAMPLE,
+    "segments.bin": np.uint32,
+    "tails.bin": np.uint8,
+    "answers.bin": ANSWER,
+}
+Answers = npt.NDArray[np.void]
+"""Records of ANSWER."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One example as it is stored."""
+
+    part: str
+    head: str
+    """Text before the segments."""
+    segment_ids: npt.NDArray[np.uint32]
+    tail: bytes
+    """Token ids, or UTF-8 text, of what is behind the segments."""
+    answers: Answers
+    n_tokens: int
+
+
+def plan_of(
+    row: Mapping[str, Any], rendered: Rendered, frame: Frame, said: Sequence[Turn], store: SegmentStore
+) -> Plan:
+    """The plan of a rendered row of examples.parquet."""
+    segment_ids = np.array(row["segment_ids"], np.uint32)
+    if store.facts.joining is Joining.SPLICE:
+        tail_from = int(rendered.segments[-2]) if len(segment_ids) else 0
+        tail = rendered.input_ids[tail_from:].astype(store.id_type).tobytes()
+    else:
+        tail = frame.behind_context(said)[0].encode()
+    depths = [_depth(row, turn) for turn in row["turns"]]
+    answers = [(start, stop, depth) for (start, stop), depth in zip(rendered.answers, depths, strict=True)]
+    return Plan(row["part"], frame.head, segment_ids, tail, np.array(answers, ANSWER), row["n_tokens"])
+
+
+def _depth(row: Mapping[str, Any], turn: Mapping[str, Any]) -> float:
+    """Where the gold stands among the segments; of a short context all of it is gold, and several have no one place."""
+    if len(turn["gold"]) != 1 or len(row["segment_ids"]) < 2 or row["part"] == "short_context":
+        return float("nan")
+    place = row["segment_ids"].index(turn["gold"][0]["segment_id"])
+    return float((place + 0.5) / len(row["segment_ids"]))
+
+
+class PlanWriter:
+    """Writes plans one by one; they are sealed when the `with` block ends well."""
+
+    def __init__(self, folder: Path, store: SegmentStore, heads: Mapping[str, Sequence[int]], made_of: str) -> None:
+        """`heads`: the token ids of every beginning that a plan may have; `made_of`: digest of examples.parquet."""
+        self._folder, self._store, self._heads, self._made_of = folder, store, heads, made_of
+        self._numbers = {head: i for i, head in enumerate(heads)}
+        self._files: dict[str, IO[bytes]] = {}
+        self._begun = dict.fromkeys(("segments", "tail", "answers"), 0)
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / FACTS).unlink(missing_ok=True)
+        self._files = {name: (self._folder / f"{name}.part").open("wb") for name in FILES}
+        return self
+
+    def add(self, plan: Plan) -> None:
+        """Append a plan."""
+        places = tuple(self._begun.values())
+        record = np.array((*places, self._numbers[plan.head], PARTS.index(plan.part)), EXAMPLE)
+        written: tuple[Any, ...] = (np.uint32(plan.n_tokens), record, plan.segment_ids, plan.tail, plan.answers)
+        for file, value in zip(self._files.values(), written, strict=True):
+            file.write(value if isinstance(value, bytes) else value.tobytes())
+        for name, size in zip(self._begun, (len(plan.segment_ids), len(plan.tail), len(plan.answers)), strict=True):
+            self._begun[name] += size
+        self.count += 1
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is None:  # a last record, so that every example ends where the next one begins
+            self._files["examples.bin"].write(np.array((*self._begun.values(), 0, 0), EXAMPLE).tobytes())
+        for file in self._files.values():
+            file.close()
+        if kind is None:
+            for name in FILES:
+                seal_part(self._folder / name)
+            facts = {"examples": self.count, "joining": self._store.facts.joining, "made_of": self._made_of,
+                     "heads": [{"text": text, "ids": list(ids)} for text, ids in self._heads.items()]}  # fmt: skip
+            seal_json(self._folder / FACTS, facts)
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Plans:
+    """The plans of a dataset, by number."""
+
+    def __init__(self, folder: Path, store: SegmentStore, tokenizer: TextTokenizer | None = None) -> None:
+        """Open them. `tokenizer` is needed under `Joining.RETOKENIZE` alone.
+
+        Raises:
+            DatasetError: the folder holds no finished plans, or those of another store.
+        """
+        self._folder, self._store, self._tokenizer = folder, store, tokenizer
+        try:
+            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DatasetError(f"{folder}: holds no finished plans; {AGAIN}") from None
+        self._n, self.made_of = int(facts["examples"]), str(facts["made_of"])
+        self._spliced = store.facts.joining is Joining.SPLICE
+        if facts["joining"] != store.facts.joining or (tokenizer is None and not self._spliced):
+            raise DatasetError(f"{folder}: does not belong to {store.folder}; {AGAIN}")
+        self._heads = [(head["text"], np.array(head["ids"], store.id_type)) for head in facts["heads"]]
+
+    def __reduce__(self) -> tuple[type["Plans"], tuple[Path, SegmentStore, TextTokenizer | None]]:
+        return Plans, (self._folder, self._store, None if self._spliced else self._tokenizer)
+
+    def __len__(self) -> int:
+        return self._n
+
+    def _mapped(self, name: str, n: int | None = None) -> npt.NDArray[Any]:
+        path, dtype = self._folder / name, np.dtype(FILES[name])
+        size = path.stat().st_size if path.exists() else -1
+        if size < 0 or size % dtype.itemsize or (n is not None and size != n * dtype.itemsize):
+            raise DatasetError(f"{path}: is missing or damaged; {AGAIN}")
+        # a plain view of the map: slicing np.memmap itself is four times slower; an empty file cannot be mapped
+        return np.asarray(np.memmap(path, dtype=dtype, mode="r")) if size else np.zeros(0, dtype)
+
+    @cached_property
+    def n_tokens(self) -> npt.NDArray[np.uint32]:
+        """(n,) tokens of each example."""
+        return self._mapped("lengths.bin", self._n)
+
+    @cached_property
+    def _examples(self) -> npt.NDArray[np.void]:
+        return self._mapped("examples.bin", self._n + 1)
+
+    @cached_property
+    def _columns(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8], Answers]:
+        segments, tails, answers = (self._mapped(name) for name in ("segments.bin", "tails.bin", "answers.bin"))
+        return segments, tails, answers
+
+    @property
+    def part(self) -> npt.NDArray[np.uint8]:
+        """(n,) place in PARTS of each example's part."""
+        part: npt.NDArray[np.uint8] = self._examples["part"][:-1]
+        return part
+
+    @property
+    def n_answer_tokens(self) -> npt.NDArray[np.int64]:
+        """(n,) supervised tokens of each example."""
+        answers = self._columns[2]
+        ends = np.concatenate([[0], np.cumsum(answers["stop"].astype(np.int64) - answers["start"])])
+        borders = self._examples["answers"].astype(np.int64)
+        supervised: npt.NDArray[np.int64] = ends[borders[1:]] - ends[borders[:-1]]
+        return supervised
+
+    def answers(self, number: int) -> Answers:
+        """(n_turns,) records of ANSWER."""
+        begin, end = self._examples["answers"][number : number + 2].tolist()
+        return self._columns[2][begin:end]
+
+    def plan(self, number: int) -> Plan:
+        """One plan as it was added."""
+        segments, tails, answers = self._columns
+        (s, t, a, head, part), (s_end, t_end, a_end, *_) = self._examples[number : number + 2].tolist()
+        return Plan(PARTS[part], self._heads[head][0], segments[s:s_end], tails[t:t_end].tobytes(), answers[a:a_end],
+                    int(self.n_tokens[number]))  # fmt: skip
+
+    def assemble(self, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Token ids and labels, (n_tokens,) each; a label is IGNORED where there is no loss.
+
+        Raises:
+            DatasetError: the example is not as long as it was planned.
+        """
+        segments, tails, answers = self._columns
+        (s, t, a, head, _), (s_end, t_end, a_end, *_) = self._examples[number : number + 2].tolist()
+        chosen, tail = segments[s:s_end], tails[t:t_end]
+        n = int(self.n_tokens[number])
+        try:
+            ids = self._splice(head, chosen, tail, n) if self._spliced else self._tokenize(head, chosen, tail, n)
+        except ValueError:
+            raise DatasetError(
+                f"{self._folder}: example {number} is not the {n:,} tokens that it was planned with; {AGAIN}"
+            ) from None
+        labels = np.full(n, IGNORED, np.int64)
+        for start, stop, _ in answers[a:a_end].tolist():
+            labels[start:stop] = ids[start:stop]
+        return ids, labels
+
+    def _splice(
+        self, head: int, chosen: npt.NDArray[np.uint32], tail: npt.NDArray[np.uint8], n: int
+    ) -> npt.NDArray[np.int64]:
+        parts = (self._heads[head][1], self._store.gather(chosen[:-1]), tail.view(self._store.id_type))
+        return np.concatenate(parts[0 if len(chosen) else 2 :], out=np.empty(n, np.int64), casting="unsafe")
+
+    def _tokenize(
+        self, head: int, chosen: npt.NDArray[np.uint32], tail: npt.NDArray[np.uint8], n: int
+    ) -> npt.NDArray[np.int64]:
+        assert self._tokenizer is not None
+        text = f"{self._heads[head][0]}{SEPARATOR.join(self._store.texts(chosen))}{tail.tobytes().decode()}"
+        ids = np.array(self._tokenizer.encode(text).ids, np.int64)
+        if len(ids) != n:
+            raise ValueError
+        return ids

@@ -1,0 +1,216 @@
+"""Questions, rejections, conversations and examples as Parquet files: one schema each, one writer, one reader.
+
+Files are sealed, written in row groups of a thousand, and the same rows give the same bytes, whether they come as rows
+or as record batches of any size.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, overload
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from in2_plugin.examples.planner import Conversation
+from in2_plugin.io.atomic import seal_part
+from in2_plugin.questions import Kind, Part, Question, Rejection
+
+IDS = pa.list_(pa.uint32())
+QUESTIONS = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("form", pa.string()),
+        ("question", pa.string()),
+        ("answer", pa.string()),
+        ("document", pa.uint32()),
+        ("segment_ids", IDS),
+        ("gold", IDS),
+        ("exclusive", pa.list_(pa.string())),
+        ("writer", pa.string()),
+        ("verified", pa.list_(pa.string())),
+        ("request", pa.string()),
+        ("short_context", pa.bool_()),
+    ]
+)
+REJECTED = pa.schema([*QUESTIONS, ("reason", pa.string())])
+SPANS = pa.list_(pa.struct([("segment_id", pa.uint32()), ("start", pa.uint32()), ("stop", pa.uint32())]))
+TURN = pa.struct(
+    [
+        ("kind", pa.string()),
+        ("form", pa.string()),
+        ("question", pa.string()),
+        ("answer", pa.string()),
+        ("document", pa.uint32()),
+        ("segment_ids", IDS),
+        ("gold", SPANS),
+        ("n_answer_tokens", pa.uint32()),
+    ]
+)
+EXAMPLES = pa.schema(
+    [
+        ("part", pa.string()),
+        ("segment_ids", IDS),
+        ("turns", pa.list_(TURN)),
+        ("n_tokens", pa.uint32()),
+        ("n_answer_tokens", pa.uint32()),
+    ]
+)
+SAID = pa.struct([("question", pa.string()), ("answer", pa.string())])
+CONVERSATIONS = pa.schema([("source", pa.string()), ("turns", pa.list_(SAID))])
+ROW_GROUP = 1_000
+
+
+class BatchWriter:
+    """Writes record batches to a Parquet file that is sealed when the `with` block ends well."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path, self._schema = path, schema
+        self._group: list[pa.RecordBatch] = []
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        part = self._path.with_name(self._path.name + ".part")
+        self._writer = pq.ParquetWriter(part, self._schema, compression="zstd")
+        return self
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Write some rows; memory is bounded by one row group."""
+        while batch.num_rows:
+            taken = batch.slice(0, ROW_GROUP - self.count % ROW_GROUP)
+            self._group.append(taken)
+            self.count += taken.num_rows
+            batch = batch.slice(taken.num_rows)
+            if self.count % ROW_GROUP == 0:
+                self._flush()
+
+    def _flush(self) -> None:
+        # in one piece: where a column's chunks end would show in the pages of the file
+        self._writer.write_table(pa.Table.from_batches(self._group, self._schema).combine_chunks())
+        self._group.clear()
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None and self._group:
+            self._flush()
+        self._writer.close()
+        if kind is None:
+            seal_part(self._path)
+
+
+class RowWriter:
+    """Writes rows one by one to a Parquet file that is sealed when the `with` block ends well."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._batches, self._schema = BatchWriter(path, schema), schema
+        self._rows: list[dict[str, Any]] = []
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        self._batches.__enter__()
+        return self
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Write a row; memory is bounded by one row group."""
+        self._rows.append(row)
+        self.count += 1
+        if len(self._rows) == ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._batches.add(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
+        self._rows.clear()
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None and self._rows:
+            self._flush()
+        self._batches.__exit__(kind)
+
+
+def write_rows(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> int:
+    """Seal a Parquet file of `rows`; returns their number."""
+    with RowWriter(path, schema) as writer:
+        for row in rows:
+            writer.add(row)
+    return writer.count
+
+
+def rejection_row(rejection: Rejection) -> dict[str, Any]:
+    """A row of rejected.parquet, with what is known of the question."""
+    passage = rejection.passage
+    known = {name: getattr(rejection, name) for name in ("reason", "question", "answer", "writer", "request")}
+    return {**known, "kind": passage.kind, "document": passage.document, "segment_ids": passage.segment_ids}
+
+
+class StoredQuestions(Sequence[Question]):
+    """The questions of a sealed questions.parquet, by number. Kept as one Arrow table, about 600 bytes each."""
+
+    def __init__(self, path: Path) -> None:
+        self._table = pq.read_table(path, schema=QUESTIONS).combine_chunks()
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def numbers(self, part: Part, kind: Kind) -> npt.NDArray[np.int64]:
+        """Numbers of the questions of one kind in one part, in order."""
+        is_kind = np.array(pc.equal(self._table["kind"], str(kind)))
+        is_short = np.array(self._table["short_context"], bool)
+        return np.flatnonzero(is_kind & (is_short == (part is Part.SHORT_CONTEXT)))
+
+    @overload
+    def __getitem__(self, number: int) -> Question: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Question]: ...
+    def __getitem__(self, number: int | slice) -> Question | list[Question]:
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(len(self)))]
+        if number >= len(self):
+            raise IndexError(number)
+        (row,) = self._table.slice(number, 1).to_pylist()
+        return question_of(row)
+
+
+class StoredConversations(Sequence[Conversation]):
+    """The conversations of a sealed instructions.parquet, by number. Kept as one Arrow table."""
+
+    def __init__(self, path: Path) -> None:
+        self._table = pq.read_table(path, schema=CONVERSATIONS).combine_chunks()
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    @property
+    def most_turns(self) -> int:
+        """Turns of the conversation with most of them; 0 without any."""
+        return int(pc.max(pc.list_value_length(self._table["turns"])).as_py() or 0)
+
+    @overload
+    def __getitem__(self, number: int) -> Conversation: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Conversation]: ...
+    def __getitem__(self, number: int | slice) -> Conversation | list[Conversation]:
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(len(self)))]
+        if number >= len(self):
+            raise IndexError(number)
+        (row,) = self._table.slice(number, 1).to_pylist()
+        return conversation_of(row)
+
+
+def question_of(row: Mapping[str, Any]) -> Question:
+    """A question as it was written."""
+    lists = {name: tuple(row[name]) for name in ("segment_ids", "gold", "exclusive", "verified")}
+    return Question(**{**row, **lists, "kind": Kind(row["kind"])})
+
+
+def conversation_of(row: Mapping[str, Any]) -> Conversation:
+    """A conversation as it was written."""
+    return Conversation(row["source"], tuple((turn["question"], turn["answer"]) for turn in row["turns"]))
+
+
+def read_rows(path: Path, groups: Iterable[int] | None = None) -> Iterator[dict[str, Any]]:
+    """Rows of a Parquet file, one row group in memory at a time: of all of them, or of some by number."""
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups) if groups is None else groups:
+            yield from file.read_row_group(group).to_pylist()

@@ -1,0 +1,242 @@
+"""From questions to examples: a target length each, fillers, an order, exact token counts.
+
+An example is a plan: segment ids in reading order, with the ranges of its gold. Invariants: `n_tokens` is exact and
+within `lengths`; every answer's end-of-turn token is among its `n_answer_tokens`; an example depends on its order and
+on its own generator alone, so that any process may plan it. Cost: about 2 ms an example of 16K tokens, most of it
+looking for answers in fillers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from in2_plugin.config import Distractors, Lengths
+from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.errors import NotEnoughSegments
+from in2_plugin.examples.fillers import FillerPool, Ids, fill, target_length
+from in2_plugin.examples.positions import Draw, arranged
+from in2_plugin.examples.rendering import GoldSpan, Rendered, Renderer, gold_spans
+from in2_plugin.examples.template import Turn
+from in2_plugin.questions import Question
+from in2_plugin.questions.leaks import Forbidden
+
+FILLER_TRIES = 8
+"""Draws of fillers before an example that misses its length bounds is given up as impossible."""
+TEXT_CACHE = 65_536
+SAMPLE = 1_024
+"""Segments looked at to tell whether a question leaves enough fillers, at most; all of a small corpus."""
+GENERAL = "general"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTurn:
+    """A question and its answer in an example."""
+
+    kind: str
+    form: str
+    question: str
+    answer: str
+    document: int | None
+    """None in a conversation without a context."""
+    segment_ids: tuple[int, ...]
+    """The question's own segments."""
+    gold: tuple[GoldSpan, ...]
+    n_answer_tokens: int
+    """Supervised tokens: the answer and its end-of-turn token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One training example, as ids of the segment store."""
+
+    part: str
+    segment_ids: Ids
+    """(n_segments,) in reading order; empty without a context."""
+    turns: tuple[PlannedTurn, ...]
+    n_tokens: int
+    """Tokens of the whole rendered example."""
+    n_answer_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContextOrder:
+    """An example to plan: questions about one context."""
+
+    number: int
+    """Seeds its generator."""
+    questions: tuple[Question, ...]
+    draw: Draw
+    banned: frozenset[int] = field(default_factory=frozenset)
+    """Segments that a judge found to answer one of the questions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """An example without a context."""
+
+    source: str
+    turns: tuple[Turn, ...]
+
+
+Order = ContextOrder | Conversation
+
+
+class ExamplePlanner:
+    """Plans examples over one store. Its memory does not grow with the store when it is given a pool that is mapped."""
+
+    def __init__(
+        self,
+        store: SegmentStore,
+        renderer: Renderer,
+        lengths: Lengths,
+        distractors: Distractors,
+        seed: int,
+        pool: FillerPool | None = None,
+    ) -> None:
+        """`pool`: the fillers of this store, put together here otherwise."""
+        self.store, self._renderer, self._lengths, self._distractors = store, renderer, lengths, distractors
+        self._seed = [seed, *b"example"]
+        self._pool = pool or FillerPool.of(store.usable, store.n_tokens, store.document)
+        self._sample = self._pool.sample(SAMPLE)
+        self._folded = lru_cache(TEXT_CACHE)(lambda segment: store.text(segment).casefold())
+
+    def need(self, questions: Sequence[Question]) -> int:
+        """Tokens of an example without any filler, give or take one or two."""
+        own = [i for question in questions for i in question.segment_ids]
+        return int(self.store.n_tokens[own].sum()) + self._renderer.overhead(_said(questions))
+
+    def objection(self, question: Question) -> str | None:
+        """Why no example can be made of a question, or None."""
+        room = self._lengths.max - self.need([question])
+        if room < 0:
+            return "its segments, question and answer are longer than lengths.max"
+        if self._renderer.template.spells_special_token(question.question, question.answer):
+            return "it spells a special token of the tokenizer, which would end a turn"
+        if question.short_context:
+            return self._ambiguity(question)
+        if self._free_tokens(question) < room:
+            return "too little of the corpus may stand beside it for lengths.max"
+        return None
+
+    def _ambiguity(self, question: Question) -> str | None:
+        """Whether what a question quotes stands elsewhere in its own document."""
+        quoted = Forbidden(question.exclusive, ())
+        others = set(question.segment_ids) - set(question.gold)
+        is_there = any(quoted.found_in(self._folded(i)) for i in others)
+        return "another part of its document holds what it quotes" if is_there else None
+
+    def _free_tokens(self, question: Question) -> float:
+        """Tokens of all segments that may be fillers for a question; from a sample when there are many."""
+        others, ban = self._sample.document != question.document, self._ban([question], frozenset())
+        beside = zip(self._sample.ids[others].tolist(), self._sample.n_tokens[others].tolist(), strict=True)
+        free: list[int] = [n_tokens for segment, n_tokens in beside if not ban(segment)]
+        # two long segments less: the last fillers are chosen among those that fit
+        return sum(free) * len(self._pool.ids) / max(1, len(self._sample.ids)) - 2 * self._pool.common_lengths[1]
+
+    def go_together(self, questions: Sequence[Question], another: Question) -> bool:
+        """Whether a question may share a context with others: none is answered by another's own segments."""
+        if any(question.document == another.document for question in questions):
+            return False
+        ban, theirs = self._ban([another], frozenset()), self._ban(questions, frozenset())
+        return (
+            not any(ban(i) for question in questions for i in question.segment_ids)
+            and not any(map(theirs, another.segment_ids))
+            and self.need([*questions, another]) <= self._lengths.max
+        )
+
+    def _ban(self, questions: Sequence[Question], banned: frozenset[int]) -> "_Ban":
+        """Tells of a segment whether it must not stand beside the questions."""
+        quotes = [text for question in questions for text in question.exclusive]
+        answers = [question.answer for question in questions] if self._distractors.answer else []
+        golds = {i for question in questions for i in question.gold}
+        repeats = self.store.repeats_in_use
+        return _Ban(Forbidden(quotes, answers), banned, {repeats.get(i, i) for i in golds}, self)
+
+    def folded(self, segment: int) -> str:
+        """Text of a segment without case."""
+        return self._folded(segment)
+
+    def plan(self, order: Order) -> Example:
+        """One example.
+
+        Raises:
+            NotEnoughSegments: the corpus cannot fill a context.
+        """
+        if isinstance(order, Conversation):
+            return self._converse(order)
+        if order.questions[0].short_context:
+            (question,) = order.questions
+            ids = np.array(question.segment_ids, np.uint32)
+            return self._example(order.questions, ids, self._renderer.render(ids, _said(order.questions)))
+        return self._plan_long(order)
+
+    def _converse(self, order: Conversation) -> Example:
+        rendered = self._renderer.render((), order.turns)
+        turns = tuple(
+            PlannedTurn("instruction", order.source, question, answer, None, (), (), stop - start)
+            for (question, answer), (start, stop) in zip(order.turns, rendered.answers, strict=True)
+        )
+        return _whole(GENERAL, np.zeros(0, np.uint32), turns, rendered)
+
+    def _plan_long(self, order: ContextOrder) -> Example:
+        rng = np.random.default_rng([*self._seed, order.number])
+        questions, lengths = order.questions, self._lengths
+        need = self.need(questions)
+        target = target_length(need, lengths.min, lengths.max, order.draw.length)
+        budget = target - need
+        documents = frozenset(question.document for question in questions)
+        ban = self._ban(questions, order.banned)
+        golds = [i for question in questions for i in question.gold]
+        own = [i for question in questions for i in question.segment_ids if i not in question.gold]
+        for tried in range(FILLER_TRIES):
+            fillers = fill(self._pool, budget, documents, ban, rng)
+            ids = arranged(golds, [*own, *fillers], order.draw.depths, rng)
+            rendered = self._renderer.render(ids, _said(questions))
+            n_tokens = len(rendered.input_ids)
+            if lengths.min <= n_tokens <= lengths.max:
+                return self._example(questions, ids, rendered)
+            # the last segment changes the count by a token or two, and no filler may be short enough to fill a
+            # small gap: aim again from the other side, each time farther
+            budget += (target - n_tokens) * 2**tried
+        raise NotEnoughSegments(
+            f"no filler makes an example of {target:,} tokens (lengths {lengths.min:,} to "
+            f"{lengths.max:,}); add text to the corpus or widen lengths"
+        )
+
+    def _example(self, questions: Sequence[Question], ids: Ids, rendered: Rendered) -> Example:
+        turns = tuple(
+            PlannedTurn(
+                question.kind, question.form, question.question, question.answer, question.document,
+                question.segment_ids, gold_spans(rendered, ids.tolist(), question.gold), stop - start,
+            )
+            for question, (start, stop) in zip(questions, rendered.answers, strict=True)
+        )  # fmt: skip
+        return _whole(questions[0].part, ids, turns, rendered)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ban:
+    """What must not stand beside some questions."""
+
+    forbidden: Forbidden
+    banned: frozenset[int]
+    golds: set[int]
+    """The gold segments, or the segments that they repeat."""
+    planner: ExamplePlanner
+
+    def __call__(self, segment: int) -> bool:
+        return (
+            segment in self.banned
+            or self.planner.store.repeats_in_use.get(segment, segment) in self.golds
+            or self.forbidden.found_in(self.planner.folded(segment)) is not None
+        )
+
+
+def _said(questions: Sequence[Question]) -> list[Turn]:
+    return [(question.question, question.answer) for question in questions]
+
+
+def _whole(part: str, ids: Ids, turns: tuple[PlannedTurn, ...], rendered: Rendered) -> Example:
+    return Example(part, ids, turns, len(rendered.input_ids), sum(turn.n_answer_tokens for turn in turns))

@@ -1,0 +1,1 @@
+"""The Ray engine: Ray Data pipelines over the shards of a stage."""

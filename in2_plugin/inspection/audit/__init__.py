@@ -1,0 +1,1 @@
+"""The audit: compare a dataset with what its build file promises."""

@@ -1,0 +1,1 @@
+"""The doctor: check every invariant of a dataset folder."""

@@ -1,0 +1,87 @@
+"""report.html of a dataset: what its audit found, drawn, and some examples with their gold marked.
+
+One self-contained page: no script, nothing loaded from anywhere, no matplotlib. Invariant: everything that comes from a
+corpus or a model is escaped by Jinja2; equal audits give equal text.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import in2_plugin
+from in2_plugin.inspection.figures import short
+from in2_plugin.inspection.page.drawing import CELL, HEIGHT, WIDTH, heat_map, histogram, part_bars
+from in2_plugin.inspection.page.examples import ShownExample
+
+TEMPLATE = "page.html.j2"
+
+
+def render_dataset_page(audit: Mapping[str, Any], examples: Sequence[ShownExample]) -> str:
+    """The page as text.
+
+    Args:
+        audit: what audit.json holds.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["short"] = short
+    data = audit["data"]
+    cells, rows = heat_map(data["depth_by_length"])
+    return environment.get_template(TEMPLATE).render(
+        # the failing ones first; otherwise in the order of the audit
+        figures=sorted(audit["figures"], key=lambda figure: bool(figure["passed"])),
+        failing=[figure for figure in audit["figures"] if not figure["passed"]],
+        data=data,
+        cells=cells,
+        rows=rows,
+        cell=CELL,
+        plot=(WIDTH, HEIGHT),
+        histograms=list(_histograms(data)),
+        parts=part_bars(data["parts"]),
+        facts=_facts(data),
+        screening=_screening(data["screening"]),
+        examples=examples,
+        version=in2_plugin.__version__,
+    )
+
+
+def _histograms(data: Mapping[str, Any]) -> Sequence[Any]:
+    is_uniform = len(data["histogram"]) == 1
+    return (
+        histogram("Depth of golds", "share of the context before a gold", data["depth"], "%", is_uniform),
+        histogram("Length of long examples", "tokens", data["length"], "tokens", True),
+        histogram("Length of answers", "supervised tokens; each range twice as wide as the last",
+                  data["answer_tokens"], "tokens", False),
+    )  # fmt: skip
+
+
+def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    segments = data["segments"]
+    return [
+        ("Examples", short(data["examples"])),
+        ("Questions to a context, at most", short(data["questions_per_context"])),
+        ("Positions", data["positions"]),
+        ("Writer of the questions", data["writer"]),
+        ("Segments in use", f"{segments['in_use']:,} of {segments['all']:,}"),
+        ("Fingerprint of the tokenizer", data["tokenizer"]),
+        ("Token ids", "stored ids joined" if data["joining"] == "splice" else "every example tokenised as a whole"),
+    ]
+
+
+def _screening(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    verb = "left out" if facts["removes_near_duplicates"] else "noted and kept"
+    rows = [
+        ("Evaluation items compared with", short(facts["evaluation_items"])),
+        ("Evaluation items too short to compare", short(facts["short_items"])),
+        ("Documents left out for evaluation text", short(facts["contaminated_documents"])),
+        ("Segments in them", short(facts["contaminated_segments"])),
+        (f"Near-duplicate segments {verb}", short(facts["near_duplicates"])),
+    ]
+    return rows + [(f"Documents that share text with {name}", short(n)) for name, n in facts["by_item"].items()]

@@ -1,0 +1,1 @@
+"""Live requests to OpenAI-compatible endpoints."""

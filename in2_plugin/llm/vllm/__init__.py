@@ -1,0 +1,1 @@
+"""Requests to vLLM in this process or on a Ray cluster."""

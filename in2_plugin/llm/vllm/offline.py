@@ -1,0 +1,162 @@
+"""Requests to vLLM inside this process, a group at a time.
+
+Written against vLLM's interface as its documentation has it in November 2026 (`LLM.chat`, `SamplingParams`,
+`StructuredOutputsParams`, and the `GuidedDecodingParams` that 0.12 removed), and tested against a stand-in with these
+signatures: it has not been run on a GPU.
+Invariants: the engine is touched by one thread only, and the model is loaded with the first request that the work log
+cannot answer, so a finished run is replayed without a GPU. A group, once begun, cannot be given up.
+"""
+
+import asyncio
+import importlib
+import importlib.util
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from in2_plugin.config import VllmConfig
+from in2_plugin.errors import EndpointError, MissingExtra
+from in2_plugin.llm.coalescing import Gathering
+from in2_plugin.llm.endpoint.errors import one_line
+from in2_plugin.llm.request import Answer, CallFailed, Request
+
+QUIET = 0.05
+"""Seconds without a new request after which a group goes out that is not full."""
+LEAST_REFUSED = 20
+"""Requests of a group from which on the run ends if the engine refuses them all."""
+OF_THE_CHAT = "chat_template_kwargs"
+"""The one parameter that is `LLM.chat`'s and not `SamplingParams`'s, for example `{enable_thinking: false}`."""
+
+
+class OfflineVllm:
+    """A `Transport` over `LLM.chat`."""
+
+    def __init__(self, config: VllmConfig, *, quiet: float = QUIET) -> None:
+        """Prepare; nothing is loaded yet.
+
+        Raises:
+            MissingExtra: vLLM is not installed.
+        """
+        if importlib.util.find_spec("vllm") is None:
+            raise MissingExtra("`writer: vllm`", "vllm")
+        self._config = config
+        self._llm: Any = None
+        # the engine talks to its workers over sockets that must stay with one thread
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm")
+        self._gathering = Gathering(self._run, size=config.batch_requests, quiet=quiet)
+
+    async def answer(self, request: Request) -> Answer:
+        """See `Transport`."""
+        return await self._gathering.answer(request)
+
+    async def _run(self, requests: Sequence[Request]) -> Sequence[Answer | CallFailed]:
+        outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._answer_all, requests)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, CallFailed)]
+        if len(failures) == len(outcomes) >= LEAST_REFUSED:
+            raise refuses_all(failures[0])
+        return outcomes
+
+    def _answer_all(self, requests: Sequence[Request]) -> list[Answer | CallFailed]:
+        if self._llm is None:
+            self._llm = self._load()
+        return self._chat(requests, [self._sampling(request.parameters) for request in requests])
+
+    def _load(self) -> Any:
+        try:
+            return importlib.import_module("vllm").LLM(model=self._config.model, **self._config.engine)
+        except Exception as failure:
+            raise EndpointError(
+                f"vLLM cannot load {self._config.model} ({_reason(failure)}); correct `questions.vllm`"
+            ) from failure
+
+    def _sampling(self, parameters: Mapping[str, Any]) -> Any:
+        try:
+            own, schema = sampling_of(parameters)
+            if schema is not None:
+                own |= _forced(schema)
+            return importlib.import_module("vllm").SamplingParams(**own)
+        except (TypeError, ValueError, KeyError) as failure:
+            raise EndpointError(
+                f"vLLM does not take these sampling parameters ({_reason(failure)}); correct "
+                "`questions.vllm.parameters`, whose names are those of vLLM's SamplingParams"
+            ) from None
+
+    def _chat(self, requests: Sequence[Request], sampling: Sequence[Any]) -> list[Answer | CallFailed]:
+        """Answer a group; if the engine refuses it, each half by itself, down to the request that it cannot take.
+
+        The engine checks all prompts before it computes, so that nothing is computed twice.
+        """
+        chats = [[{"role": "user", "content": request.prompt}] for request in requests]
+        # all requests come from one configuration, and so does this
+        template = self._config.parameters.get(OF_THE_CHAT)
+        try:
+            outputs = self._llm.chat(chats, list(sampling), use_tqdm=False, chat_template_kwargs=template)
+        except ValueError as refusal:
+            if len(requests) == 1:
+                return [CallFailed(_reason(refusal))]
+            half = len(requests) // 2
+            return self._chat(requests[:half], sampling[:half]) + self._chat(requests[half:], sampling[half:])
+        except Exception as failure:
+            raise EndpointError(
+                f"vLLM failed ({_reason(failure)}); answers so far are kept, see its output above and run again"
+            ) from failure
+        if len(outputs) != len(requests):
+            raise EndpointError(
+                f"vLLM gave {len(outputs)} answers to {len(requests)} requests; use another version of it"
+            )
+        return [_answer_of(output) for output in outputs]
+
+    def stop(self) -> None:
+        """Begin no more groups; the one that is computed is waited for."""
+        self._gathering.stop()
+
+    def resume(self) -> None:
+        """Begin groups again."""
+        self._gathering.resume()
+
+    def traffic(self) -> str:
+        """Requests in the engine, and those that wait for the next group."""
+        return self._gathering.traffic()
+
+    async def close(self) -> None:
+        """Let go of the model; a group that is being computed ends first, and its answers are dropped."""
+        await self._gathering.close()
+        self._llm = None
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def sampling_of(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
+    """What a request's parameters mean to vLLM: arguments of `SamplingParams`, and the JSON schema to force, if any.
+
+    Raises:
+        KeyError: the response format holds no schema.
+    """
+    own = {name: value for name, value in parameters.items() if name not in {"response_format", OF_THE_CHAT}}
+    response_format = parameters.get("response_format")
+    return own, response_format["json_schema"]["schema"] if response_format else None
+
+
+def refuses_all(first: CallFailed) -> EndpointError:
+    """What ends a run in which no request is taken."""
+    return EndpointError(
+        f"vLLM refuses every request, the first with: {first}; correct `questions.vllm`, for example "
+        "`engine: {max_model_len: ...}`"
+    )
+
+
+def _forced(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The argument of `SamplingParams` that forces this JSON schema."""
+    offered = importlib.import_module("vllm.sampling_params")
+    if hasattr(offered, "StructuredOutputsParams"):
+        return {"structured_outputs": offered.StructuredOutputsParams(json=schema)}
+    return {"guided_decoding": offered.GuidedDecodingParams(json=schema)}
+
+
+def _answer_of(output: Any) -> Answer:
+    said = output.outputs[0]
+    tokens = len(output.prompt_token_ids or ()), len(said.token_ids)
+    return Answer(said.text, str(said.finish_reason or "stop"), *tokens)
+
+
+def _reason(failure: Exception) -> str:
+    return one_line(f"{type(failure).__name__}: {failure}", "")

@@ -1,0 +1,316 @@
+"""The work log: every answer of an endpoint, durable before it is used.
+
+One SQLite file and one writing process. Invariants: `put` returns after the answer is synced to disk; the first answer
+to a request stays, whatever comes later; a kill leaves whole answers only. Answers that arrive during one sync are
+committed together by the next, so the cost is one sync for all that arrived meanwhile. A reserve of 8 MiB is kept
+beside it, and given up when the disk is full, so that what was in flight by then is still saved.
+"""
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from in2_plugin.errors import WorkLogError
+from in2_plugin.llm.request import Answer, Request, Use
+
+VERSION = "1"
+RESERVE_BYTES = 8 << 20
+BUSY_SECONDS = 30.0
+GROUP_SECONDS = 0.01
+"""Time in which answers are gathered for one sync; nothing beside an answer that took a second."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS facts(name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS answers(key BLOB PRIMARY KEY, purpose TEXT NOT NULL, model TEXT NOT NULL, text TEXT NOT NULL,
+    finish TEXT NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, written REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS failures(number INTEGER PRIMARY KEY, key BLOB NOT NULL, purpose TEXT NOT NULL,
+    reason TEXT NOT NULL, written REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS batches(digest TEXT PRIMARY KEY, id TEXT, status TEXT NOT NULL, keys BLOB NOT NULL,
+    created REAL NOT NULL);
+"""
+_PUT_ANSWER = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_FAILURE = "INSERT INTO failures(key, purpose, reason, written) VALUES (?, ?, ?, ?)"
+_ABSORB = [
+    *(f"INSERT OR IGNORE INTO {table} SELECT * FROM other.{table}" for table in ("facts", "answers", "batches")),
+    "INSERT INTO failures(key, purpose, reason, written) SELECT key, purpose, reason, written FROM other.failures "
+    "EXCEPT SELECT key, purpose, reason, written FROM main.failures",
+]
+Statement = tuple[str, tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """A batch of requests that was handed over, or was about to be."""
+
+    digest: str
+    id: str | None
+    """The server's name for it; None when the process ended before it was known."""
+    status: str
+    keys: tuple[bytes, ...]
+    """Request keys, in the order of the file."""
+
+
+class WorkLog:
+    """Answers by request key. Made in any thread; `put` and `get` belong to one event loop."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        known: Path | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open or create a log; `read_only` neither creates nor locks anything and works beside a running build.
+
+        `known` is another log, of which facts and answers are taken that are not in this one.
+
+        Raises:
+            WorkLogError: it cannot be opened, is damaged, or is of a newer version.
+        """
+        self.path = path
+        self._clock = clock
+        self._reserve = path.with_suffix(".reserve")
+        self._pending: list[tuple[Statement, asyncio.Future[None] | None]] = []
+        self._committing: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="work-log")
+        self._failure: WorkLogError | None = None
+        self._known = WorkLog(known, read_only=True) if known and known.exists() else None
+        with self._explained("opened"):
+            self._writer = None if read_only else self._open_writer()
+            # a connection of its own, because that of the writer sees rows before they are durable
+            self._reader = self._connect("ro")
+            self._check_version(read_only)
+        if not read_only:
+            self._hold_reserve()
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        name = f"{self.path.absolute().as_uri()}?mode={mode}"
+        return sqlite3.connect(name, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
+
+    def _open_writer(self) -> sqlite3.Connection:
+        connection = self._connect("rwc")
+        connection.execute("PRAGMA journal_mode=WAL").fetchall()
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.executescript(_SCHEMA)
+        return connection
+
+    def _check_version(self, read_only: bool) -> None:
+        found = self.fact("version")
+        if found is None and not read_only:
+            self.set_fact("version", VERSION)
+        elif found != VERSION:
+            raise WorkLogError(
+                f"{self.path}: is a work log of version {found}, and this program reads version {VERSION}; "
+                "install the version of in2-plugin that wrote it"
+            )
+
+    def _hold_reserve(self) -> None:
+        if self._reserve.exists() and self._reserve.stat().st_size == RESERVE_BYTES:
+            return
+        try:
+            # real bytes: a sparse file would reserve nothing
+            with self._reserve.open("wb") as file:
+                file.write(bytes(RESERVE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as failure:
+            self._reserve.unlink(missing_ok=True)
+            raise WorkLogError(
+                f"{self.path}: has no room for {RESERVE_BYTES >> 20} MiB beside it ({failure.strerror}); "
+                "free some space and run again"
+            ) from None
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as failure:
+            raise WorkLogError(
+                f"{self.path}: the work log cannot be {what} ({failure}); every answer that was counted is still "
+                "in it. See to the disk, then run the same command again"
+            ) from failure
+
+    def close(self) -> None:
+        """Finish what is pending and fold the write-ahead log into the file."""
+        self._thread.shutdown(wait=True)
+        self._reader.close()
+        if self._known:
+            self._known.close()
+        if self._writer:
+            with suppress(sqlite3.Error):
+                # a plain file again, which can be read where nothing can be written; not while another reads it
+                self._writer.execute("PRAGMA journal_mode=DELETE").fetchall()
+            self._writer.close()
+            self._reserve.unlink(missing_ok=True)
+
+    def require_room(self) -> None:
+        """Refuse new work once something could not be written.
+
+        Raises:
+            WorkLogError: what went wrong then.
+        """
+        if self._failure:
+            raise self._failure
+
+    def get(self, key: bytes) -> Answer | None:
+        """The answer to a request, or None. About 20 microseconds."""
+        rows = self._rows("SELECT text, finish, input_tokens, output_tokens FROM answers WHERE key = ?", key)
+        if not rows and self._known:
+            return self._known.get(key)
+        return Answer(*rows[0]) if rows else None
+
+    async def put(self, request: Request, answer: Answer) -> None:
+        """Store an answer; it is durable when this returns.
+
+        Raises:
+            WorkLogError: it could not be stored.
+        """
+        row = (
+            request.key, request.purpose, request.model, answer.text, answer.finish,
+            answer.input_tokens, answer.output_tokens, self._clock(),
+        )  # fmt: skip
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._enqueue((_PUT_ANSWER, row), durable)
+        await durable
+
+    def put_failure(self, request: Request, reason: str) -> None:
+        """Note that a request was given up, for `in2 status`; nothing waits for it."""
+        self._enqueue((_PUT_FAILURE, (request.key, request.purpose, reason, self._clock())), None)
+
+    def _enqueue(self, statement: Statement, durable: asyncio.Future[None] | None) -> None:
+        self._pending.append((statement, durable))
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.get_running_loop().create_task(self._commit_pending())
+
+    async def _commit_pending(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._pending:
+            await asyncio.sleep(GROUP_SECONDS)
+            group, self._pending = self._pending, []
+            try:
+                await loop.run_in_executor(self._thread, self._commit, [statement for statement, _ in group])
+            except Exception as failure:
+                # whatever it is, nobody must wait for ever
+                self._failure = (
+                    failure
+                    if isinstance(failure, WorkLogError)
+                    else WorkLogError(f"{self.path}: the work log cannot be written ({failure!r}); please report this")
+                )
+                for _, durable in group:
+                    if durable and not durable.done():
+                        durable.set_exception(self._failure)
+            else:
+                for _, durable in group:
+                    if durable and not durable.done():
+                        durable.set_result(None)
+
+    async def settled(self) -> None:
+        """Wait until all that was enqueued is committed."""
+        if self._committing:
+            await self._committing
+
+    def _commit(self, statements: list[Statement]) -> None:
+        try:
+            self._transaction(statements)
+        except sqlite3.Error as failure:
+            if not self._reserve.exists():
+                with self._explained("written"):
+                    raise
+            self._reserve.unlink()
+            with self._explained("written"):
+                self._transaction(statements)
+            self._failure = WorkLogError(
+                f"{self.path}: the disk is full or failing ({failure}); the answers that were under way were saved in "
+                "space kept for that. Free some space, then run the same command again"
+            )
+
+    def _transaction(self, statements: list[Statement]) -> None:
+        assert self._writer, "a read-only log is never written"
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            for sql, row in statements:
+                self._writer.execute(sql, row)
+            self._writer.execute("COMMIT")
+        except Exception:
+            # some failures have rolled back already
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
+
+    def _rows(self, sql: str, *values: object) -> list[Any]:
+        # fetchall, because an unfinished statement would hold back the checkpoints of the write-ahead log
+        with self._explained("read"):
+            return self._reader.execute(sql, values).fetchall()
+
+    def _write(self, sql: str, *values: object) -> None:
+        with self._explained("written"):
+            self._thread.submit(self._transaction, [(sql, values)]).result()
+
+    def fact(self, name: str) -> str | None:
+        """Something settled about this log, for example which answer format a server accepted."""
+        rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
+        if not rows and self._known and name != "version":
+            return self._known.fact(name)
+        return str(rows[0][0]) if rows else None
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Settle something for good; a later value replaces it."""
+        self._write("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, value)
+
+    def absorb(self, path: Path) -> None:
+        """Take over all that another log holds; what is here already stays.
+
+        Raises:
+            WorkLogError: the other log cannot be read, or this one not written.
+        """
+        WorkLog(path, read_only=True).close()  # its version is one that is understood
+        with self._explained("merged"):
+            self._thread.submit(self._absorb, path).result()
+
+    def _absorb(self, path: Path) -> None:
+        assert self._writer, "a read-only log is never written"
+        self._writer.execute("ATTACH ? AS other", (str(path),))
+        try:
+            self._transaction([(sql, ()) for sql in _ABSORB])
+        finally:
+            self._writer.execute("DETACH other")
+
+    def begin_batch(self, digest: str, keys: tuple[bytes, ...]) -> None:
+        """Note that a batch is about to be handed over."""
+        row = (digest, None, "beginning", b"".join(keys), self._clock())
+        self._write("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?)", *row)
+
+    def name_batch(self, digest: str, name: str) -> None:
+        """Note what the server calls it."""
+        self._write("UPDATE batches SET id = ?, status = 'open' WHERE digest = ?", name, digest)
+
+    def end_batch(self, digest: str, status: str) -> None:
+        """Note that nothing more will come of it."""
+        self._write("UPDATE batches SET status = ? WHERE digest = ?", status, digest)
+
+    def open_batches(self) -> list[BatchRecord]:
+        """Batches whose answers are still to be collected."""
+        rows = self._rows("SELECT digest, id, status, keys FROM batches WHERE status IN ('beginning', 'open')")
+        return [BatchRecord(digest, name, status, _split(keys)) for digest, name, status, keys in rows]
+
+    def totals(self) -> Mapping[str, Use]:
+        """Answers and tokens by purpose."""
+        sums = "SELECT purpose, COUNT(*), SUM(input_tokens), SUM(output_tokens) FROM answers GROUP BY purpose"
+        return {purpose: Use(*counts) for purpose, *counts in self._rows(f"{sums} ORDER BY purpose")}
+
+    def failures(self) -> Counter[str]:
+        """Reasons for which requests were given up."""
+        return Counter(dict(self._rows("SELECT reason, COUNT(*) FROM failures GROUP BY reason")))
+
+
+def _split(keys: bytes) -> tuple[bytes, ...]:
+    return tuple(keys[i : i + 32] for i in range(0, len(keys), 32))

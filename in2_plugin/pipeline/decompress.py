@@ -1,0 +1,61 @@
+"""Large compressed files are unpacked once, so that many workers can read their parts.
+
+Invariant: keys and messages name the file that the build file names. Cost: the speed of the decompression, in one
+process, and the text once more on the disk until segments are merged.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from in2_plugin.corpus.sources.split_files import ranges
+from in2_plugin.corpus.sources.splits import Piece
+from in2_plugin.dataset.build_record import PARTS
+from in2_plugin.io.atomic import seal
+from in2_plugin.io.lock import brief_lock
+from in2_plugin.io.remote import COMPRESSIONS, opened
+from in2_plugin.pipeline.run import Run
+
+UNPACK_BYTES = 64 << 20
+"""A compressed file of this size takes one worker about a minute and a half."""
+UNPACKED = "unpacked"
+COPY_BYTES = 4 << 20
+
+
+def unpacked(run: Run, pieces: tuple[Piece, ...], size: int) -> Iterator[Piece]:
+    """The pieces, with those of large compressed JSON Lines in pieces of about `size` bytes.
+
+    Workers that see another disk than the driver get them as they are.
+
+    Raises:
+        CorpusError: a file cannot be read.
+    """
+    for piece in pieces:
+        if piece.size < UNPACK_BYTES or not _is_packed(piece) or run.config.ray.storage:
+            yield piece
+            continue
+        path = _unpack(run, piece)
+        for start, stop, bytes_ in ranges(path.stat().st_size, size):
+            yield replace(piece, path=str(path), start=start, stop=stop, size=bytes_, folder="", shown=piece.path)
+
+
+def _is_packed(piece: Piece) -> bool:
+    return piece.kind == "jsonl" and Path(piece.path).suffix.lower() in COMPRESSIONS
+
+
+def _unpack(run: Run, piece: Piece) -> Path:
+    folder = (run.folder / PARTS / UNPACKED).absolute()
+    path = folder / f"{hashlib.sha256(f'{piece.path} {piece.size}'.encode()).hexdigest()[:16]}.jsonl"
+
+    def write(part: Path) -> None:
+        with opened(piece.path, piece.folder) as packed, part.open("wb") as file:
+            shutil.copyfileobj(packed, file, COPY_BYTES)
+
+    # jobs of an array wait for the first of them
+    with brief_lock(folder / "unpacking.lock"):
+        if not path.exists():
+            with run.progress.stage(f"unpacking {piece.path}", None):
+                seal(path, write)
+    return path

@@ -1,0 +1,207 @@
+"""What a build will cost: calls, tokens, money and time, from passages of its own corpus.
+
+The real pipeline runs over a sample of passages, against assumed answers or, if asked, against the endpoint. Invariant:
+nothing is paid for unless calls are asked for, and those go into the work log of the build, which does not pay for
+them again. Cost without calls: the time to cut the sample, a few seconds.
+"""
+
+import asyncio
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+
+from in2_plugin.config import BuildConfig, Prices, QuestionsConfig
+from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
+from in2_plugin.dataset.build_record import WORK_LOG, make_folder
+from in2_plugin.errors import ConfigError, NotEnoughQuestions
+from in2_plugin.io.lock import folder_lock
+from in2_plugin.llm.meter import price
+from in2_plugin.llm.request import Answer, Request, Use
+from in2_plugin.pipeline.passages import offered_passages, questions_by_kind, wanted_questions
+from in2_plugin.pipeline.sample_store import sample_store
+from in2_plugin.questions import Kind, Part, Passage, Question
+from in2_plugin.questions.model.pipeline import Pipeline, Speaker
+from in2_plugin.questions.model.writer import ModelWriter, Trial
+
+SAMPLE_PASSAGES = 200
+CONFIDENCE = 1.96
+"""Half-width of a 95% interval, in standard errors."""
+ASSUMED_ANSWER_WORDS = 40
+JUDGE_TOKENS, VERDICT_TOKENS = 80, 4
+"""Tokens of the prompt that has a filler read, besides the filler, and of the answer."""
+MESSAGE_TOKENS = 8
+"""Tokens of a chat template around one user message, roughly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one kind of question costs in the whole build."""
+
+    kind: Kind
+    questions: int
+    sampled: int
+    """Passages that the figures come from."""
+    calls: float
+    writer: Use
+    judge: Use
+    spread: float
+    """Relative half-width of the 95% interval of the tokens."""
+
+    @property
+    def input_tokens(self) -> int:
+        return self.writer.input_tokens + self.judge.input_tokens
+
+    @property
+    def output_tokens(self) -> int:
+        return self.writer.output_tokens + self.judge.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The whole mixture."""
+
+    lines: tuple[Line, ...]
+    measured: bool
+    """Whether the endpoint was asked; otherwise the answers are assumed."""
+    rejections: Counter[str]
+    """Reasons for which measured questions were turned down."""
+    prices: Prices | None
+    judge_prices: Prices | None
+
+    def money(self, line: Line) -> float | None:
+        """What a line costs, or None where a model that it asks has no prices."""
+        if self.prices is None or (line.judge.answers and self.judge_prices is None):
+            return None
+        return price(line.writer, self.prices) + (price(line.judge, self.judge_prices) if self.judge_prices else 0.0)
+
+
+def estimate_build(config: BuildConfig, calls: int = 0) -> Estimate:
+    """Estimate the question stage of a build.
+
+    Args:
+        calls: passages of each kind to really ask about; 0 assumes the answers.
+
+    Raises:
+        ConfigError: the build file asks no model.
+        CorpusError: the corpus cannot be read.
+        NotEnoughQuestions: no measured answer was of use.
+    """
+    questions = config.questions
+    if questions.writer == "extractive":
+        raise ConfigError("`writer: extractive` asks no model and costs nothing; there is nothing to estimate")
+    tokenizer = load_tokenizer(config.tokenizer)
+    wanted = questions_by_kind(config)
+    rejections: Counter[str] = Counter()
+    lines = []
+    with sample_store(config, tokenizer) as store:
+        for kind in (kind for kind in Kind if wanted[kind]):
+            trials = _trials(config, store, tokenizer, kind, calls)
+            rejections.update(r.reason for t in trials for r in t.results if not isinstance(r, Question))
+            line = _line(kind, wanted[kind], trials, rejections)
+            lines.append(_with_distractors(line, config, float(store.n_tokens.mean())))
+    prices = questions.endpoint.prices if questions.endpoint else None
+    judge = questions.verify.judge
+    return Estimate(
+        lines=tuple(lines),
+        measured=bool(calls),
+        rejections=rejections,
+        prices=prices,
+        judge_prices=judge.prices if judge else prices,
+    )
+
+
+def _trials(
+    config: BuildConfig, store: SegmentStore, tokenizer: ModelTokenizer, kind: Kind, calls: int
+) -> Sequence[Trial]:
+    # the passages that the build will ask about first, when the store is its own
+    offered = list(islice(offered_passages(config, store, Part(kind), kind), calls or SAMPLE_PASSAGES))
+    if not offered:
+        raise NotEnoughQuestions(f"the beginning of the corpus holds no passage for mixture.{kind}; add text")
+    if not calls:
+        return asyncio.run(_assumed(config.questions, offered, tokenizer))
+    make_folder(config.output)
+    with folder_lock(config.output), ModelWriter(config.questions, config.output / WORK_LOG, print) as writer:
+        return writer.trials(offered)
+
+
+async def _assumed(config: QuestionsConfig, offered: Sequence[Passage], tokenizer: ModelTokenizer) -> list[Trial]:
+    def tokens(text: str) -> int:
+        return tokenizer.count([text])[0] + MESSAGE_TOKENS
+
+    async def one(passage: Passage) -> Trial:
+        cost = {"writer": Use(), "judge": Use()}
+
+        def speaker(who: str) -> Speaker:
+            async def ask(request: Request) -> Answer:
+                text = _assumed_answer(request, passage, config.questions_per_call)
+                answer = Answer(text, "stop", tokens(request.prompt), tokens(text))
+                cost[who].add(answer)
+                return answer
+
+            return Speaker(ask, "assumed", {})
+
+        pipeline = Pipeline(config, speaker("writer"), speaker("judge"), "json_schema", "assumed")
+        return Trial(await pipeline.results(passage), cost["writer"], cost["judge"])
+
+    return [await one(passage) for passage in offered]
+
+
+def _assumed_answer(request: Request, passage: Passage, count: int) -> str:
+    """An answer of usual length: words of the passage; a judge that agrees, and knows nothing without the passage."""
+    if request.purpose in {"closed_book", "needs_all"}:
+        return "UNANSWERABLE"
+    if request.purpose == "agreement":
+        return "SAME"
+    words = " ".join(passage.texts).split()
+    answer = " ".join(words[:ASSUMED_ANSWER_WORDS])[:600]
+    if request.purpose == "answerable":
+        return answer
+    pair = {"question": f"What is known of {' '.join(words[-12:])[:120]}?", "answer": answer}
+    if passage.kind is Kind.INTEGRATION:
+        pair["pieces"] = [1, 2]  # type: ignore[assignment]
+    return json.dumps({"questions": [pair] * count}, ensure_ascii=False)
+
+
+def _line(kind: Kind, wanted: int, trials: Sequence[Trial], rejections: Counter[str]) -> Line:
+    """Scale a sample up to `wanted` questions: tokens a kept question, times the questions."""
+    kept = np.array([sum(isinstance(r, Question) for r in trial.results) for trial in trials], float)
+    if not kept.sum():
+        reason = rejections.most_common(1)[0][0]
+        raise NotEnoughQuestions(
+            f"none of {len(trials)} {kind.replace('_', '-')} passages gave a question, most often because {reason}; "
+            "look at the answers with `in2 preview`"
+        )
+    tokens = np.array([trial.writer.tokens + trial.judge.tokens for trial in trials], float)
+    each = tokens.sum() / kept.sum()
+    # a ratio of two sums: the error of what each passage adds beyond the ratio
+    error = np.std(tokens - each * kept, ddof=1) / (kept.mean() * math.sqrt(len(trials))) if len(trials) > 1 else 0.0
+    factor = wanted / kept.sum()
+    writer, judge = (_scaled([getattr(trial, who) for trial in trials], factor) for who in ("writer", "judge"))
+    calls = (sum(trial.writer.answers + trial.judge.answers for trial in trials)) * factor
+    return Line(kind, wanted, len(trials), calls, writer, judge, float(CONFIDENCE * error / each))
+
+
+def _with_distractors(line: Line, config: BuildConfig, segment_tokens: float) -> Line:
+    """Add what the judge reads of fillers: one call each, about the question and one segment."""
+    long = next(n for part, kind, n in wanted_questions(config) if part is Part(line.kind) and kind is line.kind)
+    calls = long * config.distractors.judge_hardest
+    judge = Use(
+        line.judge.answers + calls,
+        line.judge.input_tokens + round(calls * (segment_tokens + JUDGE_TOKENS)),
+        line.judge.output_tokens + calls * VERDICT_TOKENS,
+    )
+    return replace(line, calls=line.calls + calls, judge=judge)
+
+
+def _scaled(uses: Sequence[Use], factor: float) -> Use:
+    return Use(
+        round(sum(use.answers for use in uses) * factor),
+        round(sum(use.input_tokens for use in uses) * factor),
+        round(sum(use.output_tokens for use in uses) * factor),
+    )

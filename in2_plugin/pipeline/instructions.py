@@ -1,0 +1,77 @@
+"""The instruction stage: a uniform sample of the general conversations, in the order in which they will be used."""
+
+from in2_plugin.corpus.sources.instructions import Sampled, Turns, sample
+from in2_plugin.dataset.tables import CONVERSATIONS, RowWriter, StoredConversations
+from in2_plugin.errors import NotEnoughInstructions
+from in2_plugin.examples.rendering import Renderer
+from in2_plugin.pipeline.run import Run, generator
+
+MOST_TURNS = 32
+"""Turns of a conversation; longer ones are left out, and counted."""
+
+
+def instruction_stage(run: Run, renderer: Renderer) -> StoredConversations:
+    """The conversations of the general part.
+
+    Raises:
+        CorpusError: a source cannot be read, or a row has no form that is known.
+        NotEnoughInstructions: there are too few, and the mixture is not to be rescaled.
+        ShareDone: this run is a job of an array, and the stage is not done.
+    """
+    config, progress = run.config, run.progress
+    path = run.folder / "instructions.parquet"
+    if path.exists():
+        return StoredConversations(path)
+    run.portion.refuse_alone("instructions")
+    wanted = config.mixture.counts()["general"]
+    sampled = Sampled(0)
+    with RowWriter(path, CONVERSATIONS) as rows, progress.stage("sampling general instructions", None) as step:
+        sources = config.instructions.sources if wanted else ()
+        rng = generator(config, "instructions")
+        for found in sample(sources, wanted, _Fitting(renderer, config.lengths.max).objection, rng, step):
+            if isinstance(found, Sampled):
+                sampled = found
+            else:
+                source, turns = found
+                rows.add({"source": source, "turns": [{"question": q, "answer": a} for q, a in turns]})
+        if rows.count < wanted and config.mixture.shortfall == "error":
+            raise NotEnoughInstructions(_missing(wanted, rows.count, sampled))
+    if wanted:
+        progress.say(
+            f"{rows.count:,} of {sampled.rows:,} conversations for the general part; "
+            f"{sampled.left_out.total():,} left out{_commonest(sampled)}"
+        )
+    return StoredConversations(path)
+
+
+class _Fitting:
+    """Tells which conversations can be used."""
+
+    def __init__(self, renderer: Renderer, longest: int) -> None:
+        self._renderer, self._longest = renderer, longest
+
+    def objection(self, turns: Turns) -> str | None:
+        """Why a conversation cannot be used, or None."""
+        texts = [text for turn in turns for text in turn]
+        if len(turns) > MOST_TURNS:
+            return f"it has more than {MOST_TURNS} turns"
+        if self._renderer.template.spells_special_token(*texts):
+            return "it spells a special token of the tokenizer"
+        # no token is shorter than a byte; most are not tokenised at all
+        if len(self._renderer.text((), turns).encode("utf-8", "replace")) <= self._longest:
+            return None
+        is_long = len(self._renderer.render((), turns).input_ids) > self._longest
+        return "it is longer than lengths.max" if is_long else None
+
+
+def _missing(wanted: int, kept: int, sampled: Sampled) -> str:
+    return (
+        f"mixture.general asks for {wanted:,} conversations, but `instructions.sources` gave {kept:,} from "
+        f"{sampled.rows:,} rows, {wanted - kept:,} too few{_commonest(sampled)}; name more sources, lower "
+        "mixture.general, or set `mixture.shortfall: rescale`"
+    )
+
+
+def _commonest(sampled: Sampled) -> str:
+    commonest = sampled.left_out.most_common(1)
+    return f" (most often because {commonest[0][0]}: {commonest[0][1]:,} times)" if commonest else ""

@@ -1,0 +1,75 @@
+"""The plan stage: every example is put together once more, and what a trainer needs of it goes to flat files.
+
+A shard is a row group of examples.parquet. Invariant: the same bytes for any number of workers, jobs and machines; a
+row that does not come out as it was planned ends the stage. Cost: about 0.4 ms an example and core, and 30 us in the
+driver.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.corpus.tokenizer import TextTokenizer
+from in2_plugin.dataset.plan_table import batch_of, plans_in
+from in2_plugin.dataset.plans import FACTS, PLANS, Plans, PlanWriter, digest_of, plan_of
+from in2_plugin.dataset.reader import render_row, turns_of
+from in2_plugin.dataset.tables import read_rows
+from in2_plugin.examples.rendering import Renderer
+from in2_plugin.examples.template import Template
+from in2_plugin.execution.process_pool import in_chunks
+from in2_plugin.io.arrow_stream import as_blob, read_blobs
+from in2_plugin.pipeline.run import Run
+from in2_plugin.pipeline.shards import digest, made
+
+CHUNK = 128
+"""Examples that are put together at a time."""
+
+
+class Assembling:
+    """Makes the plans of a row group, in this process or in another one that opens the store again."""
+
+    def __init__(self, examples: Path, store: SegmentStore, tokenizer: TextTokenizer, template: Template) -> None:
+        self._of = examples, store, tokenizer, template
+        self._renderer: Renderer | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"_of": self._of, "_renderer": None}
+
+    def __call__(self, group: int) -> Iterator[bytes]:
+        examples, store, tokenizer, template = self._of
+        self._renderer = self._renderer or Renderer(store, tokenizer, template)
+        for rows in in_chunks(read_rows(examples, [group]), CHUNK):
+            plans = []
+            for row in rows:
+                said = turns_of(row)
+                frame = template.frame(len(said), len(row["segment_ids"]) > 0)
+                plans.append(plan_of(row, render_row(self._renderer, row, examples.parent), frame, said, store))
+            yield as_blob(batch_of(plans))
+
+
+def plan_stage(run: Run, store: SegmentStore, tokenizer: TextTokenizer, template: Template) -> None:
+    """Write plans/, unless those of these examples are there. `template` has the frames of every number of turns.
+
+    Raises:
+        DatasetError: an example is not what it was planned as.
+        ShareDone, PartsMissing: shards are left for other jobs.
+        WorkerDied: a worker process was killed.
+    """
+    folder, examples = run.folder / PLANS, run.folder / "examples.parquet"
+    made_of = digest_of(examples)
+    if (folder / FACTS).exists() and Plans(folder, store, tokenizer).made_of == made_of:
+        return
+    assembling = Assembling(examples, store, tokenizer, template)
+    groups = range(pq.read_metadata(examples).num_row_groups)
+    of = digest("plans", made_of, store.facts, template.fingerprint())
+    needs = [*store.files, examples]
+    parts = made(run, "plans", "laying out for trainers", assembling, groups, of, needs)
+    heads = {text: tokenizer.ids([text])[0] for text in template.heads()}
+    with PlanWriter(folder, store, heads, made_of) as writer:
+        for part in parts.paths:
+            for batch, _ in read_blobs(part):
+                for plan in plans_in(batch):
+                    writer.add(plan)
+    parts.remove()

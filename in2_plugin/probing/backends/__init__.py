@@ -1,0 +1,1 @@
+"""Model backends for lm_eval that read each context once."""

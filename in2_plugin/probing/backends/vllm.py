@@ -1,0 +1,16 @@
+"""`--model in2-vllm`: lm_eval's `vllm`, asking all questions of one context before those of the next.
+
+Invariant and cost: see `contexts_together`. A module of its own, because lm_eval's cannot be imported without vLLM.
+"""
+
+from in2_plugin.errors import MissingExtra
+from in2_plugin.probing.backends.by_context import ContextsTogether
+
+try:
+    from lm_eval.models.vllm_causallms import VLLM
+except ModuleNotFoundError:
+    raise MissingExtra("--model in2-vllm", "vllm") from None
+
+
+class VLLMByContext(ContextsTogether, VLLM):  # type: ignore[misc]  # lm_eval is not typed
+    """`VLLM` whose `generate_until` goes context by context."""

@@ -1,0 +1,1 @@
+"""Building probe prompts: items, contexts, templates, depths."""

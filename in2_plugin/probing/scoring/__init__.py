@@ -1,0 +1,1 @@
+"""Scoring answers, position curves, and their statistics."""

@@ -1,0 +1,297 @@
+"""How sure the numbers of a probe are: intervals, the gap of a flat model, differences of two models, effective length.
+
+Questions are what is drawn by chance here, contexts are not: everything holds for the contexts that were asked about.
+Invariant: the aggregation is that of `curves.py`, the mean over sets of the set's mean. The generator is an argument.
+Cost: 0.3 s for all of it over 9,400 questions and 2,000 draws; arrays stay below a few million numbers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from in2_plugin.errors import ProbeError
+from in2_plugin.probing.scoring.curves import span_of
+from in2_plugin.probing.scoring.scores import SetScores
+
+Interval = tuple[float, float]
+Numbers = NDArray[np.float64]
+Cells = list[list[Numbers]]
+"""For each span the scores of each set that has some in it, (questions, models)."""
+
+LOW, HIGH = 0.025, 0.975
+AT_ONCE = 1_000_000
+"""Numbers that one block of shuffled scores may hold."""
+SHARE = 0.85
+"""Of the shortest length's score; the threshold of NoLiMa (arXiv 2502.05167)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """95% intervals as fractions of one."""
+
+    spans: tuple[Interval | None, ...]
+    """None where a span has fewer than two questions."""
+    avg: Interval | None
+    """None where a scored span has a single question, whose chance nothing tells."""
+    gap: Interval | None
+    """The same; see `bootstrap` for what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlatGap:
+    """The Gap of a model that reads every position equally well, as fractions of one."""
+
+    expected: float
+    percentile_95: float
+    at_least: int
+    """How many of the flat models have a Gap as large as the measured one."""
+    draws: int
+
+    @property
+    def p_value(self) -> float:
+        """Of the measured Gap; the measured model counts as one of the flat ones, so it is never 0."""
+        return (self.at_least + 1) / (self.draws + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One probe of two models."""
+
+    before: Sequence[SetScores]
+    after: Sequence[SetScores]
+    n_spans: int
+
+    @property
+    def matches(self) -> bool:
+        """Whether both were asked at the same positions of contexts with the same number of items."""
+        places = [[(one.set, one.n_positions, one.positions) for one in sets] for sets in (self.before, self.after)]
+        return places[0] == places[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """After minus before, as fractions of one, each the plain mean over the probes."""
+
+    avg: float
+    avg_interval: Interval | None
+    gap: float
+    gap_interval: Interval | None
+    is_paired: bool
+
+
+def bootstrap(sets: Sequence[SetScores], n_spans: int, rng: np.random.Generator, draws: int) -> Intervals:
+    """Intervals by drawing questions again within their (set, span) cell.
+
+    Spans and Avg have percentile intervals. Resampled gaps are too large (a maximum minus a minimum), so their
+    percentiles lie above the truth, and corrections of that bias fail for nearly flat curves (66% coverage measured for
+    the basic interval). The Gap has bounds instead that hold for every curve. Below: errors add no more to the Gap than
+    their own range over the spans, so it is the measured Gap less that range. Above: the resampled Gap. Never too
+    narrow, mostly too wide (99% and more measured).
+
+    Of n questions n - 1 are drawn, which gives the mean's variance without bias also for few; a cell of one question
+    borrows from its span. Where all answers of a span are equal, its interval has no width.
+
+    Raises:
+        ProbeError: nothing was scored.
+    """
+    cells = _cells((sets,), n_spans)
+    values, errors = _measured(cells)[:, 0], _errors(cells, rng, draws)[:, :, 0]
+    spans = tuple(_limits(value + error) for value, error in zip(values, errors.T, strict=True))
+    drawn = _scored(values, errors)
+    gap = _between(drawn.least_gaps, _gaps(drawn.draws), lowest=0.0)
+    return Intervals(spans, _limits(drawn.draws.mean(axis=1)), gap)
+
+
+def flat_gap(sets: Sequence[SetScores], n_spans: int, rng: np.random.Generator, draws: int) -> FlatGap:
+    """The noise floor of the Gap: the model's own scores, shuffled over the positions of each context.
+
+    Shuffling keeps average, spread and counts, so it is exact for graded scores too. These take about 20 ns a
+    question and draw, scores of 0 and 1 a tenth of that.
+
+    Raises:
+        ProbeError: nothing was scored.
+    """
+    values = _measured(_cells((sets,), n_spans))[:, 0]
+    measured = _gaps(values[~np.isnan(values)])
+    block = max(1, AT_ONCE // max(len(one.scores) for one in sets))
+    sizes = [min(block, draws - start) for start in range(0, draws, block)]
+    gaps = np.concatenate([_shuffled_gaps(sets, n_spans, rng, size) for size in sizes])
+    at_least = int((gaps >= measured - 1e-9).sum())  # sums in another order differ in their last bits
+    return FlatGap(float(gaps.mean()), float(np.quantile(gaps, 0.95)), at_least, draws)
+
+
+def difference(pairs: Sequence[Pair], rng: np.random.Generator, draws: int, paired: bool = True) -> Difference:
+    """How two models differ over one probe or more, each weighing the same.
+
+    Where both were asked the same questions, these are drawn together (paired), which makes the intervals narrower.
+    Intervals are those of `bootstrap`: percentiles for Avg, bounds that hold for every curve for the Gap.
+
+    Args:
+        paired: whether equal positions are equal questions; where the positions differ, pairing is not tried.
+
+    Raises:
+        ProbeError: nothing was scored.
+    """
+    is_paired = paired and all(pair.matches for pair in pairs)
+    avg, gap = 0.0, 0.0
+    avgs, least, most = np.zeros((3, draws))
+    for pair in pairs:
+        before, after = _redrawn(pair, is_paired, rng, draws)
+        avg += float(after.values.mean() - before.values.mean()) / len(pairs)
+        gap += float(_gaps(after.values) - _gaps(before.values)) / len(pairs)
+        avgs += (after.draws.mean(axis=1) - before.draws.mean(axis=1)) / len(pairs)
+        least += (after.least_gaps - _gaps(before.draws)) / len(pairs)
+        most += (_gaps(after.draws) - before.least_gaps) / len(pairs)
+    return Difference(avg, _limits(avgs, -1.0), gap, _between(least, most, -1.0), is_paired)
+
+
+def mean_interval(
+    probes: Sequence[tuple[Sequence[SetScores], int]], rng: np.random.Generator, draws: int
+) -> Interval | None:
+    """Interval of the plain mean of the Avg of several (sets, number of spans); None as for `Intervals.avg`.
+
+    Raises:
+        ProbeError: nothing was scored.
+    """
+    total = np.zeros(draws)
+    for sets, n_spans in probes:
+        cells = _cells((sets,), n_spans)
+        total += _scored(_measured(cells)[:, 0], _errors(cells, rng, draws)[:, :, 0]).draws.mean(axis=1) / len(probes)
+    return _limits(total)
+
+
+def effective_length(scores_by_length: Mapping[int, float], share: float = SHARE) -> int | None:
+    """The longest length such that it and all shorter ones keep `share` of the shortest one's score.
+
+    NoLiMa's notion (arXiv 2502.05167) with the shortest measured length as the base. None with fewer than two lengths.
+    """
+    if len(scores_by_length) < 2:
+        return None
+    lengths = sorted(scores_by_length)
+    kept = lengths[0]
+    for length in lengths:
+        if scores_by_length[length] < share * scores_by_length[lengths[0]]:
+            break
+        kept = length
+    return kept
+
+
+def _cells(models: Sequence[Sequence[SetScores]], n_spans: int) -> Cells:
+    """Scores by span and set, one column a model; the models have the same positions."""
+    cells: Cells = [[] for _ in range(n_spans)]
+    for of_set in zip(*models, strict=True):
+        scores = np.array([one.scores for one in of_set], dtype=float).T
+        spans = _spans(of_set[0], n_spans)
+        for span in np.unique(spans):
+            cells[span].append(scores[spans == span])
+    if not any(cells):
+        raise ProbeError("no question was scored; run the probe again without `--predict_only`")
+    return cells
+
+
+def _spans(one: SetScores, n_spans: int) -> NDArray[np.intp]:
+    return np.array([span_of(position, one.n_positions, n_spans) for position in one.positions], dtype=np.intp)
+
+
+def _measured(cells: Cells) -> Numbers:
+    """(spans, models), nan where a span was not scored."""
+    models = next(of_sets for of_sets in cells if of_sets)[0].shape[1]
+    empty = np.full(models, np.nan)
+    return np.array([np.mean([s.mean(axis=0) for s in of_sets], axis=0) if of_sets else empty for of_sets in cells])
+
+
+def _errors(cells: Cells, rng: np.random.Generator, draws: int) -> Numbers:
+    """(draws, spans, models): redrawn minus measured; nan where a span has fewer than two questions."""
+    models = next(of_sets for of_sets in cells if of_sets)[0].shape[1]
+    errors = np.full((draws, len(cells), models), np.nan)
+    for span, of_sets in enumerate(cells):
+        everything = np.concatenate(of_sets) if of_sets else np.empty((0, models))
+        if len(everything) < 2:
+            continue
+        total = np.zeros((draws, models))
+        for scores in of_sets:
+            pool = scores if len(scores) > 1 else everything
+            total += _redrawn_means(pool, max(1, len(scores) - 1), rng, draws) - pool.mean(axis=0)
+        errors[:, span] = total / len(of_sets)
+    return errors
+
+
+def _redrawn_means(pool: Numbers, size: int, rng: np.random.Generator, draws: int) -> Numbers:
+    """(draws, models): means of `size` rows of `pool`, drawn with replacement; by how often each value comes."""
+    values, counts = np.unique(pool, axis=0, return_counts=True)
+    drawn = rng.multinomial(size, counts / len(pool), size=draws)
+    return np.asarray(drawn @ values / size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Redrawn:
+    """One model's scored spans."""
+
+    values: Numbers
+    """(scored spans,) as measured"""
+    draws: Numbers
+    """(draws, scored spans); nan where a span has a single question"""
+
+    @property
+    def least_gaps(self) -> Numbers:
+        """(draws,): the Gap less all that errors of this size can add to it."""
+        return _gaps(self.values) - _gaps(self.draws - self.values)
+
+
+def _redrawn(pair: Pair, is_paired: bool, rng: np.random.Generator, draws: int) -> tuple[_Redrawn, _Redrawn]:
+    if is_paired:
+        cells = _cells((pair.before, pair.after), pair.n_spans)
+        values, errors = _measured(cells), _errors(cells, rng, draws)
+        return _scored(values[:, 0], errors[:, :, 0]), _scored(values[:, 1], errors[:, :, 1])
+    before, after = (_cells((sets,), pair.n_spans) for sets in (pair.before, pair.after))
+    first = _scored(_measured(before)[:, 0], _errors(before, rng, draws)[:, :, 0])
+    return first, _scored(_measured(after)[:, 0], _errors(after, rng, draws)[:, :, 0])
+
+
+def _scored(values: Numbers, errors: Numbers) -> _Redrawn:
+    scored = ~np.isnan(values)
+    return _Redrawn(values[scored], values[scored] + errors[:, scored])
+
+
+def _shuffled_gaps(sets: Sequence[SetScores], n_spans: int, rng: np.random.Generator, draws: int) -> Numbers:
+    totals, having = np.zeros((draws, n_spans)), np.zeros(n_spans)
+    for one in sets:
+        if not one.scores:
+            continue
+        # positions ascend, so every span is one stretch of them
+        spans, starts, counts = np.unique(_spans(one, n_spans), return_index=True, return_counts=True)
+        totals[:, spans] += _shuffled_sums(np.asarray(one.scores, dtype=float), starts, counts, rng, draws) / counts
+        having[spans] += 1
+    return _gaps(totals[:, having > 0] / having[having > 0])
+
+
+def _shuffled_sums(
+    scores: Numbers, starts: NDArray[np.intp], counts: NDArray[np.intp], rng: np.random.Generator, draws: int
+) -> Numbers:
+    """(draws, stretches): sums over stretches of `counts` scores after shuffling."""
+    values, numbers = np.unique(scores, return_counts=True)
+    if len(values) <= 2:
+        # right or wrong: all that matters is how many right ones fall into each stretch, ten times faster to draw
+        high = rng.multivariate_hypergeometric(counts, numbers[-1], size=draws)
+        return np.asarray(values[0] * counts + (values[-1] - values[0]) * high)
+    shuffled = rng.permuted(np.tile(scores, (draws, 1)), axis=1)
+    return np.add.reduceat(shuffled, starts, axis=1)
+
+
+def _gaps(spans: Numbers) -> Numbers:
+    """Largest minus smallest over the last axis; nan wherever a value is missing."""
+    return np.asarray(spans.max(axis=-1) - spans.min(axis=-1))
+
+
+def _limits(draws: Numbers, lowest: float = 0.0) -> Interval | None:
+    """The middle 95% of `draws` within [lowest, 1]; None where some cannot be told."""
+    return _between(draws, draws, lowest)
+
+
+def _between(least: Numbers, most: Numbers, lowest: float) -> Interval | None:
+    if np.isnan(least).any() or np.isnan(most).any():
+        return None
+    low, high = np.clip((np.quantile(least, LOW), np.quantile(most, HIGH)), lowest, 1.0)
+    return float(low), float(high)

@@ -1,0 +1,194 @@
+"""The model that writes and the model that judges: how they are reached, and the pipeline over both.
+
+Invariant: with the same work log a model is always asked in the same answer format, so that a resumed run sends the
+same requests. Belongs to one event loop, but for `meter`.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from in2_plugin.config import EndpointConfig, QuestionsConfig, VllmConfig
+from in2_plugin.errors import EndpointError
+from in2_plugin.llm.caller import Caller
+from in2_plugin.llm.meter import Account, Meter
+from in2_plugin.llm.request import Answer, Ask, CallFailed, Request, Transport, Use
+from in2_plugin.llm.work_log import WorkLog
+from in2_plugin.questions.model.pipeline import AnswerFormat, Pipeline, Speaker
+from in2_plugin.questions.question import Passage
+
+ModelConfig = EndpointConfig | VllmConfig
+OPEN_BATCHES = 8
+"""Batches whose passages are worked on at a time. A batch takes up to a day; a passage that waits takes about 8 KB."""
+FORMAT_REFUSED = {400, 415, 422, 501}
+"""What servers answer to a response format that they do not know."""
+
+
+class Models:
+    """Transports and callers of a `questions` section."""
+
+    def __init__(
+        self,
+        config: QuestionsConfig,
+        log: WorkLog,
+        name: str,
+        say: Callable[[str], None] = lambda line: None,
+        *,
+        on_ray: bool = False,
+    ) -> None:
+        """Prepare the connections; `say` hears of servers that drop out of a pool or come back.
+
+        `on_ray`: this process is connected to a Ray cluster, on which `writer: vllm` runs.
+
+        Raises:
+            MissingExtra: what they need is not installed.
+            ConfigError: a key is missing, or an address is none.
+        """
+        self._config, self._log, self._name = config, log, name
+        self._writer = writer_config(config)
+        self._judge: ModelConfig = config.verify.judge or self._writer
+        self._on_ray = on_ray
+        self._transports = [make_transport(self._writer, log, say, on_ray=on_ray)]
+        if config.verify.judge:
+            self._transports.append(make_transport(config.verify.judge, log, say))
+        callers = [Caller(log, transport) for transport in self._transports]
+        self._ask_writer, self._ask_judge = callers[0].ask, callers[-1].ask
+        configs = [self._writer, self._judge]
+        self.meter = Meter(
+            [
+                Account(caller, getattr(model, "prices", None), transport.traffic)
+                for caller, model, transport in zip(callers, configs, self._transports, strict=False)
+            ]
+        )
+
+    def pipeline(self, answer_format: AnswerFormat, written: Use | None = None, judged: Use | None = None) -> Pipeline:
+        """A pipeline for answers of this format, which adds what it uses to the two counts."""
+        writer = Speaker(_counted(self._ask_writer, written), self._writer.model, _parameters(self._writer))
+        # a verdict is not a matter of chance
+        cool = {"temperature": 0} if "temperature" in self._judge.parameters else {}
+        judge = Speaker(_counted(self._ask_judge, judged), self._judge.model, {**_parameters(self._judge), **cool})
+        return Pipeline(self._config, writer, judge, answer_format, self._name)
+
+    async def answer_format(self, first: Passage) -> AnswerFormat:
+        """The format that is set, was settled before, or is settled now by asking about the first passage.
+
+        Raises:
+            EndpointError: that request gets no answer in either format.
+        """
+        config = self._writer
+        if config.answer_format != "auto":
+            return config.answer_format
+        fact = f"answer_format {config.model}"
+        if settled := self._log.fact(fact):
+            return "json_schema" if settled == "json_schema" else "markers"
+        if config.mode == "batch":
+            return "json_schema"  # a question to a batch takes up to a day
+        found = await self._first_accepted(first, config)
+        self._log.set_fact(fact, found)
+        return found
+
+    async def _first_accepted(self, first: Passage, config: EndpointConfig) -> AnswerFormat:
+        try:
+            await self._ask_writer(self.pipeline("json_schema").request(first))
+            return "json_schema"
+        except CallFailed as refusal:
+            if getattr(refusal, "status", None) not in FORMAT_REFUSED:
+                raise EndpointError(_first_failed(config, str(refusal))) from None
+            refused = str(refusal)
+        try:
+            await self._ask_writer(self.pipeline("markers").request(first))
+            return "markers"
+        except CallFailed as again:
+            reasons = f"with a JSON schema: {refused}; without one: {again}"
+            raise EndpointError(_first_failed(config, reasons)) from None
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        for transport in self._transports:
+            transport.stop()
+
+    def resume(self) -> None:
+        """Send again."""
+        for transport in self._transports:
+            transport.resume()
+
+    async def close(self) -> None:
+        """Close all connections, and see that the log has everything."""
+        for transport in self._transports:
+            await transport.close()
+        await self._log.settled()
+
+    @property
+    def open_at_once(self) -> int:
+        """Passages to work on at a time, so that the transport never waits for one."""
+        if isinstance(self._writer, VllmConfig):
+            # on Ray answers settle one by one, so that the next job's line fills while one runs
+            return self._writer.ray.requests_per_job if self._on_ray else 2 * self._writer.batch_requests
+        if self._writer.mode == "batch":
+            return OPEN_BATCHES * self._writer.batch_requests
+        return 2 * self._writer.concurrency.max * len(self._writer.addresses)
+
+    @property
+    def stopping(self) -> str:
+        """What to tell a user who stops the run."""
+        if isinstance(self._writer, EndpointConfig) and self._writer.mode == "batch":
+            return "stopping: open batches stay with the server; the next run collects them"
+        return "stopping: waiting for the answers under way (press Ctrl-C again to give them up)"
+
+
+def writer_config(config: QuestionsConfig) -> ModelConfig:
+    """The section of the model that writes."""
+    section: ModelConfig | None = getattr(config, config.writer)
+    assert section, "the configuration has checked this"
+    return section
+
+
+def make_transport(config: ModelConfig, log: WorkLog, say: Callable[[str], None], *, on_ray: bool = False) -> Transport:
+    """The transport that a section of the build file asks for.
+
+    Raises:
+        MissingExtra: what it needs is not installed.
+        ConfigError: the key is missing, or the address is none.
+    """
+    if isinstance(config, VllmConfig):
+        if on_ray:
+            from in2_plugin.llm.vllm.ray import RayVllm
+
+            return RayVllm(config)
+        from in2_plugin.llm.vllm.offline import OfflineVllm
+
+        return OfflineVllm(config)
+    if config.mode == "batch":
+        from in2_plugin.llm.batch.transport import BatchEndpoint
+
+        return BatchEndpoint(config, log)
+    if len(config.addresses) > 1:
+        from in2_plugin.llm.endpoint.pool import EndpointPool
+
+        return EndpointPool(config, random.Random(), say=say)
+    from in2_plugin.llm.endpoint.client import LiveEndpoint
+
+    return LiveEndpoint(config, random.Random())
+
+
+def _parameters(config: ModelConfig) -> Mapping[str, Any]:
+    return {**config.parameters, **getattr(config, "extra_body", {})}
+
+
+def _counted(ask: Ask, use: Use | None) -> Ask:
+    if use is None:
+        return ask
+
+    async def counted(request: Request) -> Answer:
+        answer = await ask(request)
+        use.add(answer)
+        return answer
+
+    return counted
+
+
+def _first_failed(config: EndpointConfig, reason: str) -> str:
+    return (
+        f"{', '.join(config.addresses)}: did not answer the first request to {config.model} ({reason}); "
+        "correct `questions.endpoint` and run again"
+    )

@@ -1,0 +1,108 @@
+"""Checks of a written question by a model: a judge answers it, and agrees with the writer or does not.
+
+`answerable` (the gold segments alone must do) costs one call, or two when the answers are worded differently.
+`closed_book` (no segment at all must not do) costs one, or two when the judge gives an answer. `needs_all` (one gold
+segment alone must not do) costs as much for each gold segment. The first check that fails ends it, and a judge that
+says nothing fails all of them: a check that was not made is never passed. The paper checks nothing.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from in2_plugin.config.questions import Check
+from in2_plugin.questions.model.checks import words
+from in2_plugin.questions.model.parsing import without_thinking
+
+Say = Callable[[str, str], Awaitable[str]]
+"""(prompt, purpose) -> the text of the judge's answer."""
+
+UNANSWERABLE = "UNANSWERABLE"
+AGREE_LITERALLY = 0.8
+"""F1 of the two answers' words from which on no grade is asked for, if their numbers are equal as well."""
+_VERDICT = re.compile(r"\b(NOT (?:THE )?SAME|SAME|DIFFERENT)\b")
+
+_WITH = f"""Answer the question from the text at the end and from nothing else. Be brief. If the text does not hold the
+answer, reply with the single word {UNANSWERABLE}.
+
+Question: """
+_WITHOUT = f"""Answer the question from what you know. Be brief. If you do not know the answer for sure, reply with the
+single word {UNANSWERABLE}.
+
+Question: """
+_GRADE = """Two people answered the same question. Do their answers say the same? Differences of wording and of detail
+that the question does not ask for do not matter. Reply with one word: SAME or DIFFERENT.
+
+Question: """
+
+
+@dataclass(frozen=True, slots=True)
+class Distractor:
+    """A filler that stands beside a question."""
+
+    question: str
+    segment: int
+    text: str
+
+
+async def is_answered(distractor: Distractor, say: Say) -> bool:
+    """Whether a judge that sees the filler alone gives an answer, whichever; one that says nothing is taken to."""
+    prompt = f"{_WITH}{distractor.question}\n\nText:\n{distractor.text}"
+    given = without_thinking(await say(prompt, "distractor")).strip()
+    return UNANSWERABLE not in given.upper()
+
+
+class _NoVerdict(Exception):
+    """The judge said nothing, or neither SAME nor DIFFERENT, or both."""
+
+
+async def verify(question: str, answer: str, gold: Sequence[str], checks: Sequence[Check], say: Say) -> str | None:
+    """The first reason to turn a question down, or None when it passes all `checks`.
+
+    The checks are made in the order of their cost, however they are listed.
+
+    Args:
+        gold: texts of the gold segments.
+        say: asks the judge; what it raises comes through.
+    """
+    try:
+        if "answerable" in checks and not await _agrees(question, answer, "answerable", gold, say):
+            return "a judge that saw the gold segments gave another answer"
+        if "closed_book" in checks and await _agrees(question, answer, "closed_book", (), say):
+            return "a judge that saw nothing gave the answer"
+        if "needs_all" in checks:
+            for text in gold:
+                if await _agrees(question, answer, "needs_all", (text,), say):
+                    return "a judge that saw one segment alone gave the answer"
+    except _NoVerdict:
+        return "the judge gave no verdict"
+    return None
+
+
+async def _agrees(question: str, answer: str, purpose: Check, seen: Sequence[str], say: Say) -> bool:
+    """Whether a judge that sees these texts gives the same answer."""
+    prompt = f"{_WITH}{question}\n\nText:\n" + "\n\n".join(seen) if seen else f"{_WITHOUT}{question}"
+    given = without_thinking(await say(prompt, purpose)).strip()
+    if not given:
+        raise _NoVerdict
+    if UNANSWERABLE in given.upper():
+        return False
+    if _numbers(given) == _numbers(answer) and word_f1(given, answer) >= AGREE_LITERALLY:
+        return True
+    grade = await say(f"{_GRADE}{question}\nFirst answer: {answer}\nSecond answer: {given}", "agreement")
+    verdicts: set[bool] = {found == "SAME" for found in _VERDICT.findall(without_thinking(grade).upper())}
+    if len(verdicts) != 1:
+        raise _NoVerdict
+    return verdicts.pop()
+
+
+def _numbers(text: str) -> list[str]:
+    return [word for word in words(text) if word.isdecimal()]
+
+
+def word_f1(one: str, other: str) -> float:
+    """Harmonic mean of precision and recall over words (characters, in scripts without spaces), in [0, 1]."""
+    first, second = Counter(words(one)), Counter(words(other))
+    shared = sum((first & second).values())
+    return 2 * shared / (first.total() + second.total()) if shared else 0.0

@@ -1,0 +1,193 @@
+"""The writer that asks a language model: many passages at once in a thread of its own, results in order.
+
+Invariant: an answer is in the work log before anything is made of it, so that stopping at any moment loses at most what
+is under way. The build's own thread takes results one by one; the calls run on an event loop beside it.
+"""
+
+import asyncio
+import hashlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Self
+
+from in2_plugin.config import QuestionsConfig
+from in2_plugin.llm.request import Stopping, Use
+from in2_plugin.llm.work_log import WorkLog
+from in2_plugin.questions.model.background import Background
+from in2_plugin.questions.model.models import Models, writer_config
+from in2_plugin.questions.model.production import PassageResults, Production
+from in2_plugin.questions.model.prompts import PROMPT_VERSION
+from in2_plugin.questions.model.verification import Distractor
+from in2_plugin.questions.question import Passage, Results
+
+HAND_OVER_SECONDS = 0.02
+"""Time in which results are gathered for the thread that takes them. A thread that is woken for each takes the
+interpreter from the one that sends: a fifth of the throughput at 256 connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of one passage, and what it cost, whether or not it was paid for before."""
+
+    results: PassageResults
+    writer: Use
+    judge: Use
+
+
+class ModelWriter:
+    """A `QuestionWriter` over an endpoint or offline vLLM; a context manager."""
+
+    def __init__(
+        self,
+        config: QuestionsConfig,
+        log: Path,
+        say: Callable[[str], None],
+        *,
+        on_ray: bool = False,
+        known: Path | None = None,
+    ) -> None:
+        """Prepare a writer whose answers go into the work log at `log`.
+
+        Args:
+            say: shows a line to the user.
+            on_ray: `writer: vllm` uses the GPUs of the Ray cluster that this process is connected to.
+            known: another work log, whose answers are used as well.
+        """
+        self._config, self._path, self._say = config, log, say
+        self._on_ray, self._known = on_ray, known
+        self.name = f"{config.writer}:{writer_config(config).model}/prompts-{_prompts_name(config)}"
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            log = WorkLog(self._path, known=self._known)
+            stack.callback(log.close)
+            self._background = stack.enter_context(Background())
+            self._models = self._background.run(self._open(log))
+            stack.callback(lambda: self._background.run(self._models.close()))
+            self._stack = stack.pop_all()
+        return self
+
+    async def _open(self, log: WorkLog) -> Models:
+        return Models(self._config, log, self.name, self._say, on_ray=self._on_ray)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._stack.close()
+
+    def detail(self) -> str:
+        """Rates, money and failures of this run."""
+        return self._models.meter.line()
+
+    def write(self, passages: Iterable[Passage], missing: Callable[[], int]) -> Results:
+        """Results in the order of the passages; see `QuestionWriter`.
+
+        Closing the iterator early, or an interrupt, waits for the answers that are under way and stores them; a second
+        interrupt gives them up.
+
+        Raises:
+            EndpointError, WorkLogError: no more questions can be written now; all answers so far are stored.
+        """
+        ready: SimpleQueue[list[PassageResults] | None] = SimpleQueue()
+        production = Production(self._results, self._models.open_at_once, self._config.questions_per_call, missing)
+        run = self._background.begin(self._run(iter(passages), production, ready))
+        run.add_done_callback(lambda _: ready.put(None))
+        try:
+            while (group := ready.get()) is not None:
+                for results in group:
+                    yield from results
+                self._background.call(production.take, len(group))
+            run.result()
+        finally:
+            self._finish(run, production.stop)
+
+    async def _run(
+        self, passages: Iterator[Passage], production: Production, ready: SimpleQueue[list[PassageResults] | None]
+    ) -> None:
+        first = next(passages, None)
+        if first is None:
+            return
+        self._pipeline = self._models.pipeline(await self._models.answer_format(first))
+        group: list[PassageResults] = []
+
+        def hand_over() -> None:
+            ready.put(group.copy())
+            group.clear()
+
+        def deliver(results: PassageResults) -> None:
+            if not group:
+                self._background.loop.call_later(HAND_OVER_SECONDS, hand_over)
+            group.append(results)
+
+        try:
+            await production.run(chain([first], passages), deliver)
+        finally:
+            if group:
+                hand_over()
+
+    async def _results(self, passage: Passage) -> PassageResults:
+        return await self._pipeline.results(passage)
+
+    def trials(self, passages: Sequence[Passage]) -> list[Trial]:
+        """Work on each of a few passages, and tell what each costs."""
+        run = self._background.begin(self._trials(passages))
+        try:
+            return run.result()
+        finally:
+            self._finish(run, lambda: None)
+
+    async def _trials(self, passages: Sequence[Passage]) -> list[Trial]:
+        answer_format = await self._models.answer_format(passages[0])
+
+        async def one(passage: Passage) -> Trial:
+            written, judged = Use(), Use()
+            return Trial(await self._models.pipeline(answer_format, written, judged).results(passage), written, judged)
+
+        # all of them, whatever becomes of one: what was sent is paid for
+        outcomes = await asyncio.gather(*map(one, passages), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return [outcome for outcome in outcomes if isinstance(outcome, Trial)]
+
+    def distracting(self, distractors: Sequence[Distractor]) -> list[bool]:
+        """For each filler, whether the judge finds in it an answer to the question that it stands beside."""
+        run = self._background.begin(self._distracting(distractors))
+        try:
+            return run.result()
+        finally:
+            self._finish(run, lambda: None)
+
+    async def _distracting(self, distractors: Sequence[Distractor]) -> list[bool]:
+        pipeline = self._models.pipeline("markers")  # the format of questions, and none are written here
+        return await asyncio.gather(*map(pipeline.distracts, distractors))
+
+    def _finish(self, run: Future[Any], stop: Callable[[], None]) -> None:
+        """Stop asking and wait for what is under way."""
+        if run.done():
+            return
+        cause = sys.exc_info()[1]
+        try:
+            self._background.call(stop)
+            self._background.call(self._models.stop)
+            # raised here, or where the results are taken, which closes the generator
+            if isinstance(cause, KeyboardInterrupt) or (cause and isinstance(cause.__context__, KeyboardInterrupt)):
+                self._say(self._models.stopping)
+            with suppress(Stopping):
+                run.result()
+        except KeyboardInterrupt:
+            self._background.call(run.cancel)
+            raise
+        self._background.call(self._models.resume)
+
+
+def _prompts_name(config: QuestionsConfig) -> str:
+    own = [config.prompts.fine_grained, config.prompts.integration]
+    if own == [None, None]:
+        return str(PROMPT_VERSION)
+    return hashlib.sha256(repr(own).encode()).hexdigest()[:8]

@@ -1,0 +1,1 @@
+"""Plan a recipe: memory, time, tokens, disk and money."""

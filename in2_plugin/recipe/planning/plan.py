@@ -1,0 +1,217 @@
+"""What a recipe needs and takes on a number of GPUs: memory, days, steps, disk, money for questions.
+
+Works without network, GPU and data: the build file says how much data there will be, a table knows the models, and
+`preflight.costs` has the formulas. Invariant: a step keeps its examples whatever the number of GPUs, by another
+accumulation, or it is said that it cannot. Cost: 0.2 s a file.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from in2_plugin.config import load_build_file
+from in2_plugin.errors import ConfigError
+from in2_plugin.preflight.costs import GPUS, Gpu, Memory, ModelShape, Setup, memory, seconds
+from in2_plugin.preflight.estimate import MFU, most_answers, row_length
+from in2_plugin.preflight.facts import DatasetFacts, in2_facts
+from in2_plugin.recipe.folder import RecipeFolder
+from in2_plugin.recipe.planning.assumed_data import planned_data
+from in2_plugin.recipe.planning.disk import Disk, disk_of, host_bytes
+from in2_plugin.recipe.planning.model_shape import KnownShape, known_shape
+from in2_plugin.recipe.planning.published_models import CONFIGS
+from in2_plugin.recipe.planning.question_cost import QuestionCost, question_cost
+from in2_plugin.recipe.training_file import TrainingFile, read_training_file
+from in2_plugin.training.length_balance import Work, balanced_order, efficiency
+
+COUNTS = (1, 8, 16, 32, 64, 128)
+"""Numbers of GPUs of the table that is shown when none is given."""
+DAY = 86_400
+PAPER_GPU_DAYS, PAPER_EXAMPLES = 300, 1_750_000
+"""Of the full run on A100-80G (paper, section 2)."""
+PAPER_MFU = 0.27
+"""Share of the peak that those come to by these formulas: docs/recipes.md has the sum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machines:
+    """A run on a number of GPUs."""
+
+    gpus: int
+    accumulation: int
+    """0 where the step cannot be shared evenly."""
+    batch: int
+    """Examples of a step."""
+    memory: Memory
+    host: float
+    """Bytes of a machine of up to eight GPUs that is taken up by what is offloaded."""
+    efficiency: float
+    """Share of the time that ranks do not wait for each other."""
+    seconds: float
+    """At MFU."""
+
+    @property
+    def days(self) -> float:
+        """At MFU, waiting included."""
+        return self.seconds / DAY
+
+    @property
+    def days_at_the_papers_pace(self) -> float:
+        """At PAPER_MFU, in which the paper's own waiting is contained."""
+        return self.days * self.efficiency * MFU / PAPER_MFU
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """One training file."""
+
+    file: TrainingFile
+    model: KnownShape
+    gpu: Gpu
+    facts: DatasetFacts
+    steps: int
+    """With the batch that the file means."""
+    machines: tuple[Machines, ...]
+    disk: Disk
+
+    @property
+    def examples(self) -> int:
+        """Of one epoch."""
+        return int(self.facts.examples or 0)
+
+    @property
+    def tokens(self) -> float:
+        """Of the whole run."""
+        share = self.steps * self.machines[0].batch / max(1, self.examples * self.file.epochs)
+        return float(self.facts.lengths.mean()) * self.examples * self.file.epochs * min(1.0, share)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A recipe."""
+
+    recipe: RecipeFolder
+    questions: QuestionCost | None
+    """None without a build file."""
+    runs: tuple[RunPlan, ...]
+
+
+def plan_recipe(
+    recipe: RecipeFolder, *, gpus: int | None = None, gpu: str | None = None, base_model: str | None = None
+) -> Plan:
+    """Plan every training file of a recipe.
+
+    Args:
+        gpus: how many; a table over COUNTS without it.
+        gpu: a name of `costs.GPUS`; without it the one that the file names, or an A100-80G.
+        base_model: a folder that stands in for the file's base model.
+
+    Raises:
+        ConfigError: a file cannot be read, the model is not known, or a step cannot be shared by that many GPUs.
+    """
+    build = load_build_file(recipe.build_file) if recipe.build_file else None
+    planned = planned_data(build) if build else None
+    files = [read_training_file(path) for path in (*recipe.axolotl_files, *recipe.trl_files)]
+    if not files:
+        raise ConfigError(f"{recipe.path}: there is no axolotl.yml or sft.yml to plan")
+    runs = []
+    for file in files:
+        data = _built(recipe, file) or (planned.facts(", ".join(file.datasets), file.sequence_len) if planned else None)
+        if data is None:
+            raise ConfigError(f"{file.path}: neither its dataset nor a build.yml is there; build the dataset first")
+        model = known_shape(base_model or file.base_model, recipe.path)
+        runs.append(_plan(file, model, data, gpus, choose(gpu or file.gpu)))
+    return Plan(recipe, question_cost(build) if build else None, tuple(runs))
+
+
+def choose(name: str | None) -> Gpu:
+    """The GPU of that name, in any spelling of case; the paper's without one.
+
+    Raises:
+        ConfigError: it is none of those that are known.
+    """
+    known = {one.lower(): one for one in GPUS}
+    if (name or "A100-80G").lower() not in known:
+        raise ConfigError(f"no GPU is called `{name}` here; give one of {', '.join(GPUS)}")
+    return GPUS[known[(name or "A100-80G").lower()]]
+
+
+def _built(recipe: RecipeFolder, file: TrainingFile) -> DatasetFacts | None:
+    """The dataset itself where it has been built already."""
+    folders = [recipe.path / path for path in file.datasets]
+    if len(folders) != 1 or not (folders[0] / "manifest.json").is_file():
+        return None
+    return in2_facts({"path": str(folders[0]), "type": "in2"}, file.sequence_len)
+
+
+def _plan(file: TrainingFile, model: KnownShape, data: DatasetFacts, gpus: int | None, gpu: Gpu) -> RunPlan:
+    counts = (gpus,) if gpus else COUNTS
+    machines = tuple(_machines(file, model.shape, data, count, gpu) for count in counts)
+    if gpus and not machines[0].accumulation:
+        raise ConfigError(f"{file.path}: {_unshared(file, gpus)}")
+    batch = file.launch.batch if file.launch else machines[0].batch
+    steps = _steps(file, data, batch)
+    setup = file.setup(counts[0], model.shape)
+    return RunPlan(file, model, gpu, data, steps, machines, disk_of(file, model.shape, setup, data, steps))
+
+
+def _unshared(file: TrainingFile, gpus: int) -> str:
+    batch = file.launch.batch if file.launch else 0
+    fit = [str(count) for count in range(1, batch + 1) if batch % count == 0]
+    return f"a step of {batch} examples cannot be shared evenly by {gpus} GPUs; take {', '.join(fit)}"
+
+
+def _steps(file: TrainingFile, data: DatasetFacts, batch: int) -> int:
+    steps = math.ceil((data.examples or 0) / _rows(file, data) * file.epochs / batch)
+    return min(steps, file.max_steps) if file.max_steps else steps
+
+
+def _rows(file: TrainingFile, data: DatasetFacts) -> float:
+    """Examples of a row."""
+    return max(1.0, (file.sequence_len or 0) / float(data.lengths.mean())) if file.packed else 1.0
+
+
+def _machines(file: TrainingFile, shape: ModelShape, data: DatasetFacts, gpus: int, gpu: Gpu) -> Machines:
+    setup = _shared(file, file.setup(gpus, shape))
+    row = row_length(file.cfg, [data])
+    used = _ranks_used(file, shape, setup, data)
+    one_pass = seconds(shape, data.lengths, setup, gpu, MFU, used) / len(data.lengths) * (data.examples or 0)
+    epochs = file.epochs
+    if file.max_steps and setup.batch:
+        epochs = min(epochs, file.max_steps * setup.batch * _rows(file, data) / (data.examples or 1))
+    need = memory(shape, setup, row, most_answers(file.cfg, [data], row))
+    host = host_bytes(shape, setup, row)
+    return Machines(gpus, setup.accumulation, setup.batch, need, host, used, one_pass * epochs)
+
+
+def _shared(file: TrainingFile, setup: Setup) -> Setup:
+    """With the accumulation that keeps a step's examples; 0 where there is none."""
+    if file.launch is None:
+        return setup
+    each = setup.replicas * setup.micro_batch
+    return replace(setup, accumulation=0 if file.launch.batch % each else file.launch.batch // each)
+
+
+def _ranks_used(file: TrainingFile, shape: ModelShape, setup: Setup, data: DatasetFacts) -> float:
+    if file.packed:
+        return 1.0
+    ranks, micro_batch = setup.replicas, setup.micro_batch
+    work = Work(shape.active, shape.layers, shape.attention_width)
+    if file.balanced:
+        order = balanced_order(data.lengths, ranks=ranks, micro_batch=micro_batch, seed=0, epoch=0)
+    else:
+        order = np.random.default_rng(0).permutation(len(data.lengths))
+    return efficiency(data.lengths, order, ranks=ranks, micro_batch=micro_batch, work=work)
+
+
+def short_plan(recipe: RecipeFolder) -> str:
+    """`16 GPUs, 13 to 19 days`, as the recipe's main file has it; empty where its model is not a published one."""
+    build = load_build_file(recipe.build_file) if recipe.build_file else None
+    paths = [*recipe.axolotl_files, *recipe.trl_files]
+    file = read_training_file(paths[0]) if paths else None
+    if build is None or file is None or file.base_model not in CONFIGS:
+        return ""
+    gpus = file.launch.gpus if file.launch else 1
+    data = planned_data(build).facts("", file.sequence_len)
+    one = _machines(file, known_shape(file.base_model, recipe.path).shape, data, gpus, choose(file.gpu))
+    return f"{gpus} x {choose(file.gpu).name}, {one.days:.2g} to {one.days_at_the_papers_pace:.2g} days"

@@ -1,0 +1,243 @@
+"""The position curves: score against relative depth of the answer, one panel a probe, with 95% intervals.
+
+The same drawing serves the page (one SVG a panel, text kept as text) and the picture to paste elsewhere (one PNG). Up
+to six models share a panel; more have a row each in the picture, and small plots on the page (`depth_plots.py`).
+Cost: about 0.1 s a panel.
+"""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from in2_plugin.reporting.baselines import ShownFloor, shown_floors
+from in2_plugin.reporting.comparison import Comparison
+from in2_plugin.reporting.paper_numbers import PAPER_CURVES, TASKS, TITLES
+from in2_plugin.reporting.plots.label_layout import wrap_label
+from in2_plugin.reporting.plots.style import (
+    CAUTION,
+    GRID,
+    LABEL_POINTS,
+    MUTED,
+    REFERENCE,
+    TOGETHER,
+    LineEnd,
+    Style,
+    as_svg,
+    end_labels,
+    frame,
+    label_points,
+    settings,
+    styles,
+)
+from in2_plugin.reporting.results import ModelResult, TaskResult
+from in2_plugin.reporting.text.wording import percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from in2_plugin.probing.scoring.statistics import Interval
+
+FOOTNOTE, CAUTION_LINE = 0.2, 0.18
+"""Inches that the footnote and the line of caution take below the panels of the PNG."""
+PANEL = (4.5, 3.35)
+"""Width and height of a panel in inches; its type is 9 points, so that it stays readable 340 pixels wide."""
+PLOT = (0.62, 0.55, 2.35, 2.2)
+"""Left, bottom, width and height of the plot inside its panel, in inches; the rest of the right is for labels."""
+ROW = (3.0, 1.15, 1.6)
+"""Width of a plot and height of a row where each model has a row, and the width for the names; inches."""
+PAPER_DASHES = {"Mistral, paper": (0, (3, 2)), "FILM, paper": "-"}
+SHADED = 3
+"""Models whose intervals are shaded; of more, shades lie upon each other and thin bars are clearer."""
+
+
+def panel_svg(task: str, comparison: Comparison) -> str:
+    """One probe's panel as an `<svg>` element with ids of its own; for up to six models."""
+    with settings(task):
+        return as_svg(_figure([task], comparison), task)
+
+
+def curves_png(comparison: Comparison) -> bytes:
+    """All curves as a PNG, 200 pixels an inch, with a footnote since it travels without the page.
+
+    Models side by side in one panel a probe; with more than six, a row of plots a model.
+    """
+    tasks = shown_tasks(comparison.models)
+    comparable = not comparison.warnings
+    buffer = io.BytesIO()
+    with settings("png"):
+        below = FOOTNOTE + (0 if comparable else CAUTION_LINE)
+        many = len(comparison.models) > TOGETHER
+        figure = _rows(tasks, comparison, below) if many else _figure(tasks, comparison, below)
+        _footnote(figure, comparable)
+        figure.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def shown_tasks(models: Sequence[ModelResult]) -> list[str]:
+    """The probes that at least one model has."""
+    return [task for task in TASKS if any(task in model.tasks for model in models)]
+
+
+def describe(task: str, models: Sequence[ModelResult]) -> str:
+    """The panel in words, for those who do not see it: each model's average, gap, best and worst position."""
+    sentences = []
+    for model in models:
+        if task not in model.tasks:
+            continue
+        result = model.tasks[task]
+        scored = [value for value in result.spans if value is not None]
+        best, worst = (
+            f"{percent(value)}% at depth {100 * result.depths[result.spans.index(value)]:.0f}%"
+            for value in (max(scored), min(scored))
+        )
+        sentences.append(
+            f"{model.label}: average {percent(result.score.avg)}%, gap {percent(result.score.gap)} points, "
+            f"best {best}, worst {worst}."
+        )
+    return f"{TITLES[task]} probe, score by depth of the answer. {' '.join(sentences)}"
+
+
+def _figure(tasks: Sequence[str], comparison: Comparison, below: float = 0.0) -> "Figure":
+    from matplotlib.figure import Figure
+
+    floors = {task: shown_floors(comparison.models, task) for task in TASKS}
+    extra = max(0.0, max(_label_height(task, comparison.models, floors[task]) for task in TASKS) / 72 - PLOT[3])
+    width, height = PANEL[0] * len(tasks), PANEL[1] + extra + below
+    figure = Figure(figsize=(width, height), facecolor="white")
+    for column, task in enumerate(tasks):
+        left = PANEL[0] * column + PLOT[0]
+        box = (left / width, (PLOT[1] + below) / height, PLOT[2] / width, (PLOT[3] + extra) / height)
+        _draw(figure.add_axes(box), task, comparison, floors[task], (PLOT[3] + extra) * 72)
+    return figure
+
+
+def _footnote(figure: "Figure", comparable: bool) -> None:
+    left, line = 0.13 / figure.get_figwidth(), 1 / (72 * figure.get_figheight())
+    text = "Grey: the paper, arXiv 2404.16811, 7B at 32K tokens. Around the curves: 95% intervals, where known"
+    figure.text(left, 8 * line, text, color=MUTED, fontsize=8)
+    if not comparable:
+        text = "Not measured in the same way: see the report"
+        figure.text(left, 21 * line, text, color=CAUTION, fontsize=8.5, fontweight="bold")
+
+
+def _label_height(task: str, models: Sequence[ModelResult], floors: Sequence[ShownFloor]) -> float:
+    texts = [model.label for model in models if task in model.tasks]
+    return label_points([*texts, *PAPER_CURVES[task], *(floor.label for floor in floors)])
+
+
+def _draw(axes: "Axes", task: str, comparison: Comparison, floors: Sequence[ShownFloor], points: float) -> None:
+    frame(axes, TITLES[task], _subtitle(task, comparison.models), "Depth of the answer in the context")
+    _depths(axes)
+    ends = []
+    for floor in floors:
+        axes.axhline(100 * floor.score, color=REFERENCE, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+        ends.append(LineEnd(100 * floor.score, floor.label, MUTED))
+    for name, values in PAPER_CURVES[task].items():
+        _paper_curve(axes, name, values)
+        ends.append(LineEnd(values[-1], name, MUTED))
+    models = comparison.models
+    for order, (model, style) in enumerate(zip(models, styles(len(models)), strict=True)):
+        if task in model.tasks:
+            result = model.tasks[task]
+            _intervals(axes, result, _limits(comparison, model, result), style, len(models) <= SHADED)
+            _curve(axes, result, style, 3 + order)
+            last = next(value for value in reversed(result.spans) if value is not None)
+            ends.append(LineEnd(100 * last, model.label, style.colour, "bold"))
+    end_labels(axes, ends, points)
+
+
+def _depths(axes: "Axes") -> None:
+    axes.set(xlim=(0, 100), xticks=range(0, 101, 25))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
+
+
+def _subtitle(task: str, models: Sequence[ModelResult]) -> str:
+    """The numbers in one line; with four models and more they only fit into the table."""
+    scores = [model.tasks[task].score for model in models if task in model.tasks]
+    if len(scores) > SHADED:
+        return ""
+    averages = " → ".join(percent(score.avg) for score in scores)
+    gaps = " → ".join(percent(score.gap) for score in scores)
+    return f"Avg {averages}   ·   Gap {gaps}"
+
+
+def _paper_curve(axes: "Axes", name: str, values: Sequence[float]) -> None:
+    depths = [100 * (index + 0.5) / len(values) for index in range(len(values))]
+    axes.plot(depths, values, color=REFERENCE, linewidth=1, linestyle=PAPER_DASHES[name], zorder=2)
+
+
+def _curve(axes: "Axes", result: TaskResult, style: Style, zorder: int, size: float = 4.6) -> None:
+    axes.plot(
+        [100 * depth for depth in result.depths],
+        [math.nan if value is None else 100 * value for value in result.spans],
+        color=style.colour,
+        linestyle=style.dash,
+        linewidth=1.8,
+        marker=style.marker,
+        markersize=size,
+        markeredgecolor="white",
+        markeredgewidth=0.6,
+        clip_on=False,
+        zorder=zorder,
+    )
+
+
+def _limits(comparison: Comparison, model: ModelResult, result: TaskResult) -> "Mapping[int, Interval]":
+    """Intervals in percent by span, where they are known."""
+    intervals = comparison.of(model, result).intervals
+    spans = enumerate(intervals.spans if intervals else ())
+    return {i: (100 * limits[0], 100 * limits[1]) for i, limits in spans if limits is not None}
+
+
+def _intervals(axes: "Axes", result: TaskResult, limits: "Mapping[int, Interval]", style: Style, shaded: bool) -> None:
+    lows, highs = ([limits.get(i, (math.nan, math.nan))[side] for i in range(len(result.spans))] for side in (0, 1))
+    depths = [100 * depth for depth in result.depths]
+    if not limits:
+        return
+    if shaded:
+        axes.fill_between(depths, lows, highs, color=style.colour, alpha=0.14, linewidth=0, zorder=1.5)
+    else:
+        axes.vlines(depths, lows, highs, color=style.colour, alpha=0.45, linewidth=0.9, zorder=1.5)
+
+
+def _rows(tasks: Sequence[str], comparison: Comparison, below: float) -> "Figure":
+    """A row of small plots a model, the paper's curves in grey behind each."""
+    from matplotlib.figure import Figure
+
+    width = ROW[2] + (ROW[0] + 0.35) * len(tasks)
+    height = ROW[1] * len(comparison.models) + 0.75 + below
+    figure = Figure(figsize=(width, height), facecolor="white")
+    for row, (model, style) in enumerate(zip(comparison.models, styles(len(comparison.models)), strict=True)):
+        bottom = height - 0.4 - ROW[1] * (row + 1)
+        name = wrap_label(f"{style.glyph} {model.label}")
+        figure.text(0.13 / width, (bottom + 0.6) / height, name, color=style.colour, fontweight="bold", va="center")
+        for column, task in enumerate(tasks):
+            left = ROW[2] + (ROW[0] + 0.35) * column
+            box = (left / width, (bottom + 0.22) / height, ROW[0] / width, (ROW[1] - 0.35) / height)
+            axes = figure.add_axes(box, xticklabels=[])
+            _small(axes, task, comparison, model, style)
+            if row == 0:
+                axes.set_title(TITLES[task], loc="left", fontsize=12, fontweight="bold", pad=12)
+            if row == len(comparison.models) - 1:
+                axes.set_xticks(range(0, 101, 25), [f"{depth}%" for depth in range(0, 101, 25)])
+    return figure
+
+
+def _small(axes: "Axes", task: str, comparison: Comparison, model: ModelResult, style: Style) -> None:
+    axes.set(xlim=(0, 100), ylim=(0, 100), yticks=(0, 50, 100))
+    axes.tick_params(length=0, colors=MUTED, labelsize=LABEL_POINTS - 1.5)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(REFERENCE)
+    for name, values in PAPER_CURVES[task].items():
+        _paper_curve(axes, name, values)
+    if task in model.tasks:
+        result = model.tasks[task]
+        _intervals(axes, result, _limits(comparison, model, result), style, shaded=True)
+        _curve(axes, result, style, 3, 3)
+        numbers = f"Avg {percent(result.score.avg)} · Gap {percent(result.score.gap)}"
+        axes.annotate(numbers, (1, 1), (0, 2), xycoords="axes fraction", textcoords="offset points", ha="right",
+                      fontsize=8, color=MUTED, annotation_clip=False)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The paper's other benchmarks in a report."""

@@ -1,0 +1,1 @@
+"""The report as sentences and table cells."""

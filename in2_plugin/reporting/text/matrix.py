@@ -1,0 +1,126 @@
+"""Pattern by style: which of the two a model's scores depend on, from the nine probes of `val_probe_matrix`.
+
+The paper has only the diagonal of this table, where each style comes with one pattern. Invariant: a sentence on what
+explains more is said only where all nine were run.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from in2_plugin.reporting.comparison import Comparison
+from in2_plugin.reporting.paper_numbers import TASKS, TITLES
+from in2_plugin.reporting.results import PATTERNS, ModelResult, TaskResult
+from in2_plugin.reporting.text.wording import ABSENT, interval, percent, tokens
+
+FLAT = 0.01
+"""Standard deviation of the nine averages below which they are called equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixCell:
+    """One probe as text; empty intervals where they are not known."""
+
+    avg: str
+    avg_interval: str
+    gap: str
+    gap_interval: str
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Nine probes of one model at one length."""
+
+    model: str
+    length: str
+    rows: tuple[tuple[str, tuple[MatrixCell, ...]], ...]
+    """Pattern, and a cell a style followed by their mean; the last row holds the means over patterns."""
+    conclusion: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Shares of the spread of the nine averages; what is left is neither's alone."""
+
+    pattern: float
+    style: float
+
+
+STYLES_SHOWN = tuple(TITLES[task] for task in TASKS)
+
+
+def matrices(comparison: Comparison) -> list[Matrix]:
+    """One table a model and length, in the order of the models."""
+    return [_matrix(comparison, model, length) for model in comparison.models for length in matrix_lengths(model)]
+
+
+def matrix_lengths(model: ModelResult) -> list[int]:
+    """Lengths at which the matrix, or a part of it, was run."""
+    return sorted({result.key.length for result in model.of_family("matrix")})
+
+
+def matrix_results(model: ModelResult, length: int) -> dict[tuple[str, str], TaskResult]:
+    """Results of one length by (pattern, style)."""
+    found = [result for result in model.of_family("matrix") if result.key.length == length]
+    return {(result.key.pattern or "", result.task): result for result in found}
+
+
+def explained(results: Mapping[tuple[str, str], TaskResult]) -> Explained | None:
+    """Sums of squares of the two main effects over the total, as in a two-way analysis of variance of the averages.
+
+    None unless all nine are there and their averages differ by more than a standard deviation of one point.
+    """
+    if len(results) < len(PATTERNS) * len(TASKS):
+        return None
+    table = np.array([[results[pattern, task].score.avg for task in TASKS] for pattern in PATTERNS])
+    if table.std() < FLAT:
+        return None
+    total = ((table - table.mean()) ** 2).sum()
+    pattern = len(TASKS) * ((table.mean(axis=1) - table.mean()) ** 2).sum() / total
+    style = len(PATTERNS) * ((table.mean(axis=0) - table.mean()) ** 2).sum() / total
+    return Explained(float(pattern), float(style))
+
+
+def _matrix(comparison: Comparison, model: ModelResult, length: int) -> Matrix:
+    results = matrix_results(model, length)
+    rows = []
+    for pattern in PATTERNS:
+        of_row = {task: results[pattern, task] for task in TASKS if (pattern, task) in results}
+        cells = [_cell(comparison, model, of_row.get(task)) for task in TASKS]
+        rows.append((pattern, (*cells, _mean(list(of_row.values()), len(TASKS)))))
+    columns = [[results[p, task] for p in PATTERNS if (p, task) in results] for task in TASKS]
+    means = [_mean(column, len(PATTERNS)) for column in columns]
+    rows.append(("mean", (*means, _mean(list(results.values()), len(PATTERNS) * len(TASKS)))))
+    return Matrix(model.label, tokens(length), tuple(rows), _conclusion(model.label, results))
+
+
+def _cell(comparison: Comparison, model: ModelResult, result: TaskResult | None) -> MatrixCell:
+    if result is None:
+        return MatrixCell(ABSENT, "", ABSENT, "")
+    known = comparison.of(model, result)
+    score = result.score
+    return MatrixCell(percent(score.avg), interval(known.avg), percent(score.gap), interval(known.gap))
+
+
+def _mean(results: list[TaskResult], wanted: int) -> MatrixCell:
+    """Of a whole row or column; a mean over a part of it would not compare with the others."""
+    if len(results) < wanted:
+        return MatrixCell(ABSENT, "", ABSENT, "")
+    avg, gap = (sum(getattr(one.score, name) for one in results) / wanted for name in ("avg", "gap"))
+    return MatrixCell(percent(avg), "", percent(gap), "")
+
+
+def _conclusion(label: str, results: Mapping[tuple[str, str], TaskResult]) -> str:
+    if len(results) < len(PATTERNS) * len(TASKS):
+        return ""
+    shares = explained(results)
+    if shares is None:
+        return f"The nine averages of {label} are about equal: neither the pattern nor the style matters."
+    pattern, style = f"{100 * shares.pattern:.0f}%", f"{100 * shares.style:.0f}%"
+    more, less = ("pattern", "style") if shares.pattern > shares.style else ("style", "pattern")
+    first, second = (pattern, style) if more == "pattern" else (style, pattern)
+    return (
+        f"For {label} the {more} explains more of the differences between the nine averages than the {less}: "
+        f"{first} against {second} of their variance."
+    )

@@ -1,0 +1,198 @@
+"""The report's tables as text cells, shared by the page and the terminal.
+
+Invariant: a number becomes text by the functions of `wording.py` and nowhere else, so that page, terminal and figure
+always agree. Lengths, the matrix and the facts have modules of their own (`lengths.py`, `matrix.py`, `facts.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from in2_plugin.reporting.baselines import floor_values
+from in2_plugin.reporting.comparison import Comparison
+from in2_plugin.reporting.paper_numbers import PAPER_ROWS, TASKS, TITLES
+from in2_plugin.reporting.results import ModelResult, Score, TaskResult
+from in2_plugin.reporting.text.wording import (
+    ABSENT,
+    chance,
+    interval,
+    percent,
+    signed,
+    tokens,
+)
+
+COLUMNS = (*(TITLES[task] for task in TASKS), "All")
+
+
+FLOOR_NAMES = {"echo": "Floor: quoted part repeated", "other": "Floor: a random other item"}
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCell:
+    """Average and gap of one probe in percent; intervals are empty where they are not known."""
+
+    avg: str
+    gap: str
+    avg_interval: str = ""
+    gap_interval: str = ""
+
+
+NOTHING = ScoreCell(ABSENT, ABSENT)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One row of scores; `cells` are in the order of COLUMNS."""
+
+    name: str
+    measured: str
+    """Under which conditions, where that is not what the report is about."""
+    cells: tuple[ScoreCell, ...]
+    model: int | None = None
+    """Which model's row it is, counted from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """One measured gap beside what chance gives, in percentage points."""
+
+    task: str
+    model: str
+    gap: str
+    gap_interval: str
+    expected: str
+    percentile_95: str
+    chance: str
+    rows: str
+    beyond_chance: bool
+
+
+def measured_rows(comparison: Comparison) -> list[ScoreRow]:
+    """Averages and gaps of the measured models; below each its score without the context, where that was run."""
+    rows = []
+    for index, model in enumerate(comparison.models):
+        if model.tasks:
+            rows.append(ScoreRow(model.label, "", _cells(comparison, model), index))
+        closed = {result.task: result for result in model.of_family("closed_book")}
+        if closed:
+            name = "without the context" if model.tasks else f"{model.label}, without the context"
+            rows.append(ScoreRow(name, "", _averages(closed)))
+    return rows
+
+
+def _cells(comparison: Comparison, model: ModelResult) -> tuple[ScoreCell, ...]:
+    cells = [_cell(comparison, model, model.tasks.get(task)) for task in TASKS]
+    limits = interval(comparison.overall[model.label])
+    whole = model.all
+    return (*cells, ScoreCell(percent(whole.avg), percent(whole.gap), limits) if whole else NOTHING)
+
+
+def _cell(comparison: Comparison, model: ModelResult, result: TaskResult | None) -> ScoreCell:
+    if result is None:
+        return NOTHING
+    known = comparison.of(model, result)
+    return ScoreCell(percent(result.score.avg), percent(result.score.gap), interval(known.avg), interval(known.gap))
+
+
+def _averages(results: Mapping[str, TaskResult]) -> tuple[ScoreCell, ...]:
+    """Averages only: without a context there are no positions to have a gap."""
+    cells = [ScoreCell(percent(results[task].score.avg), ABSENT) if task in results else NOTHING for task in TASKS]
+    whole = sum(results[task].score.avg for task in TASKS) / len(TASKS) if len(results) == len(TASKS) else None
+    return (*cells, ScoreCell(percent(whole), ABSENT) if whole is not None else NOTHING)
+
+
+def floor_rows(comparison: Comparison) -> list[ScoreRow]:
+    """Floors that the results hold, as a range where the models' probes differ in them."""
+    rows = []
+    for name, label in FLOOR_NAMES.items():
+        cells = [_range(floor_values(comparison.models, task, name)) for task in TASKS]
+        if any(cell is not NOTHING for cell in cells):
+            rows.append(ScoreRow(label, "", (*cells, NOTHING)))
+    return rows
+
+
+def _range(values: Sequence[float]) -> ScoreCell:
+    if not values:
+        return NOTHING
+    low, high = percent(min(values)), percent(max(values))
+    return ScoreCell(low if low == high else f"{low}-{high}", ABSENT)
+
+
+def authors_rows(comparison: Comparison) -> list[ScoreRow]:
+    """Models on the authors' own data: scored as published, and with all positions counted."""
+    rows = []
+    for index, model in enumerate(comparison.models):
+        results = {result.task: result for result in model.of_family("paper")}
+        published = {task: result.published for task, result in results.items() if result.published}
+        if published:
+            rows.append(ScoreRow(model.label, "authors' data, as published", _scores(published), index))
+        if results:
+            scores = {task: result.score for task, result in results.items()}
+            cells = [_cell(comparison, model, results.get(task)) for task in TASKS]
+            rows.append(ScoreRow(model.label, "authors' data, all positions", (*cells, _scores(scores)[-1]), index))
+    return rows
+
+
+def _scores(scores: Mapping[str, Score]) -> tuple[ScoreCell, ...]:
+    cells = [ScoreCell(percent(scores[t].avg), percent(scores[t].gap)) if t in scores else NOTHING for t in TASKS]
+    if len(scores) < len(TASKS):
+        return (*cells, NOTHING)
+    avg, gap = (sum(getattr(score, name) for score in scores.values()) / len(TASKS) for name in ("avg", "gap"))
+    return (*cells, ScoreCell(percent(avg), percent(gap)))
+
+
+def paper_rows() -> list[ScoreRow]:
+    """The paper's rows in the same columns."""
+    return [
+        ScoreRow(
+            row.name, row.measured, tuple(ScoreCell(f"{avg:.1f}", f"{gap:.1f}") for avg, gap in row.numbers.values())
+        )
+        for row in PAPER_ROWS
+    ]
+
+
+def change_rows(comparison: Comparison) -> list[ScoreRow]:
+    """Each later model minus the first in points, where single questions are known."""
+    rows = []
+    for index, model in enumerate(comparison.models):
+        changes = {one.tasks: one.difference for one in comparison.changes if one.after == model.label}
+        if not changes:
+            continue
+        cells = []
+        for tasks in (*((task,) for task in TASKS), TASKS):
+            one = changes.get(tasks)
+            cells.append(
+                ScoreCell(
+                    signed(one.avg), signed(one.gap), interval(one.avg_interval, True), interval(one.gap_interval, True)
+                )
+                if one
+                else NOTHING
+            )
+        paired = all(one.is_paired for one in changes.values())
+        rows.append(ScoreRow(model.label, "same questions" if paired else "other questions", tuple(cells), index))
+    return rows
+
+
+def gap_rows(comparison: Comparison, other_lengths: bool = False) -> list[GapRow]:
+    """Every measured gap beside the flat model's: of the results that stand for a model, or of its other lengths."""
+    return [
+        _gap_row(comparison, model, result, other_lengths)
+        for task in TASKS
+        for model in comparison.models
+        for result in model.of_family("", task)
+        if (model.tasks[task].key != result.key) == other_lengths
+    ]
+
+
+def _gap_row(comparison: Comparison, model: ModelResult, result: TaskResult, with_length: bool) -> GapRow:
+    known = comparison.of(model, result)
+    return GapRow(
+        task=f"{TITLES[result.task]}, {tokens(result.key.length)}" if with_length else TITLES[result.task],
+        model=model.label,
+        gap=percent(result.score.gap),
+        gap_interval=interval(known.gap),
+        expected=percent(known.flat.expected),
+        percentile_95=percent(known.flat.percentile_95),
+        chance=chance(known.flat),
+        rows=f"{result.rows:,}",
+        beyond_chance=known.beyond_chance,
+    )

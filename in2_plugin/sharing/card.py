@@ -1,0 +1,252 @@
+"""The dataset card: what the dataset is, for a reader, for `datasets.load_dataset` and for the Hugging Face hub.
+
+Its header names the data, so that the folder loads as a dataset although it holds other Parquet files. The name of
+the configuration holds a digest of that data: `datasets` 4.8 caches a local folder with such a header under its own
+name, the configuration's name and nothing of the files' contents, so that without it another dataset in a folder of
+the same name, or the same one built again, would be served stale rows. Invariant: the header is YAML that the hub's
+validation accepts, whatever a build file says.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from in2_plugin.config import PARTS
+from in2_plugin.config.corpus import BUNDLED_CORPUS
+
+if TYPE_CHECKING:
+    from in2_plugin.dataset.reader import Manifest
+
+BUNDLED_LICENSE = "PSF-2.0"
+BUNDLED_LICENSE_LINK = "https://docs.python.org/3/license.html"
+# Identifiers that the hub takes for texts (huggingface.co/docs/hub/repositories-licenses); another is `other` with a
+# name. Licences of models and of programs alone are left out: they are rarely stated for a corpus.
+HUB_LICENSES = frozenset(
+    [
+        "afl-3.0",
+        "agpl-3.0",
+        "apache-2.0",
+        "artistic-2.0",
+        "bsd",
+        "bsd-2-clause",
+        "bsd-3-clause",
+        "bsl-1.0",
+        "c-uda",
+        "cc",
+        "cc0-1.0",
+        "cc-by-2.0",
+        "cc-by-2.5",
+        "cc-by-3.0",
+        "cc-by-4.0",
+        "cc-by-sa-3.0",
+        "cc-by-sa-4.0",
+        "cc-by-nc-2.0",
+        "cc-by-nc-3.0",
+        "cc-by-nc-4.0",
+        "cc-by-nd-4.0",
+        "cc-by-nc-nd-3.0",
+        "cc-by-nc-nd-4.0",
+        "cc-by-nc-sa-2.0",
+        "cc-by-nc-sa-3.0",
+        "cc-by-nc-sa-4.0",
+        "cdla-sharing-1.0",
+        "cdla-permissive-1.0",
+        "cdla-permissive-2.0",
+        "etalab-2.0",
+        "eupl-1.1",
+        "gfdl",
+        "gpl",
+        "gpl-2.0",
+        "gpl-3.0",
+        "isc",
+        "lgpl",
+        "lgpl-2.1",
+        "lgpl-3.0",
+        "mit",
+        "mpl-2.0",
+        "odc-by",
+        "odbl",
+        "ofl-1.1",
+        "pddl",
+        "unlicense",
+        "wtfpl",
+        "zlib",
+    ]
+)
+_SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
+_LARGEST_SIZE = "10M<n<100M"
+_USE = """\
+The folder, or what `huggingface_hub.snapshot_download(NAME, repo_type="dataset")` makes of it, is a dataset for
+Axolotl with `pip install "in2-plugin[axolotl]"`:
+
+```yaml
+plugins:
+  - in2_plugin.axolotl.IN2Plugin
+datasets:
+  - path: FOLDER
+    type: in2
+sequence_len: {longest}
+```
+
+`in2_plugin.dataset.reader.IN2Dataset(FOLDER, tokenizer)` gives ids and labels to any other trainer, and
+`in2 export` writes them out for trainers that are to know nothing of this package."""
+SCREENING = {
+    "contaminated_documents": "documents left out because they share text with an evaluation item",
+    "contaminated_segments": "segments of those documents",
+    "near_duplicates": "segments that say almost the same as an earlier one",
+}
+"""Counts of the manifest about what screening found."""
+
+
+def dataset_card(manifest: "Manifest", digest: str, audit: Mapping[str, Any] | None = None) -> str:
+    """README.md of a dataset folder whose examples.parquet has this digest; `audit` is what audit.json says."""
+    facts = table(
+        [
+            ("tokenizer", f"`{manifest.tokenizer}` ({manifest.tokenizer_fingerprint})"),
+            ("template", f"`{manifest.template}` ({manifest.template_fingerprint})"),
+            *length_facts(manifest),
+        ]
+    )
+    return "\n\n".join(
+        [
+            header(manifest, f"build-{digest}", "examples.parquet", manifest.examples),
+            "# IN2 dataset",
+            "Information-intensive training data (An et al., arXiv 2404.16811), written by in2-plugin "
+            f"{manifest.version}. An example is a plan: the ids of its segments in reading order. Token ids are put "
+            "together from `segments/` when a trainer asks for them.",
+            facts,
+            "## Use",
+            _USE.format(longest=manifest.longest),
+            provenance(manifest, audit),
+        ]
+    )
+
+
+def header(manifest: "Manifest", config_name: str, data_files: str, rows: int) -> str:
+    """The YAML header of a card, between its `---` lines."""
+    fields: dict[str, Any] = {
+        **_license_fields(manifest.build),
+        "task_categories": ["question-answering", "text-generation"],
+        "size_categories": [size_category(rows)],
+        "tags": ["in2", "long-context", "in2-plugin"],
+        "configs": [{"config_name": config_name, "data_files": [{"split": "train", "path": data_files}]}],
+    }
+    return f"---\n{yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)}---"
+
+
+def length_facts(manifest: "Manifest") -> list[tuple[str, str]]:
+    """Rows of a table about how many examples there are and how long they and their answers are."""
+    counts, n = manifest.counts, max(1, manifest.examples)
+    turns = counts.get("turns", manifest.examples)
+    longest = f"{manifest.longest:,} tokens: the trainer's window must be at least this"
+    return [
+        ("examples", f"{manifest.examples:,}, with {turns:,} questions"),
+        *((f"part `{part}`", f"{counts[part]:,} examples") for part in PARTS if counts.get(part)),
+        ("tokens", f"{counts['tokens']:,}, of them {counts['answer_tokens']:,} supervised"),
+        ("mean length", f"{counts['tokens'] / n:,.0f} tokens an example"),
+        ("mean answer", f"{counts['answer_tokens'] / max(1, turns):,.1f} tokens, end of turn included"),
+        ("longest example", longest),
+        ("corpus", f"{counts['documents']:,} documents, {counts['segments']:,} segments"),
+    ]
+
+
+def provenance(manifest: "Manifest", audit: Mapping[str, Any] | None) -> str:
+    """Where everything comes from: sources, writer, screening, audit, and the build file."""
+    sections = [
+        "## Sources",
+        table([(_cell(_described(s)), _cell(license_of(s) or "not stated")) for s in _sources(manifest.build)],
+              ("source", "licence")),
+        "## Questions",
+        _writer(manifest.build["questions"]),
+    ]  # fmt: skip
+    if screened := [(what, f"{manifest.counts[key]:,}") for key, what in SCREENING.items() if key in manifest.counts]:
+        sections += ["## Screening", table(screened, ("found", "count"))]
+    if figures := (audit or {}).get("figures"):
+        sections += ["## Audit", table(map(_figure, figures), ("figure", "value", "bound", "", "detail"))]
+    return "\n\n".join([*sections, "## How to build it again", _reproduction(manifest)]) + "\n"
+
+
+def table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...] = ("", "")) -> str:
+    """A Markdown table."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def license_of(source: Mapping[str, Any]) -> str | None:
+    """The licence of a source as stated, or that of the bundled corpus."""
+    stated = source.get("license")
+    return BUNDLED_LICENSE if stated is None and source["path"] == BUNDLED_CORPUS else stated
+
+
+def size_category(rows: int) -> str:
+    """The hub's name for a number of rows."""
+    return next((name for bound, name in _SIZES.items() if rows < bound), _LARGEST_SIZE)
+
+
+def _sources(build: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Every source whose text is in the examples."""
+    general = build["instructions"]["sources"] if build["mixture"]["general"] else []
+    return [*build["corpus"]["sources"], *general]
+
+
+def _license_fields(build: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the header; empty when one source does not state its licence, for then that of the whole is unknown."""
+    known = sorted({(license_of(source) or "").lower() for source in _sources(build)})
+    if "" in known:
+        return {}
+    if HUB_LICENSES.issuperset(known):
+        return {"license": known[0] if len(known) == 1 else known}
+    name = "-and-".join(re.sub(r"[^a-z0-9.]+", "-", name).strip("-") for name in known)
+    link = {"license_link": BUNDLED_LICENSE_LINK} if known == [BUNDLED_LICENSE.lower()] else {}
+    return {"license": "other", "license_name": name, **link}
+
+
+def _described(source: Mapping[str, Any]) -> str:
+    name = f" ({source['name']})" if source.get("name") else ""
+    limit = f", at most {source['limit']:,} read" if source.get("limit") else ""
+    return f"`{source['path']}`{name}{limit}"
+
+
+def _writer(questions: Mapping[str, Any]) -> str:
+    writer = questions["writer"]
+    if writer == "extractive":
+        return "Questions by the `extractive` writer: made from the text itself, without a language model."
+    said = [f"Questions by the `{writer}` writer, model `{questions[writer]['model']}`."]
+    verify = questions["verify"]
+    if checks := sorted({*verify["fine_grained"], *verify["integration"]}):
+        judge = (verify["judge"] or questions[writer])["model"]
+        said.append(f"Checked by `{judge}`: {', '.join(checks)}.")
+    return " ".join(said)
+
+
+def _figure(figure: Mapping[str, Any]) -> tuple[str, ...]:
+    verdict = "passed" if figure["passed"] else "FAILED"
+    return (
+        _cell(figure["name"]),
+        _number(figure["value"]),
+        _number(figure["bound"]),
+        verdict,
+        _cell(figure.get("detail") or ""),
+    )
+
+
+def _number(value: Any) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else _cell(value)
+
+
+def _cell(value: object) -> str:
+    """Text that stays within its cell of a table."""
+    return " ".join(str(value).replace("|", "\\|").split())
+
+
+def _reproduction(manifest: "Manifest") -> str:
+    # JSON is YAML, so that the block can be given to `in2 build` as it stands
+    build = json.dumps(manifest.build, indent=2, ensure_ascii=False)
+    return (
+        f'`pip install "in2-plugin=={manifest.version}"`, save this as build.yml, and run `in2 build build.yml`. The '
+        "same file and seed give the same bytes where the sources are the same and no language model is asked.\n\n"
+        f"```json\n{build}\n```"
+    )

@@ -1,0 +1,1 @@
+"""The Axolotl plugin, dataset format and trainer."""

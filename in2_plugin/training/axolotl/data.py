@@ -1,0 +1,82 @@
+"""Datasets of `type: in2` as Axolotl's trainer takes them without preparing anything: lazily.
+
+Invariant: what cannot be had lazily goes through Axolotl's own preparation, and the reason is said. Opening costs a few
+memory maps on every rank, whatever the number of examples.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from axolotl.common.datasets import TrainDatasetMeta
+from axolotl.loaders import load_tokenizer
+from axolotl.utils.logging import get_logger
+from axolotl.utils.schemas.datasets import SFTDataset
+from axolotl.utils.trainer import calculate_total_num_steps
+
+from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.errors import ConfigError
+from in2_plugin.training.axolotl.args import TYPES, IN2Options
+from in2_plugin.training.dataset import LazyExamples
+
+LOG = get_logger(f"axolotl.{__name__}")
+LAZY_KEYS = {"path", "type", "revision"}
+"""What a lazy dataset's entry may say; the plugin itself sets `revision`."""
+OWN_WAYS = ("rl", "reward_model", "process_reward_model", "pretraining_dataset", "streaming", "use_pose",
+            "dataset_exact_deduplication", "processor_type")  # fmt: skip
+"""Settings with which Axolotl reads or changes rows in ways of its own."""
+
+
+def load_lazily(cfg: Any, options: IN2Options, *, preprocess: bool) -> TrainDatasetMeta | None:
+    """The datasets of a validated configuration, or None when Axolotl is to prepare them.
+
+    Raises:
+        ConfigError: `in2: {lazy: true}` in a file that does not allow it.
+        DatasetError, TokenizerMismatch: a dataset cannot be used.
+    """
+    if options.lazy is False:
+        return None
+    if reason := why_prepared(cfg):
+        if options.lazy is True:
+            raise ConfigError(f"`in2: {{lazy: true}}` cannot be had: {reason}; remove it, or what stands in its way")
+        LOG.info(f"in2: examples are prepared in advance: {reason}")
+        return None
+    tokenizer = ModelTokenizer(load_tokenizer(cfg))
+    train, held_out = _datasets(cfg, tokenizer)
+    LOG.info(
+        f"in2: {len(train):,} examples are put together when they are needed; nothing is prepared or written"
+        + (f", {len(held_out):,} are held out" if held_out is not None else "")
+    )
+    cfg.total_num_tokens = cfg.total_num_tokens or int(train.lengths.sum())
+    cfg.total_supervised_tokens = cfg.total_supervised_tokens or train.n_answer_tokens
+    if preprocess:
+        return TrainDatasetMeta(train_dataset=train, eval_dataset=held_out, total_num_steps=-1)
+    steps = calculate_total_num_steps(cfg, train)
+    return TrainDatasetMeta(train, held_out, min(steps, cfg.max_steps) if cfg.max_steps else steps)
+
+
+def why_prepared(cfg: Mapping[str, Any]) -> str | None:
+    """Why the datasets cannot be read lazily; None when they can."""
+    entries = [*(cfg.get("datasets") or []), *(cfg.get("test_datasets") or [])]
+    if not entries:
+        return "there is no dataset"
+    for entry in entries:
+        if entry.get("type") not in TYPES:
+            return f"{entry.get('path')} is not of `type: in2`"
+        plain = SFTDataset(path=entry["path"], type=entry["type"]).model_dump()
+        if more := sorted(name for name, value in entry.items() if value != plain.get(name) and name not in LAZY_KEYS):
+            return f"the dataset {entry.get('path')} has `{more[0]}:`"
+    return next((f"`{name}:` is set" for name in OWN_WAYS if cfg.get(name)), None)
+
+
+def _datasets(cfg: Any, tokenizer: ModelTokenizer) -> tuple[LazyExamples, LazyExamples | None]:
+    train = LazyExamples.open([entry["path"] for entry in cfg.datasets], tokenizer, packed=bool(cfg.sample_packing))
+    if cfg.test_datasets:
+        packed = bool(cfg.sample_packing) and cfg.eval_sample_packing is not False
+        return train, LazyExamples.open([entry["path"] for entry in cfg.test_datasets], tokenizer, packed=packed)
+    if not cfg.val_set_size:
+        return train, None
+    share = float(cfg.val_set_size)
+    n = int(share) if share >= 1 else round(share * len(train))
+    if not 0 < n < len(train):
+        raise ConfigError(f"`val_set_size: {cfg.val_set_size}` leaves nothing of {len(train):,} examples; change it")
+    return train.split(n, 42 if cfg.seed is None else int(cfg.seed))

@@ -1,0 +1,91 @@
+"""The dataset format `type: in2`: rows of examples.parquet become token ids and labels.
+
+Found by Axolotl as `in2` with the plugin and as `in2_plugin.axolotl` without it. Invariant: labels are -100
+everywhere but on the answer and its end-of-turn token, and no example is longer than `sequence_len`. Cost: about
+0.3 ms an example of 16K tokens; 13 bytes a token in Axolotl's prepared dataset.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+from axolotl.prompt_tokenizers import DatasetWrappingStrategy
+from axolotl.utils.logging import get_logger
+from datasets import Features, IterableDataset, Sequence, Value
+
+from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.dataset.reader import IN2Dataset, Manifest
+from in2_plugin.errors import ConfigError, In2Error
+
+LOG = get_logger(f"axolotl.{__name__}")  # Axolotl shows INFO of its own name space only
+FEATURES = Features(
+    {
+        "input_ids": Sequence(Value("int32")),
+        "attention_mask": Sequence(Value("int8")),
+        "labels": Sequence(Value("int64")),  # as in Axolotl's own formats, or they cannot be mixed
+    }
+)
+
+
+def load(tokenizer: Any, cfg: Mapping[str, Any], ds_cfg: Mapping[str, Any]) -> "IN2Strategy":
+    """What Axolotl calls to turn a `type:` into a strategy. Ends the program with one sentence if it cannot."""
+    try:
+        dataset = IN2Dataset(ds_cfg["path"], ModelTokenizer(tokenizer))
+        require_room(ds_cfg["path"], dataset.manifest, cfg.get("sequence_len"))
+    except In2Error as error:
+        refuse(error)
+    return IN2Strategy(dataset)
+
+
+def require_room(path: str, manifest: Manifest, sequence_len: int | None) -> None:
+    """Refuse a `sequence_len` that some example does not fit into.
+
+    Raises:
+        ConfigError: names the value to set.
+    """
+    if sequence_len is None or sequence_len < manifest.longest:
+        raise ConfigError(
+            f"`sequence_len: {sequence_len}` is too short for {path}, whose longest example has {manifest.longest:,} "
+            f"tokens; set `sequence_len: {manifest.longest}` or more, or build with a lower lengths.max"
+        )
+
+
+def refuse(error: In2Error) -> NoReturn:
+    """End the program with the error's sentence: under Axolotl a raised exception would drown it in a traceback."""
+    sys.exit(f"in2: {error}")
+
+
+class IN2Strategy(DatasetWrappingStrategy):
+    """Renders a whole dataset."""
+
+    def __init__(self, dataset: IN2Dataset) -> None:
+        self._dataset = dataset
+
+    def wrap_dataset(
+        self, dataset: Any, process_count: int | None = None, keep_in_memory: bool | None = False, **_: Any
+    ) -> Any:
+        """Map rows of examples.parquet to `input_ids`, `attention_mask` and `labels`."""
+        if isinstance(dataset, IterableDataset):
+            return dataset.map(self._render, remove_columns=dataset.column_names, features=FEATURES)
+        rendered = dataset.map(
+            self._render,
+            remove_columns=dataset.column_names,
+            features=FEATURES,
+            num_proc=process_count,
+            keep_in_memory=bool(keep_in_memory),
+            load_from_cache_file=False,  # that cache does not see the segment store change; Axolotl keeps its own
+            desc="Rendering IN2 examples",
+        )
+        answers, tokens = sum(dataset["n_answer_tokens"]), sum(dataset["n_tokens"])
+        LOG.info(f"{self._dataset.folder}: all {answers:,} answer tokens of {tokens:,} tokens are supervised")
+        return rendered
+
+    def _render(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        rendered = self._dataset.render(row)
+        ids = rendered.input_ids.astype(np.int32)
+        return {
+            "input_ids": ids,
+            "attention_mask": np.ones(len(ids), np.int8),
+            "labels": rendered.labels,
+        }

@@ -1,0 +1,1 @@
+"""The TRL dataset, trainer and launcher."""

@@ -1,0 +1,1 @@
+"""Tests: one file for each module of the package, under the same path; helpers are in `tests/support`."""

@@ -1,0 +1,80 @@
+"""`in2 report`, through typer."""
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from in2_plugin.cli.report import report
+from in2_plugin.errors import ReportError
+from tests.support import lm_eval_results as made
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app = typer.Typer()
+    app.command()(report)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_it_prints_the_numbers_and_the_paths(run, before, after, tmp_path):
+    result = run("before", "after", "-o", "out/film.html", "--label", "Base", "--label", "[bold]FILM")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["Avg", "/", "Gap,", "%", "Document", "Code", "Database", "All"]
+    assert " ".join(lines[1].replace(" / ", "/").split()) == "Base 74.2/32.0 20.4/59.5 47.5/77.0 47.4/56.2"
+    assert lines[2].startswith("[bold]FILM ")
+    assert "FILM-7B (paper, 32K, 7B)" in result.stdout
+    assert lines[-2].startswith("From Base to [bold]FILM, the average")
+    assert lines[-1] == "wrote out/film.html, out/film.json, out/film.png"
+    assert (tmp_path / "out" / "film.html").is_file()
+
+
+def test_away_from_a_terminal_it_is_plain(run, before):
+    result = run("before")
+    assert "\x1b" not in result.output
+    assert not set("─━│┃╭╰") & set(result.output)
+
+
+def test_the_report_goes_to_the_current_folder_by_default(run, before, tmp_path):
+    run("before")
+    assert sorted(path.name for path in tmp_path.glob("report.*")) == ["report.html", "report.json", "report.png"]
+
+
+def test_warnings_go_to_stderr_and_notes_to_stdout(run, before, tmp_path):
+    made.write(tmp_path / "short", made.content("m", made.paper_spans("FILM"), probe_length=4096))
+    newer = made.content("m", {"code": made.paper_spans("FILM")["code"]}, probe_length=4096)
+    made.write(tmp_path / "short", newer | {"date": made.DATE + 1}, "2026-11-22T00-00-00.000000")
+    result = run("before", "short")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("warning: probe_length differs on document, code and database: 32768 (Mistral")
+    assert "short: 2 files hold val_probe_code; took the newest, results_2026-11-22" in result.stdout
+
+
+def test_errors_are_ours(run, tmp_path):
+    result = run(tmp_path)
+    assert isinstance(result.exception, ReportError)
+
+
+def test_it_needs_results(run):
+    assert run().exit_code == 2
+
+
+def test_lengths_have_tables_with_the_effective_length(run, rich_folder, rich):
+    result = run(rich_folder / "Mistral", rich_folder / "FILM")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    (start,) = (i for i, line in enumerate(lines) if line.startswith("Code by length, Avg / Gap, %"))
+    assert lines[start].split()[-5:] == ["4K", "8K", "32K", "effective", "length"]
+    assert lines[start + 1].split()[:4] == ["Mistral", *scores(rich.models[0].of_family("", "code")[0])]
+    assert lines[-2] == rich.summary
+
+
+def scores(result):
+    return f"{100 * result.score.avg:.1f}", "/", f"{100 * result.score.gap:.1f}"
+
+
+def test_without_probes_only_the_path_is_said(run, tmp_path):
+    made.write(tmp_path / "suite", {"results": {"mmlu": {"acc,none": 0.5}}, "model_name": "m", "n-shot": {"mmlu": 5}})
+    result = run("suite")
+    assert result.stdout == "wrote report.html, report.json\n", result.output

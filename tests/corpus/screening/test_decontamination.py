@@ -1,0 +1,146 @@
+"""A text that shares a run of words with an evaluation item is found, and no other."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from in2_plugin.config import Decontamination
+from in2_plugin.corpus.screening.decontamination import Contaminants
+from in2_plugin.corpus.screening.evaluation_items import PIECES, evaluation_items, texts_in
+from in2_plugin.corpus.screening.ngrams import word_hashes, words_of
+from in2_plugin.errors import CorpusError
+
+ITEM = "The northern harbour was founded in eighteen forty three by fishermen from the islands"
+
+
+def hits(contaminants, texts):
+    found = words_of(texts)
+    flat = [word for one in found for word in one]
+    first = np.concatenate([[0], np.cumsum([len(one) for one in found])])
+    return contaminants.hits(flat, word_hashes(flat), first)
+
+
+def test_a_shared_run_is_named_with_its_item():
+    contaminants = Contaminants.of([("exam.jsonl:7", ITEM)], 10)
+    text = "They say THE NORTHERN harbour was founded -- in eighteen-forty-three by all."
+    (hit,) = hits(contaminants, ["Nothing here.", text]).values()
+    assert (hit.at, hit.ngram) == (2, "the northern harbour was founded in eighteen forty three by")
+    assert hit.item == "exam.jsonl:7"
+
+
+def test_nine_words_are_not_ten_and_two_texts_are_not_one():
+    contaminants = Contaminants.of([("x", ITEM)], 10)
+    nine, ten = (" ".join(ITEM.split()[:n]) for n in (9, 10))
+    assert hits(contaminants, [nine]) == {}
+    assert list(hits(contaminants, [nine, ten])) == [1]
+    words = ITEM.split()
+    assert hits(contaminants, [" ".join(words[:5]), " ".join(words[5:10])]) == {}
+
+
+def test_chinese_characters_are_words():
+    contaminants = Contaminants.of([("val:1", "第七港由来自北方岛屿的渔民在一八四三年建立")], 10)
+    assert list(hits(contaminants, ["据说，第七港，由来自北方岛屿的人建立。"])) == [0]
+    assert hits(contaminants, ["第七港由来自南方岛屿的人建立。"]) == {}
+
+
+def test_short_items_are_counted_and_cannot_match():
+    contaminants = Contaminants.of([("a", "too short"), ("b", ITEM)], 10)
+    assert (contaminants.short, contaminants.names) == (1, ["b"])
+    with pytest.raises(CorpusError, match="not one of 1 evaluation items has 10 words"):
+        Contaminants.of([("a", "too short")], 10)
+
+
+def test_without_items_nothing_is_found():
+    assert hits(Contaminants.of([], 10), [ITEM]) == {}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_it_finds_what_comparing_every_run_finds(data):
+    word = st.sampled_from("abcdef")
+    text = st.lists(word, max_size=25).map(" ".join)
+    items, texts = data.draw(st.lists(text, max_size=4)), data.draw(st.lists(text, min_size=1, max_size=5))
+    n = data.draw(st.integers(2, 5))
+
+    def runs(said):
+        words = said.split()
+        return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+
+    asked = set().union(*map(runs, items)) if items else set()
+    expected = {i for i, said in enumerate(texts) if runs(said) & asked}
+    if items and not any(runs(item) for item in items):
+        return  # refused, as another test shows
+    assert set(hits(Contaminants.of([(str(i), t) for i, t in enumerate(items)], n), texts)) == expected
+
+
+def test_every_bundled_piece_is_an_item():
+    items = list(evaluation_items(Decontamination()))
+    assert {name.rpartition(":")[0] for name, _ in items} == {
+        "val document_sentences", "val code_functions", "val database_entities",
+    }  # fmt: skip
+    with gzip.open(PIECES / "document_sentences.jsonl.gz", "rt") as lines:
+        first = json.loads(next(lines))
+    assert set(first.values()) <= {text for name, text in items if name.endswith("sentences:1")}
+
+
+def test_a_dataset_by_name_gives_its_texts(tmp_path):
+    rows = [{"id": 3, "question": "Q", "choices": {"text": ["one", "two"]}}, {"question": "R", "choices": None}]
+    path = tmp_path / "exam.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def items(**source):
+        settings = {"ngram": 1, "probes": False, "sources": [{"path": str(path), **source}]}
+        config = Decontamination.parse(settings, "test")
+        return [(name.rpartition("/")[2], text) for name, text in evaluation_items(config)]
+
+    assert items() == [
+        ("exam.jsonl:1", "Q"), ("exam.jsonl:1", "one"), ("exam.jsonl:1", "two"), ("exam.jsonl:2", "R"),
+    ]  # fmt: skip
+    assert items(fields=["question"]) == [("exam.jsonl:1", "Q"), ("exam.jsonl:2", "R")]
+    with pytest.raises(CorpusError, match="has no field `qestion`; set `fields`"):
+        items(fields=["qestion"])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [('{"id": 3}\n', "not one text in this evaluation set"), (None, "there is no such file")]
+)
+def test_sets_that_give_nothing_are_errors(tmp_path, content, expected):
+    path = tmp_path / "exam.jsonl"
+    if content:
+        path.write_text(content)
+    config = Decontamination.parse({"probes": False, "sources": [str(path)]}, "test")
+    with pytest.raises(CorpusError, match=expected):
+        list(evaluation_items(config))
+
+
+def test_a_field_of_short_texts_is_an_error_beside_sets_that_are_long_enough(tmp_path):
+    path, ids = tmp_path / "exam.jsonl", tmp_path / "ids.jsonl"
+    path.write_text(
+        "".join(json.dumps({"id": f"q{i}", "question": ITEM if i == 4 else "Why?"}) + "\n" for i in range(5))
+    )
+    ids.write_text('{"id": "q1"}\n')
+
+    def items(*sources):
+        return list(evaluation_items(Decontamination.parse({"sources": sources}, "test")))
+
+    named = {"path": str(path), "fields": ["question"]}
+    assert items(named)[-1] == (f"{path.as_posix()}:5", ITEM)  # one that can be compared is enough
+    expected = "exam.jsonl: not one of 5 texts in this evaluation set has 10 words.*check `fields`"
+    with pytest.raises(CorpusError, match=expected):
+        items({**named, "fields": ["id"]})
+    with pytest.raises(CorpusError, match=r"ids\.jsonl: not one of 1 texts"):
+        items(named, str(ids))
+
+
+def test_a_folder_of_pieces_must_have_all_three(tmp_path):
+    (tmp_path / "document_sentences.jsonl").write_text('{"sentence": "x"}\n')
+    with pytest.raises(CorpusError, match=r"has no code_functions.jsonl; set `decontamination.pieces`"):
+        list(evaluation_items(Decontamination(probes=False, pieces=tmp_path)))
+
+
+def test_texts_at_any_depth():
+    assert list(texts_in({"a": ["x", {"b": "y"}], "c": 3, "d": None, "e": b"z"})) == ["x", "y"]

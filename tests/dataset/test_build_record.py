@@ -1,0 +1,165 @@
+import json
+
+import pytest
+
+from in2_plugin.config import BuildConfig
+from in2_plugin.dataset.build_record import CLAIM_LOCK, EXTENDABLE, Change, claim, make_folder, uncounted_keys
+from in2_plugin.errors import ConfigError
+
+ENDPOINT = {"writer": "endpoint", "endpoint": {"model": "big"}}
+
+
+def config(folder, **changes) -> BuildConfig:
+    return BuildConfig.parse({"output": str(folder), "tokenizer": "t", "questions": ENDPOINT, **changes}, "test")
+
+
+def endpoint(**changes) -> dict:
+    return {"questions": {**ENDPOINT, "endpoint": {"model": "big", **changes}}}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder whose questions are written."""
+    claim(tmp_path, config(tmp_path))
+    (tmp_path / "segments").mkdir()
+    for name in ("segments/store.json", "segments/exclusions.parquet", "questions.parquet", "work.sqlite"):
+        (tmp_path / name).write_text("")
+    return tmp_path
+
+
+def there(folder) -> set[str]:
+    return {path.name for path in folder.rglob("*") if path.is_file() and path.name != CLAIM_LOCK}
+
+
+def test_which_keys_no_answer_depends_on():
+    """The list is the promise: any other key that changes is refused."""
+    section = "questions.endpoint"
+    live = ["base_url", "api_key_env", "mode", "batch_requests", "poll_seconds", "concurrency", "timeout", "attempts"]
+    names = [*live, "max_error_rate", "prices"]
+    assert set(uncounted_keys(BuildConfig)) == {
+        "output",
+        "workers",
+        "audit",
+        *(
+            f"{sources}.license"
+            for sources in ("corpus.sources", "corpus.decontamination.sources", "instructions.sources")
+        ),
+        *(f"{section}.{name}" for name in names),
+        *(f"questions.verify.judge.{name}" for name in names),
+        "questions.vllm.engine",
+        "questions.vllm.ray",
+        "ray",
+        "questions.vllm.batch_requests",
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 7},
+        {"corpus": {"segment_tokens": 64}},
+        endpoint(model="small"),
+        endpoint(parameters={"temperature": 0.5}),
+        endpoint(answer_format="markers"),
+        {"questions": {**ENDPOINT, "questions_per_call": 3}},
+        {"questions": {**ENDPOINT, "prompts": {"fine_grained": "Ask about {context}"}}},
+        {"questions": {**ENDPOINT, "verify": {"fine_grained": ["answerable"]}}},
+        {"mixture": {"fine_grained": 5}},
+    ],
+)
+def test_a_changed_key_is_refused_with_both_values(folder, change):
+    before = there(folder)
+    with pytest.raises(ConfigError, match=r"was built with `[a-z_.]+: .*`, and the build file now says `"):
+        claim(folder, config(folder, **change))
+    assert there(folder) == before
+
+
+def test_both_values_are_named(folder):
+    with pytest.raises(ConfigError) as caught:
+        claim(folder, config(folder, **endpoint(model="small")))
+    key = "questions.endpoint.model"
+    assert f"was built with `{key}: big`, and the build file now says `{key}: small`" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"base_url": "http://other/v1"}, {"concurrency": "1-2"}, {"prices": {"input": 1, "output": 2}}]
+)
+def test_what_no_answer_depends_on_may_change(folder, change):
+    before = there(folder)
+    claim(folder, config(folder, **endpoint(**change)))
+    assert there(folder) == before
+    # and it is what the folder says from now on
+    assert next(iter(change)) in (folder / "build.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("mixture", {"fine_grained": 5}),
+        ("lengths", {"max": 9_000}),
+        ("template", "film"),
+        ("positions", "shuffle"),
+        ("questions_per_context", 4),
+        ("distractors", {"answer": False}),
+        ("instructions", {"sources": ["chats.jsonl"]}),
+    ],
+)
+def test_extending_keeps_segments_and_answers(folder, key, change):
+    assert key in EXTENDABLE
+    with pytest.raises(ConfigError, match="run `in2 build --extend`"):
+        claim(folder, config(folder, **{key: change}))
+    claim(folder, config(folder, **{key: change}), Change.EXTEND)
+    assert there(folder) == {"build.json", "store.json", "exclusions.parquet", "work.sqlite"}
+    claim(folder, config(folder, **{key: change}))
+
+
+@pytest.mark.parametrize("change", [{"decontamination": {"ngram": 8}}, {"near_duplicates": {"remove": False}}])
+def test_another_screening_keeps_segments_and_answers(folder, change):
+    claim(folder, config(folder, corpus=change), Change.EXTEND)
+    assert there(folder) == {"build.json", "store.json", "work.sqlite"}
+
+
+def test_a_licence_may_be_written_down_later(folder):
+    sources = [{"path": "bundled:python-docs", "license": "PSF-2.0"}]
+    before = there(folder)
+    claim(folder, config(folder, corpus={"sources": sources}))
+    assert there(folder) == before
+    with pytest.raises(ConfigError, match=r"`corpus\.sources\.limit: None`, and the build file now says"):
+        claim(folder, config(folder, corpus={"sources": [{**sources[0], "limit": 3}]}))
+
+
+def test_extending_does_not_cover_another_model(folder):
+    before = there(folder)
+    change = {**endpoint(model="small"), "mixture": {"fine_grained": 5}}
+    with pytest.raises(ConfigError, match=r"model: small`.*`--extend` is for changes of mixture"):
+        claim(folder, config(folder, **change), Change.EXTEND)
+    assert there(folder) == before
+
+
+def test_extending_an_unchanged_folder_removes_nothing(folder):
+    before = there(folder)
+    claim(folder, config(folder), Change.EXTEND)
+    assert there(folder) == before
+
+
+def test_restarting_keeps_what_was_paid_for(folder):
+    claim(folder, config(folder, seed=7), Change.RESTART)
+    assert there(folder) == {"build.json", "work.sqlite"}
+    assert json.loads((folder / "build.json").read_text())["seed"] == 7
+
+
+def test_a_folder_that_lost_its_build_file_is_refused(folder):
+    (folder / "build.json").write_text("{")
+    with pytest.raises(ConfigError, match="missing or damaged"):
+        claim(folder, config(folder))
+    claim(folder, config(folder), Change.RESTART)
+    assert "work.sqlite" in there(folder)
+
+
+def test_what_a_preview_leaves_is_not_foreign(tmp_path):
+    for name in ("work.sqlite", "build.lock"):
+        (tmp_path / name).write_text("")
+    make_folder(tmp_path)
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(ConfigError, match="not an IN2 dataset"):
+        make_folder(tmp_path)

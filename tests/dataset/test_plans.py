@@ -1,0 +1,124 @@
+"""Flat plans give trainers what rendering the rows gives, and damaged ones are refused."""
+
+import json
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+
+from in2_plugin.config import PARTS
+from in2_plugin.corpus.splicing import Joining
+from in2_plugin.dataset.plans import PLANS, Plans, PlanWriter
+from in2_plugin.dataset.reader import IN2Dataset
+from in2_plugin.errors import DatasetError
+from in2_plugin.examples.rendering import IGNORED
+from in2_plugin.pipeline.build import build_dataset
+from tests.support.builds import Quiet, small_config
+
+
+def build_four_parts(folder, tokenizer):
+    """All parts of the mixture, two questions a context, conversations of two turns."""
+    turns = [(role, f"{role} {j}") for j in range(2) for role in ("user", "assistant")]
+    said = [{"messages": [{"role": role, "content": f"{text} of {i}"} for role, text in turns]} for i in range(12)]
+    (folder / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
+    mixture = {"fine_grained": 24, "integration": 8, "short_context": 8, "general": 8}
+    config = small_config(folder / "in2", tokenizer, mixture=mixture, questions_per_context=2,
+                          instructions={"sources": [{"path": str(folder / "chats.jsonl")}]})  # fmt: skip
+    build_dataset(config, Quiet())
+
+
+@pytest.fixture(scope="module")
+def four_parts(tmp_path_factory, mistral_folder, mistral):
+    folder = tmp_path_factory.mktemp("four")
+    build_four_parts(folder, mistral_folder)
+    return IN2Dataset(folder / "in2", mistral)
+
+
+def assert_same(dataset, plans):
+    rows = list(dataset.rows())
+    assert len(plans) == len(rows) == len(dataset)
+    for number, row in enumerate(rows):
+        rendered = dataset.render(row)
+        ids, labels = plans.assemble(number)
+        assert ids.dtype == labels.dtype == np.int64
+        np.testing.assert_array_equal(ids, rendered.input_ids)
+        np.testing.assert_array_equal(labels, rendered.labels)
+        assert plans.n_tokens[number] == row["n_tokens"]
+        assert PARTS[plans.part[number]] == row["part"]
+    assert {row["part"] for row in rows} == set(PARTS)
+    assert any(len(row["turns"]) == 2 for row in rows)
+
+
+def test_plans_give_what_rendering_gives(four_parts):
+    assert_same(four_parts, four_parts.plans)
+
+
+def test_they_need_no_tokenizer_and_pickle_as_a_path(four_parts):
+    plans = Plans(four_parts.folder / PLANS, four_parts.store)
+    pickled = pickle.dumps(plans)
+    assert len(pickled) < 1_000
+    ids, labels = pickle.loads(pickled).assemble(3)
+    assert ids.tolist() == plans.assemble(3)[0].tolist() and (labels != IGNORED).any()
+
+
+def test_tokenised_as_a_whole(tmp_path, monkeypatch, mistral_folder, mistral):
+    monkeypatch.setattr("in2_plugin.corpus.store_writer.splices_equal_joint", lambda *_: False)
+    build_four_parts(tmp_path, mistral_folder)
+    dataset = IN2Dataset(tmp_path / "in2", mistral)
+    assert dataset.store.facts.joining is Joining.RETOKENIZE
+    assert_same(dataset, pickle.loads(pickle.dumps(dataset.plans)))
+    with pytest.raises(DatasetError, match="does not belong to"):
+        Plans(dataset.folder / PLANS, dataset.store)
+
+
+def test_depth_is_where_the_one_gold_stands(four_parts):
+    seen = 0
+    for number, row in enumerate(four_parts.rows()):
+        for turn, answer in zip(row["turns"], four_parts.plans.answers(number), strict=True):
+            if row["part"] == "fine_grained":
+                (gold,) = turn["gold"]
+                place = row["segment_ids"].index(gold["segment_id"])
+                assert place == int(answer["depth"] * len(row["segment_ids"]))
+                seen += 1
+            elif row["part"] != "integration":
+                assert np.isnan(answer["depth"])
+            assert answer["stop"] - answer["start"] == turn["n_answer_tokens"]
+    assert seen == 24
+
+
+def test_plans_can_be_copied(four_parts, tmp_path):
+    plans = four_parts.plans
+    heads = {plans.plan(i).head: [] for i in range(len(plans))}
+    heads = {text: ids.tolist() for text, ids in plans._heads if text in heads}
+    with PlanWriter(tmp_path / "copy", four_parts.store, heads, plans.made_of) as writer:
+        for _ in range(2):
+            for i in range(len(plans)):
+                writer.add(plans.plan(i))
+    copy = Plans(tmp_path / "copy", four_parts.store)
+    assert len(copy) == 2 * len(plans)
+    for i in (0, 5, len(plans) - 1):
+        assert copy.assemble(len(plans) + i)[0].tolist() == plans.assemble(i)[0].tolist()
+
+
+@pytest.mark.parametrize("name", ["lengths.bin", "examples.bin"])
+def test_a_cut_file_is_refused(four_parts, tmp_path, name):
+    shutil.copytree(four_parts.folder / PLANS, tmp_path / "plans")
+    content = (tmp_path / "plans" / name).read_bytes()
+    (tmp_path / "plans" / name).write_bytes(content[:-7])
+    with pytest.raises(DatasetError, match=f"{name}: is missing or damaged; remove plans/facts.json"):
+        Plans(tmp_path / "plans", four_parts.store).assemble(2)
+
+
+def test_an_example_of_another_length_is_refused(four_parts, tmp_path):
+    shutil.copytree(four_parts.folder / PLANS, tmp_path / "plans")
+    lengths = np.fromfile(tmp_path / "plans/lengths.bin", np.uint32)
+    lengths[2] += 1
+    lengths.tofile(tmp_path / "plans/lengths.bin")
+    with pytest.raises(DatasetError, match="example 2 is not the"):
+        Plans(tmp_path / "plans", four_parts.store).assemble(2)
+
+
+def test_unfinished_plans_are_refused(four_parts, tmp_path):
+    with pytest.raises(DatasetError, match="holds no finished plans"):
+        Plans(tmp_path, four_parts.store)

@@ -1,0 +1,243 @@
+"""Builds on a Ray cluster: on one node and on several, with workers, nodes and drivers killed, with a storage."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pyarrow.fs import FileSelector
+
+from in2_plugin.config import BuildConfig, RayConfig
+from in2_plugin.errors import ConfigError, CorpusError, WorkerDied
+from in2_plugin.execution.ray.engine import RayEngine
+from in2_plugin.execution.ray.worker import TRIES
+from in2_plugin.io.remote import remote
+from in2_plugin.pipeline.build import build_dataset
+from in2_plugin.sharing.export import export_dataset
+from in2_plugin.sharing.formats import Format
+from tests.support.builds import Quiet
+from tests.support.ray_cluster import add_node, small_ray
+from tests.support.ray_functions import Dying, failing, read, square
+from tests.support.s3_server import S3Server
+from tests.support.sharded_builds import assert_same, config, small_shards, write_corpus
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def storage():
+    with S3Server() as server:
+        server.put("bucket/keep", b"")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cluster(storage):
+    with small_ray() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory, documents) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus"), [document.text for document in documents[:200]])
+
+
+@pytest.fixture(scope="module")
+def whole(corpus, tmp_path_factory, mistral_folder) -> Path:
+    """Built by one process of this machine, a shard a stage."""
+    folder = tmp_path_factory.mktemp("whole") / "in2"
+    build_dataset(config(corpus, folder, mistral_folder), Quiet())
+    return folder
+
+
+@pytest.fixture
+def engine(cluster, tmp_path):
+    with RayEngine(RayConfig(), tmp_path, None, print) as opened:
+        yield opened
+
+
+def paths(folder: Path, n: int) -> list[Path]:
+    return [folder / f"{i}.out" for i in range(n)]
+
+
+def build_on(engine: RayEngine, asked: BuildConfig, progress: Quiet) -> None:
+    with small_shards(), engine:
+        build_dataset(asked, progress, engine=engine)
+
+
+def test_a_shard_whose_worker_is_killed_is_made_whole_by_another(engine, tmp_path):
+    record = tmp_path / "record"
+    record.mkdir()
+    made = paths(tmp_path, 4)
+    assert list(engine.make(Dying(record, times=1), range(4), made)) == [0, 1, 2, 3]
+    assert [path.read_text() for path in made] == [f"{i} begins, {i} ends" for i in range(4)]
+    assert len(list(record.iterdir())) == 1
+
+
+def test_a_shard_that_kills_every_worker_ends_the_run(engine, tmp_path):
+    record = tmp_path / "record"
+    record.mkdir()
+    made = paths(tmp_path, 3)
+    with pytest.raises(WorkerDied, match=f"given up after {TRIES} workers"):
+        list(engine.make(Dying(record, times=100), [0, 1, 2], made))
+    assert len(list(record.iterdir())) == TRIES
+    assert not made[2].exists()
+
+
+def test_an_error_travels_as_itself_and_nothing_of_its_shard_is_sealed(engine, tmp_path):
+    made = paths(tmp_path, 3)
+    with pytest.raises(CorpusError, match=r"^news\.jsonl:17: is not JSON; mend the line$"):
+        list(engine.make(failing, [0, 2, 1], made))
+    assert [path.read_bytes() for path in made[:2]] == [b"", b"blobblob"]
+    assert not made[2].exists()
+
+
+def test_a_stream_keeps_its_order(engine):
+    assert list(engine.stream(square, range(9))) == [i * i for i in range(9)]
+
+
+def test_an_address_where_no_cluster_is(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "in2_plugin.cli",
+        "build",
+        "build.yml",
+        "--engine",
+        "ray",
+        "--address",
+        "127.0.0.1:1",
+    ]
+    (tmp_path / "build.yml").write_text("output: o\ntokenizer: t\n")
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 1
+    assert "error: the Ray cluster at 127.0.0.1:1 cannot be used" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_one_node_gives_the_bytes_of_this_machine(cluster, whole, corpus, mistral_folder, tmp_path):
+    asked = config(corpus, tmp_path / "in2", mistral_folder)
+    asked.output.mkdir()
+    build_on(RayEngine(asked.ray, asked.output, None, print), asked, Quiet())
+    assert_same(whole, asked.output)
+
+
+class Removing(Quiet):
+    """Removes a node of the cluster when the second shard of a stage is done."""
+
+    def __init__(self, cluster, node, name: str) -> None:
+        super().__init__()
+        self._cluster, self._node, self._name = cluster, node, name
+        self._steps = 0
+        self.removed = False
+
+    def stage(self, name, total, detail=None):
+        from contextlib import nullcontext
+
+        def step(steps: int) -> None:
+            self._steps += steps
+            if name == self._name and self._steps >= 2 and not self.removed:
+                self._cluster.remove_node(self._node, allow_graceful=False)
+                self.removed = True
+
+        self._steps = 0
+        return nullcontext(step)
+
+
+@pytest.mark.parametrize("stage", ["placing questions in contexts"])
+def test_a_node_that_is_lost_changes_no_byte(cluster, whole, corpus, mistral_folder, tmp_path, stage):
+    others = add_node(cluster), add_node(cluster)
+    asked = config(corpus, tmp_path / "in2", mistral_folder)
+    asked.output.mkdir()
+    removing = Removing(cluster, others[0], stage)
+    try:
+        build_on(RayEngine(asked.ray, asked.output, None, print), asked, removing)
+    finally:
+        cluster.remove_node(others[1])
+    assert removing.removed
+    assert_same(whole, asked.output)
+
+
+class OnAnotherDisk(RayEngine):
+    """The driver's folder is another one than that which workers see under its path."""
+
+    def _read_token(self) -> str:
+        return super()._read_token()[::-1]
+
+
+def test_nodes_with_a_disk_of_their_own_need_a_storage(cluster, tmp_path):
+    (tmp_path / "segments").mkdir()
+    (tmp_path / "segments/store.json").write_text("sealed")
+    asked = [tmp_path / "segments/store.json"] * 2
+    engine = OnAnotherDisk(RayConfig(), tmp_path, None, print)
+    with engine, pytest.raises(ConfigError, match=r"is not seen by .*, a node of the Ray cluster"):
+        list(engine.stream(read, asked, asked[:1]))
+
+
+def test_nodes_with_a_disk_of_their_own_build_the_same(cluster, storage, whole, corpus, mistral_folder, tmp_path):
+    ray = {"storage": "s3://bucket/in2"}
+    asked = config(corpus, tmp_path / "in2", mistral_folder, ray=ray)
+    asked.output.mkdir()
+    build_on(OnAnotherDisk(asked.ray, asked.output, None, print), asked, Quiet())
+    assert_same(whole, asked.output)
+    put = {request.path for request in storage.requests if request.method == "PUT" and "/bucket/in2/" in request.path}
+    assert any("segments--ids.bin" in path for path in put)
+    assert not any(".part" in path for path in put)
+    there = remote("s3://bucket/in2")
+    assert not there.files.get_file_info(FileSelector(there.path, allow_not_found=True, recursive=True))
+
+
+def test_an_export_is_the_same_on_a_cluster(cluster, whole, tmp_path):
+    here = export_dataset(whole, Format.TOKENIZED, tmp_path / "here")
+    with RayEngine(RayConfig(), whole, None, print) as engine:
+        there = export_dataset(whole, Format.TOKENIZED, tmp_path / "there", engine=engine)
+    assert here.shards == there.shards
+    assert_same(tmp_path / "here", tmp_path / "there")
+    assert not (whole / "parts").exists()
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from tests.support.builds import Quiet
+from in2_plugin.pipeline.build import build_dataset
+from in2_plugin.config import BuildConfig
+from in2_plugin.execution.ray.engine import RayEngine
+from tests.support.sharded_builds import small_shards
+asked = BuildConfig.model_validate_json(Path(sys.argv[1]).read_text())
+with small_shards(), RayEngine(asked.ray, asked.output, None, print) as engine:
+    build_dataset(asked, Quiet(), engine=engine)
+"""
+
+
+def test_a_killed_driver_is_resumed_where_its_sealed_shards_end(cluster, whole, corpus, mistral_folder, tmp_path):
+    asked = config(corpus, tmp_path / "in2", mistral_folder, ray={"address": cluster.address})
+    asked.output.mkdir()
+    parts = asked.output / "parts/screening"
+    (tmp_path / "driver.py").write_text(DRIVER)
+    (tmp_path / "asked.json").write_text(asked.model_dump_json())
+    child = subprocess.Popen([sys.executable, "driver.py", "asked.json"], cwd=tmp_path, env={**os.environ})
+    try:
+        while len(list(parts.glob("*.arrow"))) < 1:
+            assert child.poll() is None, "it ended before it could be killed"
+            time.sleep(0.005)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    segments = (asked.output / "segments/store.json").stat().st_mtime_ns
+    sealed = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.arrow")}
+    kept: dict[str, int] = {}
+
+    class Watching(Quiet):
+        def stage(self, name, total, detail=None):
+            if name.startswith("comparing"):
+                kept.update({path.name: path.stat().st_mtime_ns for path in parts.glob("*.arrow")})
+            return super().stage(name, total, detail)
+
+    build_on(RayEngine(asked.ray, asked.output, None, print), asked, Watching())
+    assert kept == sealed
+    assert (asked.output / "segments/store.json").stat().st_mtime_ns == segments
+    assert_same(whole, asked.output)

@@ -1,0 +1,101 @@
+"""Results in order, whatever the number of workers; nothing is begun far ahead; a killed worker is one sentence."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from in2_plugin.errors import CorpusError, WorkerDied
+from in2_plugin.execution.process_pool import AHEAD, ordered_map
+
+
+def slow_square(number: int) -> tuple[int, int]:
+    time.sleep(0.02 if number % 3 == 0 else 0)
+    return number * number, os.getpid()
+
+
+def refusing(number: int) -> int:
+    if number == 5:
+        raise CorpusError("row 5: is bad; mend it")
+    return number
+
+
+def dying(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_results_are_in_order(workers):
+    results = list(ordered_map(slow_square, range(25), workers))
+    assert [square for square, _ in results] == [n * n for n in range(25)]
+    processes = {process for _, process in results}
+    assert len(processes) == 1 if workers == 1 else 1 < len(processes) <= workers + 1
+
+
+def test_a_single_item_needs_no_workers():
+    ((_, process),) = ordered_map(slow_square, [4], 8)
+    assert process == os.getpid()
+    assert list(ordered_map(slow_square, [], 8)) == []
+
+
+def test_items_are_taken_as_they_are_needed():
+    taken = []
+
+    def items():
+        for number in range(50):
+            taken.append(number)
+            yield number
+
+    results = ordered_map(slow_square, items(), 2)
+    for _ in range(5):
+        next(results)
+    assert len(taken) <= 5 + AHEAD * 2 + 1
+    results.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_comes_through_as_it_was(workers):
+    results = ordered_map(refusing, range(9), workers)
+    with pytest.raises(CorpusError, match="row 5: is bad; mend it"):
+        list(results)
+
+
+def whoami(number: int) -> int:
+    time.sleep(0.1)
+    return os.getpid()
+
+
+PARENT = """
+import sys
+from test_parallel import whoami
+from in2_plugin.execution.process_pool import ordered_map
+if __name__ == "__main__":
+    for process in ordered_map(whoami, range(10_000), 2):
+        print(process, flush=True)
+"""
+
+
+def test_workers_end_with_a_killed_parent(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    workers: set[int] = set()
+    while len(workers) < 2:
+        workers |= {int(parent.stdout.readline())} - {parent.pid}
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 60
+    while alive := {process for process in workers if Path(f"/proc/{process}").exists()}:
+        assert time.monotonic() < deadline, alive
+        time.sleep(0.05)
+
+
+def test_a_killed_worker_is_one_sentence():
+    with pytest.raises(WorkerDied, match="one of 2 worker processes was killed"):
+        list(ordered_map(dying, range(9), 2))

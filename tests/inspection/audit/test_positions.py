@@ -1,0 +1,171 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.dataset.tables import EXAMPLES, write_rows
+from in2_plugin.examples.fillers import FillerPool, fill, target_length
+from in2_plugin.examples.positions import Dealer, arranged
+from in2_plugin.inspection.audit.positions import buckets_of, gathered, pooled, position_figures
+from in2_plugin.inspection.audit.tally import Golds, tally
+from tests.support.builds import small_config
+
+OVERHEAD = 80
+"""Tokens of template, question and answer."""
+
+
+@pytest.fixture(scope="module")
+def store(built) -> SegmentStore:
+    return SegmentStore(built / "segments")
+
+
+@pytest.fixture
+def figures(store, tmp_path):
+    """Figures of `n` examples that are planned as a build plans them, but of random segments and not rendered."""
+
+    def make(n: int, seed: int, reorder=None, choose=None, meant: str | None = None, **changes):
+        planned = small_config(tmp_path, tmp_path, **changes)
+        rows = _planned(store, planned, n, np.random.default_rng([seed, n]))
+        if reorder:
+            rows = (row | {"segment_ids": reorder(row)} for row in rows)
+        if choose:
+            rows = (row for row in rows if choose(row))
+        write_rows(tmp_path / "examples.parquet", rows, EXAMPLES)
+        config = small_config(tmp_path, tmp_path, **{**changes, **({"positions": meant} if meant else {})})
+        found = tally(tmp_path / "examples.parquet", config, store)
+        return list(position_figures(found, config, float(np.median(store.n_tokens[store.usable]))))
+
+    return make
+
+
+def _planned(store, config, n, rng):
+    pool, lengths = FillerPool.of(store.usable, store.n_tokens, store.document), config.lengths
+    dealer = Dealer(config.positions, rng)
+    for number in range(n):
+        golds = rng.choice(len(store), 1 if number % 3 else 2, replace=False).tolist()
+        draw = dealer.deal(len(golds))
+        need = int(store.n_tokens[golds].sum()) + OVERHEAD
+        budget = target_length(need, lengths.min, lengths.max, draw.length) - need
+        fillers = fill(pool, budget, frozenset(store.document[golds].tolist()), lambda segment: False, rng)
+        ids = arranged(golds, fillers, draw.depths, rng).tolist()
+        kind = "fine_grained" if len(golds) == 1 else "integration"
+        turn = {
+            "kind": kind, "form": "", "question": str(number), "answer": "a",
+            "document": int(store.document[golds[0]]), "segment_ids": golds,
+            "gold": [{"segment_id": i, "start": 0, "stop": 1} for i in ids if i in golds], "n_answer_tokens": 5,
+        }  # fmt: skip
+        n_tokens = need + int(store.n_tokens[fillers].sum())
+        yield {"part": kind, "segment_ids": ids, "turns": [turn], "n_tokens": n_tokens, "n_answer_tokens": 5}
+
+
+def _golds_to(place):
+    def reorder(row):
+        golds = row["turns"][0]["segment_ids"]
+        others = [i for i in row["segment_ids"] if i not in golds]
+        at = place(len(others), int(row["turns"][0]["question"]))
+        return [*others[:at], *golds, *others[at:]]
+
+    return reorder
+
+
+def _failing(found):
+    return [figure.name for figure in found if not figure.passed]
+
+
+@pytest.mark.parametrize("first", range(0, 100, 25))
+def test_one_hundred_seeds_without_a_false_alarm(figures, first):
+    # contexts of three to twelve segments: the hardest ones
+    for seed in range(first, first + 25):
+        found = figures(300, seed, positions="shuffle" if seed % 2 else "stratified")
+        assert _failing(found) == []
+        assert len(found) > 12
+
+
+@pytest.mark.parametrize("strategy", ["edges", "middle", {"strategy": "histogram", "weights": [3, 1, 2]}])
+@pytest.mark.parametrize("lengths", [{"min": 512, "max": 2_048}, {"min": 4_096, "max": 8_192}])
+def test_positions_that_are_meant_pass(figures, strategy, lengths):
+    for seed in range(3):
+        assert _failing(figures(300, seed, positions=strategy, lengths=lengths)) == []
+
+
+def test_a_large_dataset_does_not_fail_for_short_contexts(figures):
+    # what chance adds has shrunk to a third: whole segments must not count as a drift
+    found = figures(5_000, 1, positions="shuffle")
+    assert _failing(found) == []
+    assert next(figure for figure in found if figure.name == "depth, all").bound < 0.07
+
+
+def test_golds_at_the_edges_fail_in_every_length_bucket(figures):
+    to_the_edges = _golds_to(lambda n, number: number % 2 * n)
+    found = figures(2_000, 1, reorder=to_the_edges, lengths={"min": 2_048, "max": 8_192})
+    failing = [figure for figure in found if not figure.passed]
+    assert failing[0].name == "depth, all"
+    depths = [figure.name for figure in found if figure.name.startswith("depth")]
+    assert len(depths) == 2 * (1 + 8 + 2)
+    assert {name for name in depths if not name.endswith("tenths")} <= set(_failing(found))
+    assert "stand at depth 0%-10%" in failing[0].detail or "stand at depth 90%-100%" in failing[0].detail
+
+
+def test_golds_that_stand_together_fail_by_their_distance(figures):
+    found = figures(900, 1, reorder=_golds_to(lambda n, number: number * 7919 % (n + 1)))
+    assert "distance between two golds" in _failing(found)
+
+
+def test_a_bias_of_one_length_alone_fails_in_its_bucket(figures):
+    def reorder(row):
+        return _golds_to(lambda n, number: n)(row) if row["n_tokens"] > 1_857 else row["segment_ids"]
+
+    found = figures(800, 1, reorder=reorder)
+    assert any(name.startswith("depth, 1,857-2,048") for name in _failing(found))
+    assert not any(name.startswith("depth, 512-703") for name in _failing(found))
+
+
+@pytest.mark.parametrize(("made", "meant"), [("edges", "stratified"), ("stratified", "edges"), ("middle", "shuffle")])
+def test_positions_of_another_strategy_fail(figures, made, meant):
+    found = figures(600, 1, positions=made, meant=meant, lengths={"min": 4_096, "max": 8_192})
+    assert "depth, all" in _failing(found)
+
+
+def test_lengths_that_are_not_uniform_fail(figures):
+    found = figures(600, 1, choose=lambda row: row["n_tokens"] < 1_000)
+    assert "length" in _failing(found)
+    assert "have 819 to 973 tokens" in next(figure.detail for figure in found if figure.name == "length")
+
+
+def test_lengths_that_are_one_number_have_nothing_to_fail(figures):
+    found = figures(100, 1, lengths={"min": 1_500, "max": 1_500}, choose=lambda row: row["n_tokens"] == 1_500)
+    assert _failing(found) == []
+
+
+def test_buckets_cover_the_lengths_once(tmp_path):
+    config = small_config(tmp_path, tmp_path)
+    buckets = buckets_of(config)
+    assert (buckets[0][0], buckets[-1][1], len(buckets)) == (512, 2_048, 8)
+    assert all(stop + 1 == start for (_, stop), (start, _) in pairwise(buckets))
+    assert buckets_of(small_config(tmp_path, tmp_path, lengths={"min": 99, "max": 99})) == [(99, 99)]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [
+        ([600] * 50 + [800] * 49 + [900], [(512, 703), (704, 1_087)]),
+        ([600] * 50 + [2_000] * 49, [(512, 2_048)]),
+        ([600], [(512, 2_048)]),
+        ([2_000] * 50, [(512, 2_048)]),
+    ],
+)
+def test_buckets_with_few_golds_are_pooled(tmp_path, lengths, expected):
+    n = len(lengths)
+    golds = Golds(np.zeros(n), np.zeros(n), np.zeros(n), np.array(lengths), np.zeros(n, int))
+    pools = pooled(golds, small_config(tmp_path, tmp_path))
+    assert pools[0][0] == 512
+    if len(expected) == 1:
+        assert pools == expected
+    else:
+        assert pools[0] == expected[0]
+        assert pools[-1] == (704, 2_048)
+
+
+def test_no_gold_at_all_is_no_figure_of_depths():
+    assert len(gathered([]).depth) == 0

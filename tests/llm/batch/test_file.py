@@ -1,0 +1,120 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from in2_plugin.llm.batch.file import Unanswered, fill, line_of, read, split
+from in2_plugin.llm.request import Answer, CallFailed, Request
+from tests.support.fault_server import completion
+
+
+def request(prompt: str, **parameters) -> Request:
+    return Request(prompt, "m", parameters, "x")
+
+
+def out(key: bytes, text: str = "a", status: int = 200, body: object = None, error: object = None) -> bytes:
+    response = {"status_code": status, "body": completion(text) if body is None else body}
+    return json.dumps({"custom_id": key.hex(), "response": response, "error": error}).encode()
+
+
+A, B = b"a" * 32, b"b" * 32
+
+
+def test_a_line_is_the_request_under_its_key():
+    asked = request("p", temperature=0.5, response_format={"type": "json_object"})
+    assert json.loads(line_of(asked)) == {
+        "custom_id": asked.key.hex(),
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": {
+            "model": "m",
+            "messages": [{"role": "user", "content": "p"}],
+            "temperature": 0.5,
+            "response_format": {"type": "json_object"},
+        },
+    }
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_any_text_is_one_line_of_ascii(prompt):
+    line = line_of(request(prompt))
+    assert line.isascii()
+    assert line.splitlines() == [line[:-1]]
+    assert json.loads(line)["body"]["messages"][0]["content"] == prompt
+
+
+@given(st.lists(st.text(max_size=50)), st.integers(250, 1_000))
+def test_files_hold_all_requests_once_within_the_limit(prompts, most):
+    requests = [request(p) for p in prompts]
+    parts = list(split(requests, most))
+    assert [r.key for part in parts for r in part] == list(dict.fromkeys(r.key for r in requests))
+    for part in parts:
+        assert len(part) == 1 or sum(len(line_of(r)) for r in part) <= most
+
+
+def test_a_file_has_no_more_requests_than_allowed(monkeypatch):
+    monkeypatch.setattr("in2_plugin.llm.batch.file.MOST_REQUESTS", 3)
+    assert [len(part) for part in split([request(str(i)) for i in range(8)])] == [3, 3, 2]
+
+
+def test_lines_go_to_their_requests_in_any_order():
+    lines = read([b"\n".join([out(B, "b"), b"", out(A, "a")])], [A, B], "")
+    assert lines.outcomes == {A: Answer("a", "stop", 100, 20), B: Answer("b", "stop", 100, 20)}
+    assert lines.broken == 0
+
+
+def test_the_first_answer_stays_and_beats_a_failure():
+    failed = out(A, status=500, body={"error": {"message": "oh"}})
+    assert read([out(A, "1") + b"\n" + out(A, "2")], [A], "").outcomes[A].text == "1"
+    assert read([failed, out(A, "late")], [A], "").outcomes[A].text == "late"
+    assert read([out(A, "early"), failed], [A], "").outcomes[A].text == "early"
+
+
+def test_requests_of_others_are_left_out():
+    assert read([out(B)], [A], "").outcomes == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (out(A, status=400, body={"error": {"message": "too\nlong"}}), "400 too long"),
+        (out(A, status=500, body="oops"), "500 oops"),
+        (out(A, status=503, body={}), "503 no reason given"),
+        (out(A, body={"choices": []}), "the answer holds no choice"),
+        (b'{"custom_id": "%s", "response": null, "error": {"message": "no sk-1"}}' % A.hex().encode(), "no ***"),
+        (b'{"custom_id": "%s"}' % A.hex().encode(), "no reason given"),
+        (b'{"custom_id": "%s", "response": {}}' % A.hex().encode(), "0 no reason given"),
+    ],
+)
+def test_failures_have_a_reason_in_one_line(line, said):
+    failure = read([line], [A], "sk-1").outcomes[A]
+    assert isinstance(failure, CallFailed)
+    assert not isinstance(failure, Unanswered)
+    assert str(failure) == said
+
+
+def test_a_refusal_has_its_status():
+    assert read([out(A, status=422, body={})], [A], "").outcomes[A].status == 422
+
+
+def test_expired_requests_are_unanswered():
+    line = json.dumps({"custom_id": A.hex(), "response": None, "error": {"code": "batch_expired", "message": "m"}})
+    outcomes = read([line.encode()], [A, B], "").outcomes
+    fill(outcomes, [A, B], "cancelled")
+    assert [type(outcomes[key]) for key in (A, B)] == [Unanswered, Unanswered]
+    assert [str(outcomes[key]) for key in (A, B)] == [
+        "the batch ended without an answer (expired)",
+        "the batch ended without an answer (cancelled)",
+    ]
+
+
+@pytest.mark.parametrize("broken", [b'{"custom_id": "61', b"3", b"{}", b'{"custom_id": 3}', b'{"custom_id": "xyz"}'])
+def test_broken_lines_are_counted_and_take_nothing_with_them(broken):
+    lines = read([broken + b"\n" + out(A)], [A], "")
+    assert (lines.broken, list(lines.outcomes)) == (1, [A])
+
+
+@given(st.binary())
+def test_no_file_makes_it_fail(content):
+    assert read([content], [A], "").outcomes == {}

@@ -1,0 +1,381 @@
+import asyncio
+import random
+import time
+
+import pytest
+
+from in2_plugin.config import EndpointConfig
+from in2_plugin.errors import ConfigError, EndpointError
+from in2_plugin.llm.endpoint.client import LiveEndpoint, answer_of
+from in2_plugin.llm.endpoint.concurrency import Patience
+from in2_plugin.llm.request import Answer, CallFailed, Request, Stopping
+from tests.support.fault_server import LATE_SECONDS, FaultServer, random_faults
+
+QUICK = Patience(retry=0.005, retry_most=0.01, closed=0.02, closed_most=0.05)
+KEY = "sk-very-secret-0123456789"
+
+
+def endpoint(server_or_url, patience: Patience = QUICK, **changes) -> LiveEndpoint:
+    url = getattr(server_or_url, "base_url", server_or_url)
+    values = {"model": "m", "base_url": url, "concurrency": "2-16", "timeout": 5, **changes}
+    return LiveEndpoint(EndpointConfig.parse(values, "test"), random.Random(0), patience)
+
+
+def request(prompt: str = "p", **parameters) -> Request:
+    return Request(prompt, "m", parameters, "x")
+
+
+def ask(server, prompts=("p",), before=None, **changes) -> list:
+    """Ask all prompts at once; an exception stands in the place of the answer that did not come."""
+
+    async def run() -> list:
+        live = endpoint(server, **changes)
+        try:
+            if before:
+                before(live)
+            return await asyncio.gather(*(live.answer(request(p)) for p in prompts), return_exceptions=True)
+        finally:
+            await live.close()
+
+    return asyncio.run(run())
+
+
+def echo(body: dict) -> str:
+    return f"answer to {body['messages'][0]['content']}"
+
+
+def first(n: int, fault: str):
+    """A plan: the first `n` requests meet the fault."""
+    return lambda number, body: fault if number < n else None
+
+
+def test_an_answer_with_its_tokens():
+    with FaultServer(echo) as server:
+        assert ask(server) == [Answer("answer to p", "stop", 100, 20)]
+
+
+def test_the_body_is_the_request_and_nothing_else():
+    async def run(server) -> None:
+        live = endpoint(server)
+        await live.answer(request("p", temperature=0.5, top_k=3, response_format={"type": "json_object"}))
+        await live.close()
+
+    with FaultServer(echo) as server:
+        asyncio.run(run(server))
+    body = {"temperature": 0.5, "top_k": 3, "response_format": {"type": "json_object"}}
+    assert server.bodies == [{"model": "m", "messages": [{"role": "user", "content": "p"}], **body}]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["500", "502", "503", "504", "529", "408", "429", "429 date", "429 ms", "429 bare", "drop", "drop after head",
+     "half body", "lost", "wrong json", "html", "empty choices", "error inside", "garbage"],
+)  # fmt: skip
+def test_what_passes_is_sent_again(fault):
+    with FaultServer(echo, plan=first(2, fault)) as server:
+        assert ask(server) == [Answer("answer to p", "stop", 100, 20)]
+        assert (server.faults[fault], len(server.bodies)) == (2, 3)
+
+
+def test_a_stall_ends_at_the_timeout_and_is_sent_again():
+    with FaultServer(echo, plan=first(1, "stall")) as server:
+        assert ask(server, timeout=0.3)[0].text == "answer to p"
+
+
+def test_a_slow_drip_is_an_answer_if_it_ends_in_time():
+    with FaultServer(echo, plan=first(1, "slow drip")) as server:
+        assert ask(server)[0].text == "answer to p"
+        assert len(server.bodies) == 1
+
+
+def test_a_slow_drip_beyond_the_timeout_is_sent_again():
+    with FaultServer(echo, plan=first(1, "slow drip")) as server:
+        assert ask(server, timeout=0.1)[0].text == "answer to p"
+        assert len(server.bodies) == 2
+
+
+def test_refusals_and_cut_answers_are_answers():
+    with FaultServer(echo, plan=first(1, "refusal")) as server:
+        assert ask(server) == [Answer("I would rather not.", "refusal", 100, 20)]
+    with FaultServer(echo, plan=first(1, "length")) as server:
+        assert ask(server) == [Answer("answer to p", "length", 100, 20)]
+
+
+def test_an_answer_delivered_twice_is_never_the_answer_to_the_next_request():
+    prompts = [f"prompt {i}" for i in range(60)]
+    plan = random_faults(1, {"twice": 0.5})
+    with FaultServer(echo, plan=plan) as server:
+        answers = ask(server, prompts, concurrency="2")
+        assert server.faults["twice"] > 10
+    assert [a.text for a in answers] == [f"answer to {p}" for p in prompts]
+
+
+def test_an_answer_that_comes_again_later_is_not_the_answer_to_the_next_request():
+    async def run(server) -> list[str]:
+        live = endpoint(server, concurrency="1")
+        said = []
+        for i in range(20):
+            said.append((await live.answer(request(f"prompt {i}"))).text)
+            await asyncio.sleep(4 * LATE_SECONDS)
+        await live.close()
+        return said
+
+    with FaultServer(echo, plan=lambda n, body: "twice late") as server:
+        assert asyncio.run(run(server)) == [f"answer to prompt {i}" for i in range(20)]
+
+
+def test_everything_at_once_ends_in_the_right_answers():
+    names = ["429", "429 bare", "500", "503", "drop", "lost", "half body", "drop after head", "wrong json", "twice"]
+    plan = random_faults(5, dict.fromkeys([*names, "empty choices"], 0.04))
+    prompts = [f"prompt {i}" for i in range(300)]
+    with FaultServer(echo, plan=plan, latency=0.001) as server:
+        answers = ask(server, prompts, attempts=12)
+        assert all(server.faults[name] for name in names)
+    assert [a.text for a in answers] == [f"answer to {p}" for p in prompts]
+
+
+def test_a_request_that_fails_too_often_is_given_up():
+    with FaultServer(echo, plan=lambda n, body: "500" if "bad" in str(body) else None) as server:
+        good, bad = ask(server, ["good", "bad"], attempts=3)
+        assert server.faults["500"] == 3
+    assert good.text == "answer to good"
+    assert isinstance(bad, CallFailed)
+    assert str(bad) == "status 500, 3 times"
+
+
+def test_429_uses_up_no_attempt():
+    with FaultServer(echo, plan=first(6, "429 ms")) as server:
+        assert ask(server, attempts=1)[0].text == "answer to p"
+
+
+@pytest.mark.parametrize("status", ["400", "422"])
+def test_what_is_refused_is_not_sent_again(status):
+    with FaultServer(echo, plan=first(9, status)) as server:
+        (refused,) = ask(server)
+        assert len(server.bodies) == 1
+    assert refused.status == int(status)
+    assert isinstance(refused, CallFailed)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("401", "does not accept the key"),
+        ("403", "does not accept the key"),
+        ("404", "knows no model m"),
+        ("no money", "no money left"),
+        ("429 far", "asks to come back in 2.0 hours"),
+    ],
+)
+def test_what_ends_the_run(fault, said):
+    with FaultServer(echo, plan=first(9, fault)) as server:
+        (error,) = ask(server)
+        assert isinstance(error, EndpointError)
+        assert said in str(error)
+        assert server.base_url in str(error)
+        assert len(server.bodies) == 1
+
+
+def test_a_server_that_is_not_there_shows_at_once():
+    (error,) = ask("http://127.0.0.1:9/v1")
+    assert isinstance(error, EndpointError)
+    assert "http://127.0.0.1:9/v1: cannot be reached" in str(error)
+
+
+def test_a_server_that_is_not_there_shows_at_once_with_fewer_attempts_as_well():
+    (error,) = ask("http://127.0.0.1:9/v1", attempts=1)
+    assert isinstance(error, EndpointError)
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8000/v1", "", "http://", "ftp://x/v1", "http://x:99999/v1", "http://[::1/v1"]
+)
+def test_what_is_no_address_is_refused(url):
+    with pytest.raises(ConfigError, match="is no address; give it in full"):
+        endpoint(url)
+
+
+def test_a_server_that_is_gone_is_told_apart_from_one_that_is_slow():
+    said = []
+    with FaultServer(echo, plan=lambda n, body: {0: "drop", 1: "garbage", 2: "stall"}.get(n)) as server:
+        ask(server, ["a"], before=lambda live: said.append(live.retried), timeout=0.5)
+    assert list(said[0].items()) == [
+        ("connection failed: Server disconnected", 1),
+        ("connection failed: what came back is not HTTP", 1),
+        ("no answer in 0.5 s", 1),
+    ]
+
+
+def test_a_retry_after_of_nothing_is_not_a_way_to_end_the_run_at_once():
+    with FaultServer(echo, plan=first(4, "429 zero")) as server:
+        patience = Patience(closed=0.02, closed_most=0.5)
+        assert ask(server, patience=patience)[0].text == "answer to p"
+        # nothing, then 40, 80 and 160 ms, less the jitter
+        assert server.times[-1] - server.times[0] >= 0.75 * 0.28
+
+
+def test_a_prompt_that_cannot_be_sent_is_given_up():
+    with FaultServer(echo) as server:
+        (failure,) = ask(server, ["half a pair: \ud800"])
+        assert isinstance(failure, CallFailed)
+        assert "surrogate" in str(failure)
+        assert server.bodies == []
+
+
+def test_a_server_that_goes_away_later_is_waited_for():
+    with FaultServer(echo, plan=lambda n, body: None if n == 0 or n > 6 else "drop") as server:
+        answers = ask(server, ["a", "b"], concurrency="1")
+        assert [a.text for a in answers] == ["answer to a", "answer to b"]
+
+
+def test_too_many_errors_end_the_run_with_the_commonest_reasons():
+    faults = {0: "500", 1: "502", 2: "wrong json"}
+
+    def plan(number, body):
+        i = int(body["messages"][0]["content"])
+        return None if i % 2 else faults[i % 3]
+
+    async def run(server) -> list:
+        live = endpoint(server, attempts=1, concurrency="1")
+        outcomes = []
+        for i in range(60):
+            try:
+                outcomes.append(await live.answer(request(str(i))))
+            except CallFailed:
+                pass
+            except EndpointError as error:
+                return [i, str(error)]
+        return outcomes
+
+    with FaultServer(echo, plan=plan) as server:
+        number, said = asyncio.run(run(server))
+    assert number == 20  # the 21st: a failure once at least twenty are known
+    assert "11 of the last 21 requests failed, most often: status 5" in said
+    assert said.count("times)") == 3
+
+
+def test_few_errors_do_not():
+    def plan(number, body):
+        return "500" if body["messages"][0]["content"].endswith("7") else None
+
+    with FaultServer(echo, plan=plan) as server:
+        answers = ask(server, [str(i) for i in range(100)], attempts=1)
+    assert sum(isinstance(a, CallFailed) for a in answers) == 10
+    assert not any(isinstance(a, EndpointError) for a in answers)
+
+
+def test_retry_after_closes_the_gate_for_all():
+    with FaultServer(echo, plan=first(1, "429"), retry_after="0.4") as server:
+        ask(server, [str(i) for i in range(10)], concurrency="1")
+        assert server.times[1] - server.times[0] >= 0.4
+
+
+def test_concurrency_grows_to_what_is_allowed_and_not_beyond():
+    with FaultServer(echo, latency=0.01) as server:
+        ask(server, [str(i) for i in range(200)], concurrency="2-8")
+        assert server.most_at_once == 8
+
+
+def test_256_connections_are_used_and_kept():
+    with FaultServer(echo, latency=0.3) as server:
+        answers = ask(server, [str(i) for i in range(700)], concurrency="256", timeout=60)
+        assert all(isinstance(a, Answer) for a in answers)
+        assert server.most_at_once == 256
+        assert server.connections <= 256
+
+
+def test_stopping_sends_nothing_more_and_waits_for_what_was_sent():
+    async def run(server) -> list:
+        live = endpoint(server, concurrency="3")
+        tasks = [asyncio.create_task(live.answer(request(str(i)))) for i in range(10)]
+        while server.under_way < 3:
+            await asyncio.sleep(0.001)
+        live.stop()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        live.resume()
+        outcomes.append(await live.answer(request("later")))
+        await live.close()
+        return outcomes
+
+    with FaultServer(echo, latency=0.1) as server:
+        outcomes = asyncio.run(run(server))
+        assert len(server.bodies) == 4
+    assert [type(o) for o in outcomes] == [Answer] * 3 + [Stopping] * 7 + [Answer]
+
+
+def test_stopping_ends_a_wait_between_attempts():
+    async def run(server) -> float:
+        live = endpoint(server, patience=Patience(retry=3_600, retry_most=3_600))
+        task = asyncio.create_task(live.answer(request()))
+        while not server.faults["500"]:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+        live.stop()
+        started = time.monotonic()
+        with pytest.raises(Stopping):
+            await asyncio.wait_for(task, 60)
+        await live.close()
+        return time.monotonic() - started
+
+    with FaultServer(echo, plan=first(9, "500")) as server:
+        asyncio.run(run(server))
+
+
+def test_the_key_is_sent_and_shown_nowhere(monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    with FaultServer(echo, plan=first(9, "401")) as server:
+        (error,) = ask(server, api_key_env="SECRET_KEY")
+        assert server.keys == {KEY}
+    assert "wrong key: ***" in str(error)
+    assert "SECRET_KEY" in str(error)
+    for fault in ("400", "404"):
+        with FaultServer(echo, plan=first(9, fault)) as server:
+            (error,) = ask(server, api_key_env="SECRET_KEY")
+        assert KEY not in f"{error!s} {error!r} {error.__cause__!r} {error.__context__!r}"
+
+
+def test_the_key_is_not_shown_when_the_server_does_not_speak_http(monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    with FaultServer(echo, plan=lambda n, body: "garbage") as server:
+        (error,) = ask(server, api_key_env="SECRET_KEY", attempts=2)
+    assert isinstance(error, EndpointError)
+    assert KEY not in f"{error!s} {error!r} {error.__cause__!r} {error.__context__!r}"
+
+
+def test_space_around_a_key_is_not_part_of_it(monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", f" {KEY}\n")
+    with FaultServer(echo) as server:
+        assert ask(server, api_key_env="SECRET_KEY")[0].text == "answer to p"
+        assert server.keys == {KEY}
+
+
+@pytest.mark.parametrize("key", ["sk-\u00e9", "sk-a\nb"])
+def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(monkeypatch, key):
+    monkeypatch.setenv("SECRET_KEY", key)
+    with pytest.raises(ConfigError, match="SECRET_KEY holds signs that no key has") as caught:
+        endpoint("https://api.example.com/v1", api_key_env="SECRET_KEY")
+    assert key not in str(caught.value)
+
+
+def test_a_missing_key_is_named(monkeypatch):
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    with pytest.raises(ConfigError, match="SECRET_KEY is not set; set it to the key of"):
+        endpoint("https://api.example.com/v1", api_key_env="SECRET_KEY")
+    for local in ("http://localhost:8000/v1", "http://10.0.0.3/v1", "http://gpu-box:8000/v1", "http://[::1]/v1"):
+        endpoint(local, api_key_env="SECRET_KEY")
+    endpoint("https://api.example.com/v1", api_key_env=None)
+
+
+def test_traffic_says_what_went_wrong():
+    said = []
+    with FaultServer(echo, plan=lambda n, body: {0: "429 ms", 1: "500"}.get(n)) as server:
+        ask(server, before=lambda live: said.append(live.traffic))
+        assert said[0]() == "0 of 1 at once, 1 slowed down (429), 1 sent again"
+
+
+def test_an_answer_in_parts_and_odd_counts_are_read():
+    parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}, "three"]
+    content = {"choices": [{"message": {"content": parts}}], "usage": {"prompt_tokens": "many", "completion_tokens": 2}}
+    assert answer_of(content) == Answer("one two", "stop", 0, 2)
+    for usage in ("n/a", [1], None, {"prompt_tokens": {}, "completion_tokens": float("nan")}):
+        assert answer_of({**content, "usage": usage}) == Answer("one two", "stop", 0, 0)

@@ -1,0 +1,32 @@
+"""A finished dataset of all four parts, several questions a context, in shards of a few examples."""
+
+import json
+
+import pytest
+
+from in2_plugin.pipeline.build import build_dataset
+from tests.support.builds import Quiet, small_config
+from tests.support.stage_runs import Stages, small_shards
+
+
+@pytest.fixture(scope="package")
+def finished(tmp_path_factory, mistral_folder):
+    """The configuration of it."""
+    folder = tmp_path_factory.mktemp("finished")
+    turns = [(role, f"{role} {j}") for j in range(2) for role in ("user", "assistant")]
+    said = [{"messages": [{"role": role, "content": f"{text} of {i}"} for role, text in turns]} for i in range(12)]
+    (folder / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
+    mixture = {"fine_grained": 36, "integration": 12, "short_context": 10, "general": 9}
+    config = small_config(folder / "in2", mistral_folder, mixture=mixture, questions_per_context=2,
+                          instructions={"sources": [{"path": str(folder / "chats.jsonl")}]})  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        small_shards(patch)
+        build_dataset(config, Quiet())
+    return config
+
+
+@pytest.fixture
+def again(finished, tmp_path, monkeypatch):
+    """A copy of it without examples and plans."""
+    small_shards(monkeypatch)
+    return Stages.of(finished, tmp_path / "in2")

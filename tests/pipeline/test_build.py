@@ -1,0 +1,325 @@
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from in2_plugin.config import PARTS, load_build_file
+from in2_plugin.dataset.build_record import Change
+from in2_plugin.dataset.reader import IN2Dataset, read_manifest
+from in2_plugin.dataset.tables import read_rows
+from in2_plugin.errors import ConfigError, CorpusError, NotEnoughInstructions, NotEnoughQuestions, TokenizerMismatch
+from in2_plugin.pipeline.build import build_dataset
+from tests.support.builds import Quiet, small_config
+
+FILES = [
+    "build.json", "manifest.json", "README.md", "questions.parquet", "rejected.parquet", "instructions.parquet",
+    "examples.parquet", "audit.json", "report.html",
+]  # fmt: skip
+STORE = ["segments.arrow", "documents.arrow", "ids.bin", "offsets.bin", "store.json", "exclusions.parquet"]
+TINY = {"mixture": {"fine_grained": 5, "integration": 0, "short_context": 0}, "lengths": {"min": 300, "max": 600}}
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    paths = [*FILES, *(f"segments/{name}" for name in STORE)]
+    # the manifest, the card and build.json say where the dataset is; everything else must not know
+    return {path: (folder / path).read_bytes().replace(str(folder).encode(), b"FOLDER") for path in paths}
+
+
+def test_the_same_build_file_gives_the_same_bytes(built, mistral_folder, tmp_path):
+    build_dataset(small_config(tmp_path / "again", mistral_folder), Quiet())
+    first, second = bytes_of(built), bytes_of(tmp_path / "again")
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [2, 8])
+def test_the_number_of_workers_changes_no_byte(built, mistral_folder, tmp_path, workers):
+    build_dataset(small_config(tmp_path / "in2", mistral_folder, workers=workers), Quiet())
+    first, second = bytes_of(built), bytes_of(tmp_path / "in2")
+    unequal = [name for name in first if first[name] != second[name]]
+    # these two and the manifest hold the build file, with its `workers`
+    assert set(unequal) <= {"build.json", "manifest.json", "README.md"}
+
+
+def test_another_seed_gives_other_examples(built, mistral_folder, tmp_path):
+    build_dataset(small_config(tmp_path / "other", mistral_folder, seed=7), Quiet())
+    assert (tmp_path / "other/examples.parquet").read_bytes() != (built / "examples.parquet").read_bytes()
+
+
+def test_counts_are_those_of_the_mixture(built):
+    manifest = read_manifest(built)
+    parts = [manifest.counts[part] for part in ("fine_grained", "integration", "short_context")]
+    assert parts == [70, 30, 30]
+    assert manifest.examples == manifest.counts["turns"] == 130
+    short = [row for row in read_rows(built / "examples.parquet") if row["part"] == "short_context"]
+    kinds = Counter(row["turns"][0]["kind"] for row in short)
+    assert kinds == {"fine_grained": 21, "integration": 9}  # as the long parts
+    assert 512 <= manifest.longest <= 2_048
+
+
+def test_a_complete_dataset_is_left_alone(built, mistral_folder):
+    before = (built / "manifest.json").stat().st_mtime_ns
+    progress = Quiet()
+    build_dataset(small_config(built, mistral_folder), progress)
+    assert progress.stages == []
+    assert (built / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_its_own_record_is_a_build_file_of_the_same_dataset(built):
+    progress = Quiet()
+    build_dataset(load_build_file(built / "build.json"), progress)
+    assert progress.stages == []
+
+
+def test_a_changed_build_file_is_refused_by_name(built, mistral_folder):
+    changed = small_config(built, mistral_folder, lengths={"min": 512, "max": 4_096})
+    with pytest.raises(ConfigError) as caught:
+        build_dataset(changed, Quiet())
+    assert "was built with `lengths.max: 2048`, and the build file now says `lengths.max: 4096`" in str(caught.value)
+    assert read_manifest(built).longest <= 2_048
+
+
+def test_restart_replaces(mistral_folder, tmp_path):
+    folder = tmp_path / "in2"
+    build_dataset(small_config(folder, mistral_folder, **TINY), Quiet())
+    manifest = build_dataset(small_config(folder, mistral_folder, **TINY, seed=9), Quiet(), change=Change.RESTART)
+    assert manifest.build["seed"] == 9
+    assert read_manifest(folder).build["seed"] == 9
+
+
+def test_a_tokenizer_that_changed_under_its_name_is_noticed(built, mistral_folder, qwen_folder, tmp_path):
+    model, folder = tmp_path / "model", tmp_path / "in2"
+    shutil.copytree(mistral_folder, model)
+    shutil.copytree(built, folder)
+    (folder / "build.json").write_text(json.dumps(small_config(folder, model).model_dump(mode="json")))
+    build_dataset(small_config(folder, model), Quiet())
+    shutil.copytree(qwen_folder, model, dirs_exist_ok=True)
+    for unfinished in (False, True):
+        if unfinished:
+            (folder / "manifest.json").unlink()
+        with pytest.raises(TokenizerMismatch, match="another tokenizer under the name"):
+            build_dataset(small_config(folder, model), Quiet())
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(mistral_folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be made"):
+        build_dataset(small_config(tmp_path / "file/in2", mistral_folder), Quiet())
+
+
+def test_a_build_that_failed_before_any_stage_may_be_corrected(mistral_folder, tmp_path):
+    wrong = small_config(tmp_path / "in2", mistral_folder, corpus={"sources": ["nothere.txt"]})
+    with pytest.raises(CorpusError, match="no such file"):
+        build_dataset(wrong, Quiet())
+    assert build_dataset(small_config(tmp_path / "in2", mistral_folder, **TINY), Quiet()).examples == 5
+
+
+def test_a_folder_of_something_else_is_not_touched(mistral_folder, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ConfigError, match="not empty and not an IN2 dataset"):
+        build_dataset(small_config(tmp_path, mistral_folder), Quiet())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["thesis.tex"]
+
+
+def test_a_shortfall_is_an_error_and_leaves_no_manifest(mistral_folder, tmp_path):
+    config = small_config(
+        tmp_path / "in2", mistral_folder, mixture={"fine_grained": 0, "integration": 10**6, "short_context": 0}
+    )
+    with pytest.raises(NotEnoughQuestions, match="too few"):
+        build_dataset(config, Quiet())
+    assert not (tmp_path / "in2/manifest.json").exists()
+
+
+def test_retokenised_examples_are_the_same_plans(built, mistral_folder, tmp_path, monkeypatch):
+    """The fall-back: when joined ids turn out wrong, every example is tokenised as a whole."""
+    from in2_plugin.pipeline import build as building
+
+    verdicts = iter([False, True])
+    monkeypatch.setattr(building, "_ids_are_those_of_text", lambda *_: next(verdicts))
+    progress = Quiet()
+    manifest = build_dataset(small_config(tmp_path / "in2", mistral_folder), progress)
+    assert manifest.joining == "retokenize"
+    assert any("tokenised as a whole" in line for line in progress.lines)
+    assert json.loads((tmp_path / "in2/segments/store.json").read_text())["joining"] == "retokenize"
+    assert (tmp_path / "in2/examples.parquet").read_bytes() == (built / "examples.parquet").read_bytes()
+
+
+def chinese_text(document: int) -> str:
+    """A page of Chinese sentences that differ from each other, on lines of several sentences."""
+    places, people = "北京上海广州成都西安杭州", "王李张刘陈杨"
+    lines = []
+    for line in range(12):
+        i = document * 12 + line
+        place = places[i % 6 * 2 : i % 6 * 2 + 2]
+        lines.append(
+            f"第{i}天早上，{people[i % 6]}老师从{place}出发，带着{i + 3}本旧书去看望住在山那边的朋友。"
+            f"路上他遇到{i % 7 + 2}个卖水果的商人，每个人都告诉他编号{i * 7}的桥已经修好了，可以放心地走过去。"
+            # the answer must not stand everywhere, or nothing is left to fill with
+            f"到了晚上，朋友请他喝了第{i * 3}号茶园的新茶，"
+            f"两个人谈起第{i * 11}年的日子，谈到{i * 13}号灯塔的月亮升到屋顶上面才睡。"
+        )
+    return "\n".join(lines)
+
+
+def test_a_chinese_corpus_of_ones_own_files(qwen_folder, qwen, tmp_path):
+    for number in range(12):
+        (tmp_path / "texts").mkdir(exist_ok=True)
+        (tmp_path / f"texts/{number}.txt").write_text(chinese_text(number), encoding="utf-8")
+    config = small_config(
+        tmp_path / "in2", qwen_folder, corpus={"sources": [str(tmp_path / "texts")], "segment_tokens": 128},
+        mixture={"fine_grained": 30, "integration": 8, "short_context": 0}, lengths={"min": 1_200, "max": 4_000},
+    )  # fmt: skip
+    manifest = build_dataset(config, Quiet())
+    assert (manifest.counts["fine_grained"], manifest.counts["integration"]) == (30, 8)
+    dataset = IN2Dataset(tmp_path / "in2", qwen)
+    for row in read_rows(tmp_path / "in2/examples.parquet"):
+        rendered = dataset.render(row)
+        (turn,) = row["turns"]
+        answer = qwen.decode(rendered.input_ids[slice(*rendered.answers[0])].tolist())
+        assert answer == turn["answer"] + "<|im_end|>"
+        segments = [dataset.store.text(i) for i in row["segment_ids"]]
+        if turn["form"] == "sentence_with":
+            assert sum(turn["answer"] in segment for segment in segments) == 1
+
+
+def chats(path: Path, n: int) -> Path:
+    with path.open("w") as file:
+        for i in range(n):
+            row = {"system_prompt": "Be brief.", "question": f"Say {i}.", "response": f"{i}, as you wish."}
+            print(json.dumps(row), file=file)
+    return path
+
+
+def test_the_papers_four_parts(mistral_folder, mistral, tmp_path):
+    config = small_config(
+        tmp_path / "in2", mistral_folder,
+        mixture={"fine_grained": 11, "integration": 3, "short_context": 2, "general": 2, "total": 54},
+        instructions={"sources": [str(chats(tmp_path / "chats.jsonl", 100))]},
+    )  # fmt: skip
+    progress = Quiet()
+    manifest = build_dataset(config, progress)
+    assert [manifest.counts[part] for part in PARTS] == [33, 9, 6, 6]
+    assert any("6 of 100 conversations for the general part; 0 left out" in line for line in progress.lines)
+    dataset = IN2Dataset(tmp_path / "in2", mistral)
+    general = [row for row in dataset.rows() if row["part"] == "general"]
+    assert len({row["turns"][0]["question"] for row in general}) == 6
+    assert dataset.text(general[0]).startswith("<s>[INST] Below is a user instruction.")
+    assert "### Instruction:\nBe brief.\n\nSay " in dataset.text(general[0])
+
+
+def test_too_few_conversations_is_an_error_that_says_how_many(mistral_folder, tmp_path):
+    config = small_config(
+        tmp_path / "in2", mistral_folder, mixture={"fine_grained": 5, "integration": 0, "general": 9},
+        instructions={"sources": [str(chats(tmp_path / "chats.jsonl", 4))]}, lengths=TINY["lengths"],
+    )  # fmt: skip
+    with pytest.raises(NotEnoughInstructions, match=r"asks for 9 conversations, .* gave 4 from 4 rows, 5 too few"):
+        build_dataset(config, Quiet())
+    assert not (tmp_path / "in2/instructions.parquet").exists()
+
+
+def test_a_shortfall_may_make_all_parts_smaller_alike(mistral_folder, tmp_path):
+    mixture = {"fine_grained": 20, "integration": 10, "short_context": 0, "general": 8, "shortfall": "rescale"}
+    config = small_config(
+        tmp_path / "in2", mistral_folder, mixture=mixture, lengths={"min": 1_000, "max": 2_048},
+        instructions={"sources": [str(chats(tmp_path / "chats.jsonl", 4))]},
+    )  # fmt: skip
+    progress = Quiet()
+    manifest = build_dataset(config, progress)
+    assert [manifest.counts.get(part, 0) for part in PARTS] == [10, 5, 0, 4]
+    assert "the mixture is made 50.0% of what it asks for, so that its parts keep their proportions" in progress.lines
+    assert len(list(read_rows(tmp_path / "in2/questions.parquet"))) == 30
+
+
+def test_several_questions_share_a_context(mistral_folder, mistral, tmp_path):
+    mixture = {"fine_grained": 60, "integration": 6, "short_context": 4}
+    config = small_config(tmp_path / "in2", mistral_folder, mixture=mixture, questions_per_context=3)
+    manifest = build_dataset(config, Quiet())
+    assert manifest.counts["turns"] == 70
+    assert manifest.counts["fine_grained"] <= 24
+    dataset = IN2Dataset(tmp_path / "in2", mistral)
+    for row in dataset.rows():
+        text = mistral.decode(dataset.render(row).input_ids.tolist())
+        assert all(turn["answer"] in text for turn in row["turns"])
+        golds = [span["segment_id"] for turn in row["turns"] for span in turn["gold"]]
+        assert len(set(golds)) == len(golds) and set(golds) <= set(row["segment_ids"])
+        assert len({turn["document"] for turn in row["turns"]}) == len(row["turns"])
+
+
+@pytest.mark.parametrize(("strategy", "lowest", "highest"), [("edges", 0.0, 0.25), ("middle", 0.75, 1.0)])
+def test_positions_for_ablations(mistral_folder, tmp_path, strategy, lowest, highest):
+    mixture = {"fine_grained": 60, "integration": 0, "short_context": 0}
+    config = small_config(
+        tmp_path / "in2", mistral_folder, mixture=mixture, positions=strategy, lengths={"min": 1_500, "max": 2_048}
+    )
+    build_dataset(config, Quiet())
+    rows = list(read_rows(tmp_path / "in2/examples.parquet"))
+    depths = [
+        (row["segment_ids"].index(row["turns"][0]["gold"][0]["segment_id"]) + 0.5) / len(row["segment_ids"])
+        for row in rows
+    ]
+    assert lowest <= sum(0.3 < depth < 0.7 for depth in depths) / len(depths) <= highest
+
+
+def test_extending_the_mixture_keeps_the_segments(mistral_folder, tmp_path):
+    build_dataset(small_config(tmp_path / "in2", mistral_folder, **TINY), Quiet())
+    more = {**TINY, "mixture": {"fine_grained": 8, "integration": 2, "short_context": 1}, "positions": "shuffle"}
+    progress = Quiet()
+    manifest = build_dataset(small_config(tmp_path / "in2", mistral_folder, **more), progress, Change.EXTEND)
+    assert manifest.counts["turns"] == 11
+    assert not any("cutting" in stage or "comparing" in stage for stage in progress.stages)
+
+
+CHILD = """
+import sys
+from tests.support.builds import Quiet, small_config
+from in2_plugin.pipeline.build import build_dataset
+print("started", flush=True)
+class Loud(Quiet):
+    def stage(self, name, total, detail=None):
+        print(name, flush=True)
+        return super().stage(name, total, detail)
+build_dataset(small_config(sys.argv[1], sys.argv[2]), Loud())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["cutting documents", "writing fine-grained", "writing integration", "placing"])
+def test_a_killed_build_is_finished_by_the_next(built, mistral_folder, tmp_path, stage):
+    folder = tmp_path / "in2"
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(folder), str(mistral_folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout
+    for line in child.stdout:
+        if line.startswith(stage):
+            break
+    time.sleep(0.05)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert not (folder / "manifest.json").exists()
+    build_dataset(small_config(folder, mistral_folder), Quiet())
+    first, second = bytes_of(built), bytes_of(folder)
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"corpus": {"sources": ["s3://key:secret@bucket/text"]}},
+        {"ray": {"storage": "s3://key:secret@bucket/in2"}},
+        {"corpus": {"decontamination": {"sources": ["s3://key:secret@bucket/exam.jsonl"]}}},
+    ],
+)
+def test_a_key_in_an_address_is_refused_before_it_is_written_down(mistral_folder, tmp_path, changes):
+    with pytest.raises(CorpusError) as refusal:
+        build_dataset(small_config(tmp_path / "in2", mistral_folder, **changes), Quiet())
+    assert "secret" not in str(refusal.value)
+    assert not (tmp_path / "in2").exists()

@@ -1,0 +1,226 @@
+"""`in2-hf` beside lm_eval's own `hf` on tiny random models: the same texts, or the same code and a reason."""
+
+import functools
+import logging
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from lm_eval.api.instance import Instance
+from lm_eval.models.huggingface import HFLM
+from transformers import Gemma3TextConfig, LlamaConfig, MistralConfig, Qwen2Config
+
+from in2_plugin.errors import ConfigError, ProbeError, PromptTooLong
+from in2_plugin.probing.backends import hf as hf_backend
+from in2_plugin.probing.backends.hf import SharedContextLM
+from tests.support import ROOT
+from tests.support.tiny_lm import SHAPE, save
+
+WORDS = (ROOT / "docs/probes.md").read_text().split()
+SHORT = {"until": ["the"], "max_gen_toks": 12, "do_sample": False, "temperature": 0.0}
+LONG = {"until": [], "max_gen_toks": 25}
+MODELS = {
+    "mistral": (MistralConfig(sliding_window=None, **SHAPE), {"eos_token_id": [2, *range(5, 2_000, 20)]}),
+    "llama": (LlamaConfig(**SHAPE), {}),
+    "qwen2": (Qwen2Config(**SHAPE), {"repetition_penalty": 1.1, "do_sample": True, "top_k": 20}),
+    "gemma3": (Gemma3TextConfig(head_dim=16, sliding_window=64, **SHAPE), {}),
+}
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory):
+    """Folder of a model by name, made when it is asked for."""
+    made: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in made:
+            config, generation = MODELS[name]
+            made[name] = save(config, tmp_path_factory.mktemp("models") / name, **generation)
+        return made[name]
+
+    return folder
+
+
+def load(kind, folder: Path, **more):
+    return kind(pretrained=str(folder), dtype="float32", device="cpu", batch_size=1, **more)
+
+
+def requests(*settings: dict, n: int = 24, contexts: int = 2, seed: int = 0) -> list[Instance]:
+    """Questions of several lengths about some contexts, mixed."""
+    rng = random.Random(seed)
+    texts = [" ".join(rng.choices(WORDS, k=90)) for _ in range(contexts)]
+    prompts = [f"{rng.choice(texts)}\n\n{' '.join(rng.choices(WORDS, k=rng.randrange(1, 15)))}?" for _ in range(n)]
+    return [
+        Instance("generate_until", {}, (prompt, rng.choice(settings)), index) for index, prompt in enumerate(prompts)
+    ]
+
+
+class Heard(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture
+def said():
+    """The warnings of in2-hf, also after lm_eval has cut its loggers off from the root."""
+    logger, heard = logging.getLogger("lm_eval.in2_hf"), Heard()
+    heard.setLevel(logging.WARNING)
+    logger.addHandler(heard)
+    yield heard.messages
+    logger.removeHandler(heard)
+
+
+class Partial:
+    """What lm_eval's cache is told."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, str] = {}
+
+    def add_partial(self, kind, arguments, text):
+        assert kind == "generate_until"
+        self.told[repr(arguments)] = text
+
+
+@pytest.mark.parametrize("name", ["mistral", "llama", "qwen2"])
+@pytest.mark.parametrize("at_once", ["auto", 3])
+def test_the_texts_of_hf_with_contexts_read_once(folders, name, at_once):
+    asked = requests(SHORT, LONG)
+    expected = load(HFLM, folders(name)).generate_until(asked, disable_tqdm=True)
+    lm = load(SharedContextLM, folders(name), questions_at_once=at_once)
+    lm.cache_hook = Partial()
+    assert lm.generate_until(asked, disable_tqdm=True) == expected
+    assert len(set(expected)) > 8 and len({len(text.split()) for text in expected}) > 3
+    assert (lm.counts.contexts, lm.counts.questions) == (2, 24)
+    assert lm.counts.prefilled_tokens * 4 < lm.counts.prompt_tokens
+    assert lm.cache_hook.told == {repr(request.args): text for request, text in zip(asked, expected, strict=True)}
+
+
+def test_the_end_of_thinking_is_found_as_hf_finds_it(folders):
+    asked = requests(LONG, n=8)
+    plain = load(HFLM, folders("llama")).generate_until(asked, disable_tqdm=True)
+    word = max("".join(plain), key="".join(plain).count)
+    token = load(HFLM, folders("llama")).tok_encode(word, add_special_tokens=False)[0]
+    for end in (word, token):
+        expected = load(HFLM, folders("llama"), think_end_token=end).generate_until(asked, disable_tqdm=True)
+        lm = load(SharedContextLM, folders("llama"), think_end_token=end)
+        assert lm.generate_until(asked, disable_tqdm=True) == expected
+        assert lm.counts.questions == 8
+    assert expected != plain
+
+
+def test_sampled_and_lonely_requests_are_left_to_hf(folders, said):
+    """Strangers, questions about one context, and sampled ones: all in the order of the requests."""
+    sampled = {"do_sample": True, "temperature": 0.5, "max_gen_toks": 4}
+    strangers = [request for seed in range(1, 7) for request in requests(LONG, n=1, seed=seed)]
+    asked = [*strangers, *requests(LONG, contexts=1), *requests(sampled, n=2)]
+    lm = load(SharedContextLM, folders("llama"))
+    found = lm.generate_until(asked, disable_tqdm=True)
+    assert found[:30] == load(HFLM, folders("llama")).generate_until(asked[:30], disable_tqdm=True)
+    assert lm.counts.contexts == 1 and lm.counts.questions == 24 and len(found) == 32
+    assert said[:1] == ["in2-hf generates as hf does, reading each context for each question: answers are sampled"]
+
+
+def test_a_model_that_cannot_share_generates_as_hf_and_says_so(folders, said):
+    asked = requests(LONG, n=6)
+    lm = load(SharedContextLM, folders("gemma3"))
+    assert lm.generate_until(asked, disable_tqdm=True) == load(HFLM, folders("gemma3")).generate_until(
+        asked, disable_tqdm=True
+    )
+    assert lm.counts.contexts == 0
+    assert said == [
+        "in2-hf generates as hf does, reading each context for each question: it has layers of type sliding_attention"
+    ]
+
+
+def test_a_model_that_answers_otherwise_over_a_shared_cache_is_found_out(folders, said):
+    """One whose positions do not count, so that questions behind others are read at other places."""
+    asked = requests(LONG)
+    lm = load(SharedContextLM, folders("llama"))
+    forward = lm.model.forward
+
+    @functools.wraps(forward)
+    def without_positions(**inputs):
+        return forward(**inputs | {"position_ids": None})
+
+    lm.model.forward = without_positions
+    found = lm.generate_until(asked, disable_tqdm=True)
+    lm.model.forward = forward
+    assert found == HFLM.generate_until(lm, asked, disable_tqdm=True)
+    assert len(said) == 1 and "without a shared cache (limit 0.001)" in said[0] and lm.counts.questions == 0
+
+
+def test_a_forward_that_does_not_bear_the_masks_is_left_to_hf(folders, said):
+    asked = requests(LONG)
+    lm = load(SharedContextLM, folders("llama"))
+    forward = lm.model.forward
+
+    @functools.wraps(forward)
+    def picky(**inputs):
+        if (mask := inputs.get("attention_mask")) is not None and mask.dim() == 4:
+            raise ValueError("masks have two dimensions")
+        return forward(**inputs)
+
+    lm.model.forward = picky
+    assert lm.generate_until(asked, disable_tqdm=True) == HFLM.generate_until(lm, asked, disable_tqdm=True)
+    assert len(said) == 1 and "(ValueError: masks have two dimensions)" in said[0]
+
+
+def test_prompts_are_never_cut(folders):
+    lm = load(SharedContextLM, folders("llama"), max_length=120)
+    for asked in (requests(LONG), requests(LONG, n=1)):
+        with pytest.raises(PromptTooLong, match=r"the window is 120 and in2-hf never cuts: .* max_length=\d+ in --mod"):
+            lm.generate_until(asked, disable_tqdm=True)
+
+
+@pytest.mark.parametrize(
+    "failure", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")]
+)
+def test_want_of_memory_names_what_to_lower(folders, failure):
+    asked = requests(LONG)
+    lm = load(SharedContextLM, folders("llama"), questions_at_once=6)
+
+    @functools.wraps(lm.model.forward)
+    def fail(**_):
+        raise failure
+
+    lm.model.forward = fail
+    with pytest.raises(ProbeError, match=r"memory does not suffice for a context of .* set questions_at_once=3 in"):
+        lm.generate_until(asked, disable_tqdm=True)
+
+
+def test_other_failures_come_through_once_the_two_ways_have_been_compared(folders):
+    lm = load(SharedContextLM, folders("llama"))
+    lm.generate_until(requests(LONG), disable_tqdm=True)
+
+    @functools.wraps(lm.model.forward)
+    def fail(**_):
+        raise RuntimeError("a broken wire")
+
+    lm.model.forward = fail
+    with pytest.raises(RuntimeError, match="a broken wire"):
+        lm.generate_until(requests(LONG, seed=5), disable_tqdm=True)
+
+
+@pytest.mark.parametrize("number", ["0", "many", -1])
+def test_questions_at_once_is_checked_before_a_model_is_loaded(number):
+    with pytest.raises(ConfigError, match=f"questions_at_once={number} must be `auto` or a number above zero"):
+        SharedContextLM(pretrained="nowhere", questions_at_once=number)
+
+
+def test_in_half_precision_most_texts_are_the_same(folders):
+    """Ties may fall otherwise; the comparison's limit holds."""
+    asked = requests(LONG)
+    arguments = {"pretrained": str(folders("llama")), "dtype": "bfloat16", "device": "cpu", "batch_size": 1}
+    lm = SharedContextLM(**arguments)
+    found = lm.generate_until(asked, disable_tqdm=True)
+    assert lm.counts.questions == 24
+    expected = HFLM(**arguments).generate_until(asked, disable_tqdm=True)
+    assert sum(a[:5] == b[:5] for a, b in zip(found, expected, strict=True)) >= 18
+    assert set(hf_backend.TOLERANCE) >= {torch.bfloat16, torch.float32}

@@ -1,0 +1,53 @@
+"""`in2 lm-eval` around a stand-in for lm_eval's parser; tests/e2e runs the real one."""
+
+import argparse
+import sys
+import types
+
+import pytest
+
+from in2_plugin.errors import MissingExtra, ProbeError
+from in2_plugin.probing.lm_eval import run as command
+from in2_plugin.probing.lm_eval.install import tasks_folder
+
+
+@pytest.fixture
+def executed(monkeypatch) -> list[argparse.Namespace]:
+    """What the parser was asked to execute."""
+    done: list[argparse.Namespace] = []
+
+    class Parser:
+        def parse_args(self):
+            parser = argparse.ArgumentParser()
+            parser.add_argument("--include_path")
+            parser.add_argument("--config")
+            return parser.parse_args(sys.argv[1:])
+
+        def execute(self, parsed):
+            done.append(parsed)
+
+    monkeypatch.setattr(command, "_command_line", lambda: (Parser, lambda: None))
+    monkeypatch.setattr(sys, "argv", ["in2"])
+    return done
+
+
+def test_our_folder_comes_before_the_users(executed, tmp_path):
+    config = tmp_path / "run.yml"
+    config.write_text("include_path: [of, config]\n")
+    for arguments in ([], ["--include_path", "own"], ["--config", str(config)]):
+        command.run_lm_eval(arguments)
+    ours = str(tasks_folder())
+    assert [parsed.include_path for parsed in executed] == [[ours], [ours, "own"], [ours, "of", "config"]]
+
+
+def test_missing_lm_eval_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lm_eval", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r'pip install "in2-plugin\[eval\]"'):
+        command.run_lm_eval([])
+
+
+def test_another_lm_eval_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lm_eval._cli", types.ModuleType("lm_eval._cli"))
+    with pytest.raises(ProbeError, match=r"no command line that `in2 lm-eval` knows .*--include_path"):
+        command.run_lm_eval([])

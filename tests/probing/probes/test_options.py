@@ -1,0 +1,29 @@
+"""Options: what is ours is checked, what is lm_eval's passes by."""
+
+import pytest
+
+from in2_plugin.errors import ConfigError
+from in2_plugin.probing.probes.options import ProbeOptions, parse_options
+
+
+def test_model_arguments_pass_by():
+    options = parse_options({"pretrained": "m", "max_length": 9, "version": 1.0, "probe_sets": "2"}, "here")
+    assert options == ProbeOptions(probe_sets=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"probe_lenght": 512}, "here: unknown key `probe_lenght`; did you mean `probe_length`?"),
+        ({"probe_pices": 1}, "here: unknown key `probe_pices`; did you mean `probe_pieces`?"),
+        ({"probe_length": 128}, "here: `probe_length`: Input should be greater than 128, got 128"),
+        ({"probe_sets": 0}, "here: `probe_sets`: Input should be greater than or equal to 1"),
+        ({"probe_spans": 1}, "here: `probe_spans`"),
+        ({"probe_questions": 0}, "here: `probe_questions`"),
+        ({"probe_template": "mistral"}, "here: `probe_template`: Input should be 'plain' or 'film'"),
+    ],
+)
+def test_mistakes_are_named(given, said):
+    with pytest.raises(ConfigError) as caught:
+        parse_options(given, "here")
+    assert str(caught.value).startswith(said)

@@ -1,0 +1,48 @@
+"""The three scores of the paper, case by case."""
+
+import pytest
+
+from in2_plugin.probing.scoring.answers import code_score, database_score, document_score
+
+
+@pytest.mark.parametrize(
+    ("answer", "score"),
+    [
+        ("The cat saw the dog.", 1.0),
+        ("the CAT saw dog.", 1.0),
+        ("the cat", 0.5),
+        ("the cat saw the dog", 0.75),  # "dog" is not "dog."
+        ("", 0.0),
+        ("cats", 0.0),
+    ],
+)
+def test_document_counts_distinct_words(answer, score):
+    assert document_score(("The cat saw the dog.",), answer) == score
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "score"),
+    [
+        ("play_all", "It is `play_all`.", 1.0),
+        ("play_all", "play_allowed", 1.0),
+        ("play_all", "Play_All", 0.0),
+        (".play_all.", "play_all", 1.0),
+        ("play_all", "play all", 0.0),
+    ],
+)
+def test_code_is_a_substring_with_case(gold, answer, score):
+    assert code_score((gold,), answer) == score
+
+
+@pytest.mark.parametrize(
+    ("answer", "score"),
+    [
+        ("label: Old mill at Dorn.", 1.0),
+        ("OLD MILL AT DORN", 1.0),
+        ("Ruin On the Hill", 1.0),
+        ("old mill", 0.0),
+        ("", 0.0),
+    ],
+)
+def test_database_takes_label_or_description(answer, score):
+    assert database_score(("Old mill at Dorn.", "ruin on the hill"), answer) == score

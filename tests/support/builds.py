@@ -1,0 +1,52 @@
+"""Small builds for tests, and a progress that keeps quiet."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+from in2_plugin.config import BuildConfig
+from in2_plugin.pipeline.build import build_dataset
+
+
+class Quiet:
+    """A build's progress, kept for tests to read."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.stages: list[str] = []
+        self.details: list = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def stage(self, name: str, total: int | None, detail=None):
+        self.stages.append(name)
+        self.details.append(detail)
+        return nullcontext(lambda steps: None)
+
+
+def small_config(output: Path, tokenizer: Path, **changes: object) -> BuildConfig:
+    """A build of 130 examples, long ones of 512 to 2,048 tokens from the first bundled documents."""
+    values = {
+        "output": str(output),
+        "tokenizer": str(tokenizer),
+        "corpus": {"sources": [{"path": "bundled:python-docs", "limit": 400}]},
+        "mixture": {"fine_grained": 70, "integration": 30, "short_context": 30},
+        "workers": 1,
+        "lengths": {"min": 512, "max": 2_048},
+    }
+    if "mixture" in changes:
+        changes["mixture"] = {"short_context": 0, **changes["mixture"]}
+    return BuildConfig.parse({**values, **changes}, "test")
+
+
+def endpoint_config(output: Path, tokenizer: Path, base_url: str, **changes: object) -> BuildConfig:
+    """A small build whose questions come from a server; the integration ones are judged."""
+    endpoint = {"model": "m", "base_url": base_url, "api_key_env": None, "concurrency": "2-8", "timeout": 20}
+    questions = {"writer": "endpoint", "endpoint": endpoint, "verify": {"integration": ["answerable"]}}
+    mixture = {"fine_grained": 150, "integration": 50}
+    return small_config(output, tokenizer, **{"questions": questions, "mixture": mixture, **changes})
+
+
+def build_from_endpoint(output: Path, tokenizer: Path, base_url: str) -> None:
+    """What a child process runs."""
+    build_dataset(endpoint_config(output, tokenizer, base_url), Quiet())

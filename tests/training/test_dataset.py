@@ -1,0 +1,98 @@
+"""Lazy examples: those of the rendered rows, by number, in any process, with lengths known beforehand."""
+
+import pickle
+
+import numpy as np
+import pytest
+from torch.utils.data import DataLoader
+
+from in2_plugin.errors import DatasetError, TokenizerMismatch
+from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
+
+
+@pytest.fixture(scope="module")
+def lazy(built, mistral):
+    return LazyExamples.open([built], mistral)
+
+
+@pytest.fixture(scope="module")
+def rendered(dataset):
+    return [dataset.render(row) for row in dataset.rows()]
+
+
+def test_items_are_the_rendered_rows(lazy, rendered):
+    assert len(lazy) == len(rendered)
+    for number, expected in enumerate(rendered):
+        item = lazy[number]
+        assert item["input_ids"].tolist() == expected.input_ids.tolist()
+        assert item["labels"].tolist() == expected.labels.tolist()
+        assert item["attention_mask"].tolist() == [1] * len(expected.input_ids)
+        assert item[EXAMPLE] == number
+        assert len(item[ANSWERS]) == (expected.labels != -100).sum()
+    assert lazy[-1]["input_ids"].tolist() == rendered[-1].input_ids.tolist()
+    with pytest.raises(IndexError):
+        lazy[len(lazy)]
+
+
+def test_lengths_need_no_token(lazy, rendered):
+    assert lazy.lengths.tolist() == [len(one.input_ids) for one in rendered]
+    assert lazy.n_answer_tokens == sum(int((one.labels != -100).sum()) for one in rendered)
+
+
+def test_several_datasets_follow_each_other(built, mistral, lazy):
+    twice = LazyExamples.open([built, built], mistral)
+    n = len(lazy)
+    assert len(twice) == 2 * n and twice.lengths.tolist() == 2 * lazy.lengths.tolist()
+    assert twice[n + 5]["input_ids"].tolist() == lazy[5]["input_ids"].tolist()
+    assert twice[n + 5][EXAMPLE] == n + 5
+    assert twice.n_answer_tokens == 2 * lazy.n_answer_tokens
+
+
+def test_a_split_is_random_and_leaves_nothing_out(lazy):
+    rest, held_out = lazy.split(20, seed=3)
+    again, _ = lazy.split(20, seed=3)
+    numbers = [[one[i][EXAMPLE] for i in range(len(one))] for one in (rest, held_out, again)]
+    assert sorted(numbers[0] + numbers[1]) == list(range(len(lazy)))
+    assert len(held_out) == 20 and numbers[0] == numbers[2]
+    assert numbers[1] != list(range(len(lazy)))[-20:]
+    assert rest.lengths.tolist() == lazy.lengths[numbers[0]].tolist()
+    assert rest.n_answer_tokens + held_out.n_answer_tokens == lazy.n_answer_tokens
+
+
+def test_packed_items_keep_positions(built, mistral):
+    packed = LazyExamples.open([built], mistral, packed=True)
+    item = packed[7]
+    assert item["position_ids"].tolist() == list(range(len(item["input_ids"])))
+    assert "length" in packed.column_names and packed["length"].tolist() == packed.lengths.tolist()
+    fewer = packed.remove_columns(["length", "attention_mask"])
+    assert fewer.column_names == ["input_ids", "labels", "position_ids"]
+    assert set(fewer[7]) == {"input_ids", "labels", "position_ids", EXAMPLE, ANSWERS}
+    assert "attention_mask" in packed[7]
+
+
+def test_workers_get_a_path(lazy):
+    assert len(pickle.dumps(lazy)) < 1_500
+    loader = DataLoader(lazy, batch_size=None, num_workers=1, multiprocessing_context="spawn", sampler=[9, 2])
+    ids = [batch["input_ids"].tolist() for batch in loader]
+    assert ids == [lazy[i]["input_ids"].tolist() for i in (9, 2)]
+
+
+def test_another_tokenizer_and_no_dataset_are_refused(built, qwen, mistral, tmp_path):
+    with pytest.raises(TokenizerMismatch):
+        LazyExamples.open([built], qwen)
+    with pytest.raises(DatasetError, match="there is no IN2 dataset"):
+        LazyExamples.open([tmp_path / "none"], mistral)
+
+
+def test_codes_tell_part_and_depth(lazy, dataset):
+    from in2_plugin.config import PARTS
+
+    for number, row in enumerate(dataset.rows()):
+        found = np.unique(lazy[number][ANSWERS]).tolist()
+        assert {code // 8 for code in found} == {PARTS.index(row["part"])}
+        if row["part"] == "fine_grained":
+            (span,) = row["turns"][0]["gold"]
+            place = row["segment_ids"].index(span["segment_id"]) / len(row["segment_ids"])
+            assert abs(found[0] % 8 - 5 * place) <= 1 and found[0] % 8 < 5
+        else:
+            assert found[0] % 8 == 5

@@ -1,0 +1,32 @@
+"""Losses by depth and part, over several ranks and logs."""
+
+import torch
+
+from in2_plugin.training.loss_by_depth import AnswerStatistics
+
+FINE, INTEGRATION = 0, 8
+
+
+def test_means_of_tokens_by_depth_and_part():
+    tally = AnswerStatistics()
+    tally.add(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([FINE + 0, FINE + 0, FINE + 4]))
+    tally.add(torch.tensor([7.0]), torch.tensor([INTEGRATION + 5]))
+    assert tally.take(lambda sums: sums, steps=2) == {
+        "in2/answer_tokens_per_step": 2.0,
+        "in2/loss_depth_00_20": 2.0,
+        "in2/loss_depth_80_100": 5.0,
+        "in2/loss_fine_grained": 3.0,
+        "in2/loss_integration": 7.0,
+    }
+    assert tally.take(lambda sums: sums, steps=1) == {}
+
+
+def test_other_ranks_are_added():
+    tally = AnswerStatistics()
+    tally.add(torch.tensor([1.0]), torch.tensor([FINE + 2]))
+    found = tally.take(lambda sums: sums + torch.stack([sums[1] * 5, sums[1]]))
+    assert found == {"in2/answer_tokens": 2.0, "in2/loss_depth_40_60": 3.0, "in2/loss_fine_grained": 3.0}
+
+
+def test_a_rank_without_tokens_takes_part():
+    assert AnswerStatistics().take(lambda sums: sums + 1)["in2/answer_tokens"] == 32.0

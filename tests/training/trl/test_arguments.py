@@ -1,0 +1,155 @@
+"""The arguments of `in2 sft`: TRL's keys and ours, what is accelerate's, and what is refused."""
+
+import re
+
+import pytest
+import yaml
+
+from in2_plugin.errors import ConfigError, TokenizerMismatch
+from in2_plugin.training.trl.arguments import load_datasets, parse
+from in2_plugin.training.trl.data import EXAMPLE, with_answers
+from in2_plugin.training.trl.launch import launch_options
+from in2_plugin.training.trl.sft import load_tokenizer, main, model_settings
+from tests.support import ROOT
+
+GUIDE = ROOT / "docs/trl.md"
+CPU = {"use_cpu": True, "bf16": False, "report_to": "none"}
+
+
+@pytest.fixture
+def parsed(tmp_path, built, mistral_folder):
+    """Parse a file with some changes, and further words of the command line."""
+
+    def parsed(*words, **changes):
+        entry = {"path": "in2", "data_dir": str(built)}
+        values = {"model_name_or_path": str(mistral_folder), "datasets": [entry], "output_dir": str(tmp_path / "out"),
+                  **CPU, **changes}  # fmt: skip
+        values = {key: value for key, value in values.items() if value is not None}
+        (tmp_path / "sft.yml").write_text(yaml.safe_dump(values))
+        return parse(["--config", str(tmp_path / "sft.yml"), *words])
+
+    return parsed
+
+
+def loaded(arguments):
+    return load_datasets(arguments, load_tokenizer(arguments))
+
+
+def test_the_settings_of_in2_examples_are_defaults(parsed, built):
+    arguments = parsed()
+    assert arguments.training.max_length is None and arguments.training.remove_unused_columns is False
+    assert arguments.training.dataset_kwargs == {"skip_prepare_dataset": True}
+    assert arguments.in2.length_balanced
+    train, held_out = loaded(arguments)
+    assert len(train) == 130 and held_out is None
+
+
+def test_what_the_file_and_the_command_line_say_has_the_last_word(parsed):
+    arguments = parsed("--max_length", "4096", "--length_balanced", "false", learning_rate=0.5, packing=False)
+    assert (arguments.training.max_length, arguments.training.learning_rate) == (4_096, 0.5)
+    assert not arguments.in2.length_balanced
+    with pytest.raises(ConfigError, match=r"`max_length: 600` is below the longest example"):
+        loaded(parsed(max_length=600))
+    with pytest.raises(ConfigError, match=r"`packing: true` has no effect"):
+        loaded(parsed("--packing"))
+
+
+def test_what_is_accelerates_is_passed_on(parsed):
+    arguments = parsed("--num_processes", "2", main_process_port=0)
+    assert arguments.launch == ("--main_process_port", "0", "--num_processes", "2")
+    assert launch_options(arguments.launch) == list(arguments.launch)
+
+
+def test_accelerate_configurations_of_trl_and_files(tmp_path):
+    options = launch_options(["--num_processes", "2", "--accelerate_config", "zero3"])
+    assert options[0] == "--config_file" and options[1].endswith("zero3.yaml")
+    assert options[2:] == ["--num_processes", "2"]
+    (tmp_path / "mine.yml").write_text("")
+    assert launch_options(["--accelerate_config", str(tmp_path / "mine.yml")])[1] == str(tmp_path / "mine.yml")
+    with pytest.raises(ConfigError, match=r"`accelerate_config: zero9` is no file, and not one of those .* zero3"):
+        launch_options(["--accelerate_config", "zero9"])
+
+
+@pytest.mark.parametrize(
+    ("words", "changes", "says"),
+    [
+        ((), {"lerning_rate": 1}, "neither TRL nor accelerate knows the key `lerning_rate`; did you mean `learning_ra"),
+        (("--num_procesess", "2"), {}, "knows the key `num_procesess`; did you mean `num_processes`"),
+        (("--qqqqqqqq",), {}, "knows the key `qqqqqqqq`; remove it"),
+        ((), {"datasets": [{"path": "in2", "data_dirr": "x"}]}, "arguments of `in2 sft` cannot be read: .*data_dirr"),
+    ],
+)
+def test_unknown_keys_are_refused(parsed, words, changes, says):
+    with pytest.raises(ConfigError, match=says):
+        parsed(*words, **changes)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"cannot be read: .*none.yml"):
+        parse(["--config", str(tmp_path / "none.yml")])
+
+
+def test_several_entries_and_a_held_out_one(parsed, built):
+    entry = {"path": "in2", "data_dir": str(built)}
+    entries = [entry, entry, {**entry, "split": "test"}]
+    train, held_out = loaded(parsed(datasets=entries, eval_strategy="steps", eval_steps=5))
+    assert (len(train), len(held_out)) == (260, 130)
+
+
+def test_a_part_held_out_is_the_same_every_time(parsed):
+    found = [loaded(parsed(test_split_size=0.1, eval_strategy="epoch", seed=seed)) for seed in (1, 1, 2)]
+    assert [(len(train), len(held_out)) for train, held_out in found] == [(117, 13)] * 3
+    numbers = [with_answers(held_out)[:][EXAMPLE] for _, held_out in found]
+    assert numbers[0] == numbers[1] != numbers[2]
+
+
+def entries(*changes):
+    return {"datasets": [{"path": "in2", "data_dir": "data/a", **change} for change in changes]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"datasets": None, "dataset_name": "imdb"}, "give the data as `datasets:"),
+        ({"dataset_name": "imdb"}, "without `dataset_name`"),
+        (entries({"path": "imdb"}), "the dataset `imdb` is not IN2's"),
+        (entries({"data_dir": None}), "has no `data_dir`"),
+        (entries({"fraction": 0.5}), "`fraction` of the dataset data/a has no effect"),
+        (entries({"columns": ["a"]}), "`columns` of the dataset data/a has no effect"),
+        (entries({"split": "validation"}), "`split: validation` of data/a: set `train`, or `test`"),
+        (entries({"split": "test"}), "every entry of `datasets` is held out"),
+        ({"streaming": True}, "not streamed; remove `streaming`"),
+        ({"test_split_size": 0.1}, "`eval_strategy` and held-out examples go together"),
+        ({"eval_strategy": "steps", "eval_steps": 5}, "`eval_strategy` and held-out examples go together"),
+        ({**entries({}, {"split": "test"}), "test_split_size": 0.1}, "both `split: test` and `test_split_size`"),
+        ({"model_name_or_path": None}, "no model is named"),
+        ({"model_name_or_path": "/no/model"}, "the tokenizer of `model_name_or_path: /no/model` cannot be loaded"),
+    ],
+)
+def test_what_cannot_be_heeded_is_refused(parsed, changes, says):
+    with pytest.raises(ConfigError, match=says):
+        loaded(parsed(**changes))
+
+
+def test_another_models_dataset_is_refused_before_the_model_is_loaded(parsed, qwen_folder, tmp_path):
+    arguments = parsed(model_name_or_path=str(qwen_folder))  # there is a tokenizer and no model
+    with pytest.raises(TokenizerMismatch):
+        loaded(arguments)
+    with pytest.raises(TokenizerMismatch):
+        main(["--config", str(tmp_path / "sft.yml")])
+
+
+def test_model_settings(parsed):
+    alone = model_settings(parsed(dtype="bfloat16", attn_implementation="sdpa"))
+    assert alone == {"revision": "main", "attn_implementation": "sdpa", "dtype": "bfloat16"}
+    settings = model_settings(parsed(model_init_kwargs={"dtype": "float16", "use_cache": False}))
+    assert (settings["dtype"], settings["use_cache"]) == ("float16", False)
+
+
+def test_the_guides_files_are_read(tmp_path):
+    blocks = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    whole, deepspeed = map(yaml.safe_load, blocks)
+    (tmp_path / "sft.yml").write_text(yaml.safe_dump({**whole, **CPU}))
+    arguments = parse(["--config", str(tmp_path / "sft.yml")])
+    assert [entry.split for entry in arguments.mixture.datasets] == ["train", "test"]
+    assert deepspeed["deepspeed"]["zero_optimization"]["stage"] == 3
