@@ -6,8 +6,8 @@ Invariant: every finding has a remedy that can be typed into the file. Those of 
 from collections.abc import Callable, Iterator
 
 from in2_plugin.preflight.costs import GIB
-from in2_plugin.preflight.findings import Case, Finding, Level
-from in2_plugin.preflight.setup import has_plugin, keeps_master
+from in2_plugin.preflight.findings import Case, ConfigFinding, Level
+from in2_plugin.preflight.training_setup import has_plugin, keeps_master
 from in2_plugin.preflight.templates import check_templates
 
 LONG = 8_192
@@ -18,14 +18,14 @@ TIGHT, TOO_MUCH = 0.92, 1.1
 """Shares of a GPU's memory: an estimate above the first is worth a word, above the second the run will not fit."""
 
 
-def findings_of(case: Case) -> list[Finding]:
+def findings_of(case: Case) -> list[ConfigFinding]:
     """All findings, errors first."""
     order = {"error": 0, "warning": 1, "note": 2}
     found = [finding for check in CHECKS for finding in check(case)]
     return sorted(found, key=lambda finding: order[finding.level])
 
 
-def check_lengths(case: Case) -> Iterator[Finding]:
+def check_lengths(case: Case) -> Iterator[ConfigFinding]:
     """Rows that are refused, dropped or cut, and answers that go with them."""
     limit = case.cfg.sequence_len
     for facts in case.facts:
@@ -33,33 +33,33 @@ def check_lengths(case: Case) -> Iterator[Finding]:
         room = f"set `sequence_len: {facts.longest}` or more, or build with a lower lengths.max"
         if facts.refused:
             what = f"{facts.refused:,} {rows} are longer than `sequence_len: {limit}`, and the trainer stops at them"
-            yield Finding("error", facts.path, what, room)
+            yield ConfigFinding("error", facts.path, what, room)
         if facts.losing:
             what = (
                 f"{facts.losing:,} {rows} are cut at `sequence_len: {limit}` and lose answer tokens "
                 f"({facts.lost_answer_tokens:,} in all)"
             )
-            yield Finding("error", facts.path, what, room)
+            yield ConfigFinding("error", facts.path, what, room)
         elif facts.cut:
             what = f"{facts.cut:,} {rows} are cut at `sequence_len: {limit}`, so what they ask about is incomplete"
-            yield Finding("error", facts.path, what, room)
+            yield ConfigFinding("error", facts.path, what, room)
         if facts.dropped:
             level: Level = "error" if facts.longest > limit else "warning"
             what = f"{facts.dropped:,} {rows} are dropped, {facts.lost_answer_tokens:,} answer tokens with them"
-            yield Finding(level, facts.path, what, room if level == "error" else "remove the rows that are empty")
+            yield ConfigFinding(level, facts.path, what, room if level == "error" else "remove the rows that are empty")
         if facts.looked_at and not len(facts.lengths):
-            yield Finding("error", facts.path, "no row is left to train on", room)
+            yield ConfigFinding("error", facts.path, "no row is left to train on", room)
 
 
-def check_labels(case: Case) -> Iterator[Finding]:
+def check_labels(case: Case) -> Iterator[ConfigFinding]:
     """Rows without a label, and loss on the prompt."""
     for facts in case.facts:
         if facts.unlabelled:
             what = f"{facts.unlabelled:,} of {facts.looked_at:,} rows looked at are trained on without any answer token"
-            yield Finding("error", facts.path, what, "raise `sequence_len`, or remove the rows that have no answer")
+            yield ConfigFinding("error", facts.path, what, "raise `sequence_len`, or remove the rows that have no answer")
         if not facts.masks_prompt and not case.cfg.train_on_inputs:
             what = f"every token is supervised under `type: {facts.type}`, so the context drowns the answers"
-            yield Finding(
+            yield ConfigFinding(
                 "warning", facts.path, what, "use `type: in2`, or a type that masks the prompt (chat_template)"
             )
     if case.cfg.train_on_inputs:
@@ -69,10 +69,10 @@ def check_labels(case: Case) -> Iterator[Finding]:
             if ours
             else "puts the loss on the context, some hundred tokens of it for each answer token"
         )
-        yield Finding("note" if ours else "error", "train_on_inputs", what, "remove `train_on_inputs: true`")
+        yield ConfigFinding("note" if ours else "error", "train_on_inputs", what, "remove `train_on_inputs: true`")
 
 
-def check_window(case: Case) -> Iterator[Finding]:
+def check_window(case: Case) -> Iterator[ConfigFinding]:
     """A sliding window smaller than the context: what stands farther back is never seen (paper section 4.5)."""
     config = case.model.config
     window = getattr(config, "sliding_window", None)
@@ -83,13 +83,13 @@ def check_window(case: Case) -> Iterator[Finding]:
     what = f"a window of {window:,} tokens is smaller than the longest example ({case.longest:,})"
     if full := sum(kind == "full_attention" for kind in layers):
         share = f"in {len(layers) - full} of {len(layers)} layers; the others see the whole context"
-        yield Finding("note", where, f"{what} {share}", "nothing is to be done")
+        yield ConfigFinding("note", where, f"{what} {share}", "nothing is to be done")
         return
     remedy = "set `overrides_of_model_config: {sliding_window: null}`, or take a model without a window"
-    yield Finding("error", where, f"{what}, so evidence farther back cannot be learned from", remedy)
+    yield ConfigFinding("error", where, f"{what}, so evidence farther back cannot be learned from", remedy)
 
 
-def check_positions(case: Case) -> Iterator[Finding]:
+def check_positions(case: Case) -> Iterator[ConfigFinding]:
     """Positions that the model was not made for."""
     config, longest = case.model.config, case.longest
     most = getattr(config, "max_position_embeddings", None)
@@ -103,7 +103,7 @@ def check_positions(case: Case) -> Iterator[Finding]:
     original = rope.get("original_max_position_embeddings") or most
     if kind != "default" and original * factor >= longest:
         remedy = f"set `overrides_of_model_config: {{max_position_embeddings: {longest}}}`"
-        yield Finding("warning", where, f"{what}, although its RoPE is scaled far enough ({kind}, {factor:g})", remedy)
+        yield ConfigFinding("warning", where, f"{what}, although its RoPE is scaled far enough ({kind}, {factor:g})", remedy)
         return
     theta, times = rope.get("rope_theta", 10_000.0), -(-longest // original)
     scaling = f"{{rope_type: yarn, rope_theta: {theta:.1f}, factor: {times:.1f}"
@@ -111,10 +111,10 @@ def check_positions(case: Case) -> Iterator[Finding]:
         f"take a model for longer contexts, or set `overrides_of_model_config: {{max_position_embeddings: {longest}, "
         f"rope_parameters: {scaling}, original_max_position_embeddings: {original}}}}}`"
     )
-    yield Finding("error", where, f"{what}; its RoPE is not scaled so far", remedy)
+    yield ConfigFinding("error", where, f"{what}; its RoPE is not scaled so far", remedy)
 
 
-def check_attention(case: Case) -> Iterator[Finding]:
+def check_attention(case: Case) -> Iterator[ConfigFinding]:
     """Attention that is too dear at this length."""
     if case.longest < LONG:
         return
@@ -122,35 +122,35 @@ def check_attention(case: Case) -> Iterator[Finding]:
     remedy = "set `attn_implementation: flash_attention_2`"
     if not case.setup.flash:
         what = f"keeps a score for each pair of {case.longest:,} tokens, in every head"
-        yield Finding("warning", f"attn_implementation: {kind}", what, remedy)
+        yield ConfigFinding("warning", f"attn_implementation: {kind}", what, remedy)
     elif kind == "sdpa" and (case.setup.micro_batch > 1 or case.cfg.sample_packing):
         what = f"builds a mask for each pair of {case.longest:,} tokens as soon as rows are padded or packed"
-        yield Finding("warning", "attn_implementation: sdpa", what, remedy)
+        yield ConfigFinding("warning", "attn_implementation: sdpa", what, remedy)
 
 
-def check_logits(case: Case) -> Iterator[Finding]:
+def check_logits(case: Case) -> Iterator[ConfigFinding]:
     """Logits that are computed for nothing."""
     if (case.cfg.context_parallel_size or 1) > 1:
         if has_plugin(case.cfg):
             what = "splits a row, so logits cannot be left out where there is no answer"
             remedy = "set `cut_cross_entropy: true` with its plugin, which needs none of them"
             if case.setup.logits == "all":
-                yield Finding("note", "context_parallel_size", what, remedy)
+                yield ConfigFinding("note", "context_parallel_size", what, remedy)
         return
     if case.setup.logits == "all" and case.longest >= LONG:
         size = case.memory.logits / GIB
         what = f"logits of all {case.longest:,} positions are computed and take {size:.1f} GiB"
         remedy = "add `in2_plugin.axolotl.IN2Plugin` to `plugins:` and do not switch `answer_logits_only` off"
-        yield Finding("warning", "in2: answer_logits_only", what, remedy)
+        yield ConfigFinding("warning", "in2: answer_logits_only", what, remedy)
 
 
-def check_memory(case: Case) -> Iterator[Finding]:
+def check_memory(case: Case) -> Iterator[ConfigFinding]:
     """An estimate above what the GPU has."""
     need, have = case.memory.total, case.gpu.memory
     if need <= have * TIGHT:
         return
     what = f"about {need / GIB:.0f} GiB a GPU are needed, and the {case.gpu.name} has {have / GIB:.0f}"
-    yield Finding("error" if need > have * TOO_MUCH else "warning", "memory", what, _saving(case))
+    yield ConfigFinding("error" if need > have * TOO_MUCH else "warning", "memory", what, _saving(case))
 
 
 def _saving(case: Case) -> str:
@@ -178,7 +178,7 @@ def _saving(case: Case) -> str:
     return next(remedy for applies, remedy in ways if applies)
 
 
-def check_precision(case: Case) -> Iterator[Finding]:
+def check_precision(case: Case) -> Iterator[ConfigFinding]:
     """Weights in bf16 without a float32 copy do not move under a small learning rate."""
     cfg = case.cfg
     name = str(cfg.optimizer or "adamw_torch_fused")
@@ -187,37 +187,37 @@ def check_precision(case: Case) -> Iterator[Finding]:
     if case.setup.compute_bytes == 2 and plain and not keeps_master(cfg) and 0 < rate < SMALL_STEP:
         what = f"bf16 weights without a float32 copy round steps of {rate:g} away, so the model hardly changes"
         remedy = "train with `deepspeed:` or `fsdp_config:`, which keep one, or with `optimizer: optimi_adamw`"
-        yield Finding("warning", "bf16", what, remedy)
+        yield ConfigFinding("warning", "bf16", what, remedy)
 
 
-def check_order(case: Case) -> Iterator[Finding]:
+def check_order(case: Case) -> Iterator[ConfigFinding]:
     """What makes two runs differ, or the ranks of a step wait."""
     cfg = case.cfg
     if cfg.seed is None:
         what = "is not set, so the order of examples differs from run to run"
-        yield Finding("warning", "seed", what, "set for example `seed: 42`")
+        yield ConfigFinding("warning", "seed", what, "set for example `seed: 42`")
     if cfg.sample_packing and any(facts.is_in2 for facts in case.facts):
         what = "puts several examples into a row, which saves little where examples fill the context"
-        yield Finding("note", "sample_packing", what, "leave it out, unless most examples are short")
+        yield ConfigFinding("note", "sample_packing", what, "leave it out, unless most examples are short")
     if cfg.val_set_size:
         what = f"{cfg.val_set_size:g} of the examples are held out of training"
-        yield Finding("note", "val_set_size", what, "remove it to train on all; the VAL probes measure what counts")
+        yield ConfigFinding("note", "val_set_size", what, "remove it to train on all; the VAL probes measure what counts")
     if not case.setup.checkpointing and case.longest >= LONG:
         what = "is off, so all layers keep what their backward pass needs"
-        yield Finding("warning", "gradient_checkpointing", what, "set `gradient_checkpointing: true`")
+        yield ConfigFinding("warning", "gradient_checkpointing", what, "set `gradient_checkpointing: true`")
 
 
-def check_dataset_list(case: Case) -> Iterator[Finding]:
+def check_dataset_list(case: Case) -> Iterator[ConfigFinding]:
     """Entries that nothing is known of."""
     if not case.cfg.datasets:
-        yield Finding("error", "datasets", "there is none to look at", "list the folder that `in2 build` made")
+        yield ConfigFinding("error", "datasets", "there is none to look at", "list the folder that `in2 build` made")
     for facts in case.facts:
         if not facts.looked_at:
             what, remedy = f"was not looked at: {facts.seen}", "run `in2 preflight` on the file"
-            yield Finding("note", facts.path, what, remedy)
+            yield ConfigFinding("note", facts.path, what, remedy)
 
 
-CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[Case], Iterator[ConfigFinding]], ...] = (
     check_dataset_list,
     check_lengths,
     check_labels,

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from in2_plugin.preflight.costs import Gpu, Setup, seconds
-from in2_plugin.preflight.facts import Counts, DatasetFacts
-from in2_plugin.preflight.setup import has_plugin
+from in2_plugin.preflight.dataset_summary import Counts, DatasetSummary
+from in2_plugin.preflight.training_setup import has_plugin
 from in2_plugin.preflight.shape import Model
 from in2_plugin.training.axolotl.args import options_of
 from in2_plugin.training.length_balance import Work, balanced_order, efficiency
@@ -27,7 +27,7 @@ BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunEstimate:
     """What a training run comes to. Figures are of one optimizer step where nothing else is said."""
 
     examples: int
@@ -52,7 +52,7 @@ class Run:
         return asdict(self)
 
 
-def estimate_run(cfg: Any, model: Model, setup: Setup, gpu: Gpu, facts: Sequence[DatasetFacts]) -> Run | None:
+def estimate_run(cfg: Any, model: Model, setup: Setup, gpu: Gpu, facts: Sequence[DatasetSummary]) -> RunEstimate | None:
     """What the run comes to; None when the size of some dataset is not known, or nothing is trained on."""
     known = [(one, trained) for one in facts if (trained := one.trained) is not None]
     if len(known) < len(facts) or not any(trained for _, trained in known):
@@ -69,7 +69,7 @@ def estimate_run(cfg: Any, model: Model, setup: Setup, gpu: Gpu, facts: Sequence
     used = 1.0 if cfg.sample_packing else ranks_used(lengths, model, setup, balanced)
     in_step = setup.batch * per_row
     one_pass = seconds(model.shape, lengths, setup, gpu, MFU, used)
-    return Run(
+    return RunEstimate(
         examples=round(examples),
         epochs=epochs,
         steps=steps,
@@ -89,13 +89,13 @@ def _held_in(cfg: Any, examples: float) -> float:
     return max(0.0, examples - (share if share > 1 else share * examples))
 
 
-def _weighted(known: Sequence[tuple[DatasetFacts, float]], name: str) -> float:
+def _weighted(known: Sequence[tuple[DatasetSummary, float]], name: str) -> float:
     """Mean over all rows that are trained on."""
     sums = sum(float(getattr(one, name).mean()) * trained for one, trained in known if len(one.lengths))
     return sums / sum(trained for _, trained in known)
 
 
-def representative(known: Sequence[tuple[DatasetFacts, float]]) -> Counts:
+def representative(known: Sequence[tuple[DatasetSummary, float]]) -> Counts:
     """(n,) lengths, n at most DRAWN, in which each dataset has the share that it has of the rows trained on."""
     total = sum(trained for _, trained in known)
     n = min(DRAWN, max(len(one.lengths) for one, _ in known) * len(known), max(1, round(total)))
@@ -108,7 +108,7 @@ def representative(known: Sequence[tuple[DatasetFacts, float]]) -> Counts:
     return rng.permutation(np.concatenate(parts)) if parts else known[0][0].lengths[:1]
 
 
-def is_balanced(cfg: Any, facts: Sequence[DatasetFacts]) -> bool:
+def is_balanced(cfg: Any, facts: Sequence[DatasetSummary]) -> bool:
     """Whether our trainer orders the examples by length: it has to read them lazily."""
     from in2_plugin.training.axolotl.data import why_prepared
 
@@ -129,7 +129,7 @@ def ranks_used(lengths: Counts, model: Model, setup: Setup, balanced: bool) -> f
     return efficiency(lengths, order, ranks=ranks, micro_batch=micro_batch, work=work)
 
 
-def row_length(cfg: Any, facts: Sequence[DatasetFacts]) -> int:
+def row_length(cfg: Any, facts: Sequence[DatasetSummary]) -> int:
     """Tokens of the longest row that the trainer makes, padding included."""
     longest = max((int(one.lengths.max(initial=0)) for one in facts), default=0)
     if cfg.sample_packing or cfg.pad_to_sequence_len or not longest:
@@ -138,7 +138,7 @@ def row_length(cfg: Any, facts: Sequence[DatasetFacts]) -> int:
     return min(padded, cfg.sequence_len) if cfg.sequence_len and cfg.sequence_len >= longest else padded
 
 
-def most_answers(cfg: Any, facts: Sequence[DatasetFacts], row: int) -> int:
+def most_answers(cfg: Any, facts: Sequence[DatasetSummary], row: int) -> int:
     """Supervised tokens of a row, at most; of a packed row, when examples rich in answers meet in it."""
     most = max((int(one.answers.max(initial=0)) for one in facts), default=0)
     if not cfg.sample_packing:

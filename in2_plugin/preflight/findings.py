@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from in2_plugin.preflight.costs import Gpu, Memory, Setup
-from in2_plugin.preflight.facts import DatasetFacts
+from in2_plugin.preflight.dataset_summary import DatasetSummary
 from in2_plugin.preflight.shape import Model
 
 Level = Literal["error", "warning", "note"]
@@ -12,7 +12,7 @@ Level = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ConfigFinding:
     """Something that a check found; one sentence each."""
 
     level: Level
@@ -35,7 +35,7 @@ class Case:
     model: Model
     setup: Setup
     gpu: Gpu
-    facts: tuple[DatasetFacts, ...]
+    facts: tuple[DatasetSummary, ...]
     memory: Memory
     tokenizer: Any = None
 

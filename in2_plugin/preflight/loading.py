@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from in2_plugin.dataset.reader import read_manifest
-from in2_plugin.errors import ConfigError, DatasetError, MissingExtra
+from in2_plugin.errors import ConfigError, DatasetError, MissingExtra, one_line
 from in2_plugin.preflight.costs import GPUS, Gpu
 from in2_plugin.training.axolotl.args import TYPES
 from in2_plugin.training.axolotl.keys import refuse_missing_plugins
@@ -150,11 +150,11 @@ def _reason(error: Exception) -> str:
         key = ".".join(map(str, listed[0]["loc"]))
         said = str(listed[0]["msg"]).removeprefix("Value error, ")
         return f"`{key}`: {_flat(said)}" if key else _flat(said)
-    return _flat(error) or type(error).__name__
+    return _flat(error)
 
 
 def _flat(said: object) -> str:
-    return " ".join(str(said).split()).rstrip(".;")
+    return one_line(said).rstrip(".;")
 
 
 @contextmanager

@@ -6,25 +6,25 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from in2_plugin.preflight.costs import GIB, Memory
-from in2_plugin.preflight.estimate import Run
-from in2_plugin.preflight.facts import DatasetFacts
-from in2_plugin.preflight.findings import Case, Finding
+from in2_plugin.preflight.estimate import RunEstimate
+from in2_plugin.preflight.dataset_summary import DatasetSummary
+from in2_plugin.preflight.findings import Case, ConfigFinding
 
 MARKS = {"error": "ERROR", "warning": "warning", "note": "note"}
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PreflightReport:
     """One preflight."""
 
     file: str
     case: Case
-    run: Run | None
-    findings: Sequence[Finding]
+    run: RunEstimate | None
+    findings: Sequence[ConfigFinding]
 
     @property
-    def errors(self) -> list[Finding]:
+    def errors(self) -> list[ConfigFinding]:
         """Findings with which the run should not start."""
         return [finding for finding in self.findings if finding.level == "error"]
 
@@ -99,7 +99,7 @@ def _offloaded(case: Case) -> dict[str, bool]:
     }
 
 
-def _dataset(facts: DatasetFacts) -> str:
+def _dataset(facts: DatasetSummary) -> str:
     if not facts.looked_at:
         return f"{facts.path}: not looked at: {facts.seen}"
     seen = f"{facts.looked_at:,} examples" if facts.is_in2 else f"rows looked at: {facts.seen}"
@@ -112,7 +112,7 @@ def _dataset(facts: DatasetFacts) -> str:
     )
 
 
-def _run(run: Run, case: Case) -> list[tuple[str, str]]:
+def _run(run: RunEstimate, case: Case) -> list[tuple[str, str]]:
     order = "length-balanced" if run.balanced else "random"
     gpus = f"{case.setup.gpus} x {case.gpu.name} at {run.mfu:.0%} of {case.gpu.tflops:g} TFLOP/s"
     return [
@@ -135,7 +135,7 @@ def _memory(case: Case) -> str:
     return f"about {case.memory.total / GIB:.1f} of {case.gpu.memory / GIB:.0f} GiB ({parts})"
 
 
-def show(report: Report) -> None:
+def show(report: PreflightReport) -> None:
     """Print to stdout: a table in a terminal, unbroken lines elsewhere."""
     import sys
 
@@ -157,11 +157,11 @@ def show(report: Report) -> None:
         console.print(mark + Text(f"{finding.where}: {finding.what}; {finding.remedy}"))
 
 
-def _plain(report: Report) -> None:
+def _plain(report: PreflightReport) -> None:
     for name, said in report.rows():
         print(f"{name:<14}{said}")
 
 
-def to_json(report: Report) -> str:
+def to_json(report: PreflightReport) -> str:
     """The report as one indented JSON object."""
     return json.dumps(report.as_json(), indent=2, ensure_ascii=False)

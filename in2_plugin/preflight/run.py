@@ -9,21 +9,21 @@ import os
 from pathlib import Path
 from typing import Any
 
-from in2_plugin.errors import ConfigError, In2Error
+from in2_plugin.errors import ConfigError, In2Error, one_line
 from in2_plugin.preflight.checks import findings_of
 from in2_plugin.preflight.costs import memory
 from in2_plugin.preflight.estimate import estimate_run, most_answers, row_length
-from in2_plugin.preflight.facts import DatasetFacts, in2_facts, no_facts
-from in2_plugin.preflight.findings import Case, Finding
+from in2_plugin.preflight.dataset_summary import DatasetSummary, summarize_in2, unread_summary
+from in2_plugin.preflight.findings import Case, ConfigFinding
 from in2_plugin.preflight.loading import choose_gpu, load_config, quiet
-from in2_plugin.preflight.report import Report
-from in2_plugin.preflight.setup import setup_of
+from in2_plugin.preflight.report import PreflightReport
+from in2_plugin.preflight.training_setup import setup_of
 from in2_plugin.preflight.shape import read_model
 from in2_plugin.training.axolotl.args import TYPES, options_of
 
 ROWS = 200
 """Rows that are looked at of a dataset that is not ours."""
-UNSAID = Finding(
+UNSAID = ConfigFinding(
     "note",
     "gpus",
     "there is no GPU here and nothing says how many there will be, so the figures are those of one",
@@ -31,7 +31,7 @@ UNSAID = Finding(
 )
 
 
-def preflight(axolotl_file: Path, *, gpus: int | None = None, gpu: str | None = None, rows: int = ROWS) -> Report:
+def preflight(axolotl_file: Path, *, gpus: int | None = None, gpu: str | None = None, rows: int = ROWS) -> PreflightReport:
     """Look at an Axolotl file and everything it names.
 
     Args:
@@ -57,7 +57,7 @@ def _tokenizer(cfg: Any, axolotl_file: Path) -> Any:
     try:
         return load_tokenizer(cfg)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
+        reason = one_line(error).rstrip(".")
         raise ConfigError(f"{axolotl_file}: no tokenizer can be loaded: {reason}; correct `base_model:`") from error
 
 
@@ -69,7 +69,7 @@ def preflight_config(
     gpu: str | None = None,
     rows: int = 0,
     file: str = "",
-) -> Report:
+) -> PreflightReport:
     """Look at a configuration that Axolotl has validated.
 
     Args:
@@ -89,7 +89,7 @@ def preflight_config(
     need = memory(model.shape, setup, row, most_answers(cfg, facts, row))
     case = Case(cfg, model, setup, chosen, tuple(facts), need, tokenizer)
     findings = [*faults, *findings_of(case), *([UNSAID] if file and not n_gpus else [])]
-    return Report(file, case, estimate_run(cfg, model, setup, chosen, facts), findings)
+    return PreflightReport(file, case, estimate_run(cfg, model, setup, chosen, facts), findings)
 
 
 def _gpus_here() -> int:
@@ -100,7 +100,7 @@ def _gpus_here() -> int:
     return ranks if ranks > 1 else int(torch.cuda.device_count())
 
 
-def _facts(cfg: Any, tokenizer: Any, rows: int) -> tuple[list[DatasetFacts], list[Finding]]:
+def _facts(cfg: Any, tokenizer: Any, rows: int) -> tuple[list[DatasetSummary], list[ConfigFinding]]:
     """What is known of each dataset, and a finding for each that cannot be used."""
     from axolotl.utils.data.shared import datasets_with_name_generator
 
@@ -110,20 +110,20 @@ def _facts(cfg: Any, tokenizer: Any, rows: int) -> tuple[list[DatasetFacts], lis
             facts.append(_facts_of(entry, cfg, tokenizer, rows))
         except In2Error as error:
             what, _, remedy = str(error).removeprefix(f"{entry.path}: ").rpartition("; ")
-            faults.append(Finding("error", str(entry.path), what or remedy, remedy if what else "correct its entry"))
+            faults.append(ConfigFinding("error", str(entry.path), what or remedy, remedy if what else "correct its entry"))
     return facts, faults
 
 
-def _facts_of(entry: Any, cfg: Any, tokenizer: Any, rows: int) -> DatasetFacts:
+def _facts_of(entry: Any, cfg: Any, tokenizer: Any, rows: int) -> DatasetSummary:
     if entry.type in TYPES:
         if tokenizer is not None:
             _refuse_mismatch(entry, tokenizer)
-        return in2_facts(entry, cfg.sequence_len)
+        return summarize_in2(entry, cfg.sequence_len)
     if not rows or tokenizer is None:
-        return no_facts(entry, "it takes seconds to tokenise a sample")
-    from in2_plugin.preflight.sampling import sampled_facts
+        return unread_summary(entry, "it takes seconds to tokenise a sample")
+    from in2_plugin.preflight.sampling import summarize_sample
 
-    return sampled_facts(entry, cfg, tokenizer, rows)
+    return summarize_sample(entry, cfg, tokenizer, rows)
 
 
 def _refuse_mismatch(entry: Any, tokenizer: Any) -> None:

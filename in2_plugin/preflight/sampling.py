@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from in2_plugin.errors import DatasetError
-from in2_plugin.preflight.facts import Counts, DatasetFacts
+from in2_plugin.errors import DatasetError, one_line
+from in2_plugin.preflight.dataset_summary import Counts, DatasetSummary
 
 NO_LIMIT = 1 << 24
 IGNORED = -100
@@ -34,7 +34,7 @@ class Rows:
     seen: str
 
 
-def sampled_facts(entry: Any, cfg: Any, tokenizer: Any, rows: int) -> DatasetFacts:
+def summarize_sample(entry: Any, cfg: Any, tokenizer: Any, rows: int) -> DatasetSummary:
     """What becomes of a sample of one entry of `datasets:`.
 
     Args:
@@ -51,7 +51,7 @@ def sampled_facts(entry: Any, cfg: Any, tokenizer: Any, rows: int) -> DatasetFac
             limited = _limited(taken.table, whole, entry, cfg, tokenizer)
             return _compared(entry, cfg, taken, whole, limited)
     except (Exception, SystemExit) as error:  # loaders and strategies of any kind, and refusals of our own plugin
-        reason = " ".join(str(error).split()).removeprefix("in2: ") or type(error).__name__
+        reason = one_line(error).removeprefix("in2: ")
         raise DatasetError(
             f"{entry.path}: Axolotl cannot prepare it: {reason.rstrip('.')}; correct its entry"
         ) from error
@@ -157,7 +157,7 @@ def handled(limited: Any, cfg: Any) -> Any:
     return handle_long_seq_in_dataset(limited, cfg.sequence_len, settings)
 
 
-def _compared(entry: Any, cfg: Any, taken: Rows, whole: Any, limited: Any) -> DatasetFacts:
+def _compared(entry: Any, cfg: Any, taken: Rows, whole: Any, limited: Any) -> DatasetSummary:
     numbered = limited.add_column(ROW, np.arange(len(limited)))
     kept = handled(numbered, cfg)
     before, answers_before = _lengths(whole), _answers(whole)
@@ -170,7 +170,7 @@ def _compared(entry: Any, cfg: Any, taken: Rows, whole: Any, limited: Any) -> Da
     dropped = len(limited) - len(kept)
     stops = cfg.excess_length_strategy == "raise"
     too_long = int((_lengths(limited) > cfg.sequence_len).sum())
-    return DatasetFacts(
+    return DatasetSummary(
         path=str(entry.path),
         type=str(entry.type),
         examples=taken.total,

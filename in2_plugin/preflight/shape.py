@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from in2_plugin.errors import ConfigError
+from in2_plugin.errors import ConfigError, one_line
 from in2_plugin.preflight.costs import ModelShape
 
 
@@ -38,7 +38,7 @@ def read_model(cfg: Any) -> Model:
         skeleton = _skeleton(whole, bool(cfg.trust_remote_code))
         return Model(str(cfg.base_model), config, shape_of(config, skeleton), _adapter(cfg, skeleton))
     except (OSError, ValueError, AttributeError, KeyError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise ConfigError(
             f"`base_model: {cfg.base_model}`: its configuration cannot be read as that of a decoder-only transformer "
             f"({reason}); correct the name"

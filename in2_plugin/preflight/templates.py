@@ -8,7 +8,7 @@ never trained.
 from collections.abc import Iterator
 from typing import Any
 
-from in2_plugin.preflight.findings import Case, Finding
+from in2_plugin.preflight.findings import Case, ConfigFinding
 from in2_plugin.training.axolotl.args import TYPES
 
 QUESTION = {"role": "user", "content": "@@in2-question@@"}
@@ -19,14 +19,14 @@ REMEDY = (
 )
 
 
-def check_templates(case: Case) -> Iterator[Finding]:
+def check_templates(case: Case) -> Iterator[ConfigFinding]:
     """The template of each dataset that is rendered with one."""
     for entry in case.cfg.datasets or []:
         uses_one = entry.type in TYPES or str(entry.type).startswith("chat_template")
         if uses_one and case.tokenizer is not None:
             what = template_fault(case.cfg, entry, case.tokenizer)
             if what:
-                yield Finding("warning", f"{entry.path}: chat template", what, REMEDY)
+                yield ConfigFinding("warning", f"{entry.path}: chat template", what, REMEDY)
 
 
 def template_fault(cfg: Any, entry: Any, tokenizer: Any) -> str | None:
@@ -39,7 +39,7 @@ def template_fault(cfg: Any, entry: Any, tokenizer: Any) -> str | None:
         prompt = tokenizer.apply_chat_template([QUESTION], add_generation_prompt=True, **settings)
         whole = tokenizer.apply_chat_template([QUESTION, ANSWER], **settings)
     except Exception as error:  # Jinja, and whatever a template raises by itself
-        return f"cannot render a question and an answer: {' '.join(str(error).split())}"
+        return f"cannot render a question and an answer: {one_line(error)}"
     if whole.startswith(prompt):
         return None
     same = next(i for i in range(len(prompt)) if not whole.startswith(prompt[: i + 1]))

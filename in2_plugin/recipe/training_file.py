@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from in2_plugin.errors import ConfigError
+from in2_plugin.errors import ConfigError, one_line
 from in2_plugin.preflight.costs import ModelShape, Setup
-from in2_plugin.preflight.setup import has_plugin, setup_of
+from in2_plugin.preflight.training_setup import has_plugin, setup_of
 from in2_plugin.recipe.planning.published_models import LINEAR, adapter_weights
 from in2_plugin.training.axolotl.args import TYPES, options_of
 
@@ -134,7 +134,7 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); give a recipe folder with its files") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}; correct it") from None
+        raise ConfigError(f"{path}: is not YAML: {one_line(error)}; correct it") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: must be a mapping of keys to values; correct it")
     return text, data

@@ -14,7 +14,7 @@ from in2_plugin.preflight.estimate import (
     representative,
     row_length,
 )
-from in2_plugin.preflight.setup import setup_of
+from in2_plugin.preflight.training_setup import setup_of
 from tests.support.preflight_cases import PLUGIN, Cfg, case, configuration, facts, model
 
 SEEN = "the first 100 of 1,000"

@@ -8,7 +8,7 @@ from axolotl.loaders import load_tokenizer
 
 from in2_plugin.errors import DatasetError
 from in2_plugin.preflight.loading import load_config
-from in2_plugin.preflight.sampling import sampled_facts
+from in2_plugin.preflight.sampling import summarize_sample
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def sampled(axolotl_file):
 
     def sample(entry: dict, rows: int = 100, **changes):
         cfg = load_config(axolotl_file(plugins=None, datasets=[entry], **changes))
-        return sampled_facts(cfg.datasets[0], cfg, load_tokenizer(cfg), rows)
+        return summarize_sample(cfg.datasets[0], cfg, load_tokenizer(cfg), rows)
 
     return sample
 

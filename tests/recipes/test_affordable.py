@@ -22,13 +22,13 @@ from recipe_texts.affordable_costs import MOST_ANSWER_TOKENS
 from recipe_texts.affordable_table import RECIPES as TABLE
 from recipe_texts.remarks import remarks
 
-from in2_plugin.config import load_build_file
+from in2_plugin.config import load_build_config
 from in2_plugin.preflight.checks import findings_of
 from in2_plugin.preflight.costs import GIB, GPUS, memory
-from in2_plugin.preflight.facts import DatasetFacts
+from in2_plugin.preflight.dataset_summary import DatasetSummary
 from in2_plugin.preflight.findings import Case
 from in2_plugin.preflight.loading import load_config
-from in2_plugin.preflight.setup import setup_of
+from in2_plugin.preflight.training_setup import setup_of
 from in2_plugin.preflight.shape import read_model
 from in2_plugin.recipe.planning.published_models import CONFIGS
 from tests.support import ROOT
@@ -88,7 +88,7 @@ def test_axolotl_takes_the_file_and_preflight_counts_as_the_readme(validated, na
     what = f"the same with {file}" if "parallel" in file else "memory a GPU"
     assert f"| {what} | {need.total / GIB:.0f} GiB of {recipe.card} | computed |" in readme(name)
     lengths = affordable_costs.lengths(recipe.longest)
-    facts = DatasetFacts("in2", "in2", len(lengths), len(lengths), "all", lengths, lengths // 100, recipe.longest)
+    facts = DatasetSummary("in2", "in2", len(lengths), len(lengths), "all", lengths, lengths // 100, recipe.longest)
     case = Case(cfg, model, setup, GPUS[written(name, file)["in2"]["gpu"]], (facts,), need)
     assert [finding for finding in findings_of(case) if finding.level != "note"] == []
 
@@ -99,7 +99,7 @@ def readme(name: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_dataset_fits_its_trainer(name):
-    build = load_build_file(RECIPES / name / "build.yml")
+    build = load_build_config(RECIPES / name / "build.yml")
     assert sum(build.mixture.counts().values()) == BY_NAME[name].examples
     if BY_NAME[name].trl:
         values = written(name, "sft.yml")
@@ -190,7 +190,7 @@ def test_eval_asks_for_tasks_that_there_are_in_the_form_of_the_training(name, tm
     MergeDictAction(["--model_args"], "model_args")(None, space, [asked["--model_args"]])
     given = space.model_args
     assert given["pretrained"] == "some/model" and given["max_length"] >= longest
-    build = load_build_file(RECIPES / name / "build.yml")
+    build = load_build_config(RECIPES / name / "build.yml")
     assert ("--apply_chat_template" in asked) == (build.template == "chat")
     assert (asked.get("--metadata") == '{"probe_template": "film"}') == (build.template == "film")
     assert given.get("enable_thinking") is (False if "Qwen3" in build.tokenizer else None)

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from recipe_texts.affordable_table import LLAMA, MISTRAL, QWEN_8B, RECIPES
 
-from in2_plugin.config import load_build_file
+from in2_plugin.config import load_build_config
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.dataset.reader import IN2Dataset
 from in2_plugin.pipeline.build import build_dataset
@@ -107,7 +107,7 @@ def workshop(tmp_path_factory, documents) -> Path:
             "output": str(folder / f"data/{name}"),
             "instructions.sources": [str(folder / "instructions.jsonl")],
         }
-        build_dataset(load_build_file(ROOT / "recipes" / name / "build.yml", {**SMALL_BUILD, **here}), Quiet())
+        build_dataset(load_build_config(ROOT / "recipes" / name / "build.yml", {**SMALL_BUILD, **here}), Quiet())
     return folder
 
 

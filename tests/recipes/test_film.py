@@ -19,7 +19,7 @@ from recipe_texts.remarks import remarks
 from recipe_texts.rendering import aligned
 from recipe_texts.wrapping import wrapped
 
-from in2_plugin.config import load_build_file
+from in2_plugin.config import load_build_config
 
 os.environ.setdefault("AXOLOTL_DO_NOT_TRACK", "1")
 
@@ -141,7 +141,7 @@ def test_paragraphs_and_items_are_filled_and_nothing_else():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_build_file_is_the_trainings(name):
-    build = load_build_file(RECIPES / name / "build.yml")
+    build = load_build_config(RECIPES / name / "build.yml")
     training = yaml.safe_load((RECIPES / name / "axolotl.yml").read_text())
     assert str(build.output) == training["datasets"][0]["path"]
     assert build.tokenizer == training["base_model"]
@@ -150,13 +150,13 @@ def test_the_build_file_is_the_trainings(name):
 
 
 def test_smaller_runs_have_the_papers_shares():
-    whole = load_build_file(RECIPES / "film-7b/build.yml").mixture.counts()
-    small = load_build_file(RECIPES / "film-7b-1pct/build.yml").mixture.counts()
+    whole = load_build_config(RECIPES / "film-7b/build.yml").mixture.counts()
+    small = load_build_config(RECIPES / "film-7b-1pct/build.yml").mixture.counts()
     assert small == {part: number // 100 for part, number in whole.items()}
 
 
 def test_the_control_has_no_long_contexts():
-    build = load_build_file(RECIPES / "instruct-only/build.yml")
+    build = load_build_config(RECIPES / "instruct-only/build.yml")
     assert build.mixture.counts() == {"fine_grained": 0, "integration": 0, "short_context": 0, "general": 300_000}
     assert build.questions.writer == "extractive", "no endpoint is needed"
 
@@ -164,7 +164,7 @@ def test_the_control_has_no_long_contexts():
 @pytest.mark.parametrize("file", TRAININGS, ids=str)
 def test_axolotl_takes_it_and_trains_128_examples_a_step(file, local):
     from in2_plugin.preflight.loading import load_config
-    from in2_plugin.preflight.setup import setup_of
+    from in2_plugin.preflight.training_setup import setup_of
 
     cfg = load_config(local(file))
     recipe = next(recipe for recipe in film.RECIPES if recipe.name == file.parent.name)

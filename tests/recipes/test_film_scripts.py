@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 import make_recipes
 from recipe_texts import film
 
-from in2_plugin.config import load_build_file
+from in2_plugin.config import load_build_config
 
 RECIPES = make_recipes.RECIPES
 NAMES = [recipe.name for recipe in film.RECIPES]
@@ -119,7 +119,7 @@ def test_measuring_asks_in_the_form_of_training(name, tools, tmp_path):
     said = called(name, "eval.sh", "MODEL", "results", to=tmp_path, **tools)
     assert "lm-eval --model in2-hf --model_args pretrained=MODEL,dtype=bfloat16,attn_implementation=sdpa" in said
     assert "--tasks val_probe,val_probe_paper --metadata" in said and '{"probe_template": "film"}' in said
-    assert load_build_file(RECIPES / name / "build.yml").template == "film"
+    assert load_build_config(RECIPES / name / "build.yml").template == "film"
     suite = called(name, "eval.sh", "MODEL", "results", "suite", to=tmp_path, BACKEND="in2-vllm", **tools)
     assert "film_longbench,film_fewshot,film_short,film_ruler" in suite and "enable_prefix_caching=True" in suite
     assert "--apply_chat_template" in suite and "--apply_chat_template" not in said

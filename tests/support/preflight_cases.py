@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from in2_plugin.preflight.costs import GPUS, ModelShape, memory
-from in2_plugin.preflight.facts import DatasetFacts
+from in2_plugin.preflight.dataset_summary import DatasetSummary
 from in2_plugin.preflight.findings import Case
-from in2_plugin.preflight.setup import setup_of
+from in2_plugin.preflight.training_setup import setup_of
 from in2_plugin.preflight.shape import Model
 
 MISTRAL = ModelShape(32, 4_096, 32, 8, 128, 14_336, 32_000, 7_241_732_096, 7_241_732_096)
@@ -45,10 +45,10 @@ def configuration(**changes: Any) -> Cfg:
     return Cfg({key: value for key, value in {**sound, **changes}.items() if value is not None})
 
 
-def facts(**changes: Any) -> DatasetFacts:
+def facts(**changes: Any) -> DatasetSummary:
     """A hundred examples of 4K to 32K tokens with answers of 10 to 208."""
     lengths, answers = np.linspace(4_096, 32_768, 100).astype(np.int64), np.arange(10, 210, 2)
-    sound = DatasetFacts("in2", "in2", 100, 100, "all", lengths, answers, 32_768)
+    sound = DatasetSummary("in2", "in2", 100, 100, "all", lengths, answers, 32_768)
     return replace(sound, **changes)
 
 
@@ -58,7 +58,7 @@ def model(shape: ModelShape = MISTRAL, **config: Any) -> Model:
     return Model("mistral", SimpleNamespace(**{**values, **config}), shape, 0)
 
 
-def case(*listed: DatasetFacts, gpus: int = 8, gpu: str = "A100-80G", of: Model | None = None, **changes: Any) -> Case:
+def case(*listed: DatasetSummary, gpus: int = 8, gpu: str = "A100-80G", of: Model | None = None, **changes: Any) -> Case:
     """What checks look at; changes are those of the file."""
     cfg, of, listed = configuration(**changes), of or model(), listed or (facts(),)
     setup = setup_of(cfg, gpus)

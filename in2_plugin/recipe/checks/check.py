@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from in2_plugin.errors import ConfigError
+from in2_plugin.errors import ConfigError, one_line
 
 Mark = Literal["ok", "note", "warning", "ERROR"]
 """`ERROR`: the file is not usable as it is. `note`: something could not be looked at here."""
@@ -26,7 +26,7 @@ class Check:
 
 def refused(file: str, error: Exception) -> Check:
     """An error of whoever reads the file, in one line, without the file's own name again."""
-    said = " ".join(str(error).split()) or type(error).__name__
+    said = one_line(error)
     return Check("ERROR", file, said.removeprefix(f"{file}: "))
 
 
@@ -42,5 +42,5 @@ def as_config_error(remedy: str) -> Iterator[None]:
     except ConfigError:
         raise
     except Exception as error:  # each tool has errors of its own
-        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        said = one_line(error).rstrip(".")
         raise ConfigError(f"{said}; {remedy}") from error

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from in2_plugin.errors import ConfigError
+from in2_plugin.errors import ConfigError, one_line
 from in2_plugin.probing.lm_eval.install import tasks_folder
 from in2_plugin.recipe.checks.check import Check, as_config_error
 
@@ -87,7 +87,7 @@ def check_script(file: Path) -> Iterator[Check]:
         return
     done = subprocess.run([bash, "-n", str(file)], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ConfigError(f"bash cannot read it: {' '.join(done.stderr.split())}; correct the script")
+        raise ConfigError(f"bash cannot read it: {one_line(done.stderr)}; correct the script")
     tasks = named_tasks(file.read_text(encoding="utf-8"))
     unknown = sorted(_unknown(tasks - known_tasks()))
     if unknown:

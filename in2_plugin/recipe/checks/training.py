@@ -21,8 +21,8 @@ from in2_plugin import __version__
 from in2_plugin.dataset.reader import FORMAT, Manifest
 from in2_plugin.errors import ConfigError, MissingExtra
 from in2_plugin.preflight.costs import GIB
-from in2_plugin.preflight.facts import DatasetFacts
-from in2_plugin.preflight.findings import Case, Finding
+from in2_plugin.preflight.dataset_summary import DatasetSummary
+from in2_plugin.preflight.findings import Case, ConfigFinding
 from in2_plugin.recipe.base_model import BaseModel
 from in2_plugin.recipe.checks.check import Check, Mark, as_config_error
 from in2_plugin.recipe.training_file import TrainingFile
@@ -33,7 +33,7 @@ NEEDS = {"context_parallel_size": "ring_flash_attn"}
 """Keys that Axolotl refuses where a package is missing, and the package: they are left out of what it validates."""
 
 
-def check_axolotl(file: TrainingFile, model: BaseModel, data: DatasetFacts) -> Iterator[Check]:
+def check_axolotl(file: TrainingFile, model: BaseModel, data: DatasetSummary) -> Iterator[Check]:
     """Axolotl's schema, then preflight on the dataset, or on the one that the build file plans."""
     name = file.path.name
     left_out = [key for key, package in NEEDS.items() if file.cfg.get(key) and find_spec(package) is None]
@@ -54,14 +54,14 @@ def check_axolotl(file: TrainingFile, model: BaseModel, data: DatasetFacts) -> I
         yield _as_check(name, finding, model, refuses=options_of(file.cfg).preflight)
 
 
-def _as_check(name: str, finding: Finding, model: BaseModel, refuses: bool) -> Check:
+def _as_check(name: str, finding: ConfigFinding, model: BaseModel, refuses: bool) -> Check:
     where = finding.where.replace(model.place, model.name)
     if finding.level == "error" and not refuses:
         return Check("warning", name, f"{where}: {finding.what} (the file accepts it: `preflight: false`)")
     return Check(MARKS[finding.level], name, f"{where}: {finding.what}; {finding.remedy}")
 
 
-def validated(path: Path, model: BaseModel, data: DatasetFacts, left_out: Sequence[str]) -> Any:
+def validated(path: Path, model: BaseModel, data: DatasetSummary, left_out: Sequence[str]) -> Any:
     """Axolotl's configuration, with stand-ins in place of the model and of a dataset that is not there."""
     from in2_plugin.preflight.loading import load_config, quiet, read_file
 
@@ -79,7 +79,7 @@ def validated(path: Path, model: BaseModel, data: DatasetFacts, left_out: Sequen
             raise ConfigError(str(error).removeprefix(f"{copy}: ")) from None
 
 
-def _stood_in(entry: Any, data: DatasetFacts, folder: Path) -> Any:
+def _stood_in(entry: Any, data: DatasetSummary, folder: Path) -> Any:
     """An entry of ours with a folder that has nothing but a manifest, which is what the plugin reads at first."""
     if not isinstance(entry, dict) or entry.get("type") not in TYPES:
         return entry
@@ -103,11 +103,11 @@ def _forget_plugins() -> None:
     PluginManager.get_instance().plugins.clear()
 
 
-def _case(cfg: Any, file: TrainingFile, model: BaseModel, data: DatasetFacts) -> Case:
+def _case(cfg: Any, file: TrainingFile, model: BaseModel, data: DatasetSummary) -> Case:
     from in2_plugin.preflight.costs import memory
     from in2_plugin.preflight.estimate import most_answers, row_length
     from in2_plugin.preflight.loading import choose_gpu
-    from in2_plugin.preflight.setup import setup_of
+    from in2_plugin.preflight.training_setup import setup_of
     from in2_plugin.preflight.shape import read_model
 
     found = read_model(cfg)
@@ -117,13 +117,13 @@ def _case(cfg: Any, file: TrainingFile, model: BaseModel, data: DatasetFacts) ->
     return Case(cfg, found, setup, choose_gpu(file.gpu or "A100-80G"), (data,), need, model.tokenizer)
 
 
-def _findings(case: Case) -> list[Finding]:
+def _findings(case: Case) -> list[ConfigFinding]:
     from in2_plugin.preflight.checks import findings_of
 
     return findings_of(case)
 
 
-def check_trl(file: TrainingFile, model: BaseModel, data: DatasetFacts) -> Iterator[Check]:
+def check_trl(file: TrainingFile, model: BaseModel, data: DatasetSummary) -> Iterator[Check]:
     """TRL's own parser and accelerate's, then what `in2 sft` refuses."""
     name = file.path.name
     try:

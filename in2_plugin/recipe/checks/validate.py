@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
 
-from in2_plugin.config import BuildConfig, load_build_file
+from in2_plugin.config import BuildConfig, load_build_config
 from in2_plugin.errors import ConfigError, In2Error
-from in2_plugin.preflight.facts import DatasetFacts, in2_facts, no_facts
+from in2_plugin.preflight.dataset_summary import DatasetSummary, summarize_in2, unread_summary
 from in2_plugin.recipe.checks.check import Check, refused
 from in2_plugin.recipe.checks.consistency import check_agreement
 from in2_plugin.recipe.checks.files import check_accelerate, check_deepspeed, check_program, check_script
@@ -56,7 +56,7 @@ def _build(recipe: RecipeFolder) -> tuple[BuildConfig | None, list[Check]]:
     if file is None:
         return None, [Check("ERROR", "build.yml", "is not there; a recipe says how its data is built")]
     try:
-        config = load_build_file(file)
+        config = load_build_config(file)
     except ConfigError as error:
         said = str(error).removeprefix(f"{file}: ")
         return None, [Check("ERROR", file.name, said)]
@@ -87,11 +87,11 @@ def _with_trainer(file: TrainingFile, build: BuildConfig | None, instead: str | 
         yield from look(file, model, data)
 
 
-def _facts(file: TrainingFile, build: BuildConfig | None) -> DatasetFacts:
+def _facts(file: TrainingFile, build: BuildConfig | None) -> DatasetSummary:
     """The dataset itself where it is finished, else what the build file promises."""
     path = file.datasets[0] if file.datasets else ""
     if path and (Path(path) / "manifest.json").is_file():
-        return in2_facts({"path": path, "type": "in2"}, file.sequence_len)
+        return summarize_in2({"path": path, "type": "in2"}, file.sequence_len)
     if build is None:
-        return no_facts({"path": path, "type": "in2"}, "there is neither the dataset nor a build file")
+        return unread_summary({"path": path, "type": "in2"}, "there is neither the dataset nor a build file")
     return planned_data(build).facts(path, file.sequence_len)

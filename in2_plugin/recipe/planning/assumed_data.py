@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from in2_plugin.config import BuildConfig
-from in2_plugin.preflight.facts import Counts, DatasetFacts
+from in2_plugin.preflight.dataset_summary import Counts, DatasetSummary
 
 DRAWN = 20_000
 """Lengths that stand for all examples."""
@@ -73,10 +73,10 @@ class PlannedData:
         """Of one epoch."""
         return float(self.lengths().mean()) * self.examples
 
-    def facts(self, path: str, sequence_len: int | None) -> DatasetFacts:
+    def facts(self, path: str, sequence_len: int | None) -> DatasetSummary:
         """The same in the terms of preflight."""
         lengths = self.lengths()
-        return DatasetFacts(
+        return DatasetSummary(
             path=path,
             type="in2",
             examples=self.examples,

@@ -6,7 +6,7 @@ Pure. Invariant: an upper bound of what is there at one time; `save_total_limit`
 from dataclasses import dataclass
 
 from in2_plugin.preflight.costs import ModelShape, Setup
-from in2_plugin.preflight.facts import DatasetFacts
+from in2_plugin.preflight.dataset_summary import DatasetSummary
 from in2_plugin.recipe.training_file import TrainingFile
 
 GPUS_A_MACHINE = 8
@@ -37,7 +37,7 @@ class Disk:
         return self.base_model + self.checkpoints + self.trained_model + self.examples
 
 
-def disk_of(file: TrainingFile, shape: ModelShape, setup: Setup, data: DatasetFacts, steps: int) -> Disk:
+def disk_of(file: TrainingFile, shape: ModelShape, setup: Setup, data: DatasetSummary, steps: int) -> Disk:
     """What one run needs. A checkpoint holds the trained weights with the states of their optimizer."""
     trained = shape.parameters if setup.trained is None else setup.trained
     segments = float(data.lengths.mean()) / SEGMENT_TOKENS

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from in2_plugin.config import load_build_file
+from in2_plugin.config import load_build_config
 from in2_plugin.errors import ConfigError
 from in2_plugin.preflight.costs import GPUS, Gpu, Memory, ModelShape, Setup, memory, seconds
 from in2_plugin.preflight.estimate import MFU, most_answers, row_length
-from in2_plugin.preflight.facts import DatasetFacts, in2_facts
+from in2_plugin.preflight.dataset_summary import DatasetSummary, summarize_in2
 from in2_plugin.recipe.folder import RecipeFolder
 from in2_plugin.recipe.planning.assumed_data import planned_data
 from in2_plugin.recipe.planning.disk import Disk, disk_of, host_bytes
@@ -68,7 +68,7 @@ class RunPlan:
     file: TrainingFile
     model: KnownShape
     gpu: Gpu
-    facts: DatasetFacts
+    facts: DatasetSummary
     steps: int
     """With the batch that the file means."""
     machines: tuple[Machines, ...]
@@ -109,7 +109,7 @@ def plan_recipe(
     Raises:
         ConfigError: a file cannot be read, the model is not known, or a step cannot be shared by that many GPUs.
     """
-    build = load_build_file(recipe.build_file) if recipe.build_file else None
+    build = load_build_config(recipe.build_file) if recipe.build_file else None
     planned = planned_data(build) if build else None
     files = [read_training_file(path) for path in (*recipe.axolotl_files, *recipe.trl_files)]
     if not files:
@@ -136,15 +136,15 @@ def choose(name: str | None) -> Gpu:
     return GPUS[known[(name or "A100-80G").lower()]]
 
 
-def _built(recipe: RecipeFolder, file: TrainingFile) -> DatasetFacts | None:
+def _built(recipe: RecipeFolder, file: TrainingFile) -> DatasetSummary | None:
     """The dataset itself where it has been built already."""
     folders = [recipe.path / path for path in file.datasets]
     if len(folders) != 1 or not (folders[0] / "manifest.json").is_file():
         return None
-    return in2_facts({"path": str(folders[0]), "type": "in2"}, file.sequence_len)
+    return summarize_in2({"path": str(folders[0]), "type": "in2"}, file.sequence_len)
 
 
-def _plan(file: TrainingFile, model: KnownShape, data: DatasetFacts, gpus: int | None, gpu: Gpu) -> RunPlan:
+def _plan(file: TrainingFile, model: KnownShape, data: DatasetSummary, gpus: int | None, gpu: Gpu) -> RunPlan:
     counts = (gpus,) if gpus else COUNTS
     machines = tuple(_machines(file, model.shape, data, count, gpu) for count in counts)
     if gpus and not machines[0].accumulation:
@@ -161,17 +161,17 @@ def _unshared(file: TrainingFile, gpus: int) -> str:
     return f"a step of {batch} examples cannot be shared evenly by {gpus} GPUs; take {', '.join(fit)}"
 
 
-def _steps(file: TrainingFile, data: DatasetFacts, batch: int) -> int:
+def _steps(file: TrainingFile, data: DatasetSummary, batch: int) -> int:
     steps = math.ceil((data.examples or 0) / _rows(file, data) * file.epochs / batch)
     return min(steps, file.max_steps) if file.max_steps else steps
 
 
-def _rows(file: TrainingFile, data: DatasetFacts) -> float:
+def _rows(file: TrainingFile, data: DatasetSummary) -> float:
     """Examples of a row."""
     return max(1.0, (file.sequence_len or 0) / float(data.lengths.mean())) if file.packed else 1.0
 
 
-def _machines(file: TrainingFile, shape: ModelShape, data: DatasetFacts, gpus: int, gpu: Gpu) -> Machines:
+def _machines(file: TrainingFile, shape: ModelShape, data: DatasetSummary, gpus: int, gpu: Gpu) -> Machines:
     setup = _shared(file, file.setup(gpus, shape))
     row = row_length(file.cfg, [data])
     used = _ranks_used(file, shape, setup, data)
@@ -192,7 +192,7 @@ def _shared(file: TrainingFile, setup: Setup) -> Setup:
     return replace(setup, accumulation=0 if file.launch.batch % each else file.launch.batch // each)
 
 
-def _ranks_used(file: TrainingFile, shape: ModelShape, setup: Setup, data: DatasetFacts) -> float:
+def _ranks_used(file: TrainingFile, shape: ModelShape, setup: Setup, data: DatasetSummary) -> float:
     if file.packed:
         return 1.0
     ranks, micro_batch = setup.replicas, setup.micro_batch
@@ -206,7 +206,7 @@ def _ranks_used(file: TrainingFile, shape: ModelShape, setup: Setup, data: Datas
 
 def short_plan(recipe: RecipeFolder) -> str:
     """`16 GPUs, 13 to 19 days`, as the recipe's main file has it; empty where its model is not a published one."""
-    build = load_build_file(recipe.build_file) if recipe.build_file else None
+    build = load_build_config(recipe.build_file) if recipe.build_file else None
     paths = [*recipe.axolotl_files, *recipe.trl_files]
     file = read_training_file(paths[0]) if paths else None
     if build is None or file is None or file.base_model not in CONFIGS:

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from in2_plugin.config import load_build_file
+from in2_plugin.config import load_build_config
 from in2_plugin.recipe.checks.consistency import check_agreement
 from in2_plugin.recipe.checks.files import check_deepspeed, check_script, named_tasks
 from in2_plugin.recipe.checks.validate import validate
@@ -158,13 +158,13 @@ AGREED = [
 @pytest.mark.parametrize(("file", "old", "new", "said"), AGREED, ids=[case[3][:24] for case in AGREED])
 def test_files_that_do_not_fit_each_other_are_said(film, file, old, new, said):
     change(film / file, old, new)
-    training, build = read_training_file(film / "axolotl.yml"), load_build_file(film / "build.yml")
+    training, build = read_training_file(film / "axolotl.yml"), load_build_config(film / "build.yml")
     found = errors(check_agreement(training, build, RecipeFolder(film).scripts))
     assert any(said in each for each in found), found
 
 
 def test_files_that_fit_are_one_line(film):
-    training, build = read_training_file(film / "axolotl.yml"), load_build_file(film / "build.yml")
+    training, build = read_training_file(film / "axolotl.yml"), load_build_config(film / "build.yml")
     (found,) = check_agreement(training, build, RecipeFolder(film).scripts)
     assert (found.mark, found.said) == ("ok", "fits build.yml: dataset, length, tokenizer, 128 examples a step")
 

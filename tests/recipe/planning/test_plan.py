@@ -222,7 +222,7 @@ def test_planned_lengths_are_uniform_between_the_bounds():
 @pytest.mark.slow
 def test_a_planned_setup_is_that_of_the_validated_file():
     """What plan reads from the text is what preflight derives after Axolotl's validation."""
-    from in2_plugin.preflight.setup import setup_of
+    from in2_plugin.preflight.training_setup import setup_of
     from in2_plugin.recipe.base_model import readable_model
     from in2_plugin.recipe.checks.training import validated
 

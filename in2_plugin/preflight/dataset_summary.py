@@ -21,7 +21,7 @@ Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetFacts:
+class DatasetSummary:
     """One entry of `datasets:`. Counts are those of the rows that were looked at."""
 
     path: str
@@ -72,7 +72,7 @@ class DatasetFacts:
         return {**{name: getattr(self, name) for name in names}, **sums}
 
 
-def in2_facts(entry: Mapping[str, Any], sequence_len: int | None) -> DatasetFacts:
+def summarize_in2(entry: Mapping[str, Any], sequence_len: int | None) -> DatasetSummary:
     """All examples of a finished dataset.
 
     Raises:
@@ -81,7 +81,7 @@ def in2_facts(entry: Mapping[str, Any], sequence_len: int | None) -> DatasetFact
     path = str(entry.get("path"))
     read_manifest(Path(path))
     lengths, answers = _columns(Path(path) / "examples.parquet")
-    return DatasetFacts(
+    return DatasetSummary(
         path=path,
         type=str(entry["type"]),
         examples=len(lengths) // (entry.get("shards") or 1),
@@ -106,7 +106,7 @@ def _columns(path: Path) -> tuple[Counts, Counts]:
     return np.concatenate([none, *(pair[0] for pair in read)]), np.concatenate([none, *(pair[1] for pair in read)])
 
 
-def no_facts(entry: Mapping[str, Any], seen: str) -> DatasetFacts:
+def unread_summary(entry: Mapping[str, Any], seen: str) -> DatasetSummary:
     """An entry that was not looked at."""
     none = np.empty(0, np.int64)
-    return DatasetFacts(str(entry.get("path")), str(entry.get("type")), None, 0, seen, none, none, 0)
+    return DatasetSummary(str(entry.get("path")), str(entry.get("type")), None, 0, seen, none, none, 0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from in2_plugin.preflight.setup import setup_of
+from in2_plugin.preflight.training_setup import setup_of
 from tests.support.preflight_cases import ZERO_3, configuration
 
 OFFLOADED = {

@@ -8,11 +8,11 @@ import pytest
 from in2_plugin.dataset.reader import read_manifest
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import DatasetError
-from in2_plugin.preflight.facts import in2_facts, no_facts
+from in2_plugin.preflight.dataset_summary import summarize_in2, unread_summary
 
 
 def test_every_example_is_counted(built):
-    found = in2_facts({"path": str(built), "type": "in2"}, 2_048)
+    found = summarize_in2({"path": str(built), "type": "in2"}, 2_048)
     rows = list(read_rows(built / "examples.parquet"))
     assert found.lengths.tolist() == [row["n_tokens"] for row in rows]
     assert found.answers.tolist() == [row["n_answer_tokens"] for row in rows]
@@ -21,24 +21,24 @@ def test_every_example_is_counted(built):
 
 
 def test_those_that_do_not_fit(built):
-    found = in2_facts({"path": str(built), "type": "in2"}, 1_000)
+    found = summarize_in2({"path": str(built), "type": "in2"}, 1_000)
     assert found.refused == int((found.lengths > 1_000).sum()) > 0
 
 
 def test_a_shard_of_a_dataset_is_a_part_of_its_examples(built):
-    found = in2_facts({"path": str(built), "type": "in2", "shards": 2}, 2_048)
+    found = summarize_in2({"path": str(built), "type": "in2", "shards": 2}, 2_048)
     assert found.examples == found.looked_at // 2 and found.trained == found.examples
 
 
 def test_sums_for_json(built):
-    found = in2_facts({"path": str(built), "type": "in2"}, 2_048)
+    found = summarize_in2({"path": str(built), "type": "in2"}, 2_048)
     said = found.as_json()
     assert (said["tokens"], said["answer_tokens"]) == (found.lengths.sum(), found.answers.sum())
     assert said["seen"] == "all"
 
 
 def test_a_dataset_that_was_not_looked_at_has_no_size():
-    found = no_facts({"path": "x", "type": "alpaca"}, "why")
+    found = unread_summary({"path": "x", "type": "alpaca"}, "why")
     assert found.trained is None and not found.is_in2 and not np.any(found.lengths)
 
 
@@ -50,4 +50,4 @@ def test_damage_is_one_sentence(built, tmp_path, content):
     if content:
         (folder / "examples.parquet").write_bytes(content)
     with pytest.raises(DatasetError, match="cannot be read"):
-        in2_facts({"path": str(folder), "type": "in2"}, 2_048)
+        summarize_in2({"path": str(folder), "type": "in2"}, 2_048)
