@@ -6,10 +6,11 @@ TORCH := torch==2.13.0
 PINS := $(TORCH) axolotl==0.19.0 transformers==5.16.1 trl==1.9.0 datasets==4.8.4 lm_eval==0.4.11
 OTHER_LM_EVAL := lm_eval==0.4.13
 LM_EVAL_TESTS := $(addprefix tests/,e2e/test_lm_eval.py e2e/test_val_tasks.py e2e/test_in2_hf.py \
-    e2e/test_never_truncated.py probing/test_film_suite.py)
+    e2e/test_never_truncated.py lm_eval_tasks/test_film_suite.py)
 
-# a file's tests stay in one process; conftest.py decides which files go first
+# the tests of one file run in one process; tests/conftest.py starts the longest files first
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+WITH_OTHER_LM_EVAL = IN2_LM_EVAL_PYTHON=$(CURDIR)/.venv-lm-eval/bin/python
 
 # uv does not read pip's setting for folders of wheels; hand it on, with commas, where there is one
 comma := ,
@@ -22,17 +23,24 @@ export AXOLOTL_DO_NOT_TRACK := 1
 export HF_HUB_OFFLINE := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check lint clean
+.PHONY: demo test test-all check lint clean
 
 demo: .venv/.ready
 	recipes/smoke/run.sh demo-run $(CORPUS)
 
+# one test of each kind that starts a real tool; under 25 minutes on two cores, installation included
 test: lint .venv-lm-eval/.ready
-	IN2_LM_EVAL_PYTHON=$(CURDIR)/.venv-lm-eval/bin/python $(PYTEST) -q $(LM_EVAL_TESTS)
+	$(WITH_OTHER_LM_EVAL) $(PYTEST) -q -m "not e2e_full" $(LM_EVAL_TESTS)
+	$(PYTEST) -m "not e2e_full"
+
+# everything, in about an hour on two cores
+test-all: lint .venv-lm-eval/.ready
+	$(WITH_OTHER_LM_EVAL) $(PYTEST) -q $(LM_EVAL_TESTS)
 	$(PYTEST)
 
+# under two minutes: what starts no other program
 check: lint
-	$(PYTEST) -q -x -m "not slow"
+	$(PYTEST) -q -x -m "not slow and not e2e_full"
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

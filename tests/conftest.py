@@ -1,5 +1,8 @@
-"""Fixtures that several rooms need. Nothing here uses a network or a GPU."""
+"""Fixtures that several rooms need, and the order of test files. Nothing here uses a network or a GPU."""
 
+import json
+import os
+from collections import defaultdict
 from itertools import islice
 from pathlib import Path
 
@@ -11,32 +14,65 @@ from in2_plugin.corpus.sources.documents import Document, read_documents
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.dataset.reader import IN2Dataset
 from in2_plugin.pipeline.build import build_dataset
-from tests.support import vocabularies
+from tests.support import TESTS, vocabularies
 from tests.support.builds import Quiet, small_config
+from tests.support.cache import cached_folder
 
+DURATIONS = TESTS / "durations.json"
+"""Seconds per test file; IN2_STORE_DURATIONS=1 writes it again after a run."""
 MISTRAL_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
     "{% else %} {{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
 )
+QWEN_TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: short ones at the end leave no process waiting for the other."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Start the longest files first, so that no process idles at the end of a run."""
+    seconds = json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
+    unknown = float("inf")  # a new file may be long
+    items.sort(key=lambda item: -seconds.get(_file(item.nodeid), unknown))
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write the seconds of each file of this run, keeping those of files that did not run."""
+    if not os.environ.get("IN2_STORE_DURATIONS"):
+        return
+    seconds: dict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[_file(report.nodeid)] += report.duration
+    stored = json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
+    merged = {**stored, **{file: round(spent, 1) for file, spent in seconds.items()}}
+    kept = {file: merged[file] for file in sorted(merged) if (TESTS.parent / file).exists()}
+    DURATIONS.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 @pytest.fixture(scope="session")
 def documents() -> list[Document]:
     """The first documents of the bundled corpus."""
+    return _documents()
+
+
+def _documents() -> list[Document]:
     return list(islice(read_documents(CorpusConfig().sources), 400))
 
 
 @pytest.fixture(scope="session")
-def mistral_folder(tmp_path_factory) -> Path:
+def mistral_folder() -> Path:
     """Tokenizer of Mistral-7B-Instruct-v0.2: real vocabulary, its turn format."""
-    folder = tmp_path_factory.mktemp("mistral")
     settings = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-    return vocabularies.save(vocabularies.mistral(), folder, MISTRAL_TEMPLATE, **settings)
+    return cached_folder(
+        "mistral", lambda folder: vocabularies.save(vocabularies.mistral(), folder, MISTRAL_TEMPLATE, **settings)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -45,15 +81,16 @@ def mistral(mistral_folder) -> ModelTokenizer:
 
 
 @pytest.fixture(scope="session")
-def qwen_folder(tmp_path_factory, documents) -> Path:
+def qwen_folder() -> Path:
     """A byte-level vocabulary with Qwen's pre-tokenisation and turn tokens, trained on the corpus."""
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    tokenizer = vocabularies.byte_level([d.text for d in documents], vocabularies.QWEN2_REGEX, special)
-    template = (
-        "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    )
-    return vocabularies.save(tokenizer, tmp_path_factory.mktemp("qwen"), template, eos_token="<|im_end|>")
+
+    def make(folder: Path) -> None:
+        special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+        texts = [document.text for document in _documents()]
+        tokenizer = vocabularies.byte_level(texts, vocabularies.QWEN2_REGEX, special)
+        vocabularies.save(tokenizer, folder, QWEN_TEMPLATE, eos_token="<|im_end|>")
+
+    return cached_folder("qwen", make)
 
 
 @pytest.fixture(scope="session")
@@ -62,11 +99,9 @@ def qwen(qwen_folder) -> ModelTokenizer:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory, mistral_folder) -> Path:
+def built(mistral_folder) -> Path:
     """A small finished dataset for the Mistral tokenizer. Tests must not write into it."""
-    folder = tmp_path_factory.mktemp("built") / "in2"
-    build_dataset(small_config(folder, mistral_folder), Quiet())
-    return folder
+    return cached_folder("built", lambda folder: build_dataset(small_config(folder, mistral_folder), Quiet()), "in2")
 
 
 @pytest.fixture(scope="session")

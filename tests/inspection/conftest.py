@@ -7,18 +7,21 @@ import pytest
 
 from in2_plugin.pipeline.build import build_dataset
 from tests.support.builds import Quiet, endpoint_config
+from tests.support.cache import cached_folder
 from tests.support.damages import keys
 from tests.support.fault_server import FaultServer
 
 
 @pytest.fixture(scope="session")
-def sound(tmp_path_factory, mistral_folder) -> Path:
+def sound(mistral_folder) -> Path:
     """A finished dataset of sixty questions from a server, with its work log. Tests must not write into it."""
-    folder = tmp_path_factory.mktemp("sound") / "in2"
-    with FaultServer() as server:
-        mixture = {"fine_grained": 40, "integration": 20}
-        build_dataset(endpoint_config(folder, mistral_folder, server.base_url, mixture=mixture), Quiet())
-    return folder
+
+    def make(folder: Path) -> None:
+        with FaultServer() as server:
+            mixture = {"fine_grained": 40, "integration": 20}
+            build_dataset(endpoint_config(folder, mistral_folder, server.base_url, mixture=mixture), Quiet())
+
+    return cached_folder("sound", make, "in2")
 
 
 @pytest.fixture
