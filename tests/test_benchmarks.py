@@ -32,12 +32,14 @@ def training_data(folder, *sections: str) -> list[list[dict[str, str]]]:
     return tables(run(*command, cwd=folder, timeout=1_800))
 
 
+@pytest.mark.e2e_full
 def test_all_preparations_have_the_same_ids_and_ours_takes_the_least_room(tmp_path):
     speed, disk = training_data(tmp_path, "speed", "disk")
     assert [row["same ids"] for row in speed] == ["8 of 8"] * 4 + ["-"] * 2
     assert [int(row["in2 takes 1 /"].replace(",", "")) > 1 for row in disk[:-1]] == [True] * 3
 
 
+@pytest.mark.e2e_full
 def test_memory_start_and_order_of_planned_examples(tmp_path):
     memory, start, order = training_data(tmp_path, "memory", "start", "order")
     assert [row["planned examples"] for row in memory + start] == ["100", "300"] * 2
@@ -46,6 +48,7 @@ def test_memory_start_and_order_of_planned_examples(tmp_path):
     assert all(float(row["length-balanced"].strip("%")) >= 95 for row in simulated)
 
 
+@pytest.mark.e2e_full
 def test_answer_logits_compares_the_two_ways(tmp_path):
     script = ROOT / "benchmarks/answer_logits.py"
     said = run(sys.executable, script, "--quick", "--device", "cpu", cwd=tmp_path)
@@ -55,6 +58,7 @@ def test_answer_logits_compares_the_two_ways(tmp_path):
     assert loss < 1e-5 and gradients < 1e-5
 
 
+@pytest.mark.e2e_full
 def test_val_probing_scores_perfect_answers(tmp_path):
     command = (sys.executable, ROOT / "benchmarks/val_probing.py", "--quick")
     files, asked = tables(run(*command, cwd=tmp_path, timeout=1_800))
@@ -63,6 +67,7 @@ def test_val_probing_scores_perfect_answers(tmp_path):
     assert [row["prompts made"] for row in asked] == ["99", "99"]
 
 
+@pytest.mark.e2e_full
 def test_shared_context_compares_reading_once_with_generate(tmp_path):
     script = ROOT / "benchmarks/shared_context.py"
     said = run(sys.executable, script, "--quick", "--device", "cpu", "--batch", "5", cwd=tmp_path)
@@ -99,6 +104,7 @@ def test_on_a_gpu_the_model_has_the_shape_of_mistral_7b(answer_logits):
     assert model.num_parameters() == 7_241_732_096
 
 
+@pytest.mark.e2e_full
 def test_scale_has_the_same_bytes_from_both_engines(tmp_path, mistral_folder):
     """A corpus of one shard, which the driver makes by itself: every phase is there, and every table."""
     figures = tmp_path / "figures.json"

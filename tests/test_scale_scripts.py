@@ -84,6 +84,7 @@ def run(*command: object, cwd: Path, timeout: float = 500) -> subprocess.Complet
     )  # fmt: skip
 
 
+@pytest.mark.e2e_full
 def test_a_job_array_builds_the_same_dataset_though_a_job_is_lost(recipe, built, tmp_path):
     (tmp_path / "lost").touch()
     done = run(recipe / "build-array.sh", 2, "--partition=cpu", cwd=tmp_path)
@@ -142,6 +143,7 @@ def no_ray_is_left(allocation):
     shutil.rmtree(f"/tmp/ray-{allocation['SLURM_JOB_ID']}", ignore_errors=True)
 
 
+@pytest.mark.e2e_full
 @pytest.mark.usefixtures("no_ray_is_left")
 def test_ray_on_an_allocation_builds_the_same_dataset(recipe, allocation, built, tmp_path):
     done = run(recipe / "build-ray.sbatch", cwd=tmp_path)
@@ -153,6 +155,7 @@ def test_ray_on_an_allocation_builds_the_same_dataset(recipe, allocation, built,
     assert f"--nodes=1 --ntasks=1 --exclude={allocation['HEAD']}" in other
 
 
+@pytest.mark.e2e_full
 @pytest.mark.usefixtures("no_ray_is_left")
 def test_a_job_that_is_stopped_goes_on_when_it_is_submitted_again(recipe, allocation, built, tmp_path, monkeypatch):
     """SIGTERM goes to the script alone, as `--signal=B:TERM` sends it."""
@@ -176,6 +179,7 @@ def test_a_job_that_is_stopped_goes_on_when_it_is_submitted_again(recipe, alloca
     assert contents(recipe / "data") == contents(built)
 
 
+@pytest.mark.e2e_full
 @pytest.mark.usefixtures("no_ray_is_left")
 def test_a_build_that_fails_ends_the_job_with_its_status(recipe, allocation, tmp_path):
     (recipe / "build.yml").write_text("output: data\ntokenisr: t\n")

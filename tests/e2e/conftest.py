@@ -6,13 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cache import cached_folder
 from tests.support.e2e_run import SMOKE, run
 
 
 @pytest.fixture(scope="session")
-def workshop(tmp_path_factory) -> Path:
-    """A folder with `model/`, `build.yml` and the finished dataset `data/in2`."""
-    folder = tmp_path_factory.mktemp("workshop")
+def workshop() -> Path:
+    """A folder with `model/`, `build.yml` and the finished dataset `data/in2`. Tests must not write into it."""
+    return cached_folder("workshop", _make)
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir()
     run(sys.executable, SMOKE / "make_model.py", "model", "--no-warm-up", cwd=folder)
     (folder / "build.yml").write_text(
         "output: data/in2\ntokenizer: model\n"
@@ -20,8 +25,7 @@ def workshop(tmp_path_factory) -> Path:
         "mixture: {fine_grained: 40, integration: 8, short_context: 8, general: 8}\nlengths: {min: 192, max: 512}\n"
         "questions_per_context: 2\ninstructions: {sources: [chats.jsonl]}\n"
     )
-    said = [{"messages": [{"role": "user", "content": f"Say {i}."}, {"role": "assistant", "content": f"It is {i}."}]}
-            for i in range(20)]  # fmt: skip
-    (folder / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
+    chats = [{"messages": [{"role": "user", "content": f"Say {i}."}, {"role": "assistant", "content": f"It is {i}."}]}
+             for i in range(20)]  # fmt: skip
+    (folder / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chats))
     run("in2", "build", "build.yml", cwd=folder)
-    return folder
