@@ -1,7 +1,7 @@
 """The build file: one Pydantic tree, unknown keys refused with the nearest valid one."""
 
 from in2_plugin.config.base import Config, nearest, parse_config
-from in2_plugin.config.build import BuildConfig, load_build_file
+from in2_plugin.config.build import BuildConfig, load_build_config
 from in2_plugin.config.corpus import (
     CorpusConfig,
     Decontamination,
@@ -48,7 +48,7 @@ __all__ = [
     "Source",
     "Verification",
     "VllmConfig",
-    "load_build_file",
+    "load_build_config",
     "nearest",
     "parse_config",
 ]

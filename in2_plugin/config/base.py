@@ -1,6 +1,6 @@
-"""The base of all configuration, and the one place where Pydantic's errors become our sentences.
+"""The base class of all configuration, and the one place that turns Pydantic's errors into sentences.
 
-Invariant: a key that is not a field is an error that names the nearest field, at any depth.
+Invariant: an unknown key is an error that names the nearest valid key, at any depth.
 """
 
 import difflib
@@ -17,38 +17,50 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class Config(BaseModel):
-    """Base of every section: immutable, and unknown keys are errors."""
+    """Base class of every section: immutable, and unknown keys are errors.
+
+    The docstring under a field is its explanation in docs/build-file.md and in the JSON schema.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     @classmethod
     def parse(cls, data: object, origin: str) -> Self:
-        """Validate `data`; a failure raises ConfigError with one sentence that starts with `origin`."""
+        """Validate `data`.
+
+        Raises:
+            ConfigError: one sentence that starts with `origin`.
+        """
         return parse_config(cls, data, origin)
 
 
-def uncounted(default: Any) -> Any:
-    """A field that no question or example depends on: changing it never makes a folder refuse its build file."""
-    return Field(default, json_schema_extra={"counts": False})
+def changeable(default: Any) -> Any:
+    """Declare a field that you can change between two builds into one folder: no question or example depends on it."""
+    return Field(default, json_schema_extra={"changeable": True})
 
 
 def parse_config(model: type[ModelT], data: object, origin: str) -> ModelT:
     """Validate `data` as `model`.
 
     Raises:
-        ConfigError: names the first wrong key or value and the nearest valid key, and counts the others.
+        ConfigError: names the first wrong key or value and the nearest valid key, and counts the other errors.
     """
     try:
         return model.model_validate(data)
     except ValidationError as failure:
-        # a misspelt key often shows as a missing one as well; the misspelling is what helps
-        errors = sorted(failure.errors(), key=lambda error: error["type"] != "extra_forbidden")
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise ConfigError(f"{origin}: {_sentence(model, dict(errors[0]))}{more}") from None
+        raise ConfigError(f"{origin}: {first_error(model, failure)}") from None
+
+
+def first_error(model: type[BaseModel], failure: ValidationError) -> str:
+    """Return one sentence about the first wrong key or value, with the number of other errors."""
+    # a misspelled key often leaves a required one missing; name the misspelling first
+    errors = sorted(failure.errors(), key=lambda error: error["type"] != "extra_forbidden")
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{_sentence(model, dict(errors[0]))}{more}"
 
 
 def nearest(key: str, valid: Iterable[str]) -> str | None:
-    """The valid key that `key` most likely misspells, or None when nothing is close."""
+    """Return the valid key that `key` most likely misspells, or None when nothing is close."""
     found = difflib.get_close_matches(key, list(valid), n=1, cutoff=0.6)
     return found[0] if found else None
 
@@ -65,7 +77,8 @@ def _sentence(model: type[BaseModel], error: dict[str, Any]) -> str:
         return f"`{path}` is required"
     message = str(error["msg"]).removeprefix("Value error, ")
     given = error.get("input")
-    shown = f", got {given!r}" if isinstance(given, str | int | float | bool | None) else ""
+    is_shown = isinstance(given, str | int | float | bool | None) and repr(given) not in message
+    shown = f", got {given!r}" if is_shown else ""
     return f"`{path}`: {message}{shown}"
 
 
@@ -74,7 +87,7 @@ def _is_union_tag(part: object) -> bool:
 
 
 def _fields_at(model: type[BaseModel], location: list[Any]) -> set[str]:
-    """Names of the fields of the section at `location`, looking through optionals, lists and unions."""
+    """Return the field names of the section at `location`, looking through optionals, lists and unions."""
     models = {model}
     for part in location:
         if isinstance(part, str):
@@ -88,7 +101,7 @@ def _fields_at(model: type[BaseModel], location: list[Any]) -> set[str]:
 
 
 def models_in(annotation: Any) -> set[type[BaseModel]]:
-    """Every Pydantic model that an annotation mentions: `list[A] | B | None` gives {A, B}."""
+    """Return every Pydantic model in an annotation: `list[A] | B | None` gives {A, B}."""
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return {annotation}
     return {model for inner in typing.get_args(annotation) for model in models_in(inner)}

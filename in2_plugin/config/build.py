@@ -1,4 +1,7 @@
-"""What a build file (`build.yml`) may say. Every field's explanation stands under the field."""
+"""The root of a build file (`build.yml`) and the function that reads one.
+
+Every field is followed by its explanation, which docs/build-file.md and the JSON schema repeat.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,12 +10,12 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
-from in2_plugin.config.base import Config, uncounted
+from in2_plugin.config.base import Config, changeable
 from in2_plugin.config.corpus import CorpusConfig
 from in2_plugin.config.examples import AuditBounds, Distractors, Instructions, Lengths, Mixture, Positions
 from in2_plugin.config.questions import QuestionsConfig
 from in2_plugin.config.ray import RayConfig
-from in2_plugin.errors import ConfigError
+from in2_plugin.errors import ConfigError, one_line
 
 
 def _read_strategy(value: Any) -> Any:
@@ -22,17 +25,18 @@ def _read_strategy(value: Any) -> Any:
 class BuildConfig(Config):
     """A whole build file."""
 
-    output: Path = uncounted(...)
-    """Folder of the dataset that is built; relative to the folder the command runs in."""
+    output: Path = changeable(...)
+    """Folder to write the dataset to, relative to the current directory."""
     tokenizer: str
-    """Name or folder of the model to be trained: its tokenizer counts, its chat template renders."""
+    """Name or folder of the model to train. Its tokenizer counts tokens and its chat template renders examples."""
     seed: NonNegativeInt = 42
-    """The same file and seed give the same bytes."""
-    workers: PositiveInt | None = uncounted(None)
-    """Processes that cut, compare and place; as many as there are cores, or CPUs in the Ray cluster, when absent. No
-    byte depends on it."""
+    """Random seed. The same build file and seed give the same bytes."""
+    workers: PositiveInt | None = changeable(None)
+    """Number of worker processes. Default: one per core, or one per CPU of the Ray cluster. The dataset does not depend
+    on it."""
     template: Literal["chat", "film"] = "chat"
-    """`chat`: the model's own chat template around FILM's instruction text. `film`: FILM's literal `[INST]`."""
+    """`chat` renders FILM's instruction text with the model's own chat template; `film` writes FILM's literal `[INST]`
+    tags."""
     corpus: CorpusConfig = CorpusConfig()
     questions: QuestionsConfig = QuestionsConfig()
     mixture: Mixture = Mixture()
@@ -40,38 +44,43 @@ class BuildConfig(Config):
     lengths: Lengths = Lengths()
     positions: Annotated[Positions, BeforeValidator(_read_strategy)] = Positions()
     questions_per_context: Annotated[int, Field(ge=1, le=32)] = 1
-    """Independent questions about one long context, one turn each. The paper has one; with k of them a given number
-    of questions costs about 1/k of the training compute, but shares contexts."""
+    """Independent questions per long context, one turn each. The paper uses one. With k, the same number of questions
+    costs about 1/k of the training compute, but the questions share contexts."""
     distractors: Distractors = Distractors()
-    audit: AuditBounds = uncounted(AuditBounds())
-    ray: RayConfig = uncounted(RayConfig())
+    audit: AuditBounds = changeable(AuditBounds())
+    ray: RayConfig = changeable(RayConfig())
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
         if self.mixture.general and not self.instructions.sources:
             raise ValueError(
-                "`mixture.general` asks for conversations; name an instruction dataset under `instructions.sources`"
+                "`mixture.general` needs conversations; add an instruction dataset to `instructions.sources`"
             )
         if self.distractors.judge_hardest and self.questions.writer == "extractive":
             raise ValueError(
-                "`distractors.judge_hardest` asks a language model; `questions.writer: extractive` has none"
+                "`distractors.judge_hardest` needs a language model, and `questions.writer: extractive` uses none; set "
+                "it to 0 or choose another writer"
             )
         return self
 
 
-def load_build_file(path: Path, overrides: Mapping[str, object] | None = None) -> BuildConfig:
-    """Read and validate a build file; `overrides` replaces values by dotted key, as the command line does.
+def load_build_config(path: str | Path, overrides: Mapping[str, object] | None = None) -> BuildConfig:
+    """Read and validate a build file.
+
+    Args:
+        overrides: values that replace those of the file, by dotted key: `{"lengths.max": 8192}`.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or has an unknown key or an impossible value.
+        ConfigError: the file is missing, is not YAML, or has an unknown key or an invalid value.
     """
+    path = Path(path)
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as failure:
-        raise ConfigError(f"{path}: cannot be read ({failure.strerror}); give the path of a build file") from None
+        raise ConfigError(f"{path}: cannot be read ({failure.strerror}); give the path to a build file") from None
     except yaml.YAMLError as failure:
-        reason = " ".join(str(failure).split())
-        raise ConfigError(f"{path}: is not valid YAML ({reason})") from None
+        reason = one_line(failure)
+        raise ConfigError(f"{path}: not valid YAML ({reason})") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: must be a mapping of keys to values; start with `output:` and `tokenizer:`")
     for key, value in (overrides or {}).items():

@@ -1,6 +1,6 @@
-"""The `corpus` section of a build file: where text comes from, how it is cut, and what of it is left out.
+"""The `corpus` section of a build file: sources of text, segmentation, decontamination and near-duplicates.
 
-"Unstated in the paper" marks a default that is our decision and no reproduction.
+"Unstated in the paper" marks a default that is our decision, not part of the reproduction.
 """
 
 from pathlib import Path
@@ -8,72 +8,72 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
-from in2_plugin.config.base import Config, uncounted
+from in2_plugin.config.base import Config, changeable
 
 BUNDLED_CORPUS = "bundled:python-docs"
 
 
 class Source(Config):
-    """One source of documents. A bare string in the list means `path` alone."""
+    """A source of documents. A bare string is short for `path`."""
 
     path: str
     """`bundled:python-docs`, a file, a folder of files, a glob, or the name of a Hugging Face dataset. Files, folders
-    and globs may be behind a URI: `s3://`, `gs://`, or a scheme of an installed fsspec package."""
+    and globs can be URIs: `s3://`, `gs://`, or any scheme of an installed fsspec package."""
     format: Literal["auto", "bundled", "hf", "jsonl", "parquet", "text"] = "auto"
-    """How to read `path`; `auto` decides by its ending (`.gz` and `.zst` are looked through)."""
+    """File format. `auto` infers it from the extension, ignoring `.gz` and `.zst`."""
     text_field: str = "text"
-    """Field or column that holds the document, for JSONL, Parquet and Hugging Face datasets."""
+    """Field or column with the text of a document, in JSONL, Parquet and Hugging Face datasets."""
     name: str | None = None
     """Configuration of a Hugging Face dataset, for example `realnewslike` of `allenai/c4`."""
     split: str = "train"
     """Split of a Hugging Face dataset."""
     limit: PositiveInt | None = None
-    """Read at most this many documents of this source; all when absent."""
-    license: str | None = uncounted(None)
-    """Licence of the text, for the dataset card."""
+    """Maximum number of documents to read from this source. Default: all."""
+    license: str | None = changeable(None)
+    """License of the text, for the dataset card."""
 
 
 class RowSource(Config):
-    """One source of rows, read whole. A bare string in the list means `path` alone."""
+    """A source of rows. A bare string is short for `path`."""
 
     path: str
     """A JSONL or Parquet file, a folder of such files, a glob, or the name of a Hugging Face dataset. Files, folders
-    and globs may be behind a URI: `s3://`, `gs://`, or a scheme of an installed fsspec package."""
+    and globs can be URIs: `s3://`, `gs://`, or any scheme of an installed fsspec package."""
     format: Literal["auto", "hf", "jsonl", "parquet"] = "auto"
-    """How to read `path`; `auto` decides by its ending (`.gz` and `.zst` are looked through)."""
+    """File format. `auto` infers it from the extension, ignoring `.gz` and `.zst`."""
     name: str | None = None
     """Configuration of a Hugging Face dataset."""
     split: str = "train"
     """Split of a Hugging Face dataset."""
     limit: PositiveInt | None = None
-    """Read at most this many rows; all when absent."""
-    license: str | None = uncounted(None)
-    """Licence of the rows, for the dataset card."""
+    """Maximum number of rows to read. Default: all."""
+    license: str | None = changeable(None)
+    """License of the rows, for the dataset card."""
 
 
 class EvaluationSource(RowSource):
-    """A dataset that the trained model will be evaluated on."""
+    """A dataset that you will evaluate the trained model on."""
 
     split: str = "test"
     """Split of a Hugging Face dataset."""
     fields: tuple[str, ...] = ()
-    """Fields whose text counts; every text in a row, at any depth, when absent."""
+    """Fields to compare. Default: every string in a row, at any depth."""
 
 
 class Decontamination(Config):
-    """A document that shares any n-gram of words with an evaluation item is neither asked about nor used as filler
+    """Exclude every document that shares an n-gram of words with an evaluation item, from questions and fillers
     (paper, Appendix A)."""
 
     ngram: PositiveInt | None = 10
-    """Words in a row that must not be shared; null switches decontamination off. Whether the paper's 10-grams are
-    of words or tokens, and how text is normalised, is unstated: ours are words without case, signs and accents of
-    form (NFKC), single characters in scripts without spaces."""
+    """Length of a shared n-gram that excludes a document, in words; null turns decontamination off. Unstated in the
+    paper: words or tokens, and how text is normalized. We compare words after NFKC normalization, ignoring case and
+    punctuation; in scripts without spaces every character is a word."""
     probes: bool = True
-    """Take the bundled VAL pieces as evaluation items."""
+    """Include the bundled VAL items as evaluation items."""
     pieces: Path | None = None
-    """Folder of further VAL pieces, for example `VaLProbing/pieces` in a clone of microsoft/FILM."""
+    """Folder with more VAL items, for example `VaLProbing/pieces` in a clone of microsoft/FILM."""
     sources: tuple[EvaluationSource, ...] = ()
-    """Further evaluation sets."""
+    """Other evaluation datasets."""
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -82,24 +82,25 @@ class Decontamination(Config):
 
 
 class NearDuplicates(Config):
-    """Segments that say almost the same as an earlier one (MinHash over word 5-grams). The paper removes none."""
+    """Find segments that nearly repeat an earlier one (MinHash over word 5-grams). The paper removes none."""
 
     threshold: Annotated[float, Field(gt=0, le=1)] | None = 0.8
-    """Jaccard similarity from which on two segments are near-duplicates; null switches the search off."""
+    """Jaccard similarity at or above which two segments are near-duplicates; null turns the search off."""
     remove: bool = True
-    """Use the first of them alone. Otherwise all stay, but none is filler beside a gold segment that it repeats."""
+    """Keep only the first of a group of near-duplicates. If false, keep all of them, but never use one as filler for a
+    gold segment that it repeats."""
 
 
 class CorpusConfig(Config):
-    """Where text comes from and how it is cut into segments."""
+    """Sources of text, and how to cut it into segments."""
 
     sources: tuple[Source, ...] = (Source(path=BUNDLED_CORPUS),)
-    """Sources in reading order; the default is the bundled Python documentation."""
+    """Sources in reading order. Default: the bundled Python documentation."""
     segment_tokens: PositiveInt = 128
-    """Minimal length of a segment in tokens of the model to be trained (paper, Algorithm 1)."""
+    """Minimum length of a segment, in tokens of the model to train (paper, Algorithm 1)."""
     paper_exact: bool = False
-    """Keep Algorithm 1 to the letter: a paragraph is never split, however long. Default: a paragraph longer
-    than `segment_tokens` is split at sentence ends first."""
+    """Follow Algorithm 1 exactly and never split a paragraph, however long. If false, split paragraphs longer than
+    `segment_tokens` at sentence ends first."""
     decontamination: Decontamination = Decontamination()
     near_duplicates: NearDuplicates = NearDuplicates()
 
@@ -112,12 +113,12 @@ class CorpusConfig(Config):
     @classmethod
     def _need_one(cls, value: tuple[Source, ...]) -> tuple[Source, ...]:
         if not value:
-            raise ValueError("the list is empty; name a source, or leave the key out for the bundled corpus")
+            raise ValueError("the list is empty; add a source, or remove the key to use the bundled corpus")
         return value
 
 
 def bare_paths(value: object) -> object:
-    """Accept a bare string in a list of sources as its `path`."""
+    """Replace each bare string in a list of sources by a mapping with that `path`."""
     if isinstance(value, list | tuple):
         return [{"path": item} if isinstance(item, str) else item for item in value]
     return value

@@ -1,6 +1,6 @@
 """The `questions` section of a build file: who writes the questions, at what price, and who checks them.
 
-`uncounted` marks the fields that may change between two runs on one folder, because no answer depends on them.
+`changeable` marks the fields that may change between two runs on one folder, because no answer depends on them.
 """
 
 import re
@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from in2_plugin.config.base import Config, uncounted
+from in2_plugin.config.base import Config, changeable
 
 CONTEXT = "{context}"
 """Stands for the passage in a prompt of the user's; the only thing that is replaced besides `{count}`."""
@@ -81,12 +81,12 @@ class EndpointConfig(Config):
 
     model: str
     """Name of the model, as the server knows it."""
-    base_url: Annotated[str | tuple[str, ...], BeforeValidator(_read_addresses)] = uncounted(
+    base_url: Annotated[str | tuple[str, ...], BeforeValidator(_read_addresses)] = changeable(
         "https://api.openai.com/v1"
     )
     """Address of the server, up to and including `/v1`. A list of addresses is a pool of servers of the same model:
     each request goes to the one with most room, and what one fails at goes to another."""
-    api_key_env: str | None = uncounted("OPENAI_API_KEY")
+    api_key_env: str | None = changeable("OPENAI_API_KEY")
     """Environment variable that holds the key; null for a server that needs none."""
     parameters: Setting = Field({"temperature": 1.0, "max_tokens": 1024})
     """Sampling parameters of the chat completions interface, sent as they are. Unstated in the paper."""
@@ -95,24 +95,24 @@ class EndpointConfig(Config):
     answer_format: Literal["auto", "json_schema", "markers"] = "auto"
     """How answers are written: as JSON under a schema, or with the markers of the paper's prompt. `auto` asks the
     server with the first request, and keeps to what it accepted."""
-    mode: Literal["live", "batch"] = uncounted("live")
+    mode: Literal["live", "batch"] = changeable("live")
     """`live` asks one request at a time over many connections; `batch` uploads files of requests (OpenAI's Batch
     interface: half the price, answers within a day)."""
-    batch_requests: PositiveInt = uncounted(20_000)
+    batch_requests: PositiveInt = changeable(20_000)
     """Requests in one batch file at most, for `mode: batch`."""
-    poll_seconds: PositiveFloat = uncounted(60.0)
+    poll_seconds: PositiveFloat = changeable(60.0)
     """Time between two looks at an unfinished batch."""
-    concurrency: Annotated[Concurrency, BeforeValidator(_read_range)] = uncounted(Concurrency())
+    concurrency: Annotated[Concurrency, BeforeValidator(_read_range)] = changeable(Concurrency())
     """Requests in flight, as a range like `4-256`; of a pool, at each address."""
-    timeout: PositiveFloat = uncounted(600.0)
+    timeout: PositiveFloat = changeable(600.0)
     """Seconds to wait for one answer."""
-    attempts: PositiveInt = uncounted(8)
+    attempts: PositiveInt = changeable(8)
     """Times one request is sent before it counts as failed, 429 not counted. With waits between that double up to
     32 seconds, eight last about a minute."""
-    max_error_rate: Annotated[float, Field(gt=0, le=1)] = uncounted(0.2)
+    max_error_rate: Annotated[float, Field(gt=0, le=1)] = changeable(0.2)
     """Share of failed requests among the last hundred at which the run stops; of a pool also the share of failed
     attempts among an address's last hundred at which it is left out for a while."""
-    prices: Prices | None = uncounted(None)
+    prices: Prices | None = changeable(None)
 
     @model_validator(mode="after")
     def _one_batch_server(self) -> Self:
@@ -163,11 +163,11 @@ class VllmConfig(Config):
     """Arguments of vLLM's `SamplingParams`."""
     answer_format: Literal["json_schema", "markers"] = "json_schema"
     """How answers are written; vLLM can force the schema."""
-    engine: Setting = uncounted({})
+    engine: Setting = changeable({})
     """Arguments of vLLM's `LLM`, for example `{tensor_parallel_size: 2, max_model_len: 8192}`."""
-    batch_requests: PositiveInt = uncounted(1_024)
+    batch_requests: PositiveInt = changeable(1_024)
     """Requests handed to the engine at once, in this process."""
-    ray: RayVllmConfig = uncounted(RayVllmConfig())
+    ray: RayVllmConfig = changeable(RayVllmConfig())
 
 
 class Prompts(Config):

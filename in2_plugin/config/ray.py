@@ -1,4 +1,7 @@
-"""The `ray` section of a build file: the cluster of `in2 build --engine ray`. No byte of a dataset depends on it."""
+"""The `ray` section of a build file, which `in2 build --engine ray` and `in2 export --engine ray` read.
+
+Invariant: the bytes of a dataset do not depend on it.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,23 +12,24 @@ from in2_plugin.config.base import Config
 
 
 class RayConfig(Config):
-    """The Ray cluster of `in2 build --engine ray`."""
+    """The Ray cluster that `--engine ray` uses."""
 
     address: str | None = None
-    """Address of the cluster, or `auto` for the one that this machine belongs to. When absent it is `RAY_ADDRESS` of
-    the environment, or else a Ray of this machine alone is started."""
+    """Address of the cluster, or `auto` for the cluster of this node. Default: the environment variable `RAY_ADDRESS`,
+    or else a new local Ray instance."""
     storage: str | None = None
-    """Folder in an object storage (`s3://bucket/folder`, `gs://...`), for clusters whose nodes do not all see `output`:
-    sealed files that workers need are put there, fetched once a node, and removed when the build is finished."""
+    """Folder in object storage (`s3://bucket/folder`, `gs://...`), for clusters whose nodes do not share `output`. The
+    build uploads finished files that workers need, each node downloads them once, and the build removes them at its
+    end."""
     runtime_env: Mapping[str, Any] = {}
-    """Ray's own `runtime_env`, for nodes where in2-plugin is not installed, for example `{pip: ["in2-plugin"]}`."""
+    """Ray's `runtime_env`, for nodes without in2-plugin, for example `{pip: ["in2-plugin"]}`."""
 
     @field_validator("address")
     @classmethod
     def _no_client(cls, value: str | None) -> str | None:
         if value is not None and value.startswith("ray://"):
             raise ValueError(
-                "Ray Data does not work over Ray Client; run `in2 build` on a node of the cluster with "
+                "Ray Data does not support Ray Client; run `in2 build` on a node of the cluster with "
                 "`address: auto`, for example with `ray job submit`"
             )
         return value
@@ -34,5 +38,5 @@ class RayConfig(Config):
     @classmethod
     def _is_storage(cls, value: str | None) -> str | None:
         if value is not None and "://" not in value:
-            raise ValueError("must be an address like s3://bucket/folder; a folder that all nodes see needs none")
+            raise ValueError("must be a URI like s3://bucket/folder; leave it out when all nodes share `output`")
         return value

@@ -19,7 +19,7 @@ def test_concurrency_is_a_range_or_a_number(given, least, most):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"endpoint": {"model": "m", "concurrency": "9-3"}}, "the range 9-3 begins above its end"),
         ({"endpoint": {"model": "m", "concurrency": "many"}}, "give a range like `4-256`"),
@@ -34,8 +34,8 @@ def test_concurrency_is_a_range_or_a_number(given, least, most):
         ({"writer": "vllm", "vllm": {"model": "m"}, "verify": {"judge": {"model": "j"}}}, "the same model judges"),
     ],
 )
-def test_impossible_sections_are_one_sentence(changes, said):
+def test_invalid_sections_give_one_sentence(changes, expected):
     with pytest.raises(ConfigError) as caught:
         parsed(**changes)
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -1,0 +1,50 @@
+import pytest
+
+from in2_plugin.config import BuildConfig, nearest
+from in2_plugin.config.base import models_in
+from in2_plugin.config.corpus import EvaluationSource, Source
+from in2_plugin.errors import ConfigError
+
+MINIMAL = {"output": "out", "tokenizer": "model"}
+
+
+def sentence(data: dict) -> str:
+    with pytest.raises(ConfigError) as caught:
+        BuildConfig.parse(data, "build.yml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("extra", "key", "near"),
+    [
+        ({"outptu": 1}, "outptu", "output"),
+        ({"corpus": {"segment_token": 64}}, "corpus.segment_token", "segment_tokens"),
+        ({"corpus": {"sources": [{"path": "x", "spilt": "y"}]}}, "corpus.sources.0.spilt", "split"),
+        ({"mixture": {"integrations": 3}}, "mixture.integrations", "integration"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest_valid_key(extra, key, near):
+    assert sentence({**MINIMAL, **extra}) == f"build.yml: unknown key `{key}`; did you mean `{near}`?"
+
+
+def test_an_unknown_key_without_a_near_match_lists_the_valid_keys():
+    assert "valid keys are max, min" in sentence({**MINIMAL, "lengths": {"zzz": 3}})
+
+
+def test_further_errors_are_counted():
+    assert sentence({"tokenizer": "m", "outptu": 1, "sed": 3}).endswith("(and 2 more)")
+
+
+def test_a_misspelled_key_is_reported_before_the_key_it_leaves_missing():
+    message = sentence({"output": "o", "tokeniser": "m"})
+    assert message == "build.yml: unknown key `tokeniser`; did you mean `tokenizer`? (and 1 more)"
+
+
+def test_nearest_returns_none_without_a_close_match():
+    assert nearest("seeed", {"seed", "output"}) == "seed"
+    assert nearest("qqq", {"seed", "output"}) is None
+
+
+def test_models_are_found_inside_lists_and_unions():
+    assert models_in(list[Source] | EvaluationSource | None) == {Source, EvaluationSource}
+    assert models_in(dict[str, int]) == set()
