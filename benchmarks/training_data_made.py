@@ -73,20 +73,21 @@ def export(dataset: Path, form: str) -> Path:
 
 def repeated(dataset: Path, output: Path, examples: int) -> Path:
     """A dataset with the plans of another one over and over, until there are so many."""
+    from in2_plugin import layout
     from in2_plugin.corpus.store import SegmentStore
-    from in2_plugin.dataset.plans import FACTS, PLANS, Plans, PlanWriter
+    from in2_plugin.dataset.plans import Plans, PlanWriter
 
     store = SegmentStore(dataset / "segments")
-    plans = Plans(dataset / PLANS, store)
-    facts = json.loads((dataset / PLANS / FACTS).read_text())
+    plans = Plans(dataset / layout.PLANS, store)
+    facts = json.loads((dataset / layout.PLANS / layout.PLAN_FACTS).read_text())
     output.mkdir()
     for path in dataset.iterdir():
-        if path.name not in (PLANS, "manifest.json"):
+        if path.name not in (layout.PLANS, "manifest.json"):
             (output / path.name).symlink_to(path)
     manifest = json.loads((dataset / "manifest.json").read_text())
     (output / "manifest.json").write_text(json.dumps(manifest | {"examples": examples}))
     heads = {head["text"]: head["ids"] for head in facts["heads"]}
-    with PlanWriter(output / PLANS, store, heads, facts["made_of"]) as writer:
+    with PlanWriter(output / layout.PLANS, store, heads, facts["made_of"]) as writer:
         for plan in islice(cycle([plans.plan(i) for i in range(len(plans))]), examples):
             writer.add(plan)
     return output

@@ -52,12 +52,12 @@ def table(found: "FolderStatus") -> "Table":
 
 def lines(found: "FolderStatus") -> Iterator[tuple[str, str]]:
     """(what, how it is), in the order of the stages."""
-    from in2_plugin.dataset.folder import STAGES
+    from in2_plugin import layout
 
     yield "folder", str(found.folder)
     yield "working on it", str(found.holder or "nobody")
     yield "finished", ", ".join(found.finished) or "nothing yet"
-    yield "to do", ", ".join(name for name in STAGES if name not in found.finished) or "nothing"
+    yield "to do", ", ".join(name for name in layout.STAGES if name not in found.finished) or "nothing"
     for stage, (sealed, shards) in found.shards.items():
         yield "shards", f"{stage.replace('_', '-')}: {sealed:,} of {shards:,}"
     if found.segments:

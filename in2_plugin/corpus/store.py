@@ -29,10 +29,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from in2_plugin import layout
 from in2_plugin.corpus.splicing import Joining
 from in2_plugin.corpus.standing import Standing
 from in2_plugin.errors import DatasetError
-from in2_plugin.io.atomic import seal_json
+from in2_plugin.io.atomic import write_json_atomic
 
 SEGMENT_SCHEMA = pa.schema(
     [
@@ -52,12 +53,15 @@ DOCUMENT_SCHEMA = pa.schema(
         ("n_segments", pa.uint32()),
     ]
 )
-EXCLUSIONS = "exclusions.parquet"
 """Written by screening: segments that are not to be used, with the reason."""
 EXCLUSION_SCHEMA = pa.schema(
     [("segment_id", pa.uint32()), ("reason", pa.string()), ("detail", pa.string()), ("source", pa.string())]
 )
-COLUMNS: dict[str, Any] = {"document.bin": np.uint32, "n_tokens.bin": np.uint32, "standing.bin": np.uint8}
+COLUMNS: dict[str, Any] = {
+    layout.SEGMENT_DOCUMENTS: np.uint32,
+    layout.SEGMENT_LENGTHS: np.uint32,
+    layout.SEGMENT_STANDINGS: np.uint8,
+}
 """Flat copies of columns of the table, which is in batches."""
 
 
@@ -91,7 +95,7 @@ class SegmentStore:
         """
         self.folder = folder
         try:
-            self.facts = facts or StoreFacts.read(json.loads((folder / "store.json").read_text(encoding="utf-8")))
+            self.facts = facts or StoreFacts.read(json.loads((folder / layout.STORE_FACTS).read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise DatasetError(
                 f"{folder}: holds no finished segment store; run `in2 build` again to finish it"
@@ -103,7 +107,7 @@ class SegmentStore:
 
     def with_joining(self, joining: Joining) -> "SegmentStore":
         """Record another way of joining, and open the store again with it."""
-        seal_json(self.folder / "store.json", {**asdict(self.facts), "joining": joining})
+        write_json_atomic(self.folder / layout.STORE_FACTS, {**asdict(self.facts), "joining": joining})
         return SegmentStore(self.folder)
 
     def __reduce__(self) -> tuple[type["SegmentStore"], tuple[Path]]:
@@ -112,12 +116,15 @@ class SegmentStore:
     @cached_property
     def table(self) -> pa.Table:
         """One row a segment, as in SEGMENT_SCHEMA; memory-mapped."""
-        return _open_table(self.folder / "segments.arrow")
+        return _open_table(self.folder / layout.SEGMENT_TABLE)
 
     @cached_property
     def _ids(self) -> pa.LargeBinaryArray:
         # Arrow copies the ids of many segments in one call, three times faster than slices of a numpy array
-        ids, offsets = (pa.memory_map(str(self.folder / name)).read_buffer() for name in ("ids.bin", "offsets.bin"))
+        ids, offsets = (
+            pa.memory_map(str(self.folder / name)).read_buffer()
+            for name in (layout.SEGMENT_IDS, layout.SEGMENT_OFFSETS)
+        )
         if offsets.size != 8 * (len(self) + 1) or np.frombuffer(offsets, np.int64)[-1] != ids.size:
             raise DatasetError(
                 f"{self.folder}: ids.bin and offsets.bin do not belong together; run `in2 build --restart` to make "
@@ -128,17 +135,17 @@ class SegmentStore:
     @cached_property
     def n_tokens(self) -> npt.NDArray[np.uint32]:
         """(n_segments,) tokens of each segment, its separator included."""
-        return self._column("n_tokens.bin")
+        return self._column(layout.SEGMENT_LENGTHS)
 
     @cached_property
     def document(self) -> npt.NDArray[np.uint32]:
         """(n_segments,) number of the document that each segment is from."""
-        return self._column("document.bin")
+        return self._column(layout.SEGMENT_DOCUMENTS)
 
     @cached_property
     def standing(self) -> npt.NDArray[np.uint8]:
         """(n_segments,) values of `Standing`."""
-        return self._column("standing.bin")
+        return self._column(layout.SEGMENT_STANDINGS)
 
     def _column(self, name: str) -> npt.NDArray[Any]:
         path, dtype = self.folder / name, np.dtype(COLUMNS[name])
@@ -190,15 +197,15 @@ class SegmentStore:
 
     @property
     def _removes_near_duplicates(self) -> bool:
-        return bool(json.loads(_text(self.folder / "exclusions.json", "{}")).get("removes_near_duplicates", True))
+        return bool(json.loads(_text(self.folder / layout.SCREENING_FACTS, "{}")).get("removes_near_duplicates", True))
 
     def exclusions_digest(self) -> str:
         """Names what screening left out."""
-        path = self.folder / EXCLUSIONS
+        path = self.folder / layout.EXCLUSIONS
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
     def _exclusions(self) -> pa.Table:
-        path = self.folder / EXCLUSIONS
+        path = self.folder / layout.EXCLUSIONS
         if not path.exists():
             return EXCLUSION_SCHEMA.empty_table()
         return pq.read_table(path, schema=EXCLUSION_SCHEMA, columns=["segment_id", "reason", "source"])
@@ -211,7 +218,7 @@ class SegmentStore:
     @cached_property
     def documents(self) -> pa.Table:
         """One row a document: source, key, first_segment, n_segments."""
-        return _open_table(self.folder / "documents.arrow")
+        return _open_table(self.folder / layout.DOCUMENT_TABLE)
 
     def ids(self, segment_id: int) -> npt.NDArray[Any]:
         """Token ids of one segment, its separator included."""

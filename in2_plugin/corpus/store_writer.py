@@ -11,20 +11,21 @@ from typing import IO, Any, Self
 import numpy as np
 import pyarrow as pa
 
+from in2_plugin import layout
 from in2_plugin.corpus.cutting import Cut, Cutter, chunks, counts_by_words
 from in2_plugin.corpus.sources.documents import Document
 from in2_plugin.corpus.splicing import Joining, splices_equal_joint
 from in2_plugin.corpus.standing import Standing
-from in2_plugin.corpus.store import COLUMNS, DOCUMENT_SCHEMA, EXCLUSIONS, SEGMENT_SCHEMA, SegmentStore, StoreFacts
+from in2_plugin.corpus.store import COLUMNS, DOCUMENT_SCHEMA, SEGMENT_SCHEMA, SegmentStore, StoreFacts
 from in2_plugin.corpus.tokenizer import TextTokenizer
-from in2_plugin.io.atomic import seal_json, seal_part
+from in2_plugin.io.atomic import commit_part, write_json_atomic
 
 SAMPLE_SEGMENTS = 4_096
 MIN_SPLICEABLE = 0.95
 """Below this share of segments whose ids do not depend on their neighbour, all examples are re-tokenised."""
 BATCH_SEGMENTS = 16_384
 """Rows of a batch of the tables, each of which costs an open store some hundred bytes."""
-TABLES = {"segments.arrow": SEGMENT_SCHEMA, "documents.arrow": DOCUMENT_SCHEMA}
+TABLES = {layout.SEGMENT_TABLE: SEGMENT_SCHEMA, layout.DOCUMENT_TABLE: DOCUMENT_SCHEMA}
 
 
 def build_store(
@@ -63,27 +64,31 @@ class StoreWriter:
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        for name in ("store.json", EXCLUSIONS):  # what was screened is another store
+        for name in (layout.STORE_FACTS, layout.EXCLUSIONS):  # what was screened is another store
             (self._folder / name).unlink(missing_ok=True)
-        for name in (*TABLES, "ids.bin", "offsets.bin", *COLUMNS):
+        for name in (*TABLES, layout.SEGMENT_IDS, layout.SEGMENT_OFFSETS, *COLUMNS):
             self._files[name] = (self._folder / f"{name}.part").open("wb")
         self._tables = {name: pa.ipc.new_file(self._files[name], schema) for name, schema in TABLES.items()}
-        self._files["offsets.bin"].write(np.int64(0).tobytes())
+        self._files[layout.SEGMENT_OFFSETS].write(np.int64(0).tobytes())
         return self
 
     def add(self, sources: Sequence[str], keys: Sequence[str], cut: Cut) -> None:
         """Append the segments of some documents; `sources` and `keys` are theirs."""
         first = self.segments + np.concatenate([[0], np.cumsum(cut.n_segments)[:-1]]).astype(np.int64)
         document = np.repeat(self.documents + np.arange(len(keys)), cut.n_segments)
-        self._append("documents.arrow", sources, keys, first[: len(keys)], cut.n_segments)
+        self._append(layout.DOCUMENT_TABLE, sources, keys, first[: len(keys)], cut.n_segments)
         spans = cut.spans[:, 0], cut.spans[:, 1]
-        self._append("segments.arrow", document, *spans, cut.texts, cut.n_tokens, cut.standings)
+        self._append(layout.SEGMENT_TABLE, document, *spans, cut.texts, cut.n_tokens, cut.standings)
         ends = (self.tokens + np.cumsum(cut.n_tokens)) * cut.ids.itemsize
-        flat = {"document.bin": document, "n_tokens.bin": cut.n_tokens, "standing.bin": cut.standings}
+        flat = {
+            layout.SEGMENT_DOCUMENTS: document,
+            layout.SEGMENT_LENGTHS: cut.n_tokens,
+            layout.SEGMENT_STANDINGS: cut.standings,
+        }
         for name, values in flat.items():
             self._files[name].write(values.astype(COLUMNS[name]).tobytes())
-        self._files["ids.bin"].write(cut.ids.tobytes())
-        self._files["offsets.bin"].write(ends.astype(np.int64).tobytes())
+        self._files[layout.SEGMENT_IDS].write(cut.ids.tobytes())
+        self._files[layout.SEGMENT_OFFSETS].write(ends.astype(np.int64).tobytes())
         self.documents += len(keys)
         self.segments += len(cut.n_tokens)
         self.tokens += int(cut.n_tokens.sum())
@@ -113,12 +118,12 @@ class StoreWriter:
         for name, file in self._files.items():
             file.close()
             if kind is None:
-                seal_part(self._folder / name)
+                commit_part(self._folder / name)
         if kind is None:
-            seal_json(self._folder / "store.json", self._facts())
+            write_json_atomic(self._folder / layout.STORE_FACTS, self._facts())
 
     def _facts(self) -> dict[str, Any]:
-        standings = np.fromfile(self._folder / "standing.bin", np.uint8)
+        standings = np.fromfile(self._folder / layout.SEGMENT_STANDINGS, np.uint8)
         counts = np.bincount(standings, minlength=len(Standing))
         spells, depends = counts[Standing.SPELLS_SPECIAL_TOKEN], counts[Standing.DEPENDS_ON_NEIGHBOUR]
         facts = {

@@ -13,32 +13,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from in2_plugin import layout
 from in2_plugin.config import BuildConfig
 from in2_plugin.config.base import models_in
 from in2_plugin.errors import ConfigError
-from in2_plugin.io.atomic import seal_json
-from in2_plugin.io.lock import JOB_LOCKS, brief_lock
+from in2_plugin.io.atomic import write_json_atomic
+from in2_plugin.io.lock import file_lock
 
-STAGES = (
-    "manifest.json",
-    "segments/store.json",
-    "segments/exclusions.parquet",
-    "questions.parquet",
-    "instructions.parquet",
-    "examples.parquet",
-    "plans/facts.json",
-)
-"""Each exists only when its stage is finished; a folder without any of them may change its build file."""
-WORK_LOG = "work.sqlite"
-JOB_LOGS = "work-*-of-*.sqlite"
-"""Work logs of jobs, until they are merged."""
-PARTS = "parts"
-"""Folder of what is only there while a build is unfinished."""
-SHARDS = "shards.json"
-"""Of a stage in that folder: how many shards it has, and what they are made of."""
-CLAIM_LOCK = "claim.lock"
-OURS = {WORK_LOG, "work.sqlite-wal", "work.sqlite-shm", "work.reserve", "build.lock", PARTS}
-"""What a preview or an estimate may have left before the first build."""
+_STAGE_FILES = (layout.MANIFEST, *(name for name in layout.STAGES.values() if name != layout.MANIFEST))
+"""The manifest comes first: a build killed while it removes these files leaves an unfinished folder."""
 SCREENING = ("corpus.decontamination", "corpus.near_duplicates")
 EXTENDABLE = (
     "mixture",
@@ -74,36 +57,36 @@ def claim(folder: Path, config: BuildConfig, change: Change = Change.REFUSE) -> 
     Raises:
         ConfigError: it belongs to another build file.
     """
-    with brief_lock(folder / PARTS / CLAIM_LOCK):
+    with file_lock(folder / layout.PARTS / layout.CLAIM_LOCK):
         _claim(folder, config, change)
 
 
 def _claim(folder: Path, config: BuildConfig, change: Change) -> None:
-    record, wanted = folder / "build.json", config.model_dump(mode="json")
-    begun = [name for name in STAGES if (folder / name).exists()]
+    record, wanted = folder / layout.BUILD, config.model_dump(mode="json")
+    begun = [name for name in _STAGE_FILES if (folder / name).exists()]
     if begun and change is not Change.RESTART:
         found = _read_record(record)
-        differences = list(_differences(found, wanted, frozenset(uncounted_keys(BuildConfig))))
+        differences = list(_differences(found, wanted, frozenset(changeable_keys(BuildConfig))))
         if differences and change is Change.REFUSE:
             raise ConfigError(_refusal(folder, *differences[0]))
         if differences:
             _refuse_more_than_extending(folder, differences)
-            kept = {"segments/store.json"}
+            kept = {layout.STAGES["segments"]}
             if not any(key.startswith(SCREENING) for key, _, _ in differences):
-                kept.add("segments/exclusions.parquet")
-            _remove(folder, [name for name in STAGES if name not in kept])
+                kept.add(layout.STAGES["screening"])
+            _remove(folder, [name for name in _STAGE_FILES if name not in kept])
         if found != wanted:
-            seal_json(record, wanted)
+            write_json_atomic(record, wanted)
         return
     _remove(folder, begun)
     if change is Change.RESTART:
-        for path in (folder / PARTS).iterdir():
+        for path in (folder / layout.PARTS).iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
             elif path.suffix == ".arrow":
                 path.unlink()
     if _json_or_none(record) != wanted:
-        seal_json(record, wanted)
+        write_json_atomic(record, wanted)
 
 
 def make_folder(folder: Path) -> None:
@@ -116,8 +99,10 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
         raise ConfigError(f"{folder}: cannot be made ({failure.strerror}); give another `output`") from None
-    strangers = (path for path in folder.iterdir() if path.name not in OURS and not path.match(JOB_LOCKS))
-    if not (folder / "build.json").exists() and any(strangers):
+    strangers = (
+        path for path in folder.iterdir() if path.name not in layout.NOT_A_BUILD and not path.match(layout.JOB_LOCKS)
+    )
+    if not (folder / layout.BUILD).exists() and any(strangers):
         raise ConfigError(f"{folder}: is not empty and not an IN2 dataset; give another `output`")
 
 
@@ -139,7 +124,6 @@ def _read_record(record: Path) -> Any:
 
 
 def _remove(folder: Path, stages: list[str]) -> None:
-    # STAGES begins with the manifest: without it the folder is unfinished, whatever a kill leaves of the others
     for name in stages:
         (folder / name).unlink(missing_ok=True)
 
@@ -174,13 +158,13 @@ def _differences(found: Any, wanted: Any, passed_over: frozenset[str], key: str 
         yield key, found, wanted
 
 
-def uncounted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Dotted keys that no question or example depends on (`uncounted` in the configuration)."""
+def changeable_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Dotted keys that no question or example depends on (`changeable` in the configuration)."""
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
         extra = field.json_schema_extra
-        if isinstance(extra, dict) and extra.get("counts") is False:
+        if isinstance(extra, dict) and extra.get("changeable"):
             yield key
             continue
         for inner in models_in(field.annotation):
-            yield from uncounted_keys(inner, f"{key}.")
+            yield from changeable_keys(inner, f"{key}.")

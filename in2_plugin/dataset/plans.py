@@ -26,6 +26,7 @@ from typing import IO, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from in2_plugin import layout
 from in2_plugin.config import PARTS
 from in2_plugin.corpus.splicing import SEPARATOR, Joining
 from in2_plugin.corpus.store import SegmentStore
@@ -33,10 +34,8 @@ from in2_plugin.corpus.tokenizer import TextTokenizer
 from in2_plugin.errors import DatasetError
 from in2_plugin.examples.rendering import IGNORED, Rendered
 from in2_plugin.examples.template import Frame, Turn
-from in2_plugin.io.atomic import seal_json, seal_part
+from in2_plugin.io.atomic import commit_part, write_json_atomic
 
-PLANS = "plans"
-FACTS = "facts.json"
 AGAIN = "remove plans/facts.json and manifest.json and run `in2 build` again; no question is asked again"
 EXAMPLE = np.dtype(
     [("segments", np.uint64), ("tail", np.uint64), ("answers", np.uint64), ("head", np.uint16), ("part", np.uint8)]
@@ -45,11 +44,11 @@ EXAMPLE = np.dtype(
 ANSWER = np.dtype([("start", np.uint32), ("stop", np.uint32), ("depth", np.float32)])
 """Supervised tokens [start, stop) of the example; depth of its gold in [0, 1), NaN where it has not one place."""
 FILES: dict[str, Any] = {
-    "lengths.bin": np.uint32,
-    "examples.bin": EXAMPLE,
-    "segments.bin": np.uint32,
-    "tails.bin": np.uint8,
-    "answers.bin": ANSWER,
+    layout.PLAN_LENGTHS: np.uint32,
+    layout.PLAN_RECORDS: EXAMPLE,
+    layout.PLAN_SEGMENTS: np.uint32,
+    layout.PLAN_TAILS: np.uint8,
+    layout.PLAN_ANSWERS: ANSWER,
 }
 Answers = npt.NDArray[np.void]
 """Records of ANSWER."""
@@ -105,7 +104,7 @@ class PlanWriter:
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        (self._folder / FACTS).unlink(missing_ok=True)
+        (self._folder / layout.PLAN_FACTS).unlink(missing_ok=True)
         self._files = {name: (self._folder / f"{name}.part").open("wb") for name in FILES}
         return self
 
@@ -122,15 +121,15 @@ class PlanWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if kind is None:  # a last record, so that every example ends where the next one begins
-            self._files["examples.bin"].write(np.array((*self._begun.values(), 0, 0), EXAMPLE).tobytes())
+            self._files[layout.PLAN_RECORDS].write(np.array((*self._begun.values(), 0, 0), EXAMPLE).tobytes())
         for file in self._files.values():
             file.close()
         if kind is None:
             for name in FILES:
-                seal_part(self._folder / name)
+                commit_part(self._folder / name)
             facts = {"examples": self.count, "joining": self._store.facts.joining, "made_of": self._made_of,
                      "heads": [{"text": text, "ids": list(ids)} for text, ids in self._heads.items()]}  # fmt: skip
-            seal_json(self._folder / FACTS, facts)
+            write_json_atomic(self._folder / layout.PLAN_FACTS, facts)
 
 
 def digest_of(path: Path) -> str:
@@ -150,7 +149,7 @@ class Plans:
         """
         self._folder, self._store, self._tokenizer = folder, store, tokenizer
         try:
-            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            facts = json.loads((folder / layout.PLAN_FACTS).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DatasetError(f"{folder}: holds no finished plans; {AGAIN}") from None
         self._n, self.made_of = int(facts["examples"]), str(facts["made_of"])
@@ -176,15 +175,17 @@ class Plans:
     @cached_property
     def n_tokens(self) -> npt.NDArray[np.uint32]:
         """(n,) tokens of each example."""
-        return self._mapped("lengths.bin", self._n)
+        return self._mapped(layout.PLAN_LENGTHS, self._n)
 
     @cached_property
     def _examples(self) -> npt.NDArray[np.void]:
-        return self._mapped("examples.bin", self._n + 1)
+        return self._mapped(layout.PLAN_RECORDS, self._n + 1)
 
     @cached_property
     def _columns(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8], Answers]:
-        segments, tails, answers = (self._mapped(name) for name in ("segments.bin", "tails.bin", "answers.bin"))
+        segments, tails, answers = (
+            self._mapped(name) for name in (layout.PLAN_SEGMENTS, layout.PLAN_TAILS, layout.PLAN_ANSWERS)
+        )
         return segments, tails, answers
 
     @property

@@ -22,9 +22,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from in2_plugin import layout
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer
-from in2_plugin.dataset.plans import PLANS, Plans
+from in2_plugin.dataset.plans import Plans
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import DatasetError, TokenizerMismatch
 from in2_plugin.examples.rendering import Rendered, Renderer
@@ -68,9 +69,9 @@ def read_manifest(folder: Path) -> Manifest:
     if not folder.is_dir():
         raise DatasetError(f"there is no IN2 dataset at {folder}; build it with `in2 build`, or correct the path")
     try:
-        data = dict(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+        data = dict(json.loads((folder / layout.MANIFEST).read_text(encoding="utf-8")))
     except FileNotFoundError:
-        if (folder / "build.json").exists():
+        if (folder / layout.BUILD).exists():
             raise DatasetError(f"{folder}: is a half-built IN2 dataset; run `in2 build` again to finish it") from None
         raise DatasetError(
             f"{folder}: is not an IN2 dataset (it has no manifest.json); give a folder that `in2 build` made"
@@ -102,7 +103,7 @@ class IN2Dataset:
         template = Template(self.manifest.template, tokenizer)
         self._refuse_others("tokenizer", tokenizer.fingerprint(), self.manifest.tokenizer_fingerprint, tokenizer)
         self._refuse_others("chat template", template.fingerprint(), self.manifest.template_fingerprint, tokenizer)
-        self.store = SegmentStore(self.folder / "segments")
+        self.store = SegmentStore(self.folder / layout.SEGMENTS)
         self._tokenizer = tokenizer
         self.renderer = Renderer(self.store, tokenizer, template)
         prepare_frames(template, self.manifest.most_turns, self.manifest.most_turns_general)
@@ -120,7 +121,7 @@ class IN2Dataset:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Rows of examples.parquet in order, one row group in memory at a time."""
-        return read_rows(self.folder / "examples.parquet")
+        return read_rows(self.folder / layout.EXAMPLES)
 
     def render(self, row: Mapping[str, Any]) -> Rendered:
         """Token ids and labels of one row of examples.parquet.
@@ -137,7 +138,7 @@ class IN2Dataset:
         Raises:
             DatasetError: they are missing, unfinished or damaged.
         """
-        return Plans(self.folder / PLANS, self.store, self._tokenizer)
+        return Plans(self.folder / layout.PLANS, self.store, self._tokenizer)
 
     def text(self, row: Mapping[str, Any]) -> str:
         """The rendered text of one row."""

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from in2_plugin.examples.planner import Conversation
-from in2_plugin.io.atomic import seal_part
+from in2_plugin.io.atomic import commit_part
 from in2_plugin.questions import Kind, Part, Question, Rejection
 
 IDS = pa.list_(pa.uint32())
@@ -96,7 +96,7 @@ class BatchWriter:
             self._flush()
         self._writer.close()
         if kind is None:
-            seal_part(self._path)
+            commit_part(self._path)
 
 
 class RowWriter:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from in2_plugin import layout
 from in2_plugin.config import PARTS
 from in2_plugin.corpus.splicing import Joining
 from in2_plugin.corpus.store import SegmentStore
-from in2_plugin.dataset.plans import AGAIN, PLANS, Plans, digest_of
+from in2_plugin.dataset.plans import AGAIN, Plans, digest_of
 from in2_plugin.dataset.reader import turns_of
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import DatasetError
@@ -23,15 +24,15 @@ TRAINERS = "sampled examples that trainers get otherwise"
 
 def plans(folder: Path, report: Report) -> str:
     """Every example has a plan with its length, segments and answers."""
-    store = SegmentStore(folder / "segments")
+    store = SegmentStore(folder / layout.SEGMENTS)
     if store.facts.joining is Joining.RETOKENIZE:
         raise LeftOut("its examples are tokenised as a whole; the check of the rendering looks at a sample")
-    found = Plans(folder / PLANS, store)
-    if found.made_of != digest_of(folder / "examples.parquet"):
+    found = Plans(folder / layout.PLANS, store)
+    if found.made_of != digest_of(folder / layout.EXAMPLES):
         report.wrong("plans", "are of other examples than examples.parquet", AGAIN)
         return "the digest"
     count = 0
-    for row in read_rows(folder / "examples.parquet"):
+    for row in read_rows(folder / layout.EXAMPLES):
         if count < len(found):
             report.wrong_at(f"plans, example {count}", _faults_of_plan(found, count, row), AGAIN)
         count += 1

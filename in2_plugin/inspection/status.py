@@ -15,14 +15,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from in2_plugin import layout
 from in2_plugin.config import PARTS, Prices
-from in2_plugin.dataset.build_record import JOB_LOGS, SHARDS, WORK_LOG
-from in2_plugin.dataset.build_record import PARTS as BUILD_PARTS
-from in2_plugin.dataset.folder import STAGES, require_ours
-from in2_plugin.errors import DatasetError, In2Error
-from in2_plugin.io.lock import JOB_LOCKS, Holder, holder
+from in2_plugin.errors import DatasetError, In2Error, one_line
+from in2_plugin.io.lock import Holder, holder
 from in2_plugin.llm.meter import price
-from in2_plugin.llm.request import Use
+from in2_plugin.llm.request import Usage
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.questions import Kind
 
@@ -35,7 +33,7 @@ KINDS = frozenset(Kind)
 class LogStatus:
     """What the work log holds."""
 
-    answers: Mapping[str, Use]
+    answers: Mapping[str, Usage]
     """By purpose: a kind of question, or a check."""
     failures: Mapping[str, int]
     """Requests that were given up, by reason."""
@@ -76,7 +74,7 @@ class FolderStatus:
         """What a person would do now."""
         if self.holder:
             return "a build is running; nothing to do"
-        if list(self.folder.glob(JOB_LOCKS)):
+        if list(self.folder.glob(layout.JOB_LOCKS)):
             return "run `in2 merge` with its build file when all jobs have ended, or `in2 build` to go on alone"
         if "manifest" in self.finished:
             return "complete: name the folder in your trainer's file"
@@ -90,22 +88,22 @@ def read_status(folder: Path) -> FolderStatus:
         DatasetError: there is no such folder, nothing of ours is in it, or a file is damaged.
         WorkLogError: the work log cannot be read.
     """
-    require_ours(folder)
-    build = _mapping(_json(folder / "build.json"))
-    finished = tuple(name for name, file in STAGES.items() if (folder / file).exists())
+    layout.require_dataset_folder(folder)
+    build = _mapping(_json(folder / layout.BUILD))
+    finished = tuple(name for name, file in layout.STAGES.items() if (folder / file).exists())
     return FolderStatus(
         folder=folder,
         finished=finished,
         holder=holder(folder),
-        segments=_segments(folder / STAGES["segments"]) if "segments" in finished else {},
-        questions=_column(folder / STAGES["questions"], "kind") if "questions" in finished else {},
-        rejected=_column(folder / "rejected.parquet", "reason") if "questions" in finished else {},
-        examples=_rows(folder / STAGES["examples"]) if "examples" in finished else 0,
+        segments=_segments(folder / layout.STAGES["segments"]) if "segments" in finished else {},
+        questions=_column(folder / layout.STAGES["questions"], "kind") if "questions" in finished else {},
+        rejected=_column(folder / layout.REJECTED, "reason") if "questions" in finished else {},
+        examples=_rows(folder / layout.STAGES["examples"]) if "examples" in finished else 0,
         wanted={
             name: n for name, n in _mapping(build.get("mixture")).items() if name in PARTS and isinstance(n, int) and n
         },
         log=_log(folder, _mapping(build.get("questions"))),
-        shards=_shards(folder / BUILD_PARTS),
+        shards=_shards(folder / layout.PARTS),
         bytes_by_part=_sizes(folder),
     )
 
@@ -115,8 +113,8 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except DAMAGE as failure:
-        reason = " ".join(str(failure).split())[:200]
-        folder = path.parent.parent if path.parent.name == "segments" else path.parent
+        reason = one_line(failure)
+        folder = path.parent.parent if path.parent.name == layout.SEGMENTS else path.parent
         raise DatasetError(f"{path}: cannot be read ({reason}); run `in2 doctor {folder}`") from None
 
 
@@ -151,7 +149,7 @@ def _column(path: Path, name: str) -> dict[str, int]:
 
 def _shards(folder: Path) -> dict[str, tuple[int, int]]:
     found = {}
-    for record in sorted(folder.glob(f"*/{SHARDS}")):
+    for record in sorted(folder.glob(f"*/{layout.SHARDS}")):
         # a build that runs removes them meanwhile
         with suppress(FileNotFoundError):
             shards = int(_mapping(_json(record))["shards"])
@@ -161,9 +159,9 @@ def _shards(folder: Path) -> dict[str, tuple[int, int]]:
 
 def _log(folder: Path, questions: Mapping[str, Any]) -> LogStatus | None:
     endpoint = _mapping(questions.get("endpoint"))
-    answers: defaultdict[str, Use] = defaultdict(Use)
+    answers: defaultdict[str, Usage] = defaultdict(Usage)
     failures: Counter[str] = Counter()
-    open_batches, answer_format, logs = 0, None, [folder / WORK_LOG, *sorted(folder.glob(JOB_LOGS))]
+    open_batches, answer_format, logs = 0, None, [folder / layout.WORK_LOG, *sorted(folder.glob(layout.JOB_LOGS))]
     for path in filter(Path.exists, logs):
         with _explained(path), closing(WorkLog(path, read_only=True)) as log:
             for purpose, use in log.totals().items():
@@ -189,7 +187,7 @@ def _answer_format(log: WorkLog, endpoint: Mapping[str, Any]) -> str | None:
     return log.fact(f"answer_format {endpoint.get('model')}") if set_in_file == "auto" else str(set_in_file)
 
 
-def _money(answers: Mapping[str, Use], questions: Mapping[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
+def _money(answers: Mapping[str, Usage], questions: Mapping[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
     """Money by currency, and the purposes without prices."""
     endpoint = _mapping(questions.get("endpoint"))
     # without a judge of its own, the model that writes also judges

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from in2_plugin import layout
 from in2_plugin.corpus.standing import Standing
 from in2_plugin.corpus.store import COLUMNS, DOCUMENT_SCHEMA, SEGMENT_SCHEMA, SegmentStore
 from in2_plugin.dataset.tables import read_rows
+from in2_plugin.errors import one_line
 from in2_plugin.inspection.report import Report
 
 ADVICE = "run `in2 build --restart` to cut the corpus again; answers that were paid for are kept"
@@ -19,24 +21,27 @@ SCREEN_AGAIN = (
     "remove segments/exclusions.parquet and every file of a later stage, and run `in2 build` again; answers come from "
     "the work log"
 )
-FILES = ("segments.arrow", "documents.arrow", "ids.bin", "offsets.bin", *COLUMNS)
+FILES = (layout.SEGMENT_TABLE, layout.DOCUMENT_TABLE, layout.SEGMENT_IDS, layout.SEGMENT_OFFSETS, *COLUMNS)
 BATCH = 65_536
 
 
 def segment_files(folder: Path, report: Report) -> str:
     """Every file of the store is there, and its tables are sound as Arrow files."""
-    missing = [name for name in FILES if not (folder / "segments" / name).exists()]
+    missing = [name for name in FILES if not (folder / layout.SEGMENTS / name).exists()]
     for name in missing:
         report.wrong(f"segments/{name}", "is not there", ADVICE)
     if missing:
         return f"{len(FILES) - len(missing)} files"
-    store = SegmentStore(folder / "segments")
-    tables = (("segments.arrow", store.table, SEGMENT_SCHEMA), ("documents.arrow", store.documents, DOCUMENT_SCHEMA))
+    store = SegmentStore(folder / layout.SEGMENTS)
+    tables = (
+        (layout.SEGMENT_TABLE, store.table, SEGMENT_SCHEMA),
+        (layout.DOCUMENT_TABLE, store.documents, DOCUMENT_SCHEMA),
+    )
     for name, table, schema in tables:
         try:
             table.validate(full=True)
         except pa.ArrowInvalid as failure:
-            said = " ".join(str(failure).split())[:200]
+            said = one_line(failure)
             report.wrong(f"segments/{name}", f"is damaged ({said})", ADVICE)
             continue
         if table.schema != schema or any(column.null_count for column in table.columns):
@@ -46,8 +51,8 @@ def segment_files(folder: Path, report: Report) -> str:
 
 def segments(folder: Path, report: Report) -> str:
     """Every segment has text, a place in its document, and a known standing."""
-    store = SegmentStore(folder / "segments")
-    table, where = store.table, "segments/segments.arrow"
+    store = SegmentStore(folder / layout.SEGMENTS)
+    table, where = store.table, f"{layout.SEGMENTS}/{layout.SEGMENT_TABLE}"
     if table.num_rows != store.facts.segments:
         report.wrong(where, f"has {table.num_rows:,} segments, and store.json says {store.facts.segments:,}", ADVICE)
     first = 0
@@ -69,8 +74,8 @@ def segments(folder: Path, report: Report) -> str:
 
 def screening(folder: Path, report: Report) -> str:
     """What was left out is in the store, said once, and with a reason."""
-    n, seen, count = len(SegmentStore(folder / "segments")), -1, 0
-    for row in read_rows(folder / "segments/exclusions.parquet"):
+    n, seen, count = len(SegmentStore(folder / layout.SEGMENTS)), -1, 0
+    for row in read_rows(folder / layout.STAGES["screening"]):
         where = f"segments/exclusions.parquet, row {count}"
         if not seen < row["segment_id"] < n:
             report.wrong(where, "names a segment twice, out of order, or one that does not exist", SCREEN_AGAIN)
@@ -83,28 +88,28 @@ def screening(folder: Path, report: Report) -> str:
 
 def token_ids(folder: Path, report: Report) -> str:
     """offsets.bin cuts ids.bin into the numbers of tokens that the table says."""
-    store = SegmentStore(folder / "segments")
-    path = folder / "segments/offsets.bin"
+    store = SegmentStore(folder / layout.SEGMENTS)
+    path = folder / layout.SEGMENTS / layout.SEGMENT_OFFSETS
     offsets = np.fromfile(path, np.int64)
-    size = (folder / "segments/ids.bin").stat().st_size
+    size = (folder / layout.SEGMENTS / layout.SEGMENT_IDS).stat().st_size
     n_tokens = np.asarray(store.n_tokens)
     covers = len(offsets) == len(n_tokens) + 1 and offsets.nbytes == path.stat().st_size
     if not covers or offsets[0] != 0 or offsets[-1] != size:
-        report.wrong("segments/offsets.bin", "does not cover ids.bin segment by segment", ADVICE)
+        report.wrong(f"{layout.SEGMENTS}/{layout.SEGMENT_OFFSETS}", "does not cover ids.bin segment by segment", ADVICE)
         return "sizes"
     for row in np.flatnonzero(np.diff(offsets) != n_tokens * np.int64(store.id_type.itemsize)):
         report.wrong(f"segments/offsets.bin, segment {row}", "its ids are not as many as the table says", ADVICE)
     tokens = size // store.id_type.itemsize
     if store.facts.tokens != tokens:
-        report.wrong("segments/store.json", f"says {store.facts.tokens:,} tokens for {tokens:,}", ADVICE)
+        report.wrong(layout.STAGES["segments"], f"says {store.facts.tokens:,} tokens for {tokens:,}", ADVICE)
     return f"{tokens:,} token ids"
 
 
 def documents(folder: Path, report: Report) -> str:
     """The documents follow each other without gap, and each segment knows its own."""
-    store = SegmentStore(folder / "segments")
+    store = SegmentStore(folder / layout.SEGMENTS)
     firsts, counts = (store.documents[name].to_numpy() for name in ("first_segment", "n_segments"))
-    where = "segments/documents.arrow"
+    where = f"{layout.SEGMENTS}/{layout.DOCUMENT_TABLE}"
     if len(firsts) != store.facts.documents:
         report.wrong(where, f"has {len(firsts):,} documents, and store.json says {store.facts.documents:,}", ADVICE)
     ends = np.cumsum(counts, dtype=np.int64)

@@ -16,10 +16,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from in2_plugin.errors import ConfigError, FolderBusy
+from in2_plugin import layout
+from in2_plugin.errors import ConfigError, FolderLocked
 
-LOCK = "build.lock"
-JOB_LOCKS = "build-*-of-*.lock"
 TRIES = 4
 """`holder` takes the lock for a moment; a build that begins just then tries again."""
 TAKEN = {errno.EWOULDBLOCK, errno.EACCES}
@@ -38,7 +37,7 @@ class Holder:
         return f"process {self.pid} on {self.host}, since {self.since}" if self.pid else "another process"
 
 
-NAMELESS = Holder(0, "", "")
+UNKNOWN_HOLDER = Holder(0, "", "")
 """Holds the folder, and has not said its name yet."""
 
 
@@ -47,18 +46,18 @@ def folder_lock(folder: Path, job: str = "") -> Iterator[None]:
     """Hold `folder` for this process, or as one of several jobs: jobs of other names may hold it at the same time.
 
     Raises:
-        FolderBusy: another process holds it, or this job; names that process.
+        FolderLocked: another process holds it, or this job; names that process.
         ConfigError: the folder cannot be written, or its file system knows no locks.
     """
     with ExitStack() as stack:
-        stack.enter_context(_held(folder, LOCK, fcntl.LOCK_SH if job else fcntl.LOCK_EX))
+        stack.enter_context(_held(folder, layout.LOCK, fcntl.LOCK_SH if job else fcntl.LOCK_EX))
         if job:
-            stack.enter_context(_held(folder, f"build-{job}.lock", fcntl.LOCK_EX))
+            stack.enter_context(_held(folder, layout.job_lock(job), fcntl.LOCK_EX))
         yield
 
 
 @contextmanager
-def brief_lock(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> Iterator[None]:
     """Hold the file at `path`, made if need be, for a moment; waits for its turn."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
@@ -93,7 +92,7 @@ def _take(folder: Path, descriptor: int, how: int) -> None:
                     "give an `output` on a local disk"
                 ) from None
             if attempt == TRIES - 1:
-                raise FolderBusy(
+                raise FolderLocked(
                     f"{folder}: is being worked on by {_read(descriptor)}; wait for it, or stop it"
                 ) from None
             time.sleep(0.05)
@@ -111,7 +110,7 @@ def holder(folder: Path) -> Holder | None:
 
     Of several jobs the first one.
     """
-    locks = [folder / LOCK, *sorted(folder.glob(JOB_LOCKS))]
+    locks = [folder / layout.LOCK, *sorted(folder.glob(layout.JOB_LOCKS))]
     return next((found for lock in locks if (found := _holder(lock))), None)
 
 
@@ -133,4 +132,4 @@ def _read(descriptor: int) -> Holder:
     try:
         return Holder(**json.loads(os.pread(descriptor, 4_096, 0)))
     except (OSError, ValueError, TypeError):
-        return NAMELESS
+        return UNKNOWN_HOLDER

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from in2_plugin import layout
 from in2_plugin.config import PARTS
 from in2_plugin.config.corpus import BUNDLED_CORPUS
 
@@ -112,7 +113,7 @@ def dataset_card(manifest: "Manifest", digest: str, audit: Mapping[str, Any] | N
     )
     return "\n\n".join(
         [
-            header(manifest, f"build-{digest}", "examples.parquet", manifest.examples),
+            header(manifest, f"build-{digest}", layout.EXAMPLES, manifest.examples),
             "# IN2 dataset",
             "Information-intensive training data (An et al., arXiv 2404.16811), written by in2-plugin "
             f"{manifest.version}. An example is a plan: the ids of its segments in reading order. Token ids are put "

@@ -16,13 +16,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import in2_plugin
+from in2_plugin import layout
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.dataset.reader import IN2Dataset, Manifest, read_manifest
 from in2_plugin.errors import ConfigError, TokenizerError
 from in2_plugin.execution.engine import Engine
 from in2_plugin.execution.local import LocalEngine
-from in2_plugin.io.atomic import seal_json, seal_part, seal_text
-from in2_plugin.io.lock import LOCK, folder_lock
+from in2_plugin.io.atomic import commit_part, write_json_atomic, write_text_atomic
+from in2_plugin.io.lock import folder_lock
 from in2_plugin.sharing.export_card import export_card
 from in2_plugin.sharing.formats import Conversion, Format
 from in2_plugin.sharing.shards import Shard, ShardWriter
@@ -31,9 +32,8 @@ from in2_plugin.sharing.supervision import notes_for, trainer_adds_bos
 
 EXPORT_FORMAT = 1
 RECORD = "export.json"
-CARD = "README.md"
 DATA = "data"
-OURS = {RECORD, CARD, DATA, LOCK}
+OURS = {RECORD, layout.CARD, DATA, layout.LOCK}
 SHARD_BYTES = 500_000_000
 
 
@@ -70,7 +70,7 @@ def export_dataset(
             dataset's template.
         DatasetError: the dataset is missing, unfinished or damaged.
         TokenizerError: the tokenizer cannot be loaded, is another one, or does not give the ids of the whole in parts.
-        FolderBusy: another process writes the same export.
+        FolderLocked: another process writes the same export.
     """
     manifest = read_manifest(folder)
     if form is Format.MESSAGES and manifest.template == "film":
@@ -139,7 +139,7 @@ def _write(
 
 def _describe(part: Path, manifest: Manifest, form: Format, export: Export) -> None:
     """Card and record, the record last."""
-    seal_text(part / CARD, export_card(manifest, form, export.rows, export.shards, export.notes))
+    write_text_atomic(part / layout.CARD, export_card(manifest, form, export.rows, export.shards, export.notes))
     told = ("tokenizer", "tokenizer_fingerprint", "template", "template_fingerprint", "examples", "longest")
     record = {
         "format": EXPORT_FORMAT,
@@ -148,7 +148,7 @@ def _describe(part: Path, manifest: Manifest, form: Format, export: Export) -> N
         "rows": export.rows,
         "files": [asdict(shard) for shard in export.shards],
     }
-    seal_json(part / RECORD, record | {name: getattr(manifest, name) for name in told})
+    write_json_atomic(part / RECORD, record | {name: getattr(manifest, name) for name in told})
 
 
 def is_export(folder: Path) -> bool:
@@ -165,24 +165,24 @@ def _refuse_strangers(folder: Path) -> None:
         raise ConfigError(
             f"{folder}: holds `{strangers[0]}`, which `in2 export` did not write; give another folder with `-o`"
         )
-    if names and not is_export(folder) and LOCK not in names:
+    if names and not is_export(folder) and layout.LOCK not in names:
         raise ConfigError(f"{folder}: is not an export of `in2 export`; give another folder with `-o`")
 
 
 def _empty(part: Path) -> None:
     """Remove what a killed export left, but for the lock, which this process holds."""
     (part / RECORD).unlink(missing_ok=True)
-    (part / CARD).unlink(missing_ok=True)
+    (part / layout.CARD).unlink(missing_ok=True)
     shutil.rmtree(part / DATA, ignore_errors=True)
 
 
 def _put_in_place(part: Path, output: Path) -> None:
     """Rename `part` to `output`; an earlier export there steps aside first, and is removed last."""
-    (part / LOCK).unlink()
+    (part / layout.LOCK).unlink()
     old = output.with_name(f"{output.name}.old.part")
     _refuse_strangers(old)
     shutil.rmtree(old, ignore_errors=True)  # left by a kill at the end of an earlier export
     if output.exists():
         output.rename(old)
-    seal_part(output)
+    commit_part(output)
     shutil.rmtree(old, ignore_errors=True)

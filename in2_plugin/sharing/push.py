@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from in2_plugin import layout
 from in2_plugin.dataset.reader import read_manifest
-from in2_plugin.errors import ConfigError, DatasetError, FolderBusy, HubError
-from in2_plugin.io.lock import LOCK, holder
+from in2_plugin.errors import ConfigError, DatasetError, FolderLocked, HubError, one_line
+from in2_plugin.io.lock import holder
 from in2_plugin.sharing.export import DATA, RECORD, is_export
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
 
-KEPT_HERE = ["work.sqlite*", "work.reserve", LOCK, "*.part", "*.part/*"]
+KEPT_HERE = ["work.sqlite*", layout.WORK_RESERVE, layout.LOCK, "*.part", "*.part/*"]
 """Never uploaded, as patterns over paths in the folder."""
 STALE = [f"{DATA}/train-*.parquet"]
 """Removed on the hub when this push does not bring them: shards of an export that had more of them."""
@@ -33,7 +34,7 @@ def push(folder: Path, repository: str, *, private: bool = False, revision: str 
     Raises:
         ConfigError: `repository` is no name of a dataset.
         DatasetError: `folder` is neither a finished dataset nor an export.
-        FolderBusy: a build works on it.
+        FolderLocked: a build works on it.
         HubError: the hub does not take it.
     """
     _refuse_unfinished(folder)
@@ -69,7 +70,7 @@ def _refuse_unfinished(folder: Path) -> None:
     if not is_export(folder):
         read_manifest(folder)
         if found := holder(folder):
-            raise FolderBusy(f"{folder}: is being worked on by {found}; wait for it, then push")
+            raise FolderLocked(f"{folder}: is being worked on by {found}; wait for it, then push")
         return
     for shard in json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"]:
         if not (folder / DATA / shard["name"]).is_file():
@@ -85,7 +86,7 @@ def _one_sentence(repository: str, endpoint: str) -> Iterator[None]:
     try:
         yield
     except HFValidationError as failure:
-        raise ConfigError(f"`{repository}` is not a name that the hub takes: {_line(failure)}") from None
+        raise ConfigError(f"`{repository}` is not a name that the hub takes: {one_line(failure)}") from None
     except OfflineModeIsEnabled:
         raise HubError("HF_HUB_OFFLINE is set, so nothing can be uploaded; unset it and run again") from None
     except (httpx.HTTPError, RuntimeError, ValueError) as failure:
@@ -95,10 +96,10 @@ def _one_sentence(repository: str, endpoint: str) -> Iterator[None]:
             raise HubError(_refusal(repository, cause)) from failure
         if isinstance(cause, httpx.HTTPError):
             raise HubError(
-                f"the hub at {endpoint} cannot be reached ({_line(cause)}); check the network and run again, what was "
-                "uploaded is kept there"
+                f"the hub at {endpoint} cannot be reached ({one_line(cause)}); check the network and run again, what "
+                "was uploaded is kept there"
             ) from failure
-        raise HubError(f"{repository}: the hub does not take it: {_line(cause)}") from failure
+        raise HubError(f"{repository}: the hub does not take it: {one_line(cause)}") from failure
 
 
 def _refusal(repository: str, failure: "HfHubHTTPError") -> str:
@@ -110,9 +111,4 @@ def _refusal(repository: str, failure: "HfHubHTTPError") -> str:
             f"{repository}: your token may not write there; give a name under your own account, or use a token with "
             "write permission"
         )
-    return f"{repository}: the hub answered {status}: {_line(failure)}; run again later"
-
-
-def _line(failure: BaseException) -> str:
-    """What a failure says, as one line."""
-    return " ".join(str(failure).split()) or type(failure).__name__
+    return f"{repository}: the hub answered {status}: {one_line(failure)}; run again later"

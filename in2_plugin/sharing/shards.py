@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from in2_plugin.io.atomic import seal_part
+from in2_plugin.io.atomic import commit_part
 
 ROW_GROUP_BYTES = 32_000_000
 """Of Arrow data, before compression: a reader holds one row group at a time as well."""
@@ -81,6 +81,6 @@ class ShardWriter:
     def _named(self, number: int, rows: int) -> Shard:
         path = self._folder / f"train-{number:05d}-of-{len(self._rows):05d}.parquet"
         self._part(number).rename(path.with_name(path.name + ".part"))
-        seal_part(path)
+        commit_part(path)
         with path.open("rb") as file:
             return Shard(path.name, rows, hashlib.file_digest(file, "sha256").hexdigest())

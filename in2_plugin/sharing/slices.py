@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from in2_plugin import layout
 from in2_plugin.sharing.formats import Conversion
 
 ROWS = 8
@@ -52,7 +53,7 @@ class Slicing:
     @property
     def examples(self) -> Path:
         """The file that the rows are read from."""
-        return self.conversion.dataset.folder / "examples.parquet"
+        return self.conversion.dataset.folder / layout.EXAMPLES
 
     @property
     def needs(self) -> list[Path]:

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from in2_plugin import layout
 from in2_plugin.config import BuildConfig
-from in2_plugin.dataset.build_record import CLAIM_LOCK, EXTENDABLE, Change, claim, make_folder, uncounted_keys
+from in2_plugin.dataset.build_record import EXTENDABLE, Change, changeable_keys, claim, make_folder
 from in2_plugin.errors import ConfigError
 
 ENDPOINT = {"writer": "endpoint", "endpoint": {"model": "big"}}
@@ -28,7 +29,7 @@ def folder(tmp_path):
 
 
 def there(folder) -> set[str]:
-    return {path.name for path in folder.rglob("*") if path.is_file() and path.name != CLAIM_LOCK}
+    return {path.name for path in folder.rglob("*") if path.is_file() and path.name != layout.CLAIM_LOCK}
 
 
 def test_which_keys_no_answer_depends_on():
@@ -36,7 +37,7 @@ def test_which_keys_no_answer_depends_on():
     section = "questions.endpoint"
     live = ["base_url", "api_key_env", "mode", "batch_requests", "poll_seconds", "concurrency", "timeout", "attempts"]
     names = [*live, "max_error_rate", "prices"]
-    assert set(uncounted_keys(BuildConfig)) == {
+    assert set(changeable_keys(BuildConfig)) == {
         "output",
         "workers",
         "audit",

@@ -7,9 +7,10 @@ import shutil
 import numpy as np
 import pytest
 
+from in2_plugin import layout
 from in2_plugin.config import PARTS
 from in2_plugin.corpus.splicing import Joining
-from in2_plugin.dataset.plans import PLANS, Plans, PlanWriter
+from in2_plugin.dataset.plans import Plans, PlanWriter
 from in2_plugin.dataset.reader import IN2Dataset
 from in2_plugin.errors import DatasetError
 from in2_plugin.examples.rendering import IGNORED
@@ -55,7 +56,7 @@ def test_plans_give_what_rendering_gives(four_parts):
 
 
 def test_they_need_no_tokenizer_and_pickle_as_a_path(four_parts):
-    plans = Plans(four_parts.folder / PLANS, four_parts.store)
+    plans = Plans(four_parts.folder / layout.PLANS, four_parts.store)
     pickled = pickle.dumps(plans)
     assert len(pickled) < 1_000
     ids, labels = pickle.loads(pickled).assemble(3)
@@ -69,7 +70,7 @@ def test_tokenised_as_a_whole(tmp_path, monkeypatch, mistral_folder, mistral):
     assert dataset.store.facts.joining is Joining.RETOKENIZE
     assert_same(dataset, pickle.loads(pickle.dumps(dataset.plans)))
     with pytest.raises(DatasetError, match="does not belong to"):
-        Plans(dataset.folder / PLANS, dataset.store)
+        Plans(dataset.folder / layout.PLANS, dataset.store)
 
 
 def test_depth_is_where_the_one_gold_stands(four_parts):
@@ -103,7 +104,7 @@ def test_plans_can_be_copied(four_parts, tmp_path):
 
 @pytest.mark.parametrize("name", ["lengths.bin", "examples.bin"])
 def test_a_cut_file_is_refused(four_parts, tmp_path, name):
-    shutil.copytree(four_parts.folder / PLANS, tmp_path / "plans")
+    shutil.copytree(four_parts.folder / layout.PLANS, tmp_path / "plans")
     content = (tmp_path / "plans" / name).read_bytes()
     (tmp_path / "plans" / name).write_bytes(content[:-7])
     with pytest.raises(DatasetError, match=f"{name}: is missing or damaged; remove plans/facts.json"):
@@ -111,7 +112,7 @@ def test_a_cut_file_is_refused(four_parts, tmp_path, name):
 
 
 def test_an_example_of_another_length_is_refused(four_parts, tmp_path):
-    shutil.copytree(four_parts.folder / PLANS, tmp_path / "plans")
+    shutil.copytree(four_parts.folder / layout.PLANS, tmp_path / "plans")
     lengths = np.fromfile(tmp_path / "plans/lengths.bin", np.uint32)
     lengths[2] += 1
     lengths.tofile(tmp_path / "plans/lengths.bin")

@@ -19,17 +19,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from in2_plugin import layout
 from in2_plugin.config import CorpusConfig
 from in2_plugin.corpus.screening.decontamination import Contaminants
 from in2_plugin.corpus.screening.evaluation_items import evaluation_items
 from in2_plugin.corpus.screening.near_duplicates import NearDuplicates, Repeat, band_keys, shingles
 from in2_plugin.corpus.screening.ngrams import word_hashes, words_of
-from in2_plugin.corpus.store import EXCLUSION_SCHEMA, EXCLUSIONS, SegmentStore
+from in2_plugin.corpus.store import EXCLUSION_SCHEMA, SegmentStore
 from in2_plugin.errors import DatasetError
-from in2_plugin.io.arrow_stream import as_blob, read_blobs
-from in2_plugin.io.atomic import seal_json, seal_part
+from in2_plugin.io.arrow_stream import read_batches, serialize_batch
+from in2_plugin.io.atomic import commit_part, write_json_atomic
 
-FACTS = "exclusions.json"
 SHARD_SEGMENTS = 32_768
 CHUNK_SEGMENTS = 4_096
 """Looked at together; memory is that of their words."""
@@ -83,10 +83,11 @@ def screening_facts(folder: Path) -> ScreeningFacts:
         DatasetError: it was not screened, or its facts cannot be read.
     """
     try:
-        return ScreeningFacts(**json.loads((folder / FACTS).read_text(encoding="utf-8")))
+        return ScreeningFacts(**json.loads((folder / layout.SCREENING_FACTS).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as failure:
         raise DatasetError(
-            f"{folder / FACTS}: cannot be read ({failure}); remove exclusions.parquet there and build again"
+            f"{folder / layout.SCREENING_FACTS}: cannot be read ({failure}); "
+            "remove exclusions.parquet there and build again"
         ) from None
 
 
@@ -131,7 +132,7 @@ class Screening:
         contaminated: dict[int, tuple[str, str]] = {}
         with NearDuplicates(store.folder, len(store), near.threshold or 1.0) as duplicates:
             for path in paths:
-                for batch, said in read_blobs(path):
+                for batch, said in read_batches(path):
                     columns = [batch.column(i) for i in range(batch.num_columns)]
                     if said["holds"] == CONTAMINATIONS:
                         documents, ngrams, items = (column.to_pylist() for column in columns)
@@ -141,10 +142,10 @@ class Screening:
                         duplicates.add(segments, keys.reshape(len(segments), columns[1].type.list_size))
             repeats = duplicates.found(store.text) if near.threshold is not None else iter(())
             rows = merge(_contaminated_rows(store, contaminated), _repeat_rows(repeats))
-            counts = _write(store.folder / f"{EXCLUSIONS}.part", rows)
+            counts = _write(store.folder / f"{layout.EXCLUSIONS}.part", rows)
         facts = self._facts(contaminated, counts)
-        seal_json(store.folder / FACTS, asdict(facts))
-        seal_part(store.folder / EXCLUSIONS)
+        write_json_atomic(store.folder / layout.SCREENING_FACTS, asdict(facts))
+        commit_part(store.folder / layout.EXCLUSIONS)
         return facts
 
     def _facts(self, contaminated: Mapping[int, tuple[str, str]], counts: Counter[str]) -> ScreeningFacts:
@@ -183,7 +184,7 @@ class _Looking:
         contaminated = [int(documents[begins[i]]) for i in hits]
         said = [hit.ngram for hit in hits.values()], [hit.item for hit in hits.values()]
         columns = [pa.array(contaminated, pa.uint32()), *(pa.array(column, pa.string()) for column in said)]
-        yield as_blob(pa.record_batch(columns, ["document", "ngram", "item"]), {"holds": CONTAMINATIONS})
+        yield serialize_batch(pa.record_batch(columns, ["document", "ngram", "item"]), {"holds": CONTAMINATIONS})
         if self._threshold is None:
             return
         # what is left out anyway must not be the one that others repeat
@@ -193,7 +194,7 @@ class _Looking:
         keys = band_keys(rows, self._threshold)
         bands = pa.FixedSizeListArray.from_arrays(pa.array(keys.ravel()), keys.shape[1])
         ids = pa.array((fit + segments.start).astype(np.uint32))
-        yield as_blob(pa.record_batch({"segment": ids, "keys": bands}), {"holds": BANDS})
+        yield serialize_batch(pa.record_batch({"segment": ids, "keys": bands}), {"holds": BANDS})
 
 
 def _ranges(store: SegmentStore, start: int, end: int, size: int) -> Iterator[range]:

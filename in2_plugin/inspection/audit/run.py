@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from in2_plugin import layout
 from in2_plugin.config import BuildConfig
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
-from in2_plugin.dataset.folder import require_ours
-from in2_plugin.dataset.plans import PLANS, Plans
+from in2_plugin.dataset.plans import Plans
 from in2_plugin.dataset.reader import read_manifest
-from in2_plugin.errors import DatasetError, In2Error
+from in2_plugin.errors import DatasetError, In2Error, one_line
 from in2_plugin.examples.rendering import Renderer
 from in2_plugin.examples.template import Template
 from in2_plugin.inspection.audit.counts import count_figures
@@ -33,17 +33,17 @@ from in2_plugin.inspection.plans import plan_figures
 from in2_plugin.inspection.rendering import rendering_figures
 from in2_plugin.inspection.report import Report
 from in2_plugin.inspection.store_files import segment_files
-from in2_plugin.io.atomic import seal_json, seal_text
+from in2_plugin.io.atomic import write_json_atomic, write_text_atomic
 from in2_plugin.io.lock import folder_lock
 
-__all__ = ["Audit", "Figure", "audit", "audit_folder"]
+__all__ = ["Audit", "Figure", "audit", "audit_dataset"]
 NEEDED = (
-    "build.json",
-    "segments/store.json",
-    "segments/exclusions.parquet",
-    "questions.parquet",
-    "examples.parquet",
-    "plans/facts.json",
+    layout.BUILD,
+    layout.STAGES["segments"],
+    layout.STAGES["screening"],
+    layout.QUESTIONS,
+    layout.EXAMPLES,
+    layout.STAGES["plans"],
 )
 OTHER_TOKENIZER = (
     "give the tokenizer that it was built for with `--tokenizer`, or build for this one into another folder"
@@ -61,16 +61,16 @@ def audit(
     from in2_plugin.inspection.page.examples import shown_examples
     from in2_plugin.inspection.page.page import render_dataset_page
 
-    found = tally(folder / "examples.parquet", config, store)
+    found = tally(folder / layout.EXAMPLES, config, store)
     figures = list(_figures(folder, config, store, renderer, tokenizer, found))
     result = Audit(figures, summary(found, config, store))
     page = render_dataset_page(result.as_json(), shown_examples([row for _, row in found.sample], store))
-    seal_json(folder / "audit.json", result.as_json())
-    seal_text(folder / "report.html", page)
+    write_json_atomic(folder / layout.AUDIT, result.as_json())
+    write_text_atomic(folder / layout.REPORT, page)
     return result
 
 
-def audit_folder(folder: Path, tokenizer_name: str | None = None) -> Audit:
+def audit_dataset(folder: str | Path, tokenizer_name: str | None = None) -> Audit:
     """Audit a dataset folder, finished or not; the bounds are those of its build file.
 
     Args:
@@ -78,10 +78,11 @@ def audit_folder(folder: Path, tokenizer_name: str | None = None) -> Audit:
 
     Raises:
         DatasetError: there is no such dataset, its examples are not planned yet, or a file is damaged.
-        FolderBusy: a build works on it.
+        FolderLocked: a build works on it.
         TokenizerError: the tokenizer cannot be loaded.
     """
-    require_ours(folder)
+    folder = Path(folder)
+    layout.require_dataset_folder(folder)
     for name in NEEDED:
         if not (folder / name).exists():
             raise DatasetError(f"{folder}: has no {name}, so there is nothing to audit yet; run `in2 build` to go on")
@@ -91,20 +92,22 @@ def audit_folder(folder: Path, tokenizer_name: str | None = None) -> Audit:
     except In2Error:
         raise
     except DAMAGE as failure:
-        said = " ".join(str(failure).split())[:200] or type(failure).__name__
+        said = one_line(failure)
         raise DatasetError(
             f"{folder}: a file cannot be read ({said}); `in2 doctor {folder}` says which, and what to do"
         ) from failure
 
 
 def _audit_folder(folder: Path, tokenizer_name: str | None) -> Audit:
-    config = BuildConfig.parse(json.loads((folder / "build.json").read_text(encoding="utf-8")), f"{folder}/build.json")
+    config = BuildConfig.parse(
+        json.loads((folder / layout.BUILD).read_text(encoding="utf-8")), str(folder / layout.BUILD)
+    )
     # Arrow does not look at the offsets of a mapped file: a damaged one would end the process
     report = Report("segment files")
     segment_files(folder, report)
     for finding in report.findings:
         raise DatasetError(f"{folder}/{finding.where}: {finding.what}; {finding.advice}")
-    store = SegmentStore(folder / "segments")
+    store = SegmentStore(folder / layout.SEGMENTS)
     tokenizer = load_tokenizer(tokenizer_name or config.tokenizer)
     return audit(folder, config, store, Renderer(store, tokenizer, Template(config.template, tokenizer)), tokenizer)
 
@@ -123,8 +126,8 @@ def _figures(
     yield from count_figures(found, config)
     if all(figure.passed for figure in same):  # with another tokenizer every example would look wrong
         yield from rendering_figures(found.sample, renderer, tokenizer)
-        yield from plan_figures(found.sample, renderer, Plans(folder / PLANS, store, tokenizer))
-    yield from leak_figures(found.sample, folder / "questions.parquet", store, config)
+        yield from plan_figures(found.sample, renderer, Plans(folder / layout.PLANS, store, tokenizer))
+    yield from leak_figures(found.sample, folder / layout.QUESTIONS, store, config)
     yield from text_figures(store, found.used, config)
     usable = store.n_tokens[store.usable]
     yield from position_figures(found, config, float(np.median(usable)) if len(usable) else 1.0)
@@ -133,7 +136,7 @@ def _figures(
 def _same_tokenizer(folder: Path, store: SegmentStore, renderer: Renderer, tokenizer: ModelTokenizer) -> list[Figure]:
     template = renderer.template.fingerprint()
     # without a manifest the examples were planned with this very template a moment ago, or rendering will tell
-    built_for = read_manifest(folder).template_fingerprint if (folder / "manifest.json").exists() else template
+    built_for = read_manifest(folder).template_fingerprint if (folder / layout.MANIFEST).exists() else template
     pairs = [
         ("tokenizer", tokenizer.fingerprint(), store.facts.tokenizer),
         ("chat template", template, built_for),

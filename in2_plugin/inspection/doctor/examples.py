@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from in2_plugin import layout
 from in2_plugin.config import PARTS, BuildConfig
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.dataset.tables import read_rows
@@ -67,16 +68,16 @@ class Asked:
 
 def examples(folder: Path, report: Report) -> str:
     """Every question has one turn: with its segments, fillers that do not answer it, a length within the bounds."""
-    build = BuildConfig.parse(json.loads((folder / "build.json").read_text(encoding="utf-8")), "build.json")
-    checking = _Checking(SegmentStore(folder / "segments"), build, Asked(folder / "questions.parquet"))
+    build = BuildConfig.parse(json.loads((folder / layout.BUILD).read_text(encoding="utf-8")), layout.BUILD)
+    checking = _Checking(SegmentStore(folder / layout.SEGMENTS), build, Asked(folder / layout.QUESTIONS))
     count = 0
-    for row in read_rows(folder / "examples.parquet"):
+    for row in read_rows(folder / layout.EXAMPLES):
         faults = list(empty_places(row)) or list(checking.faults(row))
         report.wrong_at(f"examples.parquet, row {count}", faults, ADVICE)
         count += 1
     missing = int((~checking.asked.have_example).sum())
     if missing and build.mixture.shortfall == "error":
-        report.wrong("examples.parquet", f"lacks the examples of {missing:,} questions", ADVICE)
+        report.wrong(layout.EXAMPLES, f"lacks the examples of {missing:,} questions", ADVICE)
     return f"{count:,} examples"
 
 

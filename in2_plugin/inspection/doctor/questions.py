@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from in2_plugin import layout
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.inspection.report import Report
@@ -25,9 +26,9 @@ KINDS = frozenset(Kind)
 
 def questions(folder: Path, report: Report) -> str:
     """Every question has text, gold among its segments, and segments of its own document; none comes twice."""
-    store = SegmentStore(folder / "segments")
+    store = SegmentStore(folder / layout.SEGMENTS)
     digests = array("Q")
-    for number, row in enumerate(read_rows(folder / "questions.parquet")):
+    for number, row in enumerate(read_rows(folder / layout.QUESTIONS)):
         faults = list(empty_places(row)) or list(_faults(row, store))
         report.wrong_at(f"questions.parquet, row {number}", faults, ADVICE)
         digests.append(digest(row["kind"], row["question"]))
@@ -69,7 +70,7 @@ def _faults(row: Mapping[str, Any], store: SegmentStore) -> Iterator[str]:
 def instructions(folder: Path, report: Report) -> str:
     """Every conversation has turns, and every turn both sides."""
     count = 0
-    for row in read_rows(folder / "instructions.parquet"):
+    for row in read_rows(folder / layout.INSTRUCTIONS):
         if not row["turns"]:
             report.wrong(f"instructions.parquet, row {count}", "has no turn", ADVICE)
         elif not all(turn["question"] and turn["answer"] for turn in row["turns"]):
@@ -81,7 +82,7 @@ def instructions(folder: Path, report: Report) -> str:
 def rejections(folder: Path, report: Report) -> str:
     """Every rejection has a reason."""
     count = 0
-    for row in read_rows(folder / "rejected.parquet"):
+    for row in read_rows(folder / layout.REJECTED):
         if not row["reason"]:
             report.wrong(f"rejected.parquet, row {count}", "has no reason", ADVICE)
         count += 1

@@ -5,6 +5,7 @@ Cost: loading the tokenizer, and about 2 ms per 1K tokens of the sample.
 
 from pathlib import Path
 
+from in2_plugin import layout
 from in2_plugin.corpus.tokenizer import load_tokenizer
 from in2_plugin.dataset.plans import AGAIN
 from in2_plugin.dataset.reader import IN2Dataset, read_manifest
@@ -30,7 +31,7 @@ def rendering(folder: Path, report: Report) -> str:
         raise LeftOut(f"its tokenizer cannot be had here ({failure})") from None
     every = max(1, manifest.examples // SAMPLE)
     looked = 0
-    for i, row in enumerate(read_rows(folder / "examples.parquet")):
+    for i, row in enumerate(read_rows(folder / layout.EXAMPLES)):
         if i % every == 0:
             looked += 1
             faults = (f"is one of the {name}{': ' if what else ''}{what}" for name, what in reader.faults(row))

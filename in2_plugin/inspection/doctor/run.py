@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from in2_plugin.dataset.folder import require_ours
+from in2_plugin import layout
 from in2_plugin.dataset.plans import AGAIN
-from in2_plugin.errors import In2Error
+from in2_plugin.errors import In2Error, one_line
 from in2_plugin.inspection import plans as plan_checks
 from in2_plugin.inspection import store_files as store_checks
 from in2_plugin.inspection.doctor import examples as example_checks
@@ -46,14 +46,18 @@ class Check:
     """A file that no later check may open when this one finds something."""
 
 
-STORE, TABLE, SCREENING = "segments/store.json", "segments/segments.arrow", "segments/exclusions.parquet"
-OFFSETS, PLAN_FACTS = "segments/offsets.bin", "plans/facts.json"
+STORE, TABLE, SCREENING = (
+    layout.STAGES["segments"],
+    f"{layout.SEGMENTS}/{layout.SEGMENT_TABLE}",
+    layout.STAGES["screening"],
+)
+OFFSETS, PLAN_FACTS = f"{layout.SEGMENTS}/{layout.SEGMENT_OFFSETS}", layout.STAGES["plans"]
 SEGMENTS = (STORE, TABLE)
-QUESTIONS, EXAMPLES = "questions.parquet", "examples.parquet"
-MANIFEST, CARD, LOG = "manifest.json", "README.md", "work.sqlite"
+QUESTIONS, EXAMPLES = layout.QUESTIONS, layout.EXAMPLES
+MANIFEST, CARD, LOG = layout.MANIFEST, layout.CARD, layout.WORK_LOG
 
 CHECKS = (
-    Check("build file", ("build.json",), file_checks.build_file, file_checks.BUILD_AGAIN),
+    Check("build file", (layout.BUILD,), file_checks.build_file, file_checks.BUILD_AGAIN),
     Check("stages", (), file_checks.stages, file_checks.BUILD_AGAIN),
     # Arrow trusts the offsets in a mapped file: without this check, a damaged one ends the process
     Check("segment files", (STORE,), store_checks.segment_files, store_checks.ADVICE, guards=TABLE),
@@ -63,11 +67,11 @@ CHECKS = (
     Check("documents", SEGMENTS, store_checks.documents, store_checks.ADVICE),
     Check("screening", (*SEGMENTS, SCREENING), store_checks.screening, store_checks.SCREEN_AGAIN),
     Check("questions", (*SEGMENTS, QUESTIONS), question_checks.questions, question_checks.ADVICE),
-    Check("instructions", ("instructions.parquet",), question_checks.instructions, question_checks.ADVICE),
-    Check("rejections", ("rejected.parquet", QUESTIONS), question_checks.rejections, question_checks.ADVICE),
-    Check("examples", ("build.json", *SEGMENTS, QUESTIONS, EXAMPLES), example_checks.examples, example_checks.ADVICE),
+    Check("instructions", (layout.INSTRUCTIONS,), question_checks.instructions, question_checks.ADVICE),
+    Check("rejections", (layout.REJECTED, QUESTIONS), question_checks.rejections, question_checks.ADVICE),
+    Check("examples", (layout.BUILD, *SEGMENTS, QUESTIONS, EXAMPLES), example_checks.examples, example_checks.ADVICE),
     Check("plans", (OFFSETS, *SEGMENTS, EXAMPLES, PLAN_FACTS), plan_checks.plans, AGAIN),
-    Check("manifest", (MANIFEST, "build.json", STORE, EXAMPLES), file_checks.manifest, file_checks.MANIFEST_AGAIN),
+    Check("manifest", (MANIFEST, layout.BUILD, STORE, EXAMPLES), file_checks.manifest, file_checks.MANIFEST_AGAIN),
     Check("dataset card", (CARD, EXAMPLES), file_checks.card, file_checks.MANIFEST_AGAIN),
     Check("rendering", (MANIFEST, OFFSETS, *SEGMENTS, EXAMPLES), rendering_check.rendering, example_checks.ADVICE),
     Check("work log", (LOG,), log_checks.work_log, log_checks.ADVICE),
@@ -103,7 +107,7 @@ def examine(folder: Path) -> Examination:
     Raises:
         DatasetError: there is no such folder, or nothing of ours is in it.
     """
-    require_ours(folder)
+    layout.require_dataset_folder(folder)
     examination = Examination()
     damaged: set[str] = set()
     for check in CHECKS:
@@ -133,7 +137,5 @@ def _refuse_missing(folder: Path, check: Check, damaged: set[str]) -> None:
 
 
 def _said(failure: BaseException) -> str:
-    text = " ".join(str(failure).split())[:200]
-    if isinstance(failure, KeyError):
-        return f"it has no {text}"
-    return text or type(failure).__name__
+    text = one_line(failure)
+    return f"it has no {text}" if isinstance(failure, KeyError) else text

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from in2_plugin.dataset.build_record import WORK_LOG
+from in2_plugin import layout
 from in2_plugin.inspection.report import LeftOut, Report
 from in2_plugin.llm.work_log import WorkLog
 
@@ -19,34 +19,36 @@ OPEN = "status IN ('beginning', 'open')"
 
 def work_log(folder: Path, report: Report) -> str:
     """SQLite finds nothing wrong in it, its version is known, and every answer is whole."""
-    path = folder / WORK_LOG
+    path = folder / layout.WORK_LOG
     WorkLog(path, read_only=True).close()
     with closing(_open(path)) as connection:
         for (found,) in connection.execute("PRAGMA integrity_check").fetchall():
             if found != "ok":
-                report.wrong(WORK_LOG, str(found), ADVICE)
+                report.wrong(layout.WORK_LOG, str(found), ADVICE)
         broken, silent = _count(connection, "answers", BROKEN), _count(connection, "answers", SILENT)
         answers, batches = _count(connection, "answers", "1"), _count(connection, "batches", OPEN)
     if broken:
-        report.wrong(WORK_LOG, f"answers that are not whole: {broken:,}", ADVICE)
+        report.wrong(layout.WORK_LOG, f"answers that are not whole: {broken:,}", ADVICE)
     if silent:
-        report.note(WORK_LOG, f"answers without any text: {silent:,}", "nothing to do: no question came of them")
+        report.note(layout.WORK_LOG, f"answers without any text: {silent:,}", "nothing to do: no question came of them")
     if batches:
-        report.note(WORK_LOG, f"batches that are open with the server: {batches}", "run `in2 build` to collect them")
+        report.note(
+            layout.WORK_LOG, f"batches that are open with the server: {batches}", "run `in2 build` to collect them"
+        )
     return f"{answers:,} answers"
 
 
 def answers_of_questions(folder: Path, report: Report) -> str:
     """The answer that each question came from is in the log, so that a build makes the question again for nothing."""
     missing = count = 0
-    with closing(_open(folder / WORK_LOG)) as connection:
-        for key in _requests(folder / "questions.parquet"):
+    with closing(_open(folder / layout.WORK_LOG)) as connection:
+        for key in _requests(folder / layout.QUESTIONS):
             count += 1
             if not connection.execute("SELECT 1 FROM answers WHERE key = ?", (key,)).fetchall():
                 missing += 1
     if missing:
         advice = "put back the work.sqlite of this folder; without it, a restart pays for these answers again"
-        report.wrong(WORK_LOG, f"lacks the answers of {missing:,} of {count:,} questions", advice)
+        report.wrong(layout.WORK_LOG, f"lacks the answers of {missing:,} of {count:,} questions", advice)
     return f"{count:,} questions"
 
 

@@ -210,9 +210,9 @@ def test_many_findings_of_one_sort_are_counted():
 
 
 def test_folders_of_nothing(tmp_path):
-    with pytest.raises(DatasetError, match="there is no folder"):
+    with pytest.raises(DatasetError, match="no such folder"):
         examine(tmp_path / "nothing")
-    with pytest.raises(DatasetError, match="holds nothing of `in2 build`"):
+    with pytest.raises(DatasetError, match="not a dataset folder of `in2 build`"):
         examine(tmp_path)
 
 
