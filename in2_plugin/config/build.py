@@ -56,10 +56,10 @@ class BuildConfig(Config):
             raise ValueError(
                 "`mixture.general` needs conversations; add an instruction dataset to `instructions.sources`"
             )
-        if self.distractors.judge_hardest and self.questions.writer == "extractive":
+        if self.distractors.judge_hardest and not self.questions.writer_spec.asks_model:
             raise ValueError(
-                "`distractors.judge_hardest` needs a language model, and `questions.writer: extractive` uses none; set "
-                "it to 0 or choose another writer"
+                f"`distractors.judge_hardest` needs a language model, and `questions.writer: {self.questions.writer}` "
+                "uses none; set it to 0 or choose another writer"
             )
         return self
 

@@ -3,9 +3,11 @@
 `OURS` has the form of entry points, so that our writers load like those of other packages. It is a table and not
 a section of pyproject.toml, because a table also works in a checkout that is not installed, and an editable install
 does not notice new entry points. No package can replace one of our names. Cost: ours need no search; another name costs
-one search of the installed packages, about 0.1 s for 250 of them.
+one search of the installed packages, 23 ms for 290 of them.
 """
 
+from collections.abc import Mapping
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ OURS = {
 }
 
 
+@lru_cache
 def find_writer(name: str) -> "WriterSpec":
     """Return the declaration of the writer with this name.
 
@@ -42,7 +45,7 @@ def find_writer(name: str) -> "WriterSpec":
     return spec
 
 
-def complete_settings(model: type[BaseModel] | None, writer: str, given: dict[str, Any]) -> dict[str, Any]:
+def complete_settings(model: type[BaseModel] | None, writer: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Validate a writer's own settings and return them with its defaults.
 
     Raises:
@@ -61,8 +64,8 @@ def complete_settings(model: type[BaseModel] | None, writer: str, given: dict[st
 def _unknown(name: str) -> str:
     known = sorted({*OURS, *entry_points(group=GROUP).names})
     near = nearest(name, known)
-    advice = f"did you mean `{near}`?" if near else f"registered are {', '.join(f'`{one}`' for one in known)};"
+    advice = f"did you mean `{near}`?" if near else f"registered writers: {', '.join(known)}."
     return (
-        f"no writer is registered as {name!r}; {advice} To add one, install a package with an entry point of that name "
-        f"in the group `{GROUP}` (see in2_plugin/questions/writers.py)"
+        f"no writer is registered as {name!r}; {advice} A package registers a writer with an entry point of that name "
+        f"in the group `{GROUP}`; see in2_plugin/questions/writers.py"
     )

@@ -6,7 +6,7 @@ Invariant: what a shard holds does not depend on the portion; a run that leaves 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from in2_plugin.errors import ConfigError, PartsMissing, ShareDone
+from in2_plugin.errors import ArrayJobDone, ConfigError, ShardsMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,17 @@ class Portion:
         """End a job, which leaves the merging of a stage to others, and a run that cannot merge.
 
         Raises:
-            ShareDone: this job's share is done.
-            PartsMissing: the run was to merge, and shards are missing.
+            ArrayJobDone: this job's share is done.
+            ShardsMissing: the run was to merge, and shards are missing.
         """
         if self.is_share:
             left = f"{len(missing):,} of {of:,} are left for the others" if missing else "all others as well"
-            raise ShareDone(
+            raise ArrayJobDone(
                 f"{stage}: the shards of job {self.number} of {self.of} are done, {left}; when all jobs have ended, "
                 "run `in2 merge`"
             )
         if missing:
-            raise PartsMissing(
+            raise ShardsMissing(
                 f"{stage}: {len(missing):,} of {of:,} shards are missing, the first is number {missing[0]}; run "
                 "`in2 build --shard i/n` for every i (jobs that ended early go on where they stopped), then "
                 "`in2 merge` again"
@@ -73,10 +73,10 @@ class Portion:
         """End a job where a stage is to be done by one process.
 
         Raises:
-            ShareDone: there is nothing for this job to do.
+            ArrayJobDone: there is nothing for this job to do.
         """
         if self.is_share:
-            raise ShareDone(f"{stage}: is done by one process; run `in2 merge`")
+            raise ArrayJobDone(f"{stage}: is done by one process; run `in2 merge`")
 
 
 WHOLE = Portion()

@@ -15,13 +15,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 import in2_plugin
+from in2_plugin import layout
 from in2_plugin.config import BuildConfig
 from in2_plugin.corpus.screening.screen import screening_facts
 from in2_plugin.corpus.splicing import Joining
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.dataset.build_record import Change, claim, make_folder
-from in2_plugin.dataset.plans import FACTS, PLANS, digest_of
+from in2_plugin.dataset.plans import digest_of
 from in2_plugin.dataset.reader import FORMAT, Manifest, prepare_frames, read_manifest, turns_of
 from in2_plugin.dataset.tables import StoredConversations, StoredQuestions, read_rows
 from in2_plugin.errors import AuditFailed, ConfigError
@@ -30,18 +31,17 @@ from in2_plugin.examples.template import Template
 from in2_plugin.execution.engine import Engine
 from in2_plugin.execution.local import LocalEngine
 from in2_plugin.inspection.audit.run import Audit, audit
-from in2_plugin.io.atomic import seal_json, seal_text
-from in2_plugin.io.lock import JOB_LOCKS, folder_lock
-from in2_plugin.io.remote import refuse_secrets
+from in2_plugin.io.atomic import write_json_atomic, write_text_atomic
+from in2_plugin.io.lock import folder_lock
+from in2_plugin.io.remote import reject_credentials
 from in2_plugin.pipeline.array_job import WHOLE, Portion
 from in2_plugin.pipeline.examples import example_stage
 from in2_plugin.pipeline.instructions import instruction_stage
 from in2_plugin.pipeline.planner_handle import Planning
 from in2_plugin.pipeline.plans import plan_stage
 from in2_plugin.pipeline.questions import question_stage
-from in2_plugin.pipeline.run import Progress, Run, workers
+from in2_plugin.pipeline.run import NoProgress, Progress, Run, workers
 from in2_plugin.pipeline.segments import refuse_changed_tokenizer, segment_stage
-from in2_plugin.pipeline.shards import PARTS
 from in2_plugin.sharing.card import dataset_card
 
 CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
@@ -51,7 +51,7 @@ CHECKED_EXAMPLES = 32
 
 def build_dataset(
     config: BuildConfig,
-    progress: Progress,
+    progress: Progress | None = None,
     change: Change = Change.REFUSE,
     *,
     engine: Engine | None = None,
@@ -62,26 +62,27 @@ def build_dataset(
     It starts worker processes: a script calls it under `if __name__ == "__main__":`, or sets `workers: 1`.
 
     Args:
+        progress: shows how far the build is; shows nothing when None.
         engine: who works on the shards; processes of this machine when None.
         portion: which shards this process makes, where several do.
 
     Raises:
-        ShareDone: this process was one of several, and has done its share.
-        PartsMissing: it was to merge what others made, and something is missing.
+        ArrayJobDone: this process was one of several, and has done its share.
+        ShardsMissing: it was to merge what others made, and something is missing.
         ConfigError: the output folder holds a dataset of another build file, or cannot be written.
-        FolderBusy: another process works on it.
+        FolderLocked: another process works on it.
         AuditFailed: the dataset is finished but is not what the build file promises; everything is kept.
         In2Error: the corpus cannot be read or does not hold what the mixture and lengths ask for, or the endpoint
             cannot be asked.
     """
     folder = config.output
     for source in _named(config):
-        refuse_secrets(source)  # before the build file is copied into the folder
+        reject_credentials(source)  # before the build file is copied into the folder
     make_folder(folder)
     try:
         with folder_lock(folder, portion.name):
             claim(folder, config, change)
-            return _build(Run(config, progress, engine or LocalEngine(workers(config)), portion))
+            return _build(Run(config, progress or NoProgress(), engine or LocalEngine(workers(config)), portion))
     except OSError as failure:
         if failure.errno not in CANNOT_WRITE:
             raise
@@ -93,8 +94,8 @@ def build_dataset(
 
 def _tidy(folder: Path) -> None:
     """Remove what was only needed on the way."""
-    shutil.rmtree(folder / PARTS, ignore_errors=True)
-    for lock in folder.glob(JOB_LOCKS):
+    shutil.rmtree(folder / layout.PARTS, ignore_errors=True)
+    for lock in folder.glob(layout.JOB_LOCKS):
         lock.unlink(missing_ok=True)
 
 
@@ -109,7 +110,7 @@ def _named(config: BuildConfig) -> Iterator[str]:
 def _build(run: Run) -> Manifest:
     config, folder = run.config, run.folder
     tokenizer = load_tokenizer(config.tokenizer)
-    if (folder / "manifest.json").exists():
+    if (folder / layout.MANIFEST).exists():
         manifest = read_manifest(folder)
         refuse_changed_tokenizer(config, manifest.tokenizer_fingerprint, tokenizer)
         _tidy(folder)
@@ -141,10 +142,10 @@ def _build(run: Run) -> Manifest:
         counts=counts,
         build=config.model_dump(mode="json"),
     )
-    digest = digest_of(folder / "examples.parquet")
-    seal_text(folder / "README.md", dataset_card(manifest, digest[:16], found.as_json()))
+    digest = digest_of(folder / layout.EXAMPLES)
+    write_text_atomic(folder / layout.CARD, dataset_card(manifest, digest[:16], found.as_json()))
     _tidy(folder)
-    seal_json(folder / "manifest.json", asdict(manifest))
+    write_json_atomic(folder / layout.MANIFEST, asdict(manifest))
     return manifest
 
 
@@ -168,7 +169,7 @@ def _examples(
     ):
         run.progress.say("joining stored ids does not give the ids of the text; every example is tokenised as a whole")
         store = store.with_joining(Joining.RETOKENIZE)
-        for name in ("examples.parquet", f"{PLANS}/{FACTS}"):
+        for name in (layout.EXAMPLES, layout.STAGES["plans"]):
             (run.folder / name).unlink(missing_ok=True)
         example_stage(run, _planning(run.config, store, tokenizer, template), questions, conversations)
     return store
@@ -191,7 +192,7 @@ def _count(folder: Path, store: SegmentStore) -> tuple[dict[str, int], int]:
     """Counts for the manifest, and the longest example."""
     counts: Counter[str] = Counter(examples=0, tokens=0, answer_tokens=0, turns=0)
     longest = 0
-    for row in read_rows(folder / "examples.parquet"):
+    for row in read_rows(folder / layout.EXAMPLES):
         counts["examples"] += 1
         counts[row["part"]] += 1
         counts["turns"] += len(row["turns"])
@@ -206,9 +207,9 @@ def _count(folder: Path, store: SegmentStore) -> tuple[dict[str, int], int]:
 
 def _ids_are_those_of_text(folder: Path, renderer: Renderer, tokenizer: ModelTokenizer) -> bool:
     """Compare a sample of examples with tokenising their rendered text."""
-    n = pq.read_metadata(folder / "examples.parquet").num_rows
+    n = pq.read_metadata(folder / layout.EXAMPLES).num_rows
     every = max(1, n // CHECKED_EXAMPLES)
-    for i, row in enumerate(read_rows(folder / "examples.parquet")):
+    for i, row in enumerate(read_rows(folder / layout.EXAMPLES)):
         if i % every == 0:
             said = row["segment_ids"], turns_of(row)
             if renderer.render(*said).input_ids.tolist() != tokenizer.ids([renderer.text(*said)])[0]:

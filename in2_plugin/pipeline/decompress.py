@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from in2_plugin import layout
 from in2_plugin.corpus.sources.split_files import ranges
 from in2_plugin.corpus.sources.splits import Piece
-from in2_plugin.dataset.build_record import PARTS
-from in2_plugin.io.atomic import seal
-from in2_plugin.io.lock import brief_lock
+from in2_plugin.io.atomic import write_atomic
+from in2_plugin.io.lock import file_lock
 from in2_plugin.io.remote import COMPRESSIONS, opened
 from in2_plugin.pipeline.run import Run
 
@@ -46,7 +46,7 @@ def _is_packed(piece: Piece) -> bool:
 
 
 def _unpack(run: Run, piece: Piece) -> Path:
-    folder = (run.folder / PARTS / UNPACKED).absolute()
+    folder = (run.folder / layout.PARTS / UNPACKED).absolute()
     path = folder / f"{hashlib.sha256(f'{piece.path} {piece.size}'.encode()).hexdigest()[:16]}.jsonl"
 
     def write(part: Path) -> None:
@@ -54,8 +54,8 @@ def _unpack(run: Run, piece: Piece) -> Path:
             shutil.copyfileobj(packed, file, COPY_BYTES)
 
     # jobs of an array wait for the first of them
-    with brief_lock(folder / "unpacking.lock"):
+    with file_lock(folder / layout.UNPACKING_LOCK):
         if not path.exists():
             with run.progress.stage(f"unpacking {piece.path}", None):
-                seal(path, write)
+                write_atomic(path, write)
     return path

@@ -13,8 +13,8 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from in2_plugin import layout
 from in2_plugin.config import BuildConfig
-from in2_plugin.dataset.build_record import WORK_LOG
 from in2_plugin.errors import NotEnoughSegments
 from in2_plugin.examples.planner import ContextOrder, Example, ExamplePlanner, Order
 from in2_plugin.questions.model.checks import words
@@ -48,7 +48,7 @@ class Distraction:
             return cls(planner, 0, None)
         from in2_plugin.questions.model.writer import ModelWriter
 
-        return cls(planner, hardest, ModelWriter(config.questions, config.output / WORK_LOG, say))
+        return cls(planner, hardest, ModelWriter(config.questions, config.output / layout.WORK_LOG, say))
 
     def __enter__(self) -> Self:
         if self._open is not None:

@@ -15,14 +15,15 @@ from itertools import islice
 
 import numpy as np
 
+from in2_plugin import layout
 from in2_plugin.config import BuildConfig, Prices, QuestionsConfig
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
-from in2_plugin.dataset.build_record import WORK_LOG, make_folder
+from in2_plugin.dataset.build_record import make_folder
 from in2_plugin.errors import ConfigError, NotEnoughQuestions
 from in2_plugin.io.lock import folder_lock
 from in2_plugin.llm.meter import price
-from in2_plugin.llm.request import Answer, Request, Use
+from in2_plugin.llm.request import Completion, Request, Usage
 from in2_plugin.pipeline.passages import offered_passages, questions_by_kind, wanted_questions
 from in2_plugin.pipeline.sample_store import sample_store
 from in2_plugin.questions import Kind, Part, Passage, Question
@@ -48,8 +49,8 @@ class Line:
     sampled: int
     """Passages that the figures come from."""
     calls: float
-    writer: Use
-    judge: Use
+    writer: Usage
+    judge: Usage
     spread: float
     """Relative half-width of the 95% interval of the tokens."""
 
@@ -93,8 +94,8 @@ def estimate_build(config: BuildConfig, calls: int = 0) -> Estimate:
         NotEnoughQuestions: no measured answer was of use.
     """
     questions = config.questions
-    if questions.writer == "extractive":
-        raise ConfigError("`writer: extractive` asks no model and costs nothing; there is nothing to estimate")
+    if not questions.writer_spec.asks_model:
+        raise ConfigError(f"`writer: {questions.writer}` asks no language model; there is nothing to estimate")
     tokenizer = load_tokenizer(config.tokenizer)
     wanted = questions_by_kind(config)
     rejections: Counter[str] = Counter()
@@ -126,7 +127,7 @@ def _trials(
     if not calls:
         return asyncio.run(_assumed(config.questions, offered, tokenizer))
     make_folder(config.output)
-    with folder_lock(config.output), ModelWriter(config.questions, config.output / WORK_LOG, print) as writer:
+    with folder_lock(config.output), ModelWriter(config.questions, config.output / layout.WORK_LOG, print) as writer:
         return writer.trials(offered)
 
 
@@ -135,12 +136,12 @@ async def _assumed(config: QuestionsConfig, offered: Sequence[Passage], tokenize
         return tokenizer.count([text])[0] + MESSAGE_TOKENS
 
     async def one(passage: Passage) -> Trial:
-        cost = {"writer": Use(), "judge": Use()}
+        cost = {"writer": Usage(), "judge": Usage()}
 
         def speaker(who: str) -> Speaker:
-            async def ask(request: Request) -> Answer:
+            async def ask(request: Request) -> Completion:
                 text = _assumed_answer(request, passage, config.questions_per_call)
-                answer = Answer(text, "stop", tokens(request.prompt), tokens(text))
+                answer = Completion(text, "stop", tokens(request.prompt), tokens(text))
                 cost[who].add(answer)
                 return answer
 
@@ -191,7 +192,7 @@ def _with_distractors(line: Line, config: BuildConfig, segment_tokens: float) ->
     """Add what the judge reads of fillers: one call each, about the question and one segment."""
     long = next(n for part, kind, n in wanted_questions(config) if part is Part(line.kind) and kind is line.kind)
     calls = long * config.distractors.judge_hardest
-    judge = Use(
+    judge = Usage(
         line.judge.answers + calls,
         line.judge.input_tokens + round(calls * (segment_tokens + JUDGE_TOKENS)),
         line.judge.output_tokens + calls * VERDICT_TOKENS,
@@ -199,8 +200,8 @@ def _with_distractors(line: Line, config: BuildConfig, segment_tokens: float) ->
     return replace(line, calls=line.calls + calls, judge=judge)
 
 
-def _scaled(uses: Sequence[Use], factor: float) -> Use:
-    return Use(
+def _scaled(uses: Sequence[Usage], factor: float) -> Usage:
+    return Usage(
         round(sum(use.answers for use in uses) * factor),
         round(sum(use.input_tokens for use in uses) * factor),
         round(sum(use.output_tokens for use in uses) * factor),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from in2_plugin import layout
 from in2_plugin.config import BuildConfig
 from in2_plugin.dataset.order_table import StoredOrders, write_orders
 from in2_plugin.dataset.plans import digest_of
@@ -23,19 +24,18 @@ from in2_plugin.examples.planner import ContextOrder, ExamplePlanner, Order
 from in2_plugin.examples.positions import Dealer
 from in2_plugin.examples.specs import orders
 from in2_plugin.execution.process_pool import in_chunks
-from in2_plugin.io.arrow_stream import as_blob, read_blobs
+from in2_plugin.io.arrow_stream import read_batches, serialize_batch
 from in2_plugin.pipeline.distractors import Distraction
 from in2_plugin.pipeline.passages import wanted_questions
 from in2_plugin.pipeline.planner_handle import Planning
 from in2_plugin.pipeline.questions import used_questions
 from in2_plugin.pipeline.run import Run, generator
 from in2_plugin.pipeline.shards import Parts, digest, made
-from in2_plugin.pipeline.shared_inputs import POOL, filler_pool, remove_inputs, stage_input
+from in2_plugin.pipeline.shared_inputs import filler_pool, remove_inputs, stage_input
 
 SHARD_EXAMPLES = 1_024
 CHUNK = 128
 """Examples that are held at a time; a shard has eight such blobs."""
-ORDERS = "orders.arrow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Placing:
     def __call__(self, shard: int) -> Iterator[bytes]:
         for chunk in in_chunks(self.orders[shard], CHUNK):
             rows = [asdict(self.planning.planner.plan(order)) for order in chunk]
-            yield as_blob(pa.RecordBatch.from_pylist(rows, schema=EXAMPLES))
+            yield serialize_batch(pa.RecordBatch.from_pylist(rows, schema=EXAMPLES))
 
 
 def example_stage(run: Run, planning: Planning, questions: StoredQuestions, conversations: StoredConversations) -> None:
@@ -56,10 +56,10 @@ def example_stage(run: Run, planning: Planning, questions: StoredQuestions, conv
 
     Raises:
         NotEnoughSegments: the corpus cannot fill a context.
-        ShareDone, PartsMissing: shards are left for other jobs.
+        ArrayJobDone, ShardsMissing: shards are left for other jobs.
         WorkerDied: a worker process was killed.
     """
-    path = run.folder / "examples.parquet"
+    path = run.folder / layout.EXAMPLES
     if path.exists():
         return
     pool = filler_pool(run, planning.store)
@@ -71,12 +71,12 @@ def example_stage(run: Run, planning: Planning, questions: StoredQuestions, conv
     parts = made(run, "examples", "placing questions in contexts", placing, shards, made_of, needs)
     _merge(run, path, planning.planner, ordered, parts)
     parts.remove()
-    remove_inputs(run, ORDERS, POOL)
+    remove_inputs(run, layout.ORDERS, layout.POOL)
 
 
 def _made_of(run: Run, planning: Planning) -> str:
     """A digest of all that an order or an example depends on."""
-    files = [digest_of(run.folder / name) for name in ("questions.parquet", "instructions.parquet")]
+    files = [digest_of(run.folder / name) for name in (layout.QUESTIONS, layout.INSTRUCTIONS)]
     config, template = run.config, planning.template.fingerprint()
     settings = config.seed, config.lengths, config.positions, config.mixture, config.questions_per_context
     return digest(
@@ -102,7 +102,7 @@ def _orders(
         with run.progress.stage("drawing examples", sum(map(len, used.values())) + general) as step:
             write_orders(part, _counted(drawn, step), SHARD_EXAMPLES, made_of)
 
-    return StoredOrders(stage_input(run, ORDERS, made_of, write))
+    return StoredOrders(stage_input(run, layout.ORDERS, made_of, write))
 
 
 def _merge(run: Run, path: Path, planner: ExamplePlanner, ordered: StoredOrders, parts: Parts) -> None:
@@ -114,7 +114,7 @@ def _merge(run: Run, path: Path, planner: ExamplePlanner, ordered: StoredOrders,
         run.progress.stage("writing examples", None, distraction.detail) as step,
     ):
         for shard, part in enumerate(parts.paths):
-            planned = (batch for batch, _ in read_blobs(part))
+            planned = (batch for batch, _ in read_batches(part))
             for batch in distraction.removed(ordered[shard], planned) if distraction.judges else planned:
                 rows.add(batch)
                 step(batch.num_rows)

@@ -1,5 +1,6 @@
 """The instruction stage: a uniform sample of the general conversations, in the order in which they will be used."""
 
+from in2_plugin import layout
 from in2_plugin.corpus.sources.instructions import Sampled, Turns, sample
 from in2_plugin.dataset.tables import CONVERSATIONS, RowWriter, StoredConversations
 from in2_plugin.errors import NotEnoughInstructions
@@ -16,10 +17,10 @@ def instruction_stage(run: Run, renderer: Renderer) -> StoredConversations:
     Raises:
         CorpusError: a source cannot be read, or a row has no form that is known.
         NotEnoughInstructions: there are too few, and the mixture is not to be rescaled.
-        ShareDone: this run is a job of an array, and the stage is not done.
+        ArrayJobDone: this run is a job of an array, and the stage is not done.
     """
     config, progress = run.config, run.progress
-    path = run.folder / "instructions.parquet"
+    path = run.folder / layout.INSTRUCTIONS
     if path.exists():
         return StoredConversations(path)
     run.portion.refuse_alone("instructions")

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from in2_plugin import layout
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import TextTokenizer
 from in2_plugin.dataset.plan_table import batch_of, plans_in
-from in2_plugin.dataset.plans import FACTS, PLANS, Plans, PlanWriter, digest_of, plan_of
+from in2_plugin.dataset.plans import Plans, PlanWriter, digest_of, plan_of
 from in2_plugin.dataset.reader import render_row, turns_of
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.examples.rendering import Renderer
 from in2_plugin.examples.template import Template
 from in2_plugin.execution.process_pool import in_chunks
-from in2_plugin.io.arrow_stream import as_blob, read_blobs
+from in2_plugin.io.arrow_stream import read_batches, serialize_batch
 from in2_plugin.pipeline.run import Run
 from in2_plugin.pipeline.shards import digest, made
 
@@ -46,7 +47,7 @@ class Assembling:
                 said = turns_of(row)
                 frame = template.frame(len(said), len(row["segment_ids"]) > 0)
                 plans.append(plan_of(row, render_row(self._renderer, row, examples.parent), frame, said, store))
-            yield as_blob(batch_of(plans))
+            yield serialize_batch(batch_of(plans))
 
 
 def plan_stage(run: Run, store: SegmentStore, tokenizer: TextTokenizer, template: Template) -> None:
@@ -54,12 +55,12 @@ def plan_stage(run: Run, store: SegmentStore, tokenizer: TextTokenizer, template
 
     Raises:
         DatasetError: an example is not what it was planned as.
-        ShareDone, PartsMissing: shards are left for other jobs.
+        ArrayJobDone, ShardsMissing: shards are left for other jobs.
         WorkerDied: a worker process was killed.
     """
-    folder, examples = run.folder / PLANS, run.folder / "examples.parquet"
+    folder, examples = run.folder / layout.PLANS, run.folder / layout.EXAMPLES
     made_of = digest_of(examples)
-    if (folder / FACTS).exists() and Plans(folder, store, tokenizer).made_of == made_of:
+    if (folder / layout.PLAN_FACTS).exists() and Plans(folder, store, tokenizer).made_of == made_of:
         return
     assembling = Assembling(examples, store, tokenizer, template)
     groups = range(pq.read_metadata(examples).num_row_groups)
@@ -69,7 +70,7 @@ def plan_stage(run: Run, store: SegmentStore, tokenizer: TextTokenizer, template
     heads = {text: tokenizer.ids([text])[0] for text in template.heads()}
     with PlanWriter(folder, store, heads, made_of) as writer:
         for part in parts.paths:
-            for batch, _ in read_blobs(part):
+            for batch, _ in read_batches(part):
                 for plan in plans_in(batch):
                     writer.add(plan)
     parts.remove()

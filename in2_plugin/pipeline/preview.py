@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from in2_plugin import layout
 from in2_plugin.config import BuildConfig
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import load_tokenizer
@@ -56,7 +57,7 @@ def preview(config: BuildConfig, n: int) -> Iterator[Shown]:
     with (
         folder_lock(config.output),
         sample_store(config, tokenizer, SAMPLE_DOCUMENTS) as store,
-        open_writer(config, print) as writer,
+        open_writer(config.questions, config.seed, config.output / layout.WORK_LOG, print) as writer,
     ):
         for kind, wanted in _shares(config, n).items():
             offered = offered_passages(config, store, Part(kind), kind)
@@ -90,6 +91,6 @@ def _shown(result: Question | Rejection, store: SegmentStore) -> Shown:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    (folder / "build.lock").unlink(missing_ok=True)
+    (folder / layout.LOCK).unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()

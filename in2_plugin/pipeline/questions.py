@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from in2_plugin import layout
 from in2_plugin.config import BuildConfig
 from in2_plugin.dataset.tables import QUESTIONS, REJECTED, RowWriter, StoredQuestions, rejection_row
 from in2_plugin.errors import NotEnoughQuestions
@@ -28,22 +29,28 @@ def question_stage(run: Run, planning: Planning) -> StoredQuestions:
     Raises:
         NotEnoughQuestions: the corpus does not give what a part asks for, and the mixture is not to be rescaled.
         EndpointError, WorkLogError: the model cannot be asked any further.
-        ShareDone, PartsMissing: shards are left for other jobs.
+        ArrayJobDone, ShardsMissing: shards are left for other jobs.
     """
-    path = run.folder / "questions.parquet"
+    path = run.folder / layout.QUESTIONS
     if path.exists():
         return StoredQuestions(path)
     pool = filler_pool(run, planning.store)
     planning, needs = planning.with_pool(pool), [*planning.store.files, pool]
     if run.portion.is_share:
         do_share(run, planning, needs)
-    if run.config.questions.writer != "extractive":
+    if run.config.questions.writer_spec.keeps_work_log:
         gather(run)
     # sealed in this order when the block ends: questions.parquet, written last, marks the stage as finished
     with (
-        open_writer(run.config, run.progress.say, on_ray=run.engine.is_ray) as writer,
+        open_writer(
+            run.config.questions,
+            run.config.seed,
+            run.folder / layout.WORK_LOG,
+            run.progress.say,
+            on_ray=run.engine.is_ray,
+        ) as writer,
         RowWriter(path, QUESTIONS) as questions,
-        RowWriter(run.folder / "rejected.parquet", REJECTED) as rejected,
+        RowWriter(run.folder / layout.REJECTED, REJECTED) as rejected,
     ):
         asking = _Asking(run, planning, needs, writer, questions, rejected)
         for part, kind, wanted in wanted_questions(run.config):
@@ -51,7 +58,7 @@ def question_stage(run: Run, planning: Planning) -> StoredQuestions:
     remove_parts(run.folder, "questions-*", ASKED)
     run.progress.say(
         f"{questions.count:,} questions by {writer.name}; {rejected.count:,} turned down, with the reason, in "
-        "rejected.parquet"
+        f"{layout.REJECTED}"
     )
     return StoredQuestions(path)
 
@@ -86,7 +93,7 @@ class _Asking:
         """Write `wanted` questions, or as many as there are if the mixture is to be rescaled."""
         if not wanted:
             return
-        config, in_shards = self._run.config, self._run.config.questions.writer == "extractive"
+        config, in_shards = self._run.config, self._run.config.questions.writer_spec.runs_in_workers
         writer = self._writer
         objection: Callable[[Question], str | None] = self._planning.planner.objection
         if in_shards:

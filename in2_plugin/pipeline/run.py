@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +27,19 @@ class Progress(Protocol):
 
     def say(self, line: str) -> None:
         """Show one line of result."""
+
+
+class NoProgress:
+    """Show nothing: the default of `build_dataset`."""
+
+    def stage(
+        self, name: str, total: int | None, detail: Callable[[], str] | None = None
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """Return a context whose function ignores its steps."""
+        return nullcontext(lambda _: None)
+
+    def say(self, line: str) -> None:
+        """Drop the line."""
 
 
 @dataclass(frozen=True, slots=True)

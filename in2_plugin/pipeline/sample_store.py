@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from in2_plugin import layout
 from in2_plugin.config import BuildConfig
 from in2_plugin.corpus.sources.documents import read_documents
 from in2_plugin.corpus.store import SegmentStore
@@ -30,8 +31,8 @@ def sample_store(
     Raises:
         CorpusError: the corpus cannot be read.
     """
-    built = config.output / "segments"
-    if (built / "store.json").exists():
+    built = config.output / layout.SEGMENTS
+    if (built / layout.STORE_FACTS).exists():
         yield SegmentStore(built)
         return
     with tempfile.TemporaryDirectory(prefix="in2-sample-") as folder:

@@ -4,16 +4,17 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+from in2_plugin import layout
 from in2_plugin.config import BuildConfig
 from in2_plugin.corpus.cutting import Cutter, chunks, counts_by_words
 from in2_plugin.corpus.screening.screen import Screening
 from in2_plugin.corpus.shards import SHARD_BYTES, Merger, Shard, ShardCutter, documents_in, shards_of
 from in2_plugin.corpus.sources.documents import read_documents
 from in2_plugin.corpus.sources.splits import find_pieces
-from in2_plugin.corpus.store import EXCLUSIONS, SegmentStore
+from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.store_writer import StoreWriter
 from in2_plugin.corpus.tokenizer import ModelTokenizer, TextTokenizer
-from in2_plugin.errors import CorpusError, ShareDone, TokenizerMismatch
+from in2_plugin.errors import ArrayJobDone, CorpusError, TokenizerMismatch
 from in2_plugin.pipeline.decompress import UNPACKED, unpacked
 from in2_plugin.pipeline.run import Run, generator
 from in2_plugin.pipeline.shards import Parts, digest, made, remove_parts
@@ -31,7 +32,7 @@ def segment_stage(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
         WorkerDied: a worker process was killed.
     """
     store = _cut(run, tokenizer)
-    return store if (store.folder / EXCLUSIONS).exists() else _screened(run, store)
+    return store if (store.folder / layout.EXCLUSIONS).exists() else _screened(run, store)
 
 
 def refuse_changed_tokenizer(config: BuildConfig, built: str, tokenizer: ModelTokenizer) -> None:
@@ -48,8 +49,8 @@ def refuse_changed_tokenizer(config: BuildConfig, built: str, tokenizer: ModelTo
 
 
 def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
-    config, folder = run.config, run.folder / "segments"
-    if (folder / "store.json").exists():
+    config, folder = run.config, run.folder / layout.SEGMENTS
+    if (folder / layout.STORE_FACTS).exists():
         store = SegmentStore(folder)
         refuse_changed_tokenizer(config, store.facts.tokenizer, tokenizer)
         return store
@@ -106,7 +107,7 @@ def _all_parts(run: Run, cutter: Cutter, groups: Sequence[list[Shard]]) -> list[
     for i, group in enumerate(groups):
         try:
             parts.append(_parts(run, f"{CUTTING}-{i}", cutter, group))
-        except ShareDone as ended:
+        except ArrayJobDone as ended:
             done = ended
     if done:
         raise done

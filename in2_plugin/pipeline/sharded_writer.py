@@ -16,11 +16,11 @@ from typing import Any
 import pyarrow as pa
 
 from in2_plugin.dataset.tables import REJECTED, question_of, rejection_row
-from in2_plugin.errors import ShareDone
+from in2_plugin.errors import ArrayJobDone
 from in2_plugin.pipeline.array_job import WHOLE
 from in2_plugin.pipeline.planner_handle import Planning
 from in2_plugin.pipeline.run import Run
-from in2_plugin.pipeline.shards import Parts, as_blob, digest, made, read_blobs
+from in2_plugin.pipeline.shards import Parts, digest, made, read_batches, serialize_batch
 from in2_plugin.questions import Kind, Passage, Question, QuestionWriter, Rejection
 from in2_plugin.questions.collection import rejected
 from in2_plugin.questions.question import Results
@@ -42,7 +42,7 @@ class Writing:
         store = self.planning.store
         shown = (replace(passage, texts=tuple(store.texts(passage.segment_ids))) for passage in passages)
         rows = [self._row(result) for result in self.writer.write(shown, lambda: len(passages))]
-        yield as_blob(pa.RecordBatch.from_pylist(rows, schema=REJECTED))
+        yield serialize_batch(pa.RecordBatch.from_pylist(rows, schema=REJECTED))
 
     def _row(self, result: Question | Rejection) -> dict[str, Any]:
         if isinstance(result, Question) and (reason := self.planning.planner.objection(result)):
@@ -77,7 +77,7 @@ class InShards:
     def make_first(self, passages: Iterator[Passage], wanted: int) -> None:
         """Make this job's part of the shards that are made before anything is counted."""
         size = _size(wanted)
-        with suppress(ShareDone):  # there are other parts of the mixture to do
+        with suppress(ArrayJobDone):  # there are other parts of the mixture to do
             self._made(self._run, _chunks(passages, size, _shards(wanted, size)), size)
 
     def _made(self, run: Run, shards: list[list[Passage]], size: int) -> Parts:
@@ -108,7 +108,7 @@ def _chunks(passages: Iterator[Passage], size: int, most: int) -> list[list[Pass
 
 
 def _results(path: Path) -> Results:
-    for batch, _ in read_blobs(path):
+    for batch, _ in read_batches(path):
         for row in batch.to_pylist():
             reason = row.pop("reason")
             if reason is None:

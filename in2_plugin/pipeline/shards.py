@@ -17,26 +17,26 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import in2_plugin
-from in2_plugin.dataset.build_record import CLAIM_LOCK, PARTS, SHARDS
-from in2_plugin.execution.engine import Blobs, Item
-from in2_plugin.io.arrow_stream import as_blob, read_blobs
-from in2_plugin.io.atomic import seal_json
-from in2_plugin.io.lock import brief_lock
+from in2_plugin import layout
+from in2_plugin.execution.engine import Item, ShardFunction
+from in2_plugin.io.arrow_stream import read_batches, serialize_batch
+from in2_plugin.io.atomic import write_json_atomic
+from in2_plugin.io.lock import file_lock
 from in2_plugin.pipeline.run import Run
 
-__all__ = ["PARTS", "Parts", "as_blob", "digest", "made", "read_blobs"]
+__all__ = ["Parts", "digest", "made", "read_batches", "serialize_batch"]
 
 
 class Parts:
     """The sealed shards of one stage."""
 
     def __init__(self, folder: Path, stage: str, shards: int) -> None:
-        self._folder, self._shards = folder / PARTS / stage, shards
+        self._folder, self._shards = folder / layout.PARTS / stage, shards
 
     @property
     def paths(self) -> list[Path]:
         """Where each shard is, in order."""
-        return [self._folder / f"{i:05d}.arrow" for i in range(self._shards)]
+        return [self._folder / layout.shard_file(i) for i in range(self._shards)]
 
     @property
     def missing(self) -> list[int]:
@@ -46,11 +46,11 @@ class Parts:
 
     def claim(self, made_of: str) -> None:
         """Take the folder for these shards; shards of something else are removed."""
-        with brief_lock(self._folder.parent / CLAIM_LOCK):
+        with file_lock(self._folder.parent / layout.CLAIM_LOCK):
             self._claim(made_of)
 
     def _claim(self, made_of: str) -> None:
-        record = self._folder / SHARDS
+        record = self._folder / layout.SHARDS
         wanted, found = {"made_of": made_of, "shards": self._shards}, {}
         with suppress(OSError, ValueError):
             found = json.loads(record.read_text(encoding="utf-8"))
@@ -58,11 +58,11 @@ class Parts:
             self.remove()
             self._folder.mkdir(parents=True)
         if found != wanted:
-            seal_json(record, wanted)
+            write_json_atomic(record, wanted)
 
     def remove(self) -> None:
         """Remove them: their stage is sealed. The record first, without which nothing here counts."""
-        (self._folder / SHARDS).unlink(missing_ok=True)
+        (self._folder / layout.SHARDS).unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -70,7 +70,7 @@ def made(
     run: Run,
     stage: str,
     title: str | None,
-    function: Blobs[Item],
+    function: ShardFunction[Item],
     shards: Sequence[Item],
     made_of: str,
     needs: Sequence[Path] = (),
@@ -84,7 +84,7 @@ def made(
         needs: see `Engine`.
 
     Raises:
-        ShareDone, PartsMissing: shards are left for other jobs.
+        ArrayJobDone, ShardsMissing: shards are left for other jobs.
         WorkerDied: workers were killed.
     """
     parts = Parts(run.folder, stage, len(shards))
@@ -105,8 +105,8 @@ def made(
 def remove_parts(folder: Path, *patterns: str) -> None:
     """Remove the parts of sealed stages whose folders have such names."""
     for pattern in patterns:
-        for parts in (folder / PARTS).glob(pattern):
-            (parts / SHARDS).unlink(missing_ok=True)
+        for parts in (folder / layout.PARTS).glob(pattern):
+            (parts / layout.SHARDS).unlink(missing_ok=True)
             shutil.rmtree(parts, ignore_errors=True)
 
 

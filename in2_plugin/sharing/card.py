@@ -17,6 +17,8 @@ import yaml
 from in2_plugin import layout
 from in2_plugin.config import PARTS
 from in2_plugin.config.corpus import BUNDLED_CORPUS
+from in2_plugin.config.writers import find_writer
+from in2_plugin.errors import ConfigError
 
 if TYPE_CHECKING:
     from in2_plugin.dataset.reader import Manifest
@@ -213,12 +215,17 @@ def _described(source: Mapping[str, Any]) -> str:
 
 def _writer(questions: Mapping[str, Any]) -> str:
     writer = questions["writer"]
-    if writer == "extractive":
-        return "Questions by the `extractive` writer: made from the text itself, without a language model."
-    said = [f"Questions by the `{writer}` writer, model `{questions[writer]['model']}`."]
+    try:
+        spec = find_writer(writer)
+    except ConfigError:  # a dataset can be exported without the package that wrote its questions
+        return f"Questions by the `{writer}` writer."
+    if not spec.model_section:
+        return f"Questions by the `{writer}` writer: {spec.description}."
+    model = questions[spec.model_section]["model"]
+    said = [f"Questions by the `{writer}` writer, model `{model}`."]
     verify = questions["verify"]
     if checks := sorted({*verify["fine_grained"], *verify["integration"]}):
-        judge = (verify["judge"] or questions[writer])["model"]
+        judge = verify["judge"]["model"] if verify["judge"] else model
         said.append(f"Checked by `{judge}`: {', '.join(checks)}.")
     return " ".join(said)
 

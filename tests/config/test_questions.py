@@ -21,7 +21,7 @@ def test_concurrency_is_a_range_or_a_number(given, least, most):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"endpoint": {"model": "m", "concurrency": "9-3"}}, "the range 9-3 begins above its end"),
+        ({"endpoint": {"model": "m", "concurrency": "9-3"}}, "`min` is 9 and `max` is 3"),
         ({"endpoint": {"model": "m", "concurrency": "many"}}, "give a range like `4-256`"),
         ({"endpoint": {"model": "m", "concurency": 3}}, "did you mean `concurrency`?"),
         ({"endpoint": {"model": "m", "max_error_rate": 0}}, "max_error_rate"),
@@ -30,7 +30,7 @@ def test_concurrency_is_a_range_or_a_number(given, least, most):
         ({"questions_per_call": 0}, "questions_per_call"),
         ({"prompts": {"integration": "Ask about it."}}, "has no `{context}`"),
         ({"verify": {"fine_grained": ["needs_all"]}}, "is for integration questions"),
-        ({"writer": "extractive", "verify": {"integration": ["answerable"]}}, "has none to ask"),
+        ({"writer": "extractive", "verify": {"integration": ["answerable"]}}, "`verify` needs a language model"),
         ({"writer": "vllm", "vllm": {"model": "m"}, "verify": {"judge": {"model": "j"}}}, "the same model judges"),
     ],
 )

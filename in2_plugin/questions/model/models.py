@@ -11,8 +11,8 @@ from typing import Any
 from in2_plugin.config import EndpointConfig, QuestionsConfig, VllmConfig
 from in2_plugin.errors import EndpointError
 from in2_plugin.llm.caller import Caller
-from in2_plugin.llm.meter import Account, Meter
-from in2_plugin.llm.request import Answer, Ask, CallFailed, Request, Transport, Use
+from in2_plugin.llm.meter import Meter, PricedModel
+from in2_plugin.llm.request import Ask, Completion, Request, RequestFailed, Transport, Usage
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.questions.model.pipeline import AnswerFormat, Pipeline, Speaker
 from in2_plugin.questions.question import Passage
@@ -45,7 +45,7 @@ class Models:
             ConfigError: a key is missing, or an address is none.
         """
         self._config, self._log, self._name = config, log, name
-        self._writer = writer_config(config)
+        self._writer = model_config(config)
         self._judge: ModelConfig = config.verify.judge or self._writer
         self._on_ray = on_ray
         self._transports = [make_transport(self._writer, log, say, on_ray=on_ray)]
@@ -56,12 +56,12 @@ class Models:
         configs = [self._writer, self._judge]
         self.meter = Meter(
             [
-                Account(caller, getattr(model, "prices", None), transport.traffic)
+                PricedModel(caller, getattr(model, "prices", None), transport.traffic)
                 for caller, model, transport in zip(callers, configs, self._transports, strict=False)
             ]
         )
 
-    def pipeline(self, answer_format: AnswerFormat, written: Use | None = None, judged: Use | None = None) -> Pipeline:
+    def pipeline(self, answer_format: AnswerFormat, written: Usage | None = None, judged: Usage | None = None) -> Pipeline:
         """A pipeline for answers of this format, which adds what it uses to the two counts."""
         writer = Speaker(_counted(self._ask_writer, written), self._writer.model, _parameters(self._writer))
         # a verdict is not a matter of chance
@@ -91,14 +91,14 @@ class Models:
         try:
             await self._ask_writer(self.pipeline("json_schema").request(first))
             return "json_schema"
-        except CallFailed as refusal:
+        except RequestFailed as refusal:
             if getattr(refusal, "status", None) not in FORMAT_REFUSED:
                 raise EndpointError(_first_failed(config, str(refusal))) from None
             refused = str(refusal)
         try:
             await self._ask_writer(self.pipeline("markers").request(first))
             return "markers"
-        except CallFailed as again:
+        except RequestFailed as again:
             reasons = f"with a JSON schema: {refused}; without one: {again}"
             raise EndpointError(_first_failed(config, reasons)) from None
 
@@ -136,11 +136,10 @@ class Models:
         return "stopping: waiting for the answers under way (press Ctrl-C again to give them up)"
 
 
-def writer_config(config: QuestionsConfig) -> ModelConfig:
-    """The section of the model that writes."""
-    section: ModelConfig | None = getattr(config, config.writer)
-    assert section, "the configuration has checked this"
-    return section
+def model_config(config: QuestionsConfig) -> ModelConfig:
+    """Return the section of the model that writes; validation guarantees it for writers that ask a model."""
+    assert config.model, f"`writer: {config.writer}` declares no model section"
+    return config.model
 
 
 def make_transport(config: ModelConfig, log: WorkLog, say: Callable[[str], None], *, on_ray: bool = False) -> Transport:
@@ -152,12 +151,12 @@ def make_transport(config: ModelConfig, log: WorkLog, say: Callable[[str], None]
     """
     if isinstance(config, VllmConfig):
         if on_ray:
-            from in2_plugin.llm.vllm.ray import RayVllm
+            from in2_plugin.llm.vllm.ray import RayVllmTransport
 
-            return RayVllm(config)
-        from in2_plugin.llm.vllm.offline import OfflineVllm
+            return RayVllmTransport(config)
+        from in2_plugin.llm.vllm.offline import OfflineVllmTransport
 
-        return OfflineVllm(config)
+        return OfflineVllmTransport(config)
     if config.mode == "batch":
         from in2_plugin.llm.batch.transport import BatchEndpoint
 
@@ -165,7 +164,7 @@ def make_transport(config: ModelConfig, log: WorkLog, say: Callable[[str], None]
     if len(config.addresses) > 1:
         from in2_plugin.llm.endpoint.pool import EndpointPool
 
-        return EndpointPool(config, random.Random(), say=say)
+        return EndpointPool(config, random.Random(), notify=say)
     from in2_plugin.llm.endpoint.client import LiveEndpoint
 
     return LiveEndpoint(config, random.Random())
@@ -175,11 +174,11 @@ def _parameters(config: ModelConfig) -> Mapping[str, Any]:
     return {**config.parameters, **getattr(config, "extra_body", {})}
 
 
-def _counted(ask: Ask, use: Use | None) -> Ask:
+def _counted(ask: Ask, use: Usage | None) -> Ask:
     if use is None:
         return ask
 
-    async def counted(request: Request) -> Answer:
+    async def counted(request: Request) -> Completion:
         answer = await ask(request)
         use.add(answer)
         return answer

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from in2_plugin.config import QuestionsConfig
 from in2_plugin.config.questions import Check
-from in2_plugin.llm.request import Answer, Ask, CallFailed, Request
+from in2_plugin.llm.request import Ask, Completion, Request, RequestFailed
 from in2_plugin.questions.model.checks import objection
 from in2_plugin.questions.model.parsing import Pair, Unreadable, parse
 from in2_plugin.questions.model.production import PassageResults
@@ -58,7 +58,7 @@ class Pipeline:
         """Questions and rejections about one passage: at least one of them.
 
         Raises:
-            Stopping, EndpointError, WorkLogError: as the caller that it asks.
+            RunStopped, EndpointError, WorkLogError: as the caller that it asks.
         """
         request = self.request(passage)
         try:
@@ -74,13 +74,13 @@ class Pipeline:
             pairs = self._read(answer, passage)
         except Unreadable as unreadable:
             return (self._turn_down(passage, request, f"unreadable answer: {unreadable}"),)
-        except CallFailed as failure:
+        except RequestFailed as failure:
             return (self._turn_down(passage, request, f"no answer: {failure}"),)
         if len(pairs) == 1:
             return (await self._judged(passage, request, pairs[0]),)
         return tuple(await asyncio.gather(*(self._judged(passage, request, pair) for pair in pairs)))
 
-    def _read(self, answer: Answer, passage: Passage) -> tuple[Pair, ...]:
+    def _read(self, answer: Completion, passage: Passage) -> tuple[Pair, ...]:
         if answer.finish == "length":
             raise Unreadable("it was cut off at the limit of output tokens")
         return parse(answer.text, passage.kind, len(passage.texts))
@@ -97,7 +97,7 @@ class Pipeline:
         try:
             if not reason and checks:
                 reason = await verify(pair.question, pair.answer, gold, checks, self._say)
-        except CallFailed as failure:
+        except RequestFailed as failure:
             reason = f"no answer of the judge: {failure}"
         if reason:
             return self._turn_down(passage, request, reason, pair)
@@ -120,11 +120,11 @@ class Pipeline:
         """Whether the judge finds an answer in a filler, or does not say.
 
         Raises:
-            Stopping, EndpointError, WorkLogError: as the caller that it asks.
+            RunStopped, EndpointError, WorkLogError: as the caller that it asks.
         """
         try:
             return await is_answered(distractor, self._say)
-        except CallFailed:
+        except RequestFailed:
             return True
 
     async def _say(self, prompt: str, purpose: str) -> str:

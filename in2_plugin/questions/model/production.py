@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
-from in2_plugin.llm.request import Stopping
+from in2_plugin.llm.request import RunStopped
 from in2_plugin.questions.question import Passage, Question, Rejection
 
 PassageResults = tuple[Question | Rejection, ...]
@@ -57,7 +57,7 @@ class Production:
                 await self._changed.wait()
                 self._changed.clear()
             raise self._failure
-        except Stopping:
+        except RunStopped:
             return
         finally:
             await asyncio.gather(*self._line, return_exceptions=True)
@@ -77,7 +77,7 @@ class Production:
     def _note_done(self, task: asyncio.Task[PassageResults]) -> None:
         self._open -= 1
         failure = None if task.cancelled() else task.exception()
-        if failure and not isinstance(failure, Stopping):
+        if failure and not isinstance(failure, RunStopped):
             self._failure = self._failure or failure
             self.stop()
         self._changed.set()

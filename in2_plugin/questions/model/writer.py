@@ -18,10 +18,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from in2_plugin.config import QuestionsConfig
-from in2_plugin.llm.request import Stopping, Use
+from in2_plugin.llm.request import RunStopped, Usage
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.questions.model.background import Background
-from in2_plugin.questions.model.models import Models, writer_config
+from in2_plugin.questions.model.models import Models, model_config
 from in2_plugin.questions.model.production import PassageResults, Production
 from in2_plugin.questions.model.prompts import PROMPT_VERSION
 from in2_plugin.questions.model.verification import Distractor
@@ -37,8 +37,8 @@ class Trial:
     """What came of one passage, and what it cost, whether or not it was paid for before."""
 
     results: PassageResults
-    writer: Use
-    judge: Use
+    writer: Usage
+    judge: Usage
 
 
 class ModelWriter:
@@ -51,18 +51,18 @@ class ModelWriter:
         say: Callable[[str], None],
         *,
         on_ray: bool = False,
-        known: Path | None = None,
+        known_log: Path | None = None,
     ) -> None:
         """Prepare a writer whose answers go into the work log at `log`.
 
         Args:
             say: shows a line to the user.
             on_ray: `writer: vllm` uses the GPUs of the Ray cluster that this process is connected to.
-            known: another work log, whose answers are used as well.
+            known_log: another work log, whose answers are used as well.
         """
         self._config, self._path, self._say = config, log, say
-        self._on_ray, self._known = on_ray, known
-        self.name = f"{config.writer}:{writer_config(config).model}/prompts-{_prompts_name(config)}"
+        self._on_ray, self._known = on_ray, known_log
+        self.name = f"{config.writer}:{model_config(config).model}/prompts-{_prompts_name(config)}"
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -145,7 +145,7 @@ class ModelWriter:
         answer_format = await self._models.answer_format(passages[0])
 
         async def one(passage: Passage) -> Trial:
-            written, judged = Use(), Use()
+            written, judged = Usage(), Usage()
             return Trial(await self._models.pipeline(answer_format, written, judged).results(passage), written, judged)
 
         # all of them, whatever becomes of one: what was sent is paid for
@@ -178,7 +178,7 @@ class ModelWriter:
             # raised here, or where the results are taken, which closes the generator
             if isinstance(cause, KeyboardInterrupt) or (cause and isinstance(cause.__context__, KeyboardInterrupt)):
                 self._say(self._models.stopping)
-            with suppress(Stopping):
+            with suppress(RunStopped):
                 run.result()
         except KeyboardInterrupt:
             self._background.call(run.cancel)

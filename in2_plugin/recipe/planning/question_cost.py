@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from in2_plugin.config import BuildConfig, Prices
 from in2_plugin.llm.meter import price
-from in2_plugin.llm.request import Use
+from in2_plugin.llm.request import Usage
 from in2_plugin.recipe.planning.assumed_data import DOCUMENT_TOKENS
 
 SEGMENT = 1.25
@@ -30,8 +30,8 @@ class QuestionCost:
     """The question stage of a build."""
 
     questions: int
-    writer: Use
-    judge: Use
+    writer: Usage
+    judge: Usage
     money: float | None
     """None where a model that is asked has no prices."""
     currency: str
@@ -45,8 +45,8 @@ class QuestionCost:
 def question_cost(config: BuildConfig) -> QuestionCost:
     """Calls, tokens and money of all questions."""
     kinds = _by_kind(config)
-    writer, judge = Use(), Use()
-    if config.questions.writer != "extractive":
+    writer, judge = Usage(), Usage()
+    if config.questions.writer_spec.asks_model:
         for kind, wanted in kinds.items():
             writer.add(_written(config, kind, wanted))
             judge.add(_judged(config, kind, wanted))
@@ -65,22 +65,22 @@ def _segment(config: BuildConfig) -> float:
     return SEGMENT * config.corpus.segment_tokens
 
 
-def _written(config: BuildConfig, kind: str, wanted: int) -> Use:
+def _written(config: BuildConfig, kind: str, wanted: int) -> Usage:
     calls = -(-wanted // config.questions.questions_per_call)
     passage = _segment(config) if kind == "fine_grained" else DOCUMENT_TOKENS
-    return Use(calls, round(calls * (INSTRUCTION_TOKENS[kind] + passage)), wanted * PAIR_TOKENS)
+    return Usage(calls, round(calls * (INSTRUCTION_TOKENS[kind] + passage)), wanted * PAIR_TOKENS)
 
 
-def _judged(config: BuildConfig, kind: str, wanted: int) -> Use:
+def _judged(config: BuildConfig, kind: str, wanted: int) -> Usage:
     """The checks by a model, and the fillers that it reads."""
     golds = 1 if kind == "fine_grained" else GOLDS
-    segment, use = _segment(config), Use()
+    segment, use = _segment(config), Usage()
     shown = {"answerable": (1, golds * segment, SAID_TOKENS), "closed_book": (1, 0, VERDICT_TOKENS),
              "needs_all": (golds, segment, VERDICT_TOKENS)}  # fmt: skip
     asked = [shown[check] for check in getattr(config.questions.verify, kind)]
     for times, text, said in [*asked, (config.distractors.judge_hardest, segment, VERDICT_TOKENS)]:
         calls = wanted * times
-        use.add(Use(calls, round(calls * (JUDGE_TOKENS + text)), calls * said))
+        use.add(Usage(calls, round(calls * (JUDGE_TOKENS + text)), calls * said))
     return use
 
 
@@ -91,5 +91,5 @@ def _prices(config: BuildConfig) -> tuple[Prices | None, Prices | None]:
     return own, questions.verify.judge.prices if questions.verify.judge else own
 
 
-def _money(use: Use, prices: Prices | None) -> float:
+def _money(use: Usage, prices: Prices | None) -> float:
     return price(use, prices) if prices else 0.0

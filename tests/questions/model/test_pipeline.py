@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from in2_plugin.config import QuestionsConfig
-from in2_plugin.llm.request import Answer, CallFailed, Request, Stopping
+from in2_plugin.llm.request import Completion, Request, RequestFailed, RunStopped
 from in2_plugin.questions import Kind, Part, Passage, Question, Rejection
 from in2_plugin.questions.model.pipeline import Pipeline, Speaker
 
@@ -26,16 +26,16 @@ def said(*pairs: dict) -> str:
 class Model:
     """Answers in order, and remembers what it was asked."""
 
-    def __init__(self, *answers: str | Answer | Exception) -> None:
+    def __init__(self, *answers: str | Completion | Exception) -> None:
         self._answers = list(answers)
         self.asked: list[Request] = []
 
-    async def ask(self, request: Request) -> Answer:
+    async def ask(self, request: Request) -> Completion:
         self.asked.append(request)
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return answer if isinstance(answer, Answer) else Answer(answer, "stop", 1, 1)
+        return answer if isinstance(answer, Completion) else Completion(answer, "stop", 1, 1)
 
 
 def results(writer: Model, passage: Passage = FINE, judge: Model | None = None, answer_format="json_schema", **changes):
@@ -105,7 +105,7 @@ def test_an_unreadable_answer_is_asked_again_with_the_reason():
 
 
 def test_an_answer_that_was_cut_off_is_unreadable_even_if_it_could_be_read():
-    writer = Model(Answer(said(PAIR), "length", 1, 1), said(PAIR))
+    writer = Model(Completion(said(PAIR), "length", 1, 1), said(PAIR))
     assert isinstance(results(writer)[0], Question)
     assert "cut off" in writer.asked[1].prompt
 
@@ -120,20 +120,20 @@ def test_after_two_unreadable_answers_the_passage_is_turned_down():
 
 @pytest.mark.parametrize("finish", ["refusal", "content_filter"])
 def test_a_model_that_declines_is_not_asked_again(finish):
-    writer = Model(Answer("No.", finish, 1, 1))
+    writer = Model(Completion("No.", finish, 1, 1))
     (rejection,) = results(writer)
     assert rejection.reason == "the model declined to answer"
     assert len(writer.asked) == 1
 
 
 def test_a_call_that_failed_turns_the_passage_down():
-    (rejection,) = results(Model(CallFailed("status 500, 8 times")))
+    (rejection,) = results(Model(RequestFailed("status 500, 8 times")))
     assert rejection.reason == "no answer: status 500, 8 times"
 
 
 def test_what_stops_the_run_comes_through():
-    with pytest.raises(Stopping):
-        results(Model(Stopping("stopping")))
+    with pytest.raises(RunStopped):
+        results(Model(RunStopped("stopping")))
 
 
 def test_each_pair_is_judged_by_itself():
@@ -173,9 +173,9 @@ def test_the_judge_sees_the_gold_alone():
     ("answer", "reason"),
     [
         ("UNANSWERABLE", "a judge that saw the gold segments gave another answer"),
-        (CallFailed("status 500, 8 times"), "no answer of the judge: status 500, 8 times"),
-        (Answer(PAIR["answer"], "length", 1, 1), "the judge gave no verdict"),
-        (Answer("I must not.", "refusal", 1, 1), "the judge gave no verdict"),
+        (RequestFailed("status 500, 8 times"), "no answer of the judge: status 500, 8 times"),
+        (Completion(PAIR["answer"], "length", 1, 1), "the judge gave no verdict"),
+        (Completion("I must not.", "refusal", 1, 1), "the judge gave no verdict"),
     ],
 )
 def test_a_judge_that_does_not_agree(answer, reason):

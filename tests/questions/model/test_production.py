@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from in2_plugin.errors import EndpointError
-from in2_plugin.llm.request import Stopping
+from in2_plugin.llm.request import RunStopped
 from in2_plugin.questions import Kind, Passage
 from in2_plugin.questions.model.production import WINDOW, Production
 
@@ -171,7 +171,7 @@ def test_stopping_is_no_failure():
             if passage.document < 5:
                 return (passage.document,)
             await stopped.wait()
-            raise Stopping("stopping")
+            raise RunStopped("stopping")
 
         run = Run(work, 100)
         task = asyncio.create_task(run.go())

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from in2_plugin.config import QuestionsConfig
 from in2_plugin.errors import EndpointError
 from in2_plugin.llm.caller import Caller
-from in2_plugin.llm.request import Answer, Request
+from in2_plugin.llm.request import Completion, Request
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.questions import Kind, Passage
 from in2_plugin.questions.model.pipeline import Pipeline, Speaker
@@ -46,7 +46,7 @@ def passage(i: int) -> Passage:
     return Passage(Kind.FINE_GRAINED, i, (i,), (text,), 0)
 
 
-def reply(request: Request) -> Answer:
+def reply(request: Request) -> Completion:
     """What the endpoint says: a function of the request alone, good and bad answers among them."""
     prompt = request.prompt
     if request.purpose == "answerable":
@@ -56,9 +56,9 @@ def reply(request: Request) -> Answer:
     elif "Harbour1" in prompt or ("Harbour2" in prompt and "An earlier answer" not in prompt):
         text = "I would rather talk about the weather."
     elif "Harbour3" in prompt:
-        return Answer("", "refusal", 50, 1)
+        return Completion("", "refusal", 50, 1)
     elif "Harbour6" in prompt:
-        return Answer("### Question ###: Who", "length", 50, 5)
+        return Completion("### Question ###: Who", "length", 50, 5)
     else:
         name = next(word for word in prompt.split() if word.startswith("Harbour"))
         pairs = [
@@ -66,16 +66,16 @@ def reply(request: Request) -> Answer:
             {"question": f"When was {name} founded?", "answer": "In the nineteenth century by fishermen, in the year"},
         ]
         text = json.dumps({"questions": pairs})
-    return Answer(text, "stop", len(prompt) // 4, len(text) // 4)
+    return Completion(text, "stop", len(prompt) // 4, len(text) // 4)
 
 
 class Played:
     """A transport whose requests wait until the test decides."""
 
     def __init__(self) -> None:
-        self.waiting: dict[bytes, tuple[Request, asyncio.Future[Answer]]] = {}
+        self.waiting: dict[bytes, tuple[Request, asyncio.Future[Completion]]] = {}
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Completion:
         assert request.key not in self.waiting, "one request is under way twice"
         future = asyncio.get_running_loop().create_future()
         self.waiting[request.key] = request, future
@@ -200,21 +200,21 @@ class Interruptions(RuleBasedStateMachine):
     @rule(choices=st.lists(st.integers(0, 100), max_size=4), steps=st.integers(0, 12))
     def kill(self, choices: list[int], steps: int) -> None:
         """Some answers may be on their way into the log when it happens."""
-        under_way = set(self.session.transport.waiting)
+        in_flight = set(self.session.transport.waiting)
         for choice in choices:
             if waiting := [w for w in self.session.transport.waiting.values() if not w[1].done()]:
                 request, future = waiting[choice % len(waiting)]
                 self.paid[request.key] += 1
                 future.set_result(reply(request))
         self.session.step(steps)
-        under_way |= set(self.session.transport.waiting)
+        in_flight |= set(self.session.transport.waiting)
         source = self._folder()
         self.number += 1
         for file in source.glob("work.sqlite*"):
             if not file.name.endswith("-shm"):
                 shutil.copy(file, self._folder() / file.name)
         self.session.abandon()
-        self.in_flight_at_kills.update(under_way)
+        self.in_flight_at_kills.update(in_flight)
         self.session = None
 
     @precondition(lambda self: self.session is None)
