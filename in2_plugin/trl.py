@@ -1,11 +1,11 @@
-"""What a training script with TRL imports.
+"""The names that a TRL training script imports.
 
 from in2_plugin.trl import IN2SFTTrainer, load_in2_dataset, sft_settings
 
 dataset = load_in2_dataset("data/my-in2", tokenizer)
 trainer = IN2SFTTrainer(model, SFTConfig(**sft_settings()), train_dataset=dataset, processing_class=tokenizer)
 
-The dataset and the settings do for TRL's own `SFTTrainer` as well.
+The dataset and the settings also work with TRL's own `SFTTrainer`.
 """
 
 from in2_plugin.training.trl.data import load_in2_dataset

@@ -1,8 +1,8 @@
-"""Logits and loss at supervised positions alone. Imports torch and nothing else.
+"""Compute logits and loss only at supervised positions. Imports torch and nothing else.
 
-A causal model of transformers takes `logits_to_keep`, positions that its head is computed for, and its loss takes
-`shift_labels`, so that turning labels into the two gives the same loss and gradients without a row of the vocabulary's
-width for every token of the context. Cost: one look at the labels, which waits for the device.
+Causal models of transformers take `logits_to_keep`, the positions at which the head is computed, and their loss takes
+`shift_labels`. Deriving both from the labels gives the same loss and gradients without a vocabulary-wide row for every
+token of the context. Cost: one device synchronization per batch, to read the labels.
 """
 
 from collections.abc import Mapping
@@ -14,24 +14,24 @@ from torch.nn import functional
 
 IGNORED = -100
 ROWS = 256
-"""Rows of logits whose losses are computed at a time."""
+"""Rows of logits per chunk when losses are computed."""
 
 
 def shifted(labels: Tensor) -> Tensor:
-    """(batch, n_tokens) what each position predicts: the label of the next one, IGNORED at the end."""
+    """Return (batch, n_tokens) targets: the label of the next token, IGNORED at the end."""
     return functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
 
 
 def with_shift_labels(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The same inputs, with labels aligned with the logits as well."""
+    """Return the inputs with `shift_labels` added: labels aligned with the logits."""
     return {**inputs, "shift_labels": shifted(inputs["labels"])}
 
 
 def keep_supervised(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The same inputs for a model that is to compute logits where labels are.
+    """Return inputs with which a model computes logits only at supervised positions.
 
     `labels` (batch, n_tokens) become `shift_labels` (batch, n_kept), aligned with the logits: position i predicts
-    token i + 1. `logits_to_keep` (n_kept,) are the positions where any row has a label; rows without one there have
+    token i + 1. `logits_to_keep` (n_kept,) are the positions where any row has a label; rows without a label there have
     IGNORED. A batch without any label keeps its last position, so that its loss is connected to every parameter.
     """
     targets = shifted(inputs["labels"])
@@ -43,7 +43,7 @@ def keep_supervised(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """(n_supervised,) loss of each supervised token in nats, row by row.
+    """Return (n_supervised,) the loss of each supervised token in nats, row by row.
 
     Args:
         logits: (batch, n_kept, vocabulary), aligned with `targets`.
@@ -58,10 +58,10 @@ def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
     return torch.cat(losses)
 
 
-def examples_in(inputs: Mapping[str, Any]) -> Tensor:
-    """(batch, n_tokens) number of the example that each token belongs to, counted over the batch.
+def example_numbers(inputs: Mapping[str, Any]) -> Tensor:
+    """Return (batch, n_tokens) the number, within the batch, of the example that each token belongs to.
 
-    A row is an example, unless `position_ids` begin anew within it, as in a packed row.
+    A row is one example, unless `position_ids` restart within it, as in a packed row.
     """
     labels = inputs["labels"]
     positions = inputs.get("position_ids")
@@ -73,18 +73,18 @@ def examples_in(inputs: Mapping[str, Any]) -> Tensor:
 
 
 def supervised_examples(inputs: Mapping[str, Any]) -> Tensor:
-    """(n_supervised,) the example, as in `examples_in`, of each supervised token, row by row."""
+    """Return (n_supervised,) the example number of each supervised token, row by row."""
     supervised = inputs["labels"][:, 1:] != IGNORED
-    return examples_in(inputs)[:, 1:][supervised]
+    return example_numbers(inputs)[:, 1:][supervised]
 
 
 def per_example_loss(losses: Tensor, examples: Tensor, n_examples: Tensor | int) -> Tensor:
-    """Mean over examples of each one's mean over its answer tokens.
+    """Average over the answer tokens of each example, then over examples.
 
     Args:
         losses: (n_supervised,) of one micro-batch.
-        examples: (n_supervised,) the example of each.
-        n_examples: examples of the whole optimizer step, over all micro-batches and ranks.
+        examples: (n_supervised,) the example number of each token.
+        n_examples: examples in the whole optimizer step, over all micro-batches and ranks.
     """
     _, which, counts = examples.unique(return_inverse=True, return_counts=True)
     return (losses / counts[which]).sum() / n_examples

@@ -1,9 +1,8 @@
-"""Examples put together when a trainer asks for them: a map-style dataset over the plans of IN2 datasets.
+"""A map-style dataset that assembles examples from the plans of IN2 datasets when the trainer reads them.
 
-Invariants: nothing is written and no token is read before it is asked for; lengths are known without reading tokens; a
-pickled dataset is its paths, so that worker processes of a DataLoader start at once. Cost: about 40 us an example of
-16K tokens. It also answers the few calls that Axolotl makes of a `datasets.Dataset`: `column_names`, `["length"]`
-and `remove_columns`.
+Invariants: nothing is written; tokens are read only on access; lengths are known without reading tokens; a dataset
+pickles as its paths, so DataLoader workers start at once. Cost: about 40 us per example of 16K tokens. It also
+implements the few parts of `datasets.Dataset` that Axolotl uses: `column_names`, `["length"]` and `remove_columns`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,14 +21,14 @@ from in2_plugin.training.loss_by_depth import codes
 
 Item = dict[str, Any]
 EXAMPLE, ANSWERS = "in2_example", "in2_answers"
-"""Keys of an item that no model takes: its number, and a code for each of its answer tokens (`statistics.codes`)."""
+"""Keys of an item that are not model inputs: its number, and a code per answer token (`loss_by_depth.codes`)."""
 
 
 class LazyExamples(Dataset[Item]):
-    """Items with `input_ids`, `attention_mask`, `labels` (numpy arrays, n_tokens), and those of EXAMPLE and ANSWERS."""
+    """Items have `input_ids`, `attention_mask`, `labels` (numpy arrays, (n_tokens,)), EXAMPLE and ANSWERS."""
 
     def __init__(self, plans: Sequence[Plans], *, packed: bool = False) -> None:
-        """`packed`: give `position_ids` as well, which keep examples in one row apart."""
+        """Take opened plans; `packed` adds `position_ids`, which separate the examples of a packed row."""
         self._plans = tuple(plans)
         self._begins = np.cumsum([0, *map(len, self._plans)])
         self._chosen: npt.NDArray[np.int64] | None = None
@@ -38,10 +37,10 @@ class LazyExamples(Dataset[Item]):
 
     @classmethod
     def open(cls, folders: Iterable[str | Path], tokenizer: ModelTokenizer, *, packed: bool = False) -> "LazyExamples":
-        """Open finished datasets, one after the other.
+        """Open finished datasets and concatenate them.
 
         Raises:
-            DatasetError: a folder is missing, unfinished or no IN2 dataset.
+            DatasetError: a folder is missing, unfinished or not an IN2 dataset.
             TokenizerMismatch: it was built for another tokenizer or chat template.
         """
         return cls([IN2Dataset(folder, tokenizer).plans for folder in folders], packed=packed)
@@ -51,14 +50,14 @@ class LazyExamples(Dataset[Item]):
 
     @property
     def lengths(self) -> npt.NDArray[np.uint32]:
-        """(n,) tokens of each example; no token is read."""
+        """Return (n,) the number of tokens of each example, without reading tokens."""
         each = [plans.n_tokens for plans in self._plans]
         lengths = each[0] if len(each) == 1 else np.concatenate(each)
         return lengths if self._chosen is None else lengths[self._chosen]
 
     @property
     def n_answer_tokens(self) -> int:
-        """Supervised tokens of all the examples."""
+        """Return the total number of supervised tokens."""
         each = np.concatenate([plans.n_answer_tokens for plans in self._plans])
         return int((each if self._chosen is None else each[self._chosen]).sum())
 
@@ -83,19 +82,19 @@ class LazyExamples(Dataset[Item]):
         return item
 
     def remove_columns(self, names: str | Sequence[str]) -> "LazyExamples":
-        """The same examples without some of their columns."""
+        """Return the same examples without the given columns."""
         removed = [names] if isinstance(names, str) else names
         other = copy(self)
         other.column_names = [name for name in self.column_names if name not in removed]
         return other
 
     def select(self, numbers: npt.NDArray[np.int64]) -> "LazyExamples":
-        """Some of the examples, in this order."""
+        """Return the examples with these numbers, in this order."""
         other = copy(self)
         other._chosen = numbers if self._chosen is None else self._chosen[numbers]
         return other
 
     def split(self, held_out: int, seed: int) -> tuple["LazyExamples", "LazyExamples"]:
-        """(rest, held out): a random choice of `held_out` examples apart from the others."""
+        """Return (rest, held out), with `held_out` random examples in the second."""
         order = np.random.default_rng(seed).permutation(len(self))
         return self.select(np.sort(order[held_out:])), self.select(np.sort(order[:held_out]))

@@ -1,7 +1,7 @@
-"""Loss of answer tokens by depth of their gold and by part of the mixture, so that "lost in the middle" can be watched.
+"""Accumulate the loss of answer tokens by gold depth and mixture part, to show "lost in the middle" in the log.
 
-Every answer token has a code: part * 8 + depth bin, the bin being 5 where the gold has not one place. Sums stay on
-the device until they are logged; then one reduction over the ranks. Cost: one more log-softmax of the answer tokens.
+Every answer token has a code: part * 8 + depth bin, with bin 5 if the gold is not in one place. Sums stay on the device
+until they are logged; then they are reduced over the ranks once. Cost: one more log-softmax of the answer tokens.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     import torch
 
 BINS = 5
-"""Equal ranges of depth: 0-20% is the beginning of the context, 80-100% its end."""
+"""Number of equal depth ranges: 0-20% is the beginning of the context, 80-100% its end."""
 _STRIDE = 8
 CODES = _STRIDE * len(PARTS)
 
 
 def codes(plans: Plans, number: int) -> npt.NDArray[np.int64]:
-    """(n_answer_tokens,) the code of each answer token of an example, in reading order."""
+    """Return (n_answer_tokens,) the code of each answer token of an example, in reading order."""
     part = int(plans.part[number]) * _STRIDE
     each, counts = [], []
     for start, stop, depth in plans.answers(number).tolist():
@@ -34,13 +34,13 @@ def codes(plans: Plans, number: int) -> npt.NDArray[np.int64]:
 
 
 class AnswerStatistics:
-    """Sums since they were last taken."""
+    """Sums of losses and counts since the last `take`."""
 
     def __init__(self) -> None:
         self._sums: torch.Tensor | None = None
 
     def add(self, losses: "torch.Tensor", token_codes: "torch.Tensor") -> None:
-        """Add answer tokens: (n,) their losses in nats, (n,) their codes."""
+        """Add answer tokens, given as (n,) losses in nats and (n,) codes."""
         import torch
 
         if self._sums is None:
@@ -48,11 +48,11 @@ class AnswerStatistics:
         self._sums.index_add_(1, token_codes, torch.stack([losses.float(), torch.ones_like(losses.float())]))
 
     def take(self, reduce: Callable[["torch.Tensor"], "torch.Tensor"], steps: int | None = None) -> dict[str, float]:
-        """Figures for the log, and begin anew.
+        """Return the metrics for the log and reset the sums.
 
         Args:
-            reduce: sums a tensor over the ranks; all of them take part.
-            steps: optimizer steps since the last time, to give answer tokens a step; else their number.
+            reduce: sums a tensor over the ranks; every rank must call it.
+            steps: optimizer steps since the last call, to report answer tokens per step; without it, their number.
         """
         import torch
 

@@ -1,8 +1,8 @@
-"""What a Trainer of transformers does better with IN2 examples; Axolotl's and TRL's are put before it.
+"""A transformers Trainer for IN2 examples, to be combined with Axolotl's and TRL's trainers.
 
-Length-balanced order, logits at answers alone, one weight for every answer token (or every example), and the loss by
-depth and part in the log. Invariant: the loss is the mean that `loss_normalization` names over a whole optimizer step,
-whatever the micro-batch, the accumulation and the number of ranks.
+It adds length-balanced order, logits only at answers, equal weight for every answer token (or every example), and the
+loss by depth and part in the log. Invariant: the loss is the mean that `loss_normalization` names over a whole
+optimizer step, whatever the micro-batch, the accumulation and the number of ranks.
 """
 
 import inspect
@@ -31,29 +31,29 @@ from in2_plugin.training.loss_by_depth import AnswerStatistics
 
 Inputs = dict[str, Any]
 TOLERANCE = 1e-3
-"""Relative difference between a model's own loss and that of its answer tokens, at which its loss is another one."""
+"""Largest relative difference between a model's own loss and the cross-entropy of its answer tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    """What can be chosen; the defaults are right for IN2 data."""
+    """Options of the trainer; the defaults suit IN2 data."""
 
     logits_at_answers: bool = True
     loss_normalization: Literal["token", "example"] = "token"
     length_balanced: bool = True
     shift_labels: bool = False
-    """Give labels aligned with logits as well: where a row is split over ranks, the first token of a part is predicted
-    on the rank before."""
+    """Also pass labels aligned with the logits: if a row is split over ranks, the first token of each part is predicted
+    by the previous rank."""
 
 
 class AnswerCollator:
-    """Takes the keys of an item that no model knows past a collator that would not."""
+    """Wraps a collator and carries the keys of an item that are not model inputs past it."""
 
     def __init__(self, collate: Any) -> None:
         self.collate = collate
 
     def __call__(self, features: Sequence[Any], **options: Any) -> Any:
-        """A batch as the wrapped collator makes it, with the codes of all its answer tokens under ANSWERS."""
+        """Return the batch of the wrapped collator, with the codes of all answer tokens under ANSWERS."""
         items = [item for feature in features for item in (feature if isinstance(feature, list) else [feature])]
         codes = [item.pop(ANSWERS) for item in items if ANSWERS in item]
         for item in items:
@@ -64,15 +64,15 @@ class AnswerCollator:
         return batch
 
     def __getattr__(self, name: str) -> Any:
-        if name == "collate":  # while it is unpickled
+        if name == "collate":  # during unpickling
             raise AttributeError(name)
         return getattr(self.collate, name)
 
 
 class IN2Trainer(Trainer):
-    """Trainer, and the last but one in line of the trainers that are built on it.
+    """Mixin between a derived trainer and Trainer.
 
-    `class Trainer2(SFTTrainer, IN2Trainer)` has SFTTrainer's methods first, then these, then those of transformers.
+    `class Trainer2(SFTTrainer, IN2Trainer)` resolves methods in SFTTrainer first, then here, then in Trainer.
     """
 
     in2_options = TrainingOptions()
@@ -82,17 +82,17 @@ class IN2Trainer(Trainer):
         self._in2_tallies = {True: AnswerStatistics(), False: AnswerStatistics()}
         self._in2_logged, self._in2_checked = 0, False
         self._in2_sampler: BalancedSampler | None = None
-        self.add_callback(_Resumption(self))
+        self.add_callback(_ResumeCallback(self))
         self.data_collator: Any = AnswerCollator(self.data_collator)
 
-    def in2_say(self, sentence: str) -> None:
-        """Tell the user something, once for all ranks."""
+    def in2_log(self, sentence: str) -> None:
+        """Print a sentence once for all ranks."""
         self.accelerator.print(f"in2: {sentence}")
 
     # order
 
     def in2_lengths(self, dataset: Any) -> npt.NDArray[Any] | None:
-        """(n,) tokens of each example where they are known without reading them."""
+        """Return (n,) the tokens of each example if they are known without reading, else None."""
         return dataset.lengths if isinstance(dataset, LazyExamples) else None
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
@@ -102,17 +102,17 @@ class IN2Trainer(Trainer):
             return super()._get_train_sampler(train_dataset)
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         sampler = BalancedSampler(lengths, ranks=self._in2_ranks, micro_batch=self.args.train_batch_size, seed=seed)
-        self._say_efficiency(sampler, lengths)
+        self._log_efficiency(sampler, lengths)
         self._in2_sampler = sampler
         return sampler
 
     @property
     def _in2_ranks(self) -> int:
-        """Ranks that get different data."""
+        """Return the number of ranks that get different data."""
         config = getattr(self.accelerator, "parallelism_config", None)
         return int(self.accelerator.num_processes) // int(config.non_data_parallel_size if config else 1)
 
-    def _say_efficiency(self, sampler: BalancedSampler, lengths: npt.NDArray[Any]) -> None:
+    def _log_efficiency(self, sampler: BalancedSampler, lengths: npt.NDArray[Any]) -> None:
         ranks, micro_batch = self._in2_ranks, self.args.train_batch_size
         if ranks * micro_batch == 1:
             return
@@ -121,9 +121,9 @@ class IN2Trainer(Trainer):
             efficiency(lengths, order, ranks=ranks, micro_batch=micro_batch, work=work)
             for order in (sampler.order(), np.random.default_rng(0).permutation(len(lengths)))
         ]
-        self.in2_say(
-            f"length-balanced order for {ranks} ranks and micro-batches of {micro_batch}: {found[0]:.0%} of the time "
-            f"is expected to be spent on examples, {found[1]:.0%} in random order"
+        self.in2_log(
+            f"length-balanced order for {ranks} ranks and micro-batches of {micro_batch}: expected efficiency "
+            f"{found[0]:.0%}, {found[1]:.0%} in random order"
         )
 
     # loss
@@ -136,7 +136,7 @@ class IN2Trainer(Trainer):
     def _get_num_items_in_batch(self, batch_samples: list[Inputs], device: torch.device) -> Any:
         if self.in2_options.loss_normalization == "token" or not batch_samples or "labels" not in batch_samples[0]:
             return super()._get_num_items_in_batch(batch_samples, device)
-        # Trainer counts labels; a loss per example is divided by the examples of the step
+        # Trainer counts labels; a loss per example needs the number of examples in the step
         count = torch.tensor(sum(supervised_examples(batch).unique().numel() for batch in batch_samples)).to(device)
         if self.args.world_size > 1 and self.args.average_tokens_across_devices:
             count = self.accelerator.gather(count).sum()
@@ -147,7 +147,7 @@ class IN2Trainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: Inputs, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Trainer's loss, with logits at answers alone, and their statistics."""
+        """Return Trainer's loss with logits only at answers, and record the loss of each answer token."""
         codes = inputs.pop(ANSWERS, None)
         kept = inputs
         if self.in2_options.logits_at_answers:
@@ -164,7 +164,7 @@ class IN2Trainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def _losses(self, loss: Tensor, outputs: Any, kept: Inputs, codes: Tensor | None, n_items: Any) -> Tensor | None:
-        """(n_supervised,) loss of each answer token; None where the model does not show its logits."""
+        """Return (n_supervised,) the loss of each answer token, or None if the model does not return its logits."""
         logits, targets = outputs.get("logits"), kept.get("shift_labels")
         if targets is None:
             targets = shifted(kept["labels"])
@@ -181,7 +181,7 @@ class IN2Trainer(Trainer):
         outputs = model(**{name: value for name, value in kept.items() if name not in ("labels", "shift_labels")})
         if outputs.get("aux_loss") is not None:
             raise ConfigError(
-                "`loss_normalization: example` cannot be had for a mixture of experts that adds its router's loss; set "
+                "`loss_normalization: example` is not possible for a mixture of experts that adds a router loss; set "
                 "`loss_normalization: token`"
             )
         losses = token_losses(outputs["logits"], targets)
@@ -194,28 +194,28 @@ class IN2Trainer(Trainer):
 
     @property
     def _in2_loss_scale(self) -> int:
-        """What undoes the averaging of gradients over ranks, as Trainer.compute_loss does it."""
+        """Return the factor that undoes the averaging of gradients over ranks, as in Trainer.compute_loss."""
         if not self.args.average_tokens_across_devices:
             return 1
         config = getattr(self.accelerator, "parallelism_config", None)
         return int(self.accelerator.num_processes) // int(config.tp_size if config else 1)
 
     def _check_own_loss(self, loss: Tensor, losses: Tensor, outputs: Mapping[str, Any], n_items: Any) -> None:
-        """Once: the loss that the model gives is that of its answer tokens."""
+        """Check once that the model's own loss is the cross-entropy of its answer tokens."""
         if self._in2_checked or n_items is None or not len(losses) or outputs.get("aux_loss") is not None:
             return
         self._in2_checked = True
         own, expected = float(loss.detach()), float(losses.sum()) / float(n_items) * self._in2_loss_scale
         if abs(own - expected) > TOLERANCE * max(abs(expected), 1e-6):
             raise ConfigError(
-                f"this model's loss ({own:.5f}) is not the cross-entropy of its answer tokens ({expected:.5f}), so its "
-                "logits cannot be left out elsewhere; set `answer_logits_only: false`"
+                f"this model's loss ({own:.5f}) is not the cross-entropy of its answer tokens ({expected:.5f}), so it "
+                "needs the logits of all tokens; set `answer_logits_only: false`"
             )
 
     # log
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Trainer's log, with the answer-token statistics of all ranks since the last one."""
+        """Log, with the answer-token statistics of all ranks since the last log entry."""
         for training, key in ((True, "loss"), (False, "eval_loss")):
             if key in logs:
                 steps = max(1, self.state.global_step - self._in2_logged) if training else None
@@ -230,17 +230,17 @@ class IN2Trainer(Trainer):
         return cast(Tensor, self.accelerator.reduce(sums.to(self.args.device), "sum").cpu())
 
 
-def why_all_logits(model: Any) -> str | None:
-    """Why a model needs logits for every token; None when it does not.
+def model_full_logits_reason(model: Any) -> str | None:
+    """Return why a model needs logits at every token, or None if it does not.
 
-    Its forward must take `logits_to_keep`, its loss must be the shifted cross-entropy of a causal model, and nothing
-    may stand before its tokens that is not in `input_ids`.
+    Its forward must take `logits_to_keep`, its loss must be the shifted cross-entropy of a causal model, and it must
+    not prepend tokens that are not in `input_ids`.
     """
     from transformers.loss.loss_utils import LOSS_MAPPING, ForCausalLMLoss
 
     adapters = getattr(model, "peft_config", None) or {}
     if any(getattr(config, "is_prompt_learning", False) for config in adapters.values()):
-        return "prompt tuning puts tokens before the prompt that labels do not count"
+        return "prompt tuning prepends tokens that have no labels"
     base = model.get_base_model() if adapters else model
     if "logits_to_keep" not in inspect.signature(base.forward).parameters:
         return f"the forward of {type(base).__name__} has no `logits_to_keep`"
@@ -249,11 +249,11 @@ def why_all_logits(model: Any) -> str | None:
     return None
 
 
-class _Resumption(TrainerCallback):
-    """Tells a resumed run where it stands.
+class _ResumeCallback(TrainerCallback):
+    """Sets the epoch and the last logged step of a resumed run.
 
-    accelerate 1.13 does not reach the sampler of an epoch that is resumed on several ranks: `set_epoch` looks through
-    one wrapper of a batch sampler, and there are two (BatchSamplerShard in SkipBatchSampler).
+    When an epoch is resumed on several ranks, accelerate 1.13 does not reach its sampler: `set_epoch` looks through one
+    wrapper of a batch sampler, and there are two (BatchSamplerShard in SkipBatchSampler).
     """
 
     def __init__(self, trainer: "IN2Trainer") -> None:
@@ -264,11 +264,11 @@ class _Resumption(TrainerCallback):
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if self._trainer._in2_sampler is not None:
-            self._trainer._in2_sampler.set_epoch(int((state.epoch or 0) + 1e-6))  # 0.9999... is an epoch done
+            self._trainer._in2_sampler.set_epoch(int((state.epoch or 0) + 1e-6))  # 0.9999... counts as a full epoch
 
 
 def _work_of(model: Any) -> Work:
     config = model.config.get_text_config()
-    # sharded parameters (ZeRO-3) show a size of 0 and keep their own under ds_numel
+    # parameters sharded by ZeRO-3 have size 0; their full size is in ds_numel
     n = sum(getattr(parameter, "ds_numel", parameter.numel()) for parameter in model.parameters())
     return Work(n, config.num_hidden_layers, config.hidden_size)

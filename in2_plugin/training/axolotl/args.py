@@ -1,4 +1,4 @@
-"""The keys under `in2:` in an Axolotl file, and which of its datasets are ours."""
+"""The keys under `in2:` in an Axolotl config, and what the config implies for our datasets and loss."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -8,47 +8,47 @@ from pydantic import BaseModel
 from in2_plugin.config.base import Config
 
 TYPES = ("in2", "in2_plugin.axolotl")
-"""What a dataset's `type:` may be to be ours."""
+"""Values of a dataset's `type:` that make it an IN2 dataset."""
 FUSED = {"cut_cross_entropy": "Cut Cross Entropy", "liger_fused_linear_cross_entropy": "Liger"}
-"""Settings of Axolotl with which a kernel computes head and loss together, and whose it is."""
+"""Axolotl settings under which a kernel computes head and loss together, with the name of the kernel."""
 
 
 class IN2Options(Config):
-    """What can be said under `in2:`; an unknown key is an error. Nothing has to be said."""
+    """The keys under `in2:`. All are optional; an unknown key is an error."""
 
     lazy: Literal["auto"] | bool = "auto"
-    """Put examples together when the trainer asks for them, and write no prepared dataset. `auto`: wherever the file
-    allows it, and says why where it does not (another dataset beside ours, streaming, ...)."""
+    """Assemble examples when the trainer reads them, and write no prepared dataset. `auto`: lazy wherever the config
+    allows it; otherwise the log gives the reason (a dataset of another type, streaming, ...)."""
     answer_logits_only: Literal["auto"] | bool = "auto"
-    """Compute logits at answer tokens alone. `auto`: the best way that there is for the model and the other settings;
-    the log says which."""
+    """Compute logits only at answer tokens. `auto`: the best method for the model and the other settings; the log says
+    which."""
     loss_normalization: Literal["token", "example"] = "token"
-    """What weighs the same over a whole optimizer step, all micro-batches and ranks: every answer `token`, or every
-    `example`. Axolotl alone averages each micro-batch by itself."""
+    """Unit that has equal weight within an optimizer step, over all micro-batches and ranks: every answer `token`, or
+    every `example`. Axolotl alone averages within each micro-batch."""
     length_balanced: bool = True
-    """Order examples so that the ranks of a step get like lengths; random between steps."""
+    """Order examples so that the ranks of a step get similar lengths; random between steps."""
     preflight: bool = True
-    """Check data, model and settings before the model is loaded, and print what the run will cost."""
+    """Check data, model and settings before the model is loaded, and log the estimated cost of the run."""
     gpu: str | None = None
-    """Which GPU the estimates are for, as in `in2 preflight --gpu`."""
+    """GPU that the estimates assume, as in `in2 preflight --gpu`."""
     accept_keys: tuple[str, ...] = ()
-    """Keys of the file, in dotted form, to let pass although Axolotl's schema does not list them."""
+    """Keys of the config, in dotted form, to accept although Axolotl's schema does not list them."""
 
 
 class IN2Args(BaseModel):
-    """Merged by Axolotl into its own schema."""
+    """Axolotl merges this model into its own schema."""
 
     in2: IN2Options | None = None
 
 
 def options_of(cfg: object) -> IN2Options:
-    """What a configuration says under `in2:`, validated by Axolotl or not."""
-    said = getattr(cfg, "in2", None)
-    return said if isinstance(said, IN2Options) else IN2Options.model_validate(dict(said or {}))
+    """Return the options under `in2:` of a config, validated by Axolotl or not."""
+    given = getattr(cfg, "in2", None)
+    return given if isinstance(given, IN2Options) else IN2Options.model_validate(dict(given or {}))
 
 
 def in2_entries(cfg: Mapping[str, Any]) -> Iterator[Any]:
-    """Every dataset of `type: in2` in a file."""
+    """Yield every dataset entry of `type: in2`."""
     for section in ("datasets", "test_datasets"):
         for dataset in cfg.get(section) or []:
             if dataset.get("type") in TYPES:
@@ -56,21 +56,22 @@ def in2_entries(cfg: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def splits_rows(cfg: Mapping[str, Any]) -> bool:
-    """Whether a row is split over ranks."""
+    """Return True if each row is split over ranks (context parallelism)."""
     return int(cfg.get("context_parallel_size") or 1) > 1
 
 
-def why_all_logits_under(cfg: Mapping[str, Any]) -> str | None:
-    """Why a configuration needs logits for every token; None when it does not."""
+def config_full_logits_reason(cfg: Mapping[str, Any]) -> str | None:
+    """Return why a config needs logits at every token, or None if it does not."""
     if splits_rows(cfg):
-        return "under context parallelism a rank knows only its part of the positions"
+        return "under context parallelism each rank holds only part of a row"
     if cfg.get("label_smoothing_factor"):
-        return "label smoothing takes logits and labels of the whole row"
+        return "label smoothing uses the logits and labels of the whole row"
     return None
 
 
 def fused_loss(options: IN2Options, cfg: Mapping[str, Any]) -> str | None:
-    """The setting of FUSED that head and loss are left to; None when they are not."""
-    if options.answer_logits_only is True or options.loss_normalization == "example":  # a kernel knows no examples
+    """Return the FUSED setting that computes head and loss, or None if we compute them."""
+    # the kernels cannot normalize by example
+    if options.answer_logits_only is True or options.loss_normalization == "example":
         return None
     return next((name for name in FUSED if cfg.get(name)), None)

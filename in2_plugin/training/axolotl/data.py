@@ -1,7 +1,7 @@
-"""Datasets of `type: in2` as Axolotl's trainer takes them without preparing anything: lazily.
+"""Load datasets of `type: in2` lazily for Axolotl's trainer.
 
-Invariant: what cannot be had lazily goes through Axolotl's own preparation, and the reason is said. Opening costs a few
-memory maps on every rank, whatever the number of examples.
+Invariant: where lazy loading is not possible, Axolotl prepares the datasets and the log gives the reason. Opening a
+dataset costs a few memory maps per rank, whatever the number of examples.
 """
 
 from collections.abc import Mapping
@@ -20,30 +20,30 @@ from in2_plugin.training.dataset import LazyExamples
 
 LOG = get_logger(f"axolotl.{__name__}")
 LAZY_KEYS = {"path", "type", "revision"}
-"""What a lazy dataset's entry may say; the plugin itself sets `revision`."""
-OWN_WAYS = ("rl", "reward_model", "process_reward_model", "pretraining_dataset", "streaming", "use_pose",
+"""Keys that a lazily loaded entry may have; the plugin itself sets `revision`."""
+EAGER_ONLY = ("rl", "reward_model", "process_reward_model", "pretraining_dataset", "streaming", "use_pose",
             "dataset_exact_deduplication", "processor_type")  # fmt: skip
-"""Settings with which Axolotl reads or changes rows in ways of its own."""
+"""Settings under which Axolotl reads or changes rows itself."""
 
 
-def load_lazily(cfg: Any, options: IN2Options, *, preprocess: bool) -> TrainDatasetMeta | None:
-    """The datasets of a validated configuration, or None when Axolotl is to prepare them.
+def load_lazy_datasets(cfg: Any, options: IN2Options, *, preprocess: bool) -> TrainDatasetMeta | None:
+    """Return the datasets of a validated config, or None if Axolotl has to prepare them.
 
     Raises:
-        ConfigError: `in2: {lazy: true}` in a file that does not allow it.
+        ConfigError: `in2: {lazy: true}` conflicts with another setting.
         DatasetError, TokenizerMismatch: a dataset cannot be used.
     """
     if options.lazy is False:
         return None
-    if reason := why_prepared(cfg):
+    if reason := eager_reason(cfg):
         if options.lazy is True:
-            raise ConfigError(f"`in2: {{lazy: true}}` cannot be had: {reason}; remove it, or what stands in its way")
+            raise ConfigError(f"`in2: {{lazy: true}}` is not possible: {reason}; remove one of the two")
         LOG.info(f"in2: examples are prepared in advance: {reason}")
         return None
     tokenizer = ModelTokenizer(load_tokenizer(cfg))
     train, held_out = _datasets(cfg, tokenizer)
     LOG.info(
-        f"in2: {len(train):,} examples are put together when they are needed; nothing is prepared or written"
+        f"in2: {len(train):,} examples are assembled when the trainer reads them; nothing is prepared or written"
         + (f", {len(held_out):,} are held out" if held_out is not None else "")
     )
     cfg.total_num_tokens = cfg.total_num_tokens or int(train.lengths.sum())
@@ -54,8 +54,8 @@ def load_lazily(cfg: Any, options: IN2Options, *, preprocess: bool) -> TrainData
     return TrainDatasetMeta(train, held_out, min(steps, cfg.max_steps) if cfg.max_steps else steps)
 
 
-def why_prepared(cfg: Mapping[str, Any]) -> str | None:
-    """Why the datasets cannot be read lazily; None when they can."""
+def eager_reason(cfg: Mapping[str, Any]) -> str | None:
+    """Return why the datasets cannot be loaded lazily, or None if they can."""
     entries = [*(cfg.get("datasets") or []), *(cfg.get("test_datasets") or [])]
     if not entries:
         return "there is no dataset"
@@ -65,7 +65,7 @@ def why_prepared(cfg: Mapping[str, Any]) -> str | None:
         plain = SFTDataset(path=entry["path"], type=entry["type"]).model_dump()
         if more := sorted(name for name, value in entry.items() if value != plain.get(name) and name not in LAZY_KEYS):
             return f"the dataset {entry.get('path')} has `{more[0]}:`"
-    return next((f"`{name}:` is set" for name in OWN_WAYS if cfg.get(name)), None)
+    return next((f"`{name}:` is set" for name in EAGER_ONLY if cfg.get(name)), None)
 
 
 def _datasets(cfg: Any, tokenizer: ModelTokenizer) -> tuple[LazyExamples, LazyExamples | None]:
@@ -78,5 +78,7 @@ def _datasets(cfg: Any, tokenizer: ModelTokenizer) -> tuple[LazyExamples, LazyEx
     share = float(cfg.val_set_size)
     n = int(share) if share >= 1 else round(share * len(train))
     if not 0 < n < len(train):
-        raise ConfigError(f"`val_set_size: {cfg.val_set_size}` leaves nothing of {len(train):,} examples; change it")
+        raise ConfigError(
+            f"`val_set_size: {cfg.val_set_size}` leaves an empty split of {len(train):,} examples; change it"
+        )
     return train.split(n, 42 if cfg.seed is None else int(cfg.seed))

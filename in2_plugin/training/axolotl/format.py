@@ -1,8 +1,8 @@
-"""The dataset format `type: in2`: rows of examples.parquet become token ids and labels.
+"""The dataset format `type: in2`: turn rows of examples.parquet into token ids and labels.
 
-Found by Axolotl as `in2` with the plugin and as `in2_plugin.axolotl` without it. Invariant: labels are -100
-everywhere but on the answer and its end-of-turn token, and no example is longer than `sequence_len`. Cost: about
-0.3 ms an example of 16K tokens; 13 bytes a token in Axolotl's prepared dataset.
+Axolotl finds it as `in2` with the plugin and as `in2_plugin.axolotl` without it. Invariant: labels are -100 everywhere
+except on the answer and its end-of-turn token, and no example is longer than `sequence_len`. Cost: about 0.3 ms per
+example of 16K tokens; 13 bytes per token in Axolotl's prepared dataset.
 """
 
 import sys
@@ -18,28 +18,28 @@ from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.dataset.reader import IN2Dataset, Manifest
 from in2_plugin.errors import ConfigError, In2Error
 
-LOG = get_logger(f"axolotl.{__name__}")  # Axolotl shows INFO of its own name space only
+LOG = get_logger(f"axolotl.{__name__}")  # Axolotl shows INFO only for loggers in its own namespace
 FEATURES = Features(
     {
         "input_ids": Sequence(Value("int32")),
         "attention_mask": Sequence(Value("int8")),
-        "labels": Sequence(Value("int64")),  # as in Axolotl's own formats, or they cannot be mixed
+        "labels": Sequence(Value("int64")),  # as in Axolotl's own formats; other types cannot be mixed with them
     }
 )
 
 
 def load(tokenizer: Any, cfg: Mapping[str, Any], ds_cfg: Mapping[str, Any]) -> "IN2Strategy":
-    """What Axolotl calls to turn a `type:` into a strategy. Ends the program with one sentence if it cannot."""
+    """Return the strategy that Axolotl requests for an entry; exit with one sentence if the entry is invalid."""
     try:
         dataset = IN2Dataset(ds_cfg["path"], ModelTokenizer(tokenizer))
         require_room(ds_cfg["path"], dataset.manifest, cfg.get("sequence_len"))
     except In2Error as error:
-        refuse(error)
+        exit_with(error)
     return IN2Strategy(dataset)
 
 
 def require_room(path: str, manifest: Manifest, sequence_len: int | None) -> None:
-    """Refuse a `sequence_len` that some example does not fit into.
+    """Refuse a `sequence_len` that is shorter than the longest example.
 
     Raises:
         ConfigError: names the value to set.
@@ -51,8 +51,8 @@ def require_room(path: str, manifest: Manifest, sequence_len: int | None) -> Non
         )
 
 
-def refuse(error: In2Error) -> NoReturn:
-    """End the program with the error's sentence: under Axolotl a raised exception would drown it in a traceback."""
+def exit_with(error: In2Error) -> NoReturn:
+    """Exit with the error message; Axolotl would bury a raised exception in a traceback."""
     sys.exit(f"in2: {error}")
 
 
@@ -74,7 +74,7 @@ class IN2Strategy(DatasetWrappingStrategy):
             features=FEATURES,
             num_proc=process_count,
             keep_in_memory=bool(keep_in_memory),
-            load_from_cache_file=False,  # that cache does not see the segment store change; Axolotl keeps its own
+            load_from_cache_file=False,  # that cache misses changes of the segment store; Axolotl has its own
             desc="Rendering IN2 examples",
         )
         answers, tokens = sum(dataset["n_answer_tokens"]), sum(dataset["n_tokens"])

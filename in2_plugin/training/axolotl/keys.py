@@ -1,8 +1,8 @@
-"""Every key of an Axolotl file, checked against the schema that Axolotl itself uses.
+"""Check every key of an Axolotl config against Axolotl's own schema.
 
-Axolotl 0.19 drops keys that it does not know, at the top level and inside `datasets:`, and trains on without them.
-Here they are errors that name the nearest valid key. What counts as valid is read from Axolotl's own Pydantic
-models, with those of all loaded plugins, so it follows the installed version.
+Axolotl 0.19 silently drops unknown keys, at the top level and inside `datasets:`, and trains without them. Here an
+unknown key is an error that names the nearest valid key. The valid keys come from the Pydantic models of Axolotl and
+of all loaded plugins, so they follow the installed version.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,16 +13,16 @@ from pydantic import BaseModel
 from in2_plugin.config.base import models_in, nearest
 from in2_plugin.errors import ConfigError
 
-# Read by Axolotl 0.19 without being fields: `fsdp_config` takes its keys with this prefix as well
+# Axolotl 0.19 also reads the keys of `fsdp_config` with this prefix, although they are not fields
 # (utils/schemas/validation.py).
 _OLD_PREFIX = "fsdp_"
 
 
 def refuse_missing_plugins(listed: Sequence[str]) -> None:
-    """Raise for a plugin that is not loaded: Axolotl logs one that cannot be imported, and trains on without it.
+    """Raise for a listed plugin that is not loaded; Axolotl only logs the failed import and trains without it.
 
     Raises:
-        ConfigError: names it.
+        ConfigError: names the plugin.
     """
     from axolotl.integrations.base import PluginManager
 
@@ -33,15 +33,15 @@ def refuse_missing_plugins(listed: Sequence[str]) -> None:
 
 
 def refuse_unknown_keys(data: Mapping[str, Any], model: type[BaseModel], accepted: Sequence[str] = ()) -> None:
-    """Raise for the first key of `data`, at any depth, that no schema knows.
+    """Raise for the first key of `data`, at any depth, that is not in the schema.
 
     Args:
-        data: an Axolotl configuration as its file says it, before validation.
+        data: an Axolotl config as written in its file, before validation.
         model: the merged schema of Axolotl and its plugins.
-        accepted: further keys to let pass, in dotted form.
+        accepted: additional keys to accept, in dotted form.
 
     Raises:
-        ConfigError: names the key, where it is, and the nearest valid key.
+        ConfigError: names the key, its path, and the nearest valid key.
     """
     for path, key, valid in _unknown(data, {model}, ""):
         if f"{path}{key}" not in accepted:
@@ -49,14 +49,14 @@ def refuse_unknown_keys(data: Mapping[str, Any], model: type[BaseModel], accepte
             advice = f"did you mean `{near}`?" if near else "it would be ignored; remove it"
             raise ConfigError(
                 f"axolotl does not know the key `{path}{key}`; {advice} "
-                f"(a key that is right all the same goes under `in2: {{accept_keys: [...]}}`)"
+                f"(to use it anyway, list it under `in2: {{accept_keys: [...]}}`)"
             )
 
 
 def _unknown(
     data: Mapping[str, Any], models: set[type[BaseModel]], path: str
 ) -> Iterator[tuple[str, str, frozenset[str]]]:
-    """Unknown keys of one section, as (path, key, valid keys), then those of the sections inside it."""
+    """Yield (path, key, valid keys) for each unknown key of a section, then of the sections inside it."""
     if any(model.model_config.get("extra") == "allow" for model in models):
         return
     fields: dict[str, set[type[BaseModel]]] = {}
@@ -74,7 +74,7 @@ def _unknown(
 
 
 def _sections(path: str, value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The mappings directly inside a value: itself, or the items of a list."""
+    """Yield (path, mapping) for the value itself or for each item of a list."""
     if isinstance(value, Mapping):
         yield f"{path}.", value
     elif isinstance(value, list):

@@ -1,6 +1,6 @@
-"""Axolotl's trainer with ours behind it, and the choice of how logits are computed.
+"""Combine Axolotl's trainer with ours, and choose how logits are computed.
 
-Invariant: what was chosen, and why, is said in the log once.
+Invariant: the log states the choice and its reason once.
 """
 
 import inspect
@@ -13,76 +13,78 @@ from axolotl.utils.logging import get_logger
 from transformers import Trainer
 
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.axolotl.args import FUSED, IN2Options, fused_loss, splits_rows, why_all_logits_under
-from in2_plugin.training.axolotl.format import refuse
-from in2_plugin.training.trainer import IN2Trainer, TrainingOptions, why_all_logits
+from in2_plugin.training.axolotl.args import FUSED, IN2Options, config_full_logits_reason, fused_loss, splits_rows
+from in2_plugin.training.axolotl.format import exit_with
+from in2_plugin.training.trainer import IN2Trainer, TrainingOptions, model_full_logits_reason
 
 LOG = get_logger(f"axolotl.{__name__}")
 OWN_TRAINERS = ("rl", "reward_model", "process_reward_model", "trainer_cls")
-"""Settings with which Axolotl takes another trainer."""
+"""Settings under which Axolotl uses another trainer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Whether logits are computed at answers alone by us, and the sentence that says so."""
+class LogitsChoice:
+    """Whether we compute logits only at answers, with the sentence for the log."""
 
     at_answers: bool
     sentence: str
 
 
-def choose_logits(options: IN2Options, cfg: Mapping[str, Any], model: Any) -> Choice:
-    """The way to compute logits for a model under a configuration.
+def choose_logits(options: IN2Options, cfg: Mapping[str, Any], model: Any) -> LogitsChoice:
+    """Choose how to compute logits for a model under a config.
 
     Raises:
-        ConfigError: `answer_logits_only: true` cannot be had.
+        ConfigError: `answer_logits_only: true` conflicts with the model or another setting.
     """
     asked = options.answer_logits_only
-    refuse_impossible(options, cfg, model)
+    refuse_conflicts(options, cfg, model)
     if asked is False:
-        return Choice(False, "logits are computed for every token, as `answer_logits_only: false` asks")
-    if reason := why_all_logits_under(cfg) or why_all_logits(model):
-        return Choice(False, f"logits are computed for every token: {reason}")
+        return LogitsChoice(False, "logits are computed for every token, as set by `answer_logits_only: false`")
+    if reason := config_full_logits_reason(cfg) or model_full_logits_reason(model):
+        return LogitsChoice(False, f"logits are computed for every token: {reason}")
     if name := fused_loss(options, cfg):
-        return Choice(False, f"logits are left to {FUSED[name]} (`{name}: true`), which never holds all of them")
-    return Choice(True, "logits are computed at answer tokens alone (`logits_to_keep`)")
+        return LogitsChoice(
+            False, f"logits are computed by {FUSED[name]} (`{name}: true`), which never holds all of them"
+        )
+    return LogitsChoice(True, "logits are computed only at answer tokens (`logits_to_keep`)")
 
 
-def refuse_impossible(options: IN2Options, cfg: Mapping[str, Any], model: Any | None = None) -> None:
-    """Refuse what `in2:` asks for and cannot have, before or after the model is loaded.
+def refuse_conflicts(options: IN2Options, cfg: Mapping[str, Any], model: Any | None = None) -> None:
+    """Refuse options under `in2:` that conflict with the config or, once it is loaded, with the model.
 
     Raises:
-        ConfigError: says what stands in the way.
+        ConfigError: names the conflict.
     """
-    under = why_all_logits_under(cfg)
+    under = config_full_logits_reason(cfg)
     if options.loss_normalization == "example" and under:
-        raise ConfigError(f"`loss_normalization: example` cannot be had: {under}; set it to `token`")
-    reason = under or (why_all_logits(model) if model is not None else None)
+        raise ConfigError(f"`loss_normalization: example` is not possible: {under}; set it to `token`")
+    reason = under or (model_full_logits_reason(model) if model is not None else None)
     if options.answer_logits_only is True and reason:
-        raise ConfigError(f"`answer_logits_only: true` cannot be had: {reason}; set it to `auto` or `false`")
+        raise ConfigError(f"`answer_logits_only: true` is not possible: {reason}; set it to `auto` or `false`")
 
 
-def divides_over_ranks(cfg: Mapping[str, Any]) -> bool:
-    """Whether the loss is to be divided by what all ranks count: the trainer is ours, and rows are whole."""
+def normalizes_across_ranks(cfg: Mapping[str, Any]) -> bool:
+    """Return True if the loss is divided by the count over all ranks: our trainer, with rows that are not split."""
     return not splits_rows(cfg) and not any(cfg.get(name) for name in OWN_TRAINERS)
 
 
 def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
-    """The trainer for a configuration; None where Axolotl has to take another one."""
+    """Return the trainer for a config, or None if Axolotl has to use another one."""
     for name in OWN_TRAINERS:
         if cfg.get(name):
-            LOG.warning(f"in2: `{name}:` brings a trainer of its own, so `in2:` has no say in loss, logits and order")
+            LOG.warning(f"in2: `{name}:` selects another trainer, so `in2:` does not control loss, logits and order")
             return None
 
     class AxolotlIN2Trainer(AxolotlTrainer, IN2Trainer):
-        """Axolotl's methods, then ours, then those of transformers."""
+        """Resolves methods in Axolotl's trainer first, then in ours, then in transformers'."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             try:
                 choice = choose_logits(options, cfg, self.model)
             except ConfigError as error:
-                refuse(error)
-            self.in2_say(choice.sentence)
+                exit_with(error)
+            self.in2_log(choice.sentence)
             self.in2_options = TrainingOptions(
                 logits_at_answers=choice.at_answers,
                 loss_normalization=options.loss_normalization,
@@ -90,25 +92,25 @@ def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
             )
             if splits_rows(cfg):
                 self.in2_options = replace(self.in2_options, shift_labels=True)
-                self.in2_say("under context parallelism each rank averages its own answer tokens, as in stock Axolotl")
-            elif options.loss_normalization == "example" or _divides_by_items(self.model):
-                # Axolotl takes every model for one that cannot divide by the items of a whole step
+                self.in2_log("under context parallelism each rank averages its own answer tokens, as in stock Axolotl")
+            elif options.loss_normalization == "example" or _accepts_item_count(self.model):
+                # Axolotl assumes that no model can divide by the item count of the whole step
                 self.model_accepts_loss_kwargs = True
             else:
-                self.in2_say("this model averages each micro-batch by itself: its forward takes no further arguments")
+                self.in2_log("this model averages within each micro-batch: its forward takes no keyword arguments")
 
         def _set_signature_columns_if_needed(self) -> None:
-            if not self._signature_columns:  # Axolotl's takes a column away each time
+            if not self._signature_columns:  # Axolotl's method removes a column on every call
                 super()._set_signature_columns_if_needed()
 
-        def in2_say(self, sentence: str) -> None:
+        def in2_log(self, sentence: str) -> None:
             LOG.info(f"in2: {sentence}")
 
     return AxolotlIN2Trainer
 
 
-def _divides_by_items(model: Any) -> bool:
-    """Whether a model's loss can be divided by the items of a whole step, as transformers sees it."""
+def _accepts_item_count(model: Any) -> bool:
+    """Return True if the model can divide its loss by the item count of the step, judged as transformers does."""
     base = model.get_base_model() if getattr(model, "peft_config", None) else model
     if hasattr(base, "accepts_loss_kwargs"):
         return bool(base.accepts_loss_kwargs)

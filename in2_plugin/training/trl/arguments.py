@@ -1,7 +1,7 @@
-"""What `in2 sft` reads: TRL's own keys, from its own parser, with the settings of IN2 examples as defaults.
+"""Parse the arguments of `in2 sft` with TRL's own parser; the settings that IN2 examples need are the defaults.
 
-A dataset of ours is an entry `{path: in2, data_dir: FOLDER}` under `datasets:`; with `split: test` it is held out.
-Invariant: every key is known to TRL, to us or to accelerate, and every key of an entry is heeded, or it is an error.
+An IN2 dataset is an entry `{path: in2, data_dir: FOLDER}` under `datasets:`; `split: test` holds it out. Invariant: a
+key that neither TRL, accelerate nor this package knows is an error, and so is a key of an entry that has no effect.
 """
 
 from collections.abc import Sequence
@@ -16,27 +16,27 @@ from trl.scripts.utils import DatasetConfig
 from in2_plugin.config.base import nearest
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.trl.data import load_in2_dataset, longest_of
-from in2_plugin.training.trl.settings import refuse_unfit, sft_settings
+from in2_plugin.training.trl.settings import refuse_incompatible, sft_settings
 
-OURS = "in2"
-"""The `path` of an entry that is ours."""
-HEEDED = {"path", "data_dir", "split"}
+IN2_PATH = "in2"
+"""The `path` of an entry for an IN2 dataset."""
+SUPPORTED_KEYS = {"path", "data_dir", "split"}
 ACCELERATE_CONFIG = "--accelerate_config"
-"""TRL's own option of the launch: a file for accelerate, or the name of one that comes with TRL."""
+"""TRL's launch option: an accelerate config file, or the name of one that TRL ships."""
 
 
 @dataclass
 class IN2Arguments:
-    """Our own keys, beside TRL's."""
+    """Keys that this package adds to TRL's."""
 
     length_balanced: bool = field(
-        default=True, metadata={"help": "Order examples so that the ranks of a step get like lengths."}
+        default=True, metadata={"help": "Order examples so that the ranks of a step get similar lengths."}
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Arguments:
-    """A command line with its file, parsed."""
+class SFTArguments:
+    """The parsed command line and config file."""
 
     script: ScriptArguments
     training: SFTConfig
@@ -44,14 +44,14 @@ class Arguments:
     mixture: DatasetMixtureConfig
     in2: IN2Arguments
     launch: tuple[str, ...]
-    """What is meant for accelerate."""
+    """Options for accelerate."""
 
 
-def parse(argv: Sequence[str]) -> Arguments:
+def parse(argv: Sequence[str]) -> SFTArguments:
     """Parse the arguments of `in2 sft`; `-h` prints TRL's keys and ours.
 
     Raises:
-        ConfigError: a key that neither TRL nor accelerate knows, or the file cannot be read.
+        ConfigError: a key is unknown to TRL and accelerate, or the file cannot be read.
     """
     types = (ScriptArguments, SFTConfig, ModelConfig, DatasetMixtureConfig, IN2Arguments)
     parser = TrlParser(types, prog="in2 sft")
@@ -65,7 +65,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     launch = (*from_file, *typed)
     _refuse_unknown(launch, {one.name for each in types for one in fields(each)})
     script, training, model, mixture, in2 = parsed
-    return Arguments(script, training, model, mixture, in2, launch)
+    return SFTArguments(script, training, model, mixture, in2, launch)
 
 
 def _refuse_unknown(launch: Sequence[str], ours: set[str]) -> None:
@@ -79,11 +79,11 @@ def _refuse_unknown(launch: Sequence[str], ours: set[str]) -> None:
             raise ConfigError(f"neither TRL nor accelerate knows the key `{name.removeprefix('--')}`; {advice}")
 
 
-def load_datasets(arguments: Arguments, tokenizer: Any) -> tuple[Dataset, Dataset | None]:
-    """The training examples, and the held-out ones where the model is to be evaluated.
+def load_datasets(arguments: SFTArguments, tokenizer: Any) -> tuple[Dataset, Dataset | None]:
+    """Return the training examples, and the held-out examples if the run evaluates.
 
     Raises:
-        ConfigError: an entry says what cannot be heeded, or a setting does not fit IN2 examples.
+        ConfigError: an entry is invalid, or a setting conflicts with IN2 examples.
         DatasetError, TokenizerMismatch: a dataset cannot be used.
     """
     folders = _folders(arguments)
@@ -92,43 +92,43 @@ def load_datasets(arguments: Arguments, tokenizer: Any) -> tuple[Dataset, Datase
     if size := arguments.mixture.test_split_size:
         split = train.train_test_split(test_size=size, seed=arguments.training.seed)
         train, held_out = split["train"], split["test"]
-    refuse_unfit(arguments.training, longest_of(train, held_out))
+    refuse_incompatible(arguments.training, longest_of(train, held_out))
     return train, held_out
 
 
-def _folders(arguments: Arguments) -> dict[str, list[str]]:
-    """The folders of each split."""
+def _folders(arguments: SFTArguments) -> dict[str, list[str]]:
+    """Return the folders of each split."""
     mixture, evaluates = arguments.mixture, arguments.training.eval_strategy != "no"
     if arguments.script.dataset_name or not mixture.datasets:
-        raise ConfigError("give the data as `datasets: [{path: in2, data_dir: data/my-in2}]`, without `dataset_name`")
+        raise ConfigError("set `datasets: [{path: in2, data_dir: data/my-in2}]` and remove `dataset_name`")
     folders: dict[str, list[str]] = {"train": [], "test": []}
     for entry in mixture.datasets:
         folders[_split(entry)].append(entry.data_dir)
     if mixture.streaming or arguments.script.dataset_streaming:
-        raise ConfigError("IN2 examples are put together when they are needed, and not streamed; remove `streaming`")
+        raise ConfigError("`streaming` has no effect on IN2 examples, which are loaded lazily anyway; remove it")
     if not folders["train"]:
-        raise ConfigError("every entry of `datasets` is held out; give one without `split: test` to train on")
+        raise ConfigError("every entry of `datasets` is held out; add an entry without `split: test` to train on")
     if folders["test"] and mixture.test_split_size:
-        raise ConfigError("there are both `split: test` and `test_split_size`; remove one of them")
+        raise ConfigError("`split: test` and `test_split_size` are both set; remove one of them")
     if evaluates != bool(folders["test"] or mixture.test_split_size):
         raise ConfigError(
-            "`eval_strategy` and held-out examples go together: give both (`split: test` in an entry, or "
-            "`test_split_size`), or neither"
+            "`eval_strategy` and held-out examples go together: set both (held-out examples with `split: test` in an "
+            "entry or with `test_split_size`), or neither"
         )
     return folders
 
 
 def _split(entry: DatasetConfig) -> str:
-    """The split of an entry that can be heeded as it is written."""
-    if entry.path != OURS:
+    """Return the split of an entry after checking the entry."""
+    if entry.path != IN2_PATH:
         raise ConfigError(
-            f"the dataset `{entry.path}` is not IN2's: entries read `{{path: in2, data_dir: FOLDER}}`; `in2 export` "
-            "writes IN2 examples for `trl sft`, where they can be mixed with others"
+            f"the dataset `{entry.path}` is not an IN2 dataset; write entries as `{{path: in2, data_dir: FOLDER}}`, or "
+            "use `in2 export` and `trl sft` to mix IN2 examples with other datasets"
         )
     if not entry.data_dir:
-        raise ConfigError("an entry `path: in2` has no `data_dir`; give the folder that `in2 build` made")
+        raise ConfigError("an entry `path: in2` has no `data_dir`; set it to the folder that `in2 build` wrote")
     for one in fields(entry):
-        if one.name not in HEEDED and getattr(entry, one.name) != one.default:
+        if one.name not in SUPPORTED_KEYS and getattr(entry, one.name) != one.default:
             raise ConfigError(f"`{one.name}` of the dataset {entry.data_dir} has no effect on IN2 examples; remove it")
     if entry.split not in ("train", "test"):
         raise ConfigError(f"`split: {entry.split}` of {entry.data_dir}: set `train`, or `test` to hold it out")

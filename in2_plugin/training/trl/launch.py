@@ -1,7 +1,7 @@
-"""Launching `in2 sft` as `trl sft` launches: accelerate starts the script in as many processes as it is told to.
+"""Launch `in2 sft` through accelerate, as `trl sft` does.
 
-Data and settings are checked here first, once and in one sentence, because an error in a process that accelerate
-started ends in its traceback.
+Data and settings are checked here first, so that an error is one sentence; an error in a process that accelerate
+starts ends in accelerate's traceback.
 """
 
 from collections.abc import Sequence
@@ -18,23 +18,23 @@ SCRIPT = "in2_plugin.training.trl.sft"
 
 
 def launch(argv: Sequence[str]) -> None:
-    """Check the arguments, then train in processes of their own.
+    """Check the arguments, then train in new processes.
 
     Raises:
-        ConfigError, DatasetError, TokenizerMismatch: before anything is started.
+        ConfigError, DatasetError, TokenizerMismatch: before any process starts.
     """
     arguments = parse(argv)
     load_datasets(arguments, load_tokenizer(arguments))
-    # the script gets every argument, and passes over those of accelerate
+    # the script receives every argument and ignores those for accelerate
     command = [*launch_options(arguments.launch), "--module", SCRIPT, *argv]
     launch_command(launch_command_parser().parse_args(command))
 
 
 def launch_options(given: Sequence[str]) -> list[str]:
-    """Options of `accelerate launch`, with TRL's `--accelerate_config` turned into accelerate's `--config_file`.
+    """Return options for `accelerate launch`, with TRL's `--accelerate_config` as accelerate's `--config_file`.
 
     Raises:
-        ConfigError: it names neither a file nor a configuration that comes with TRL.
+        ConfigError: it names neither a file nor a config that TRL ships.
     """
     options = list(given)
     if ACCELERATE_CONFIG not in options:
@@ -46,7 +46,7 @@ def launch_options(given: Sequence[str]) -> list[str]:
     file = Path(name) if Path(name).is_file() else shipped.get(name)
     if file is None:
         raise ConfigError(
-            f"`accelerate_config: {name}` is no file, and not one of those that come with TRL: "
+            f"`accelerate_config: {name}` is neither a file nor a config that TRL ships; choose one of "
             f"{', '.join(sorted(shipped))}"
         )
     return ["--config_file", str(file), *options[:place], *options[place + 2 :]]

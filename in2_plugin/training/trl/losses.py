@@ -1,8 +1,8 @@
-"""The loss of each answer token beside TRL's own loss, which keeps the sum alone.
+"""Compute the loss of each answer token next to TRL's own loss, which returns only the sum.
 
-A hook on the decoder takes its last hidden states at answers through the head once more, without gradients, inside the
-model's forward: there the head is whole or can be gathered, under ZeRO-3, FSDP and DDP alike. Cost: the head for the
-answer tokens, 256 at a time, which is nothing beside 32K tokens of context.
+A hook on the decoder applies the head to the last hidden states of answer tokens once more, without gradients. It runs
+inside the model's forward, where the head is complete or can be gathered under ZeRO-3, FSDP and DDP. Cost: the head for
+the answer tokens, 256 at a time, which is negligible next to 32K tokens of context.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -16,7 +16,7 @@ from torch.nn import functional
 from in2_plugin.training.answer_logits import IGNORED, ROWS
 
 
-class AnswerLosses:
+class AnswerTokenLosses:
     """Per-token losses of the last forward of a causal model of transformers."""
 
     def __init__(self, model: Any) -> None:
@@ -30,11 +30,11 @@ class AnswerLosses:
         causal.base_model.register_forward_hook(self._after_decoder)
 
     def expect(self, labels: Tensor | None) -> None:
-        """Say what the next forward is to be judged by: (batch, n_tokens) labels, or None for nothing."""
+        """Set the (batch, n_tokens) labels for the next forward; None disables the computation."""
         self._labels, self._losses = labels, None
 
     def take(self) -> Tensor | None:
-        """(n_supervised,) losses in nats of what was expected, row by row; None if nothing was."""
+        """Return and clear (n_supervised,) losses in nats, row by row; None if there are none."""
         losses, self._losses, self._labels = self._losses, None, None
         return losses
 
@@ -42,7 +42,7 @@ class AnswerLosses:
         if self._labels is None:
             return
         hidden, targets = output[0][:, :-1], self._labels[:, 1:]
-        if hidden.shape[:2] != targets.shape:  # prompt tuning put tokens before ours
+        if hidden.shape[:2] != targets.shape:  # prompt tuning prepends tokens
             return
         supervised = targets != IGNORED
         with torch.no_grad(), _gathered(self._head):
@@ -54,14 +54,14 @@ class AnswerLosses:
         self._losses = torch.cat(losses)
 
     def _logits(self, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """As TRL's: in single precision, scaled as Cohere's and capped as Gemma's models do."""
+        """Return logits as TRL computes them: in float32, scaled for Cohere models and capped for Gemma models."""
         logits = functional.linear(rows.float(), weight.float(), None if bias is None else bias.float()) * self._scale
         return self._cap * torch.tanh(logits / self._cap) if self._cap else logits
 
 
 def _gathered(head: nn.Module) -> AbstractContextManager[Any]:
-    """The parameters of the head in one piece, where ZeRO-3 keeps them in several."""
-    # tied to the embeddings they are in one piece already, and not ours to take apart again
+    """Gather the parameters of the head if ZeRO-3 has partitioned them."""
+    # a head tied to the embeddings is gathered already and must not be partitioned again here
     sharded = [one for one in head.parameters(recurse=False) if getattr(one, "ds_numel", one.numel()) != one.numel()]
     if not sharded:
         return nullcontext()
@@ -70,5 +70,5 @@ def _gathered(head: nn.Module) -> AbstractContextManager[Any]:
 
 
 def _whole(parameter: Any) -> Any:
-    """A parameter in one piece, where FSDP2 keeps it in several."""
+    """Return the full parameter if FSDP2 has sharded it."""
     return parameter.full_tensor() if hasattr(parameter, "full_tensor") else parameter

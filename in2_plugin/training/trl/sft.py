@@ -1,10 +1,10 @@
-"""Supervised fine-tuning with TRL on IN2 examples: what `in2 sft` starts in every process.
+"""Fine-tune with TRL on IN2 examples; `in2 sft` starts this script in every process.
 
     in2 sft --config sft.yml
     torchrun --nproc_per_node 8 -m in2_plugin.training.trl.sft --config sft.yml
 
-The counterpart of TRL's own `trl sft` script, which has no way in for a dataset of numbers. Beyond that one it resumes
-from `resume_from_checkpoint`, and keeps `model_init_kwargs`, which TRL 1.9 overwrites.
+The counterpart of TRL's `trl sft` script, which cannot load a lazy dataset. Unlike that script it resumes from
+`resume_from_checkpoint` and keeps `model_init_kwargs`, which TRL 1.9 overwrites.
 """
 
 import sys
@@ -15,12 +15,12 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from trl import get_peft_config, get_quantization_config
 
 from in2_plugin.errors import ConfigError, In2Error
-from in2_plugin.training.trl.arguments import Arguments, load_datasets, parse
+from in2_plugin.training.trl.arguments import SFTArguments, load_datasets, parse
 from in2_plugin.training.trl.trainer import IN2SFTTrainer
 
 
 def main(argv: Sequence[str]) -> None:
-    """Train, save, and push where it is asked for.
+    """Train, save, and push if `push_to_hub` is set.
 
     Raises:
         ConfigError, DatasetError, TokenizerMismatch: before the model is loaded.
@@ -42,30 +42,30 @@ def main(argv: Sequence[str]) -> None:
     )
     trainer.train(resume_from_checkpoint=training.resume_from_checkpoint)
     trainer.save_model(training.output_dir)
-    trainer.in2_say(f"the model is in {training.output_dir}")
+    trainer.in2_log(f"saved the model to {training.output_dir}")
     if training.push_to_hub:
         trainer.push_to_hub()
 
 
-def load_tokenizer(arguments: Arguments) -> PreTrainedTokenizerBase:
-    """The tokenizer of the model.
+def load_tokenizer(arguments: SFTArguments) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of the model.
 
     Raises:
-        ConfigError: no model is named, or it has none.
+        ConfigError: `model_name_or_path` is not set, or its tokenizer cannot be loaded.
     """
     name = arguments.model.model_name_or_path
     if not name:
-        raise ConfigError("no model is named; set `model_name_or_path`")
+        raise ConfigError("`model_name_or_path` is not set; set it to the model to train")
     try:
         return AutoTokenizer.from_pretrained(
             name, revision=arguments.model.model_revision, trust_remote_code=arguments.training.trust_remote_code
         )
     except (OSError, ValueError) as error:
-        raise ConfigError(f"the tokenizer of `model_name_or_path: {name}` cannot be loaded: {error}") from error
+        raise ConfigError(f"cannot load the tokenizer of `model_name_or_path: {name}`: {error}") from error
 
 
-def model_settings(arguments: Arguments) -> dict[str, Any]:
-    """Keyword arguments of the model's `from_pretrained`; `model_init_kwargs` of the file has the last word."""
+def model_settings(arguments: SFTArguments) -> dict[str, Any]:
+    """Return keyword arguments for the model's `from_pretrained`; `model_init_kwargs` of the file takes precedence."""
     model, training = arguments.model, arguments.training
     settings = {
         "revision": model.model_revision,
@@ -73,7 +73,7 @@ def model_settings(arguments: Arguments) -> dict[str, Any]:
         "dtype": model.dtype,
     }
     if training.world_size > 1 or training.deepspeed:
-        # TRL places models itself (`auto`) unless it knows the way in which processes work together
+        # otherwise TRL sets `device_map: auto` when it does not recognize the distributed setup
         settings["device_map"] = None
     return {**settings, **(training.model_init_kwargs or {})}
 
