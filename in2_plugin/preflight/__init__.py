@@ -1,1 +1,1 @@
-"""Preflight: what a training configuration would lose, need and cost, said before a GPU is rented."""
+"""Preflight: report what a training config loses, needs and costs before a GPU is rented."""

@@ -1,7 +1,7 @@
-"""Memory of a GPU and time of a run, from the shape of a model and the setup of its training.
+"""Estimate the memory per GPU and the time of a run from the shape of a model and its training setup.
 
-Pure arithmetic. Invariant: every term is an estimate of the most that is held at one time, in
-bytes a GPU, or of the operations that a transformer takes. docs/preflight.md derives each term and names its source.
+Pure arithmetic. Invariant: every memory term is an estimate of its peak in bytes per GPU, and every time term counts
+the operations of a transformer. docs/preflight.md derives each term and names its source.
 """
 
 from dataclasses import dataclass, fields
@@ -11,32 +11,32 @@ import numpy as np
 import numpy.typing as npt
 
 Logits = Literal["all", "answers", "fused"]
-"""Which rows of logits exist at one time: of all positions, of supervised ones, or a chunk inside a fused kernel."""
+"""Rows of logits in memory at a time: all positions, supervised positions, or a chunk inside a fused kernel."""
 
 GIB = 2**30
 LIVE_LAYERS = 3
-"""Layers whose weights are gathered at a time under ZeRO-3: the one at work and those that are fetched ahead."""
+"""Layers whose weights are gathered at a time under ZeRO-3: the current layer and the prefetched ones."""
 BACKWARD = 1.5
-"""Memory of one layer's backward pass, relative to what its forward pass saved."""
+"""Memory of one layer's backward pass, relative to the activations that its forward pass saved."""
 LOGIT_BYTES = 12
-"""A logit in bf16 and in float32, and the gradient of each (2 + 4 + 4 + 2)."""
+"""Bytes per logit: in bf16 and in float32, and the gradient of each (2 + 4 + 4 + 2)."""
 FUSED_ROWS = 4_096
 """Rows of logits that a fused or chunked loss holds at a time."""
 CONTEXT = 4 * 10**9
-"""CUDA context, communication buffers, workspaces and what the allocator cannot use."""
+"""CUDA context, communication buffers, workspaces and allocator fragmentation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A kind of GPU, as the vendor's data sheet has it."""
+    """A GPU model, with the figures of the vendor's data sheet."""
 
     name: str
     memory: int
     """Bytes."""
     tflops: float
-    """Dense bf16 tensor operations, 10^12 a second."""
+    """Dense bf16 tensor operations, 10^12 per second."""
     capability: str
-    """Compute capability, as `sm_80`."""
+    """Compute capability, e.g. `sm_80`."""
 
 
 _SHEETS = {
@@ -56,7 +56,7 @@ GPUS = {name: Gpu(name, size * GIB, tflops, capability) for name, (size, tflops,
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
-    """What a decoder-only transformer costs is decided by these."""
+    """The dimensions that determine the cost of a decoder-only transformer."""
 
     layers: int
     hidden: int
@@ -64,36 +64,36 @@ class ModelShape:
     kv_heads: int
     head_dim: int
     intermediate: int
-    """Width of the MLP; of all experts that work on one token together, in a mixture of experts."""
+    """Width of the MLP; in a mixture of experts, the sum over the active experts of a token."""
     vocabulary: int
     parameters: int
-    """Weights in all, embeddings included."""
+    """All weights, embeddings included."""
     active: int
-    """Weights that work on one token; `parameters` but in a mixture of experts."""
+    """Weights that process one token; equal to `parameters` except in a mixture of experts."""
     tied: bool = False
-    """Whether the output embedding is the input embedding."""
+    """True if the output embedding is the input embedding."""
     qk_norm: bool = False
-    """Whether queries and keys are normalised."""
+    """True if queries and keys are normalized."""
 
     @property
     def embeddings(self) -> int:
-        """Weights of the input and output embeddings."""
+        """Return the weights of the input and output embeddings."""
         return self.vocabulary * self.hidden * (1 if self.tied else 2)
 
     @property
     def attention_width(self) -> int:
-        """Width of the queries of a layer."""
+        """Return the width of the queries of a layer."""
         return self.heads * self.head_dim
 
     @property
     def key_width(self) -> int:
-        """Width of the keys of a layer."""
+        """Return the width of the keys of a layer."""
         return self.kv_heads * self.head_dim
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a model is trained."""
+    """The settings of a training run that determine its cost."""
 
     gpus: int = 1
     micro_batch: int = 1
@@ -111,34 +111,34 @@ class Setup:
     context_parallel: int = 1
     tensor_parallel: int = 1
     weight_bytes: float = 2
-    """A weight that is trained, as it is kept."""
+    """Bytes per trained weight, as stored."""
     gradient_bytes: float = 2
     optimizer_bytes: float = 12
-    """Optimizer states and float32 master copy of a trained weight."""
+    """Bytes per trained weight for the optimizer states and the float32 master copy."""
     frozen_bytes: float = 2
-    """A weight that is not trained."""
+    """Bytes per frozen weight."""
     compute_bytes: int = 2
-    """A number in a forward pass: 2 for bf16, 4 for float32."""
+    """Bytes per number in the forward pass: 2 for bf16, 4 for float32."""
     trained: int | None = None
-    """Weights that are trained, when they are not those of the model: adapters."""
+    """Number of adapter weights; None if all weights of the model are trained."""
     logits: Logits = "all"
     flash: bool = True
-    """Whether attention keeps no score for each pair of tokens."""
+    """True if attention does not store a score for each pair of tokens."""
 
     @property
     def replicas(self) -> int:
-        """Groups of GPUs that get different examples."""
+        """Return the number of groups of GPUs that get different examples."""
         return max(1, self.gpus // (self.context_parallel * self.tensor_parallel))
 
     @property
     def batch(self) -> int:
-        """Rows of an optimizer step."""
+        """Return the rows per optimizer step."""
         return self.replicas * self.micro_batch * self.accumulation
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes that one GPU holds at the worst moment of a step."""
+    """Peak bytes of one GPU during a step."""
 
     weights: float
     gradients: float
@@ -149,16 +149,16 @@ class Memory:
 
     @property
     def total(self) -> float:
-        """Bytes in all."""
+        """Return the sum of all parts in bytes."""
         return float(sum(getattr(self, part.name) for part in fields(self)))
 
 
 def memory(shape: ModelShape, setup: Setup, longest: int, most_answer_tokens: int) -> Memory:
-    """What a GPU needs for the largest micro-batch.
+    """Estimate the memory per GPU for the largest micro-batch.
 
     Args:
-        longest: tokens of the longest row that a trainer makes; rows of a micro-batch are padded to it.
-        most_answer_tokens: supervised tokens of a row, at most.
+        longest: tokens of the longest row of the trainer; the rows of a micro-batch are padded to it.
+        most_answer_tokens: largest number of supervised tokens in a row.
     """
     trained = shape.parameters if setup.trained is None else setup.trained
     frozen = 0 if setup.trained is None else shape.parameters
@@ -173,7 +173,7 @@ def memory(shape: ModelShape, setup: Setup, longest: int, most_answer_tokens: in
 
 
 def _share(setup: Setup, sharded: bool) -> int:
-    """GPUs that a tensor is spread over."""
+    """Return the number of GPUs that share one copy of a tensor."""
     return setup.gpus if sharded else setup.tensor_parallel
 
 
@@ -187,10 +187,10 @@ def _weights(shape: ModelShape, setup: Setup, trained: int, frozen: int) -> floa
 
 
 def layer_bytes(shape: ModelShape, setup: Setup, tokens: int) -> float:
-    """What the forward pass of one layer saves for its backward pass, for a row of `tokens`.
+    """Return the bytes that one layer's forward pass saves for its backward pass, for a row of `tokens`.
 
-    Two norms keep their input in float32, it normalised, and their output; attention its queries, keys, values and
-    output; the MLP four tensors of its own width.
+    Two norms save their input in float32, the normalized input and their output; attention saves its queries, keys,
+    values and output; the MLP saves four tensors of its own width.
     """
     width, keys, size = shape.attention_width, shape.key_width, setup.compute_bytes
     each = 2 * (4 + 2 * size) * shape.hidden + size * (2 * width + 2 * keys) + 4 * size * shape.intermediate
@@ -217,15 +217,15 @@ def _logits(shape: ModelShape, setup: Setup, longest: int, most_answer_tokens: i
 
 
 def operations(shape: ModelShape, setup: Setup, tokens: float, pairs: float) -> float:
-    """Floating-point operations of a forward and a backward pass.
+    """Return the floating-point operations of a forward and a backward pass.
 
-    A token passes each active weight with 2 operations forward and 4 backward (2 where the weight is not trained);
-    a pair of tokens takes 4 operations a unit of width forward and 10 backward in FlashAttention, half of them with a
-    causal mask. Checkpointing makes the forward pass twice.
+    Each token takes 2 operations per active weight forward and 4 backward (2 if the weight is frozen). Each pair of
+    tokens takes 4 operations per unit of width forward and 10 backward in FlashAttention, and half of that with a
+    causal mask. Checkpointing repeats the forward pass.
 
     Args:
         tokens: sum of the lengths.
-        pairs: sum of the squares of the lengths.
+        pairs: sum of the squared lengths.
     """
     again = 1 if setup.checkpointing else 0
     through_weights = 2 * (1 + again) + (4 if setup.trained is None else 2)
@@ -236,12 +236,12 @@ def operations(shape: ModelShape, setup: Setup, tokens: float, pairs: float) -> 
 def seconds(
     shape: ModelShape, lengths: npt.NDArray[Any], setup: Setup, gpu: Gpu, mfu: float, efficiency: float
 ) -> float:
-    """Time of one pass over rows of these lengths, without loading, saving and evaluating.
+    """Return the seconds for one pass over rows of these lengths, without loading, saving and evaluation.
 
     Args:
         lengths: (n,) tokens of each example; attention stays within an example, packed or not.
         mfu: share of the GPU's dense peak that a step reaches, between 0 and 1.
-        efficiency: share of the time that ranks work and do not wait for each other.
+        efficiency: share of the time that ranks compute instead of waiting for each other.
     """
     each = np.asarray(lengths, np.float64)
     n_operations = operations(shape, setup, float(each.sum()), float((each**2).sum()))

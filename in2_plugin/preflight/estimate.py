@@ -1,7 +1,7 @@
-"""Steps, tokens and time of a run, from the rows that were looked at.
+"""Estimate the steps, tokens and time of a run from the summaries of its datasets.
 
-Pure but for the order, which is drawn as the trainer draws it. Invariant: what is extrapolated from a sample is
-weighted by the rows that it stands for. Cost: 0.3 s a million examples.
+Pure, except for the order of examples, which is drawn as the trainer draws it. Invariant: figures extrapolated from a
+sample are weighted by the rows that it represents. Cost: 0.3 s per million examples.
 """
 
 import math
@@ -13,49 +13,51 @@ import numpy as np
 
 from in2_plugin.preflight.costs import Gpu, Setup, seconds
 from in2_plugin.preflight.dataset_summary import Counts, DatasetSummary
-from in2_plugin.preflight.training_setup import has_plugin
 from in2_plugin.preflight.shape import Model
+from in2_plugin.preflight.training_setup import has_plugin
 from in2_plugin.training.axolotl.args import options_of
 from in2_plugin.training.length_balance import Work, balanced_order, efficiency
 
 MFU = 0.4
 """Share of a GPU's dense peak that a step reaches; 0.3 to 0.5 is usual with FlashAttention."""
 DRAWN = 100_000
-"""Examples of which the order is drawn to learn how well the ranks are used."""
+"""Most examples whose order is drawn to estimate how busy the ranks are."""
 BLOCK = 64
-"""Rows are padded to a multiple of it."""
+"""Rows are padded to a multiple of this."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunEstimate:
-    """What a training run comes to. Figures are of one optimizer step where nothing else is said."""
+    """Totals of a training run, and its averages per optimizer step."""
 
     examples: int
-    """Examples that an epoch trains on."""
+    """Training examples per epoch."""
     epochs: float
     steps: int
     rows_per_step: int
     tokens_per_step: float
     answer_tokens_per_step: float
     tokens: float
-    """Of the whole run."""
+    """Tokens of the whole run."""
     efficiency: float
-    """Share of the time that ranks work, and do not wait for the slowest or compute padding."""
+    """Share of the time that ranks compute examples, not padding, and do not wait for the slowest."""
     balanced: bool
-    """Whether the order is length-balanced."""
+    """True if the order is length-balanced."""
     mfu: float
     seconds: float
-    """Of the whole run."""
+    """Time of the whole run."""
 
     def as_json(self) -> dict[str, Any]:
-        """The fields."""
+        """Return the fields."""
         return asdict(self)
 
 
-def estimate_run(cfg: Any, model: Model, setup: Setup, gpu: Gpu, facts: Sequence[DatasetSummary]) -> RunEstimate | None:
+def estimate_run(
+    cfg: Any, model: Model, setup: Setup, gpu: Gpu, datasets: Sequence[DatasetSummary]
+) -> RunEstimate | None:
     """What the run comes to; None when the size of some dataset is not known, or nothing is trained on."""
-    known = [(one, trained) for one in facts if (trained := one.trained) is not None]
-    if len(known) < len(facts) or not any(trained for _, trained in known):
+    known = [(one, trained) for one in datasets if (trained := one.trained) is not None]
+    if len(known) < len(datasets) or not any(trained for _, trained in known):
         return None
     examples = _held_in(cfg, sum(trained for _, trained in known))
     means = [_weighted(known, "lengths"), _weighted(known, "answers")]
@@ -65,7 +67,7 @@ def estimate_run(cfg: Any, model: Model, setup: Setup, gpu: Gpu, facts: Sequence
     if cfg.max_steps:
         steps = min(steps, int(cfg.max_steps)) if cfg.num_epochs else int(cfg.max_steps)
     lengths = representative(known)
-    balanced = is_balanced(cfg, facts)
+    balanced = is_balanced(cfg, datasets)
     used = 1.0 if cfg.sample_packing else ranks_used(lengths, model, setup, balanced)
     in_step = setup.batch * per_row
     one_pass = seconds(model.shape, lengths, setup, gpu, MFU, used)
@@ -90,13 +92,13 @@ def _held_in(cfg: Any, examples: float) -> float:
 
 
 def _weighted(known: Sequence[tuple[DatasetSummary, float]], name: str) -> float:
-    """Mean over all rows that are trained on."""
+    """Return the mean of a column over all training rows."""
     sums = sum(float(getattr(one, name).mean()) * trained for one, trained in known if len(one.lengths))
     return sums / sum(trained for _, trained in known)
 
 
 def representative(known: Sequence[tuple[DatasetSummary, float]]) -> Counts:
-    """(n,) lengths, n at most DRAWN, in which each dataset has the share that it has of the rows trained on."""
+    """Return (n,) lengths, n at most DRAWN, with each dataset in proportion to its training rows."""
     total = sum(trained for _, trained in known)
     n = min(DRAWN, max(len(one.lengths) for one, _ in known) * len(known), max(1, round(total)))
     rng = np.random.default_rng(0)
@@ -108,18 +110,18 @@ def representative(known: Sequence[tuple[DatasetSummary, float]]) -> Counts:
     return rng.permutation(np.concatenate(parts)) if parts else known[0][0].lengths[:1]
 
 
-def is_balanced(cfg: Any, facts: Sequence[DatasetSummary]) -> bool:
-    """Whether our trainer orders the examples by length: it has to read them lazily."""
-    from in2_plugin.training.axolotl.data import why_prepared
+def is_balanced(cfg: Any, datasets: Sequence[DatasetSummary]) -> bool:
+    """Return True if our trainer balances lengths, which requires lazy loading."""
+    from in2_plugin.training.axolotl.data import eager_reason
 
-    if not has_plugin(cfg) or cfg.sample_packing or not all(one.is_in2 for one in facts):
+    if not has_plugin(cfg) or cfg.sample_packing or not all(one.is_in2 for one in datasets):
         return False
     options = options_of(cfg)
-    return options.length_balanced and options.lazy is not False and why_prepared(cfg) is None
+    return options.length_balanced and options.lazy is not False and eager_reason(cfg) is None
 
 
 def ranks_used(lengths: Counts, model: Model, setup: Setup, balanced: bool) -> float:
-    """Share of the time that ranks work, in the order that the trainer takes."""
+    """Return the share of the time that ranks compute examples, in the order that the trainer uses."""
     ranks, micro_batch = setup.replicas, setup.micro_batch
     if balanced:
         order = balanced_order(lengths, ranks=ranks, micro_batch=micro_batch, seed=0, epoch=0)
@@ -129,19 +131,19 @@ def ranks_used(lengths: Counts, model: Model, setup: Setup, balanced: bool) -> f
     return efficiency(lengths, order, ranks=ranks, micro_batch=micro_batch, work=work)
 
 
-def row_length(cfg: Any, facts: Sequence[DatasetSummary]) -> int:
-    """Tokens of the longest row that the trainer makes, padding included."""
-    longest = max((int(one.lengths.max(initial=0)) for one in facts), default=0)
+def row_length(cfg: Any, datasets: Sequence[DatasetSummary]) -> int:
+    """Return the tokens of the trainer's longest row, padding included."""
+    longest = max((int(one.lengths.max(initial=0)) for one in datasets), default=0)
     if cfg.sample_packing or cfg.pad_to_sequence_len or not longest:
         return int(cfg.sequence_len or longest)
     padded = -(-longest // BLOCK) * BLOCK
     return min(padded, cfg.sequence_len) if cfg.sequence_len and cfg.sequence_len >= longest else padded
 
 
-def most_answers(cfg: Any, facts: Sequence[DatasetSummary], row: int) -> int:
-    """Supervised tokens of a row, at most; of a packed row, when examples rich in answers meet in it."""
-    most = max((int(one.answers.max(initial=0)) for one in facts), default=0)
+def most_answers(cfg: Any, datasets: Sequence[DatasetSummary], row: int) -> int:
+    """Return the largest number of supervised tokens in a row; a packed row may hold several long answers."""
+    most = max((int(one.answers.max(initial=0)) for one in datasets), default=0)
     if not cfg.sample_packing:
         return most
-    shares = [one.answers / np.maximum(one.lengths, 1) for one in facts if len(one.lengths)]
+    shares = [one.answers / np.maximum(one.lengths, 1) for one in datasets if len(one.lengths)]
     return max(most, math.ceil(row * max((float(share.max()) for share in shares), default=0)))

@@ -1,4 +1,4 @@
-"""What a check of preflight reports, and what it may look at."""
+"""The input of a preflight check (`Case`) and its output (`ConfigFinding`)."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -8,38 +8,38 @@ from in2_plugin.preflight.dataset_summary import DatasetSummary
 from in2_plugin.preflight.shape import Model
 
 Level = Literal["error", "warning", "note"]
-"""`error`: the run would stop, or train something else than what the data teaches."""
+"""`error`: the run would stop, or would not train on the data as built."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigFinding:
-    """Something that a check found; one sentence each."""
+    """One finding of a check, in one sentence, with its remedy."""
 
     level: Level
     where: str
-    """Key of the file, or dataset."""
+    """Key of the config, or path of the dataset."""
     what: str
     remedy: str
 
     def as_json(self) -> dict[str, str]:
-        """The fields."""
+        """Return the fields."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A configuration with what was read of its model and data."""
+    """A config with the properties of its model and data."""
 
     cfg: Any
-    """As Axolotl validated it."""
+    """The config as validated by Axolotl."""
     model: Model
     setup: Setup
     gpu: Gpu
-    facts: tuple[DatasetSummary, ...]
+    datasets: tuple[DatasetSummary, ...]
     memory: Memory
     tokenizer: Any = None
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest row before anything is cut or dropped."""
-        return max((facts.longest for facts in self.facts), default=0)
+        """Return the tokens of the longest row before truncation or dropping."""
+        return max((dataset.longest for dataset in self.datasets), default=0)

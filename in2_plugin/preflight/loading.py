@@ -1,8 +1,8 @@
-"""An Axolotl file as Axolotl itself validates it, for a GPU that need not be here.
+"""Validate an Axolotl config as Axolotl does, for a GPU that need not be in this machine.
 
-Axolotl's own `load_cfg` asks the machine what it can do, so that a file with `bf16: true` is another one on a login
-node, and begins a log in `output_dir`. Here the same steps are taken with what the stated GPU can do, and nothing is
-written. Invariant: `datasets` and `sequence_len` of what is returned are those of the file. Cost: 6 s of imports.
+Axolotl's own `load_cfg` depends on the hardware of the machine, so `bf16: true` fails on a login node, and it creates a
+log in `output_dir`. Here the same steps use the capabilities of the stated GPU, and nothing is written. Invariant: the
+returned config has the `datasets` and `sequence_len` of the file. Cost: 6 s of imports.
 """
 
 import os
@@ -22,38 +22,38 @@ from in2_plugin.training.axolotl.keys import refuse_missing_plugins
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """The file as it is written.
+    """Return the config as written in its file.
 
     Raises:
-        ConfigError: it cannot be read, or is no mapping.
+        ConfigError: it cannot be read, or is not a mapping with `base_model`.
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); give the Axolotl file that you train with") from None
+        raise ConfigError(f"{path}: cannot be read ({error}); pass the config that you train with") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not YAML: {_flat(error)}; correct it") from None
+        raise ConfigError(f"{path}: not valid YAML: {_flat(error)}; correct it") from None
     if not isinstance(data, dict) or not data.get("base_model"):
-        raise ConfigError(f"{path}: names no `base_model:`; give the Axolotl file that you train with")
+        raise ConfigError(f"{path}: has no `base_model:`; pass the Axolotl config that you train with")
     return data
 
 
 def choose_gpu(name: str | None) -> Gpu:
-    """The GPU of that name, in any spelling of case; without a name the one that is here, or the paper's.
+    """Return the GPU of that name, ignoring case; without a name, the GPU of this machine or the paper's A100-80G.
 
     Raises:
-        ConfigError: it is none of those that are known.
+        ConfigError: the name is unknown.
     """
     if name is None:
         return _gpu_here() or GPUS["A100-80G"]
     known = {one.lower(): one for one in GPUS}
     if name.lower() not in known:
-        raise ConfigError(f"no GPU is called `{name}` here; give one of {', '.join(GPUS)}")
+        raise ConfigError(f"unknown GPU `{name}`; choose one of {', '.join(GPUS)}")
     return GPUS[known[name.lower()]]
 
 
 def _gpu_here() -> Gpu | None:
-    """The GPU of this machine, by name and memory; one that is not known is taken to be as fast as an A100."""
+    """Return the GPU of this machine by name and memory; an unknown GPU gets the speed of an A100."""
     import torch
 
     if not torch.cuda.is_available():
@@ -69,10 +69,10 @@ def _gpu_here() -> Gpu | None:
 
 
 def load_config(path: Path, gpu: str | None = None) -> Any:
-    """Axolotl's validated configuration for a GPU of that name, or the one that the file names under `in2:`.
+    """Return the config as validated by Axolotl for this GPU, or for the one that the config names under `in2:`.
 
     Raises:
-        ConfigError: Axolotl or a plugin refuses the file; its own reason is repeated.
+        ConfigError: Axolotl or a plugin refuses the config, with the original reason.
         MissingExtra: Axolotl is not installed.
     """
     os.environ.setdefault("AXOLOTL_DO_NOT_TRACK", "1")
@@ -89,7 +89,7 @@ def load_config(path: Path, gpu: str | None = None) -> Any:
         cfg = DictDefault(data)
         cfg.axolotl_config_path = str(path)
         stated = cfg.sequence_len
-        # the plugin would refuse a file whose examples do not fit, before anything else is said about it
+        # with the real value the plugin would refuse a config whose examples do not fit, before any other check
         cfg.sequence_len = max([stated or 0, *_longest(data)]) or stated
         with _refusals(path):
             prepare_plugins(cfg)
@@ -106,7 +106,7 @@ def _named(data: Mapping[str, Any]) -> str | None:
 
 
 def _longest(data: Mapping[str, Any]) -> Iterator[int]:
-    """Tokens of the longest example of each IN2 dataset that can be read; what cannot be is refused by others."""
+    """Yield the longest example of each readable IN2 dataset; the plugin refuses unreadable ones later."""
     for entry in data.get("datasets") or []:
         if isinstance(entry, Mapping) and entry.get("type") in TYPES and entry.get("path"):
             try:
@@ -124,7 +124,7 @@ def _validated(cfg: Any, gpu: Gpu) -> Any:
     torch_version = str(torch.__version__).partition("+")[0]
     cfg = validate_config(cfg, capabilities=capabilities, env_capabilities={"torch_version": torch_version})
     if cfg.bf16 == "auto":
-        cfg.bf16 = True  # every GPU that is known here has it
+        cfg.bf16 = True  # every GPU in GPUS supports it
     normalize_config(cfg)
     normalize_cfg_datasets(cfg)
     return cfg
@@ -132,33 +132,33 @@ def _validated(cfg: Any, gpu: Gpu) -> Any:
 
 @contextmanager
 def _refusals(path: Path) -> Iterator[None]:
-    """Whatever Axolotl, Pydantic or a plugin raises, as one sentence."""
+    """Turn any error of Axolotl, Pydantic or a plugin into one sentence."""
     try:
         yield
     except SystemExit as stop:
         raise ConfigError(f"{path}: {str(stop).removeprefix('in2: ')}") from None
     except ConfigError:
         raise
-    except Exception as error:  # each of some hundred validators of Axolotl has its own
-        raise ConfigError(f"{path}: Axolotl refuses it: {_reason(error)}; correct the file") from error
+    except Exception as error:  # Axolotl's hundred or so validators raise errors of many types
+        raise ConfigError(f"{path}: Axolotl rejects it: {_reason(error)}; correct the config") from error
 
 
 def _reason(error: Exception) -> str:
-    """The first thing that is wrong, with the key."""
-    faults = getattr(error, "errors", None)
-    if callable(faults) and (listed := faults()):
+    """Return the first error, with its key."""
+    list_errors = getattr(error, "errors", None)
+    if callable(list_errors) and (listed := list_errors()):
         key = ".".join(map(str, listed[0]["loc"]))
-        said = str(listed[0]["msg"]).removeprefix("Value error, ")
-        return f"`{key}`: {_flat(said)}" if key else _flat(said)
-    return _flat(error)
+        message = _flat(str(listed[0]["msg"]).removeprefix("Value error, "))
+        return f"`{key}`: {message}" if key else message
+    return _flat(error) or type(error).__name__
 
 
-def _flat(said: object) -> str:
-    return one_line(said).rstrip(".;")
+def _flat(message: object) -> str:
+    return " ".join(str(message).split()).rstrip(".;")
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Axolotl's log and banner go to stderr: stdout is for the report."""
+    """Redirect Axolotl's log and banner to stderr, so that stdout holds only the report."""
     with redirect_stdout(sys.stderr):
         yield

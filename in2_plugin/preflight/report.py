@@ -1,4 +1,4 @@
-"""What preflight has to say: figures and findings, as values and as text."""
+"""The report of a preflight: figures and findings, as values, text and JSON."""
 
 import json
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from in2_plugin.preflight.costs import GIB, Memory
-from in2_plugin.preflight.estimate import RunEstimate
 from in2_plugin.preflight.dataset_summary import DatasetSummary
+from in2_plugin.preflight.estimate import RunEstimate
 from in2_plugin.preflight.findings import Case, ConfigFinding
 
 MARKS = {"error": "ERROR", "warning": "warning", "note": "note"}
@@ -16,7 +16,7 @@ COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 @dataclass(frozen=True, slots=True)
 class PreflightReport:
-    """One preflight."""
+    """The result of one preflight."""
 
     file: str
     case: Case
@@ -25,11 +25,11 @@ class PreflightReport:
 
     @property
     def errors(self) -> list[ConfigFinding]:
-        """Findings with which the run should not start."""
+        """Return the findings that should stop the run."""
         return [finding for finding in self.findings if finding.level == "error"]
 
     def as_json(self) -> dict[str, Any]:
-        """One JSON object; bytes, seconds and tokens as plain numbers."""
+        """Return one JSON object, with bytes, seconds and tokens as plain numbers."""
         case = self.case
         shape = {part.name: getattr(case.model.shape, part.name) for part in fields(case.model.shape)}
         return {
@@ -38,23 +38,23 @@ class PreflightReport:
             "model": {"name": case.model.name, **shape, "adapter_parameters": case.model.adapter},
             "gpu": {"name": case.gpu.name, "memory": case.gpu.memory, "tflops": case.gpu.tflops},
             "setup": {part.name: getattr(case.setup, part.name) for part in fields(case.setup)},
-            "datasets": [facts.as_json() for facts in case.facts],
+            "datasets": [dataset.as_json() for dataset in case.datasets],
             "memory": {**_parts(case.memory), "total": case.memory.total},
             "run": self.run.as_json() if self.run else None,
             "findings": [finding.as_json() for finding in self.findings],
         }
 
     def lines(self) -> list[str]:
-        """The figures as text, one a line, without findings: what the log of a training shows."""
-        return [f"{name}: {said}" for name, said in self.rows()]
+        """Return the figures as text for the training log, one per line, without findings."""
+        return [f"{name}: {figure}" for name, figure in self.rows()]
 
     def rows(self) -> list[tuple[str, str]]:
-        """(name, figure) of every line of the table."""
+        """Return (name, figure) for every line of the table."""
         rows = [("model", _model(self.case)), ("setup", _setup(self.case))]
-        rows += [("dataset", _dataset(facts)) for facts in self.case.facts]
+        rows += [("dataset", _dataset(dataset)) for dataset in self.case.datasets]
         if self.run:
             rows += _run(self.run, self.case)
-        return [*rows, ("memory a GPU", _memory(self.case))]
+        return [*rows, ("memory/GPU", _memory(self.case))]
 
 
 def _parts(memory: Memory) -> dict[str, float]:
@@ -70,10 +70,10 @@ def _count(number: float) -> str:
 
 def _model(case: Case) -> str:
     shape = case.model.shape
-    said = f"{case.model.name}: {_count(shape.parameters)} weights, {shape.layers} layers of {shape.hidden:,}"
+    text = f"{case.model.name}: {_count(shape.parameters)} weights, {shape.layers} layers of {shape.hidden:,}"
     if case.model.adapter:
-        said += f", {_count(case.model.adapter)} of adapters trained"
-    return f"{said}, vocabulary {shape.vocabulary:,}"
+        text += f", {_count(case.model.adapter)} trained in adapters"
+    return f"{text}, vocabulary {shape.vocabulary:,}"
 
 
 def _setup(case: Case) -> str:
@@ -99,16 +99,16 @@ def _offloaded(case: Case) -> dict[str, bool]:
     }
 
 
-def _dataset(facts: DatasetSummary) -> str:
-    if not facts.looked_at:
-        return f"{facts.path}: not looked at: {facts.seen}"
-    seen = f"{facts.looked_at:,} examples" if facts.is_in2 else f"rows looked at: {facts.seen}"
-    counts = {"dropped": facts.dropped, "too long": facts.refused, "cut": facts.cut,
-              "losing answer tokens": facts.losing, "without any": facts.unlabelled}  # fmt: skip
+def _dataset(dataset: DatasetSummary) -> str:
+    if not dataset.looked_at:
+        return f"{dataset.path}: not checked: {dataset.seen}"
+    seen = f"{dataset.looked_at:,} examples" if dataset.is_in2 else f"checked {dataset.seen}"
+    counts = {"dropped": dataset.dropped, "too long": dataset.refused, "truncated": dataset.cut,
+              "losing answer tokens": dataset.losing, "without answer tokens": dataset.unlabelled}  # fmt: skip
     lost = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n) or "nothing lost"
     return (
-        f"{facts.path}: {seen}; {_count(facts.lengths.sum())} tokens, {_count(facts.answers.sum())} of them answers, "
-        f"longest {facts.longest:,}; {lost}"
+        f"{dataset.path}: {seen}; {_count(dataset.lengths.sum())} tokens, {_count(dataset.answers.sum())} of them "
+        f"answers, longest {dataset.longest:,}; {lost}"
     )
 
 
@@ -117,13 +117,13 @@ def _run(run: RunEstimate, case: Case) -> list[tuple[str, str]]:
     gpus = f"{case.setup.gpus} x {case.gpu.name} at {run.mfu:.0%} of {case.gpu.tflops:g} TFLOP/s"
     return [
         ("steps", f"{run.steps:,} of {run.rows_per_step:,} rows, {run.examples:,} examples x {run.epochs:g} epochs"),
-        ("tokens a step", f"{run.tokens_per_step:,.0f}, {run.answer_tokens_per_step:,.0f} of them answers"),
+        ("tokens/step", f"{run.tokens_per_step:,.0f}, {run.answer_tokens_per_step:,.0f} of them answers"),
         ("ranks busy", f"{run.efficiency:.0%} of the time ({order} order)"),
-        ("time", f"about {_span(run.seconds)} on {gpus}"),
+        ("time", f"about {_duration(run.seconds)} on {gpus}"),
     ]
 
 
-def _span(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     for size, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {name}"
@@ -136,7 +136,7 @@ def _memory(case: Case) -> str:
 
 
 def show(report: PreflightReport) -> None:
-    """Print to stdout: a table in a terminal, unbroken lines elsewhere."""
+    """Print to stdout: a table in a terminal, one unbroken line per figure otherwise."""
     import sys
 
     from rich.console import Console
@@ -147,9 +147,9 @@ def show(report: PreflightReport) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True, style="bold" if terminal else None)
     table.add_column(overflow="fold")
-    for name, said in report.rows():
-        table.add_row(name, Text(said))
-    # where the output is not a terminal no line is broken
+    for name, figure in report.rows():
+        table.add_row(name, Text(figure))
+    # lines are not wrapped unless the output is a terminal
     console = Console(file=sys.stdout, width=None if terminal else 4_000, soft_wrap=True)
     console.print(table) if terminal else _plain(report)
     for finding in report.findings:
@@ -158,10 +158,10 @@ def show(report: PreflightReport) -> None:
 
 
 def _plain(report: PreflightReport) -> None:
-    for name, said in report.rows():
-        print(f"{name:<14}{said}")
+    for name, figure in report.rows():
+        print(f"{name:<14}{figure}")
 
 
 def to_json(report: PreflightReport) -> str:
-    """The report as one indented JSON object."""
+    """Return the report as one indented JSON object."""
     return json.dumps(report.as_json(), indent=2, ensure_ascii=False)

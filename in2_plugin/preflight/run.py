@@ -1,8 +1,8 @@
-"""Preflight of an Axolotl file: reads model and data, estimates, checks.
+"""Run preflight on an Axolotl config: read model and data, estimate costs, run the checks.
 
-Two doors: `preflight` takes a file, `preflight_config` what Axolotl has made of it at the start of training. Invariant:
-no weight is loaded and nothing is written. Cost: 7 s of imports and 25 to 50 ms a sampled row for a file; under a
-second for a configuration whose datasets are all ours.
+`preflight` takes a file; `preflight_config` takes the config that Axolotl has validated at the start of training.
+Invariant: no weight is loaded and nothing is written. Cost: 7 s of imports and 25 to 50 ms per sampled row for a file;
+under a second for a config with only IN2 datasets.
 """
 
 import os
@@ -12,35 +12,37 @@ from typing import Any
 from in2_plugin.errors import ConfigError, In2Error, one_line
 from in2_plugin.preflight.checks import findings_of
 from in2_plugin.preflight.costs import memory
-from in2_plugin.preflight.estimate import estimate_run, most_answers, row_length
 from in2_plugin.preflight.dataset_summary import DatasetSummary, summarize_in2, unread_summary
+from in2_plugin.preflight.estimate import estimate_run, most_answers, row_length
 from in2_plugin.preflight.findings import Case, ConfigFinding
 from in2_plugin.preflight.loading import choose_gpu, load_config, quiet
 from in2_plugin.preflight.report import PreflightReport
-from in2_plugin.preflight.training_setup import setup_of
 from in2_plugin.preflight.shape import read_model
+from in2_plugin.preflight.training_setup import setup_of
 from in2_plugin.training.axolotl.args import TYPES, options_of
 
 ROWS = 200
-"""Rows that are looked at of a dataset that is not ours."""
-UNSAID = ConfigFinding(
+"""Rows to sample from each dataset of another type."""
+ONE_GPU_ASSUMED = ConfigFinding(
     "note",
     "gpus",
-    "there is no GPU here and nothing says how many there will be, so the figures are those of one",
-    "say it: `--gpus 16 --gpu A100-80G`",
+    "this machine has no GPU and `--gpus` is not set, so the figures assume one GPU",
+    "set the number and type, e.g. `--gpus 16 --gpu A100-80G`",
 )
 
 
-def preflight(axolotl_file: Path, *, gpus: int | None = None, gpu: str | None = None, rows: int = ROWS) -> PreflightReport:
-    """Look at an Axolotl file and everything it names.
+def preflight(
+    axolotl_file: Path, *, gpus: int | None = None, gpu: str | None = None, rows: int = ROWS
+) -> PreflightReport:
+    """Check an Axolotl config and estimate its costs.
 
     Args:
-        gpus: how many it will run on; without it, those of this machine, or one.
-        gpu: a name of `costs.GPUS`; without it, what the file says under `in2:`, what is here, or an A100-80G.
-        rows: how many to look at of each dataset that is not ours.
+        gpus: number of GPUs; default: the GPUs of this machine, or one.
+        gpu: a name in `costs.GPUS`; default: the name under `in2:`, the GPU of this machine, or an A100-80G.
+        rows: rows to sample from each dataset of another type.
 
     Raises:
-        ConfigError: the file cannot be read, or Axolotl refuses it.
+        ConfigError: the file cannot be read, or Axolotl rejects it.
         MissingExtra: Axolotl is not installed.
     """
     os.environ.setdefault("AXOLOTL_DO_NOT_TRACK", "1")
@@ -51,14 +53,14 @@ def preflight(axolotl_file: Path, *, gpus: int | None = None, gpu: str | None = 
 
 
 def _tokenizer(cfg: Any, axolotl_file: Path) -> Any:
-    """The tokenizer as Axolotl sets it up, chat template included."""
+    """Load the tokenizer as Axolotl configures it, chat template included."""
     from axolotl.loaders import load_tokenizer
 
     try:
         return load_tokenizer(cfg)
     except (OSError, ValueError) as error:
         reason = one_line(error).rstrip(".")
-        raise ConfigError(f"{axolotl_file}: no tokenizer can be loaded: {reason}; correct `base_model:`") from error
+        raise ConfigError(f"{axolotl_file}: cannot load the tokenizer: {reason}; correct `base_model:`") from error
 
 
 def preflight_config(
@@ -70,64 +72,65 @@ def preflight_config(
     rows: int = 0,
     file: str = "",
 ) -> PreflightReport:
-    """Look at a configuration that Axolotl has validated.
+    """Check a config that Axolotl has validated and estimate its costs.
 
     Args:
-        tokenizer: as Axolotl loads it; without one, templates and the tokenizers of datasets are not compared.
-        rows: how many to look at of each dataset that is not ours; 0 leaves them out, and says so.
-        file: where it was read from, if training does not begin now.
+        tokenizer: as Axolotl loads it; without one, chat templates and tokenizers are not compared.
+        rows: rows to sample from each dataset of another type; with 0 they are not checked, and a note says so.
+        file: path of the config, unless training is about to start.
 
     Raises:
-        ConfigError: the model's configuration cannot be read.
+        ConfigError: the model config cannot be read.
     """
     chosen = choose_gpu(gpu or options_of(cfg).gpu)
     n_gpus = gpus or _gpus_here()
     model = read_model(cfg)
     setup = setup_of(cfg, n_gpus or 1, model.adapter)
-    facts, faults = _facts(cfg, tokenizer, rows)
-    row = row_length(cfg, facts)
-    need = memory(model.shape, setup, row, most_answers(cfg, facts, row))
-    case = Case(cfg, model, setup, chosen, tuple(facts), need, tokenizer)
-    findings = [*faults, *findings_of(case), *([UNSAID] if file and not n_gpus else [])]
-    return PreflightReport(file, case, estimate_run(cfg, model, setup, chosen, facts), findings)
+    datasets, errors = _summaries(cfg, tokenizer, rows)
+    row = row_length(cfg, datasets)
+    need = memory(model.shape, setup, row, most_answers(cfg, datasets, row))
+    case = Case(cfg, model, setup, chosen, tuple(datasets), need, tokenizer)
+    findings = [*errors, *findings_of(case), *([ONE_GPU_ASSUMED] if file and not n_gpus else [])]
+    return PreflightReport(file, case, estimate_run(cfg, model, setup, chosen, datasets), findings)
 
 
 def _gpus_here() -> int:
-    """Ranks of this run, or else GPUs of this machine."""
+    """Return the ranks of this run, or else the GPUs of this machine."""
     import torch
 
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
     return ranks if ranks > 1 else int(torch.cuda.device_count())
 
 
-def _facts(cfg: Any, tokenizer: Any, rows: int) -> tuple[list[DatasetSummary], list[ConfigFinding]]:
-    """What is known of each dataset, and a finding for each that cannot be used."""
+def _summaries(cfg: Any, tokenizer: Any, rows: int) -> tuple[list[DatasetSummary], list[ConfigFinding]]:
+    """Return the summary of each dataset, and a finding for each dataset that cannot be used."""
     from axolotl.utils.data.shared import datasets_with_name_generator
 
-    facts, faults = [], []
+    summaries, errors = [], []
     for entry in datasets_with_name_generator(cfg.datasets or []):
         try:
-            facts.append(_facts_of(entry, cfg, tokenizer, rows))
+            summaries.append(_summarize(entry, cfg, tokenizer, rows))
         except In2Error as error:
             what, _, remedy = str(error).removeprefix(f"{entry.path}: ").rpartition("; ")
-            faults.append(ConfigFinding("error", str(entry.path), what or remedy, remedy if what else "correct its entry"))
-    return facts, faults
+            remedy = remedy if what else "correct its entry"
+            errors.append(ConfigFinding("error", str(entry.path), what or str(error), remedy))
+    return summaries, errors
 
 
-def _facts_of(entry: Any, cfg: Any, tokenizer: Any, rows: int) -> DatasetSummary:
+def _summarize(entry: Any, cfg: Any, tokenizer: Any, rows: int) -> DatasetSummary:
     if entry.type in TYPES:
         if tokenizer is not None:
             _refuse_mismatch(entry, tokenizer)
         return summarize_in2(entry, cfg.sequence_len)
     if not rows or tokenizer is None:
-        return unread_summary(entry, "it takes seconds to tokenise a sample")
+        return unread_summary(entry, "tokenizing a sample takes seconds")
     from in2_plugin.preflight.sampling import summarize_sample
 
     return summarize_sample(entry, cfg, tokenizer, rows)
 
 
 def _refuse_mismatch(entry: Any, tokenizer: Any) -> None:
-    """Raise for a dataset that was built for another tokenizer or template."""
+    """Raise for a dataset that was built for another tokenizer or chat template."""
     from in2_plugin.corpus.tokenizer import ModelTokenizer
     from in2_plugin.dataset.reader import IN2Dataset
 

@@ -1,8 +1,8 @@
-"""A sample of a dataset through Axolotl's own tokenisation, with and without its limit of length.
+"""Tokenize a sample of a dataset with Axolotl, with and without its length limit, and compare.
 
-Rows are tokenised by the strategy that Axolotl picks for their `type:` as if nothing were too long; those that are go
-through it again under `sequence_len`, and then through Axolotl's own handling of long rows. Invariant: what is counted
-is what Axolotl itself would do to these rows. Cost: what Axolotl takes for a row, 25 to 50 ms at 16K tokens.
+Axolotl's strategy for the `type:` tokenizes the rows without a limit. Rows that are too long are tokenized again under
+`sequence_len`, and then go through Axolotl's own handling of long rows. Invariant: the counts are what Axolotl itself
+does to these rows. Cost: Axolotl's time per row, 25 to 50 ms at 16K tokens.
 """
 
 from collections.abc import Iterator
@@ -25,24 +25,24 @@ ROW = "in2_row"
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Some rows of a dataset before tokenisation."""
+    """A sample of rows before tokenization."""
 
     table: Any
     """A `datasets.Dataset`."""
     total: int | None
-    """Rows of the whole dataset."""
+    """Rows of the whole dataset; None if unknown."""
     seen: str
 
 
 def summarize_sample(entry: Any, cfg: Any, tokenizer: Any, rows: int) -> DatasetSummary:
-    """What becomes of a sample of one entry of `datasets:`.
+    """Summarize one entry of `datasets:` from a sample.
 
     Args:
-        entry: as Axolotl validated it.
-        rows: how many to look at.
+        entry: the entry as validated by Axolotl.
+        rows: size of the sample.
 
     Raises:
-        DatasetError: Axolotl cannot read or tokenise it; its own reason is repeated.
+        DatasetError: Axolotl cannot read or tokenize it, with the original reason.
     """
     try:
         with _no_progress_bars():
@@ -50,7 +50,7 @@ def summarize_sample(entry: Any, cfg: Any, tokenizer: Any, rows: int) -> Dataset
             whole = tokenized(taken.table, entry, cfg, tokenizer, NO_LIMIT)
             limited = _limited(taken.table, whole, entry, cfg, tokenizer)
             return _compared(entry, cfg, taken, whole, limited)
-    except (Exception, SystemExit) as error:  # loaders and strategies of any kind, and refusals of our own plugin
+    except (Exception, SystemExit) as error:  # errors of any loader or strategy, and exits of our own plugin
         reason = one_line(error).removeprefix("in2: ")
         raise DatasetError(
             f"{entry.path}: Axolotl cannot prepare it: {reason.rstrip('.')}; correct its entry"
@@ -71,7 +71,7 @@ def _no_progress_bars() -> Iterator[None]:
 
 
 def take_rows(entry: Any, cfg: Any, rows: int) -> Rows:
-    """Rows spread over a dataset on disk, or the first ones where it has to be streamed."""
+    """Return rows spread evenly over a dataset on disk, or the first rows of a streamed dataset."""
     from axolotl.utils.data.shared import load_dataset_with_config
     from datasets import Dataset, DatasetDict, IterableDatasetDict
 
@@ -89,7 +89,7 @@ def take_rows(entry: Any, cfg: Any, rows: int) -> Rows:
 
 
 def _total(entry: Any, streamed: Any) -> int | None:
-    """Rows of a dataset that is streamed: what its card says, or its local Parquet or JSON Lines files hold."""
+    """Return the rows of a streamed dataset, from its card or by counting its local Parquet or JSON Lines files."""
     splits = streamed.info.splits or {}
     known = splits.get(entry.split or "train")
     if known is not None and known.num_examples:
@@ -112,7 +112,7 @@ def _rows_of(path: Path) -> int | None:
 
 
 def tokenized(table: Any, entry: Any, cfg: Any, tokenizer: Any, sequence_len: int) -> Any:
-    """The rows as Axolotl's strategy for their `type:` makes them under a limit of length."""
+    """Return the rows as tokenized by Axolotl's strategy for their `type:` under a length limit."""
     from axolotl.utils.data.wrappers import get_dataset_wrapper
     from axolotl.utils.dict import DictDefault
 
@@ -131,10 +131,10 @@ def tokenized(table: Any, entry: Any, cfg: Any, tokenizer: Any, sequence_len: in
 
 
 def _limited(table: Any, whole: Any, entry: Any, cfg: Any, tokenizer: Any) -> Any:
-    """The rows under `sequence_len`, each with its number, before Axolotl handles those that are too long."""
+    """Return the rows tokenized under `sequence_len`, before Axolotl handles rows that are too long."""
     from datasets import concatenate_datasets
 
-    if len(whole) != len(table):  # rows were split or left out by the strategy, so that none can be matched
+    if len(whole) != len(table):  # the strategy split or dropped rows, so rows cannot be matched
         return tokenized(table, entry, cfg, tokenizer, cfg.sequence_len)
     lengths = _lengths(whole)
     over = np.flatnonzero(lengths > cfg.sequence_len)
@@ -148,7 +148,7 @@ def _limited(table: Any, whole: Any, entry: Any, cfg: Any, tokenizer: Any) -> An
 
 
 def handled(limited: Any, cfg: Any) -> Any:
-    """What is left when Axolotl has dropped or cut rows; a trainer that would stop at them is taken to drop them."""
+    """Return the rows that are left after Axolotl drops or truncates; count `raise` as dropping."""
     from axolotl.utils.data.utils import handle_long_seq_in_dataset
     from axolotl.utils.dict import DictDefault
 
@@ -194,5 +194,5 @@ def _lengths(rows: Any) -> Counts:
 
 
 def _answers(rows: Any) -> Counts:
-    """Supervised tokens of each row; the label of its first token is never predicted."""
+    """Return the supervised tokens of each row; the label of the first token is never predicted."""
     return np.array([int((np.asarray(labels[1:]) != IGNORED).sum()) for labels in rows["labels"]], np.int64)

@@ -1,7 +1,6 @@
-"""The shape of a model, read from its configuration: no weight is loaded.
+"""Read the shape of a model from its config, without loading weights.
 
-Weights are counted on the meta device, by building the model that transformers would build there. Cost: about 0.3 s for
-a model of 7B.
+Weights are counted by building the transformers model on the meta device. Cost: about 0.3 s for a 7B model.
 """
 
 import re
@@ -14,21 +13,21 @@ from in2_plugin.preflight.costs import ModelShape
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What preflight must know of a model."""
+    """A model's name, config, shape and adapters."""
 
     name: str
     config: Any
-    """That of its text part, with `overrides_of_model_config` applied."""
+    """Config of the text model, with `overrides_of_model_config` applied."""
     shape: ModelShape
     adapter: int
-    """Weights of the LoRA adapters that the file asks for; 0 without."""
+    """Weights of the LoRA adapters in the config; 0 without adapters."""
 
 
 def read_model(cfg: Any) -> Model:
-    """Read the configuration of `base_model`.
+    """Read the model config of `base_model`.
 
     Raises:
-        ConfigError: there is none, or it is not that of a decoder-only transformer.
+        ConfigError: it is missing, or is not the config of a decoder-only transformer.
     """
     from axolotl.loaders.utils import load_model_config
 
@@ -40,13 +39,13 @@ def read_model(cfg: Any) -> Model:
     except (OSError, ValueError, AttributeError, KeyError) as error:
         reason = one_line(error)
         raise ConfigError(
-            f"`base_model: {cfg.base_model}`: its configuration cannot be read as that of a decoder-only transformer "
-            f"({reason}); correct the name"
+            f"`base_model: {cfg.base_model}`: its config is not that of a decoder-only transformer ({reason}); correct "
+            "the name"
         ) from error
 
 
 def _skeleton(config: Any, trust: bool) -> Any:
-    """The model without memory behind its weights."""
+    """Build the model on the meta device, without memory for its weights."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -55,7 +54,7 @@ def _skeleton(config: Any, trust: bool) -> Any:
 
 
 def shape_of(config: Any, skeleton: Any) -> ModelShape:
-    """The shape of a model, from the configuration of its text part and the model on the meta device."""
+    """Return the shape of a model from the config of its text model and the model on the meta device."""
     sizes = {name: parameter.numel() for name, parameter in skeleton.named_parameters()}
     total = sum(sizes.values())
     experts = sum(size for name, size in sizes.items() if ".experts." in name)
@@ -78,13 +77,13 @@ def shape_of(config: Any, skeleton: Any) -> ModelShape:
 
 
 def _experts(config: Any) -> tuple[int, int]:
-    """(experts that work on a token, experts of a layer)"""
+    """Return (active experts per token, experts per layer)."""
     among = getattr(config, "num_local_experts", None) or getattr(config, "num_experts", None) or 1
     return getattr(config, "num_experts_per_tok", None) or 1, among
 
 
 def _adapter(cfg: Any, skeleton: Any) -> int:
-    """Weights of the low-rank matrices, and of modules that are trained as a whole beside them."""
+    """Count the weights of the low-rank matrices and of the fully trained modules."""
     import torch
 
     if cfg.adapter not in ("lora", "qlora"):

@@ -1,36 +1,37 @@
-"""Whether a chat template asks the model, after training, with what it was trained on.
+"""Check that a chat template renders prompts at inference as it renders them in training.
 
-Invariant: only text is compared; no dataset is read. A prompt ends with what the template writes under
-`add_generation_prompt`; if the trained conversation does not begin with it, the model is asked in a way in which it was
-never trained.
+A prompt ends with the text that the template writes under `add_generation_prompt`. If the trained conversation does not
+start with that prompt, the model gets prompts at inference that it was never trained on. Invariant: only rendered text
+is compared; no dataset is read.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
+from in2_plugin.errors import one_line
 from in2_plugin.preflight.findings import Case, ConfigFinding
 from in2_plugin.training.axolotl.args import TYPES
 
 QUESTION = {"role": "user", "content": "@@in2-question@@"}
 ANSWER = {"role": "assistant", "content": "@@in2-answer@@"}
 REMEDY = (
-    "give a template whose conversation goes on where its prompt ends (`chat_template_jinja:`), or ask the trained "
-    "model in the form that it was trained on (`chat_template_kwargs:`)"
+    "set a template whose conversation continues its prompt (`chat_template_jinja:`), or prompt the trained model in "
+    "the format that it was trained on (`chat_template_kwargs:`)"
 )
 
 
 def check_templates(case: Case) -> Iterator[ConfigFinding]:
-    """The template of each dataset that is rendered with one."""
+    """Check the template of each dataset that uses one."""
     for entry in case.cfg.datasets or []:
-        uses_one = entry.type in TYPES or str(entry.type).startswith("chat_template")
-        if uses_one and case.tokenizer is not None:
-            what = template_fault(case.cfg, entry, case.tokenizer)
+        uses_template = entry.type in TYPES or str(entry.type).startswith("chat_template")
+        if uses_template and case.tokenizer is not None:
+            what = template_error(case.cfg, entry, case.tokenizer)
             if what:
                 yield ConfigFinding("warning", f"{entry.path}: chat template", what, REMEDY)
 
 
-def template_fault(cfg: Any, entry: Any, tokenizer: Any) -> str | None:
-    """What is wrong with the template that Axolotl takes for a dataset; None when nothing is."""
+def template_error(cfg: Any, entry: Any, tokenizer: Any) -> str | None:
+    """Return the problem with the template that Axolotl uses for a dataset, or None if there is none."""
     template = _template(cfg, entry, tokenizer)
     if template is None:
         return None
@@ -38,13 +39,13 @@ def template_fault(cfg: Any, entry: Any, tokenizer: Any) -> str | None:
     try:
         prompt = tokenizer.apply_chat_template([QUESTION], add_generation_prompt=True, **settings)
         whole = tokenizer.apply_chat_template([QUESTION, ANSWER], **settings)
-    except Exception as error:  # Jinja, and whatever a template raises by itself
+    except Exception as error:  # Jinja errors, and any error that the template itself raises
         return f"cannot render a question and an answer: {one_line(error)}"
     if whole.startswith(prompt):
         return None
     same = next(i for i in range(len(prompt)) if not whole.startswith(prompt[: i + 1]))
-    asked, trained = _shown(prompt[same:]), _shown(whole[same:])
-    return f"a prompt ends with {asked} where the trained conversation goes on with {trained}"
+    prompted, trained = _shorten(prompt[same:]), _shorten(whole[same:])
+    return f"a prompt ends with {prompted} where the trained conversation continues with {trained}"
 
 
 def _template(cfg: Any, entry: Any, tokenizer: Any) -> str | None:
@@ -55,5 +56,5 @@ def _template(cfg: Any, entry: Any, tokenizer: Any) -> str | None:
     return str(get_chat_template_from_config(cfg=cfg, ds_cfg=entry, tokenizer=tokenizer))
 
 
-def _shown(text: str) -> str:
+def _shorten(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:40]}...")

@@ -1,27 +1,27 @@
-"""How an Axolotl file trains, in the terms of `costs`: sharding, offload, optimizer, checkpointing, logits.
+"""Translate an Axolotl config into a `Setup`: sharding, offload, optimizer, checkpointing, logits.
 
-Pure. Invariant: what cannot be told is taken as the dearer of its readings.
+Pure. Invariant: an ambiguous setting is read as the more expensive one.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from in2_plugin.preflight.costs import Logits, Setup
-from in2_plugin.training.axolotl.args import FUSED, fused_loss, options_of, why_all_logits_under
+from in2_plugin.training.axolotl.args import FUSED, config_full_logits_reason, fused_loss, options_of
 
 PLUGIN = "in2_plugin.axolotl.IN2Plugin"
 FLASH = ("flash_attention", "flex_attention", "sdpa", "xformers", "sage", "fp8", "s2")
-"""Beginnings of the names of attentions that keep no score for each pair of tokens."""
+"""Name prefixes of attention implementations that do not store a score for each pair of tokens."""
 ONE_STATE = ("lion", "muon", "sgd", "adafactor")
-"""Parts of the names of optimizers that keep at most one number a weight; others keep two."""
+"""Substrings of optimizer names that store at most one number per weight; other optimizers store two."""
 
 
 def setup_of(cfg: Any, gpus: int, adapter: int = 0) -> Setup:
-    """The setup that a validated configuration describes.
+    """Return the setup that a validated config describes.
 
     Args:
-        gpus: how many GPUs it runs on.
-        adapter: weights of its adapters, 0 for full training.
+        gpus: number of GPUs.
+        adapter: weights of the adapters; 0 for full training.
     """
     stage, offload_optimizer, offload_weights = _sharding(cfg)
     half = bool(cfg.bf16 or cfg.bfloat16 or cfg.fp16 or cfg.float16)
@@ -51,21 +51,21 @@ def setup_of(cfg: Any, gpus: int, adapter: int = 0) -> Setup:
 
 
 def has_plugin(cfg: Any) -> bool:
-    """Whether the file lists our plugin."""
+    """Return True if the config lists our plugin."""
     return PLUGIN in (cfg.get("plugins") or [])
 
 
 def logits_of(cfg: Any) -> Logits:
-    """Which logits are held at one time."""
+    """Return which logits are in memory at a time."""
     options = options_of(cfg)
     ours = has_plugin(cfg) and options.answer_logits_only is not False
-    if ours and not fused_loss(options, cfg) and not why_all_logits_under(cfg):
+    if ours and not fused_loss(options, cfg) and not config_full_logits_reason(cfg):
         return "answers"
     return "fused" if any(cfg.get(name) for name in FUSED) else "all"
 
 
 def _sharding(cfg: Any) -> tuple[int, bool, bool]:
-    """(ZeRO stage, optimizer offloaded, weights offloaded)"""
+    """Return (ZeRO stage, optimizer offloaded, weights offloaded)."""
     if isinstance(cfg.deepspeed, Mapping):
         zero = cfg.deepspeed.get("zero_optimization") or {}
         return int(zero.get("stage") or 0), _offloaded(zero, "offload_optimizer"), _offloaded(zero, "offload_param")
@@ -82,17 +82,17 @@ def _offloaded(zero: Mapping[str, Any], part: str) -> bool:
 
 
 def _either(settings: Mapping[str, Any], key: str) -> Any:
-    """A key of `fsdp_config`, which are also written with `fsdp_` before them."""
+    """Return the value of a key of `fsdp_config`, with or without the prefix `fsdp_`."""
     return settings[key] if key in settings else settings.get(f"fsdp_{key}")
 
 
 def keeps_master(cfg: Any) -> bool:
-    """Whether trained weights are kept in float32 somewhere, although they are computed with in fewer bits."""
+    """Return True if a float32 copy of the trained weights exists under mixed precision."""
     return bool(cfg.deepspeed or cfg.fsdp_config or cfg.fsdp or cfg.adapter)
 
 
 def _trained_bytes(cfg: Any, half: bool, adapter: int) -> tuple[float, float, float]:
-    """(weight, gradient, optimizer) bytes for each trained weight."""
+    """Return (weight, gradient, optimizer) bytes per trained weight."""
     name = str(cfg.optimizer or "adamw_torch_fused").lower()
     states = 1 if any(part in name for part in ONE_STATE) else 2
     number: float = 0.5 if "4bit" in name else 1 if "8bit" in name else 4
@@ -106,7 +106,7 @@ def _trained_bytes(cfg: Any, half: bool, adapter: int) -> tuple[float, float, fl
 
 
 def _frozen_bytes(cfg: Any, half: bool) -> float:
-    """A weight under adapters; 4-bit weights carry their scales, about an eighth of a bit each."""
+    """Return the bytes per frozen weight; the scales of 4-bit weights add about an eighth of a bit."""
     if cfg.load_in_4bit:
         return 0.52
     if cfg.load_in_8bit:
