@@ -47,9 +47,7 @@ def trainer_adds_bos(tokenizer: ModelTokenizer) -> bool:
     Raises:
         TokenizerError: it adds something else.
     """
-    from transformers import AutoTokenizer
-
-    given = AutoTokenizer.from_pretrained(tokenizer.name)("a")["input_ids"]
+    given = tokenizer.ids_with_special_tokens("a")
     if given == tokenizer.encode("a").ids:
         return False
     if tokenizer.bos and given == tokenizer.encode(f"{tokenizer.bos}a").ids:

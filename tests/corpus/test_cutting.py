@@ -101,7 +101,7 @@ def test_counts_by_words_are_found_out_on_the_text(mistral, documents):
     merging.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     texts = [document.text for document in documents[:20]]
     merging.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=2_000, show_progress=False))
-    assert not counts_by_words(TextTokenizer("merging", merging.to_str(), "", ""), documents[:20])
+    assert not counts_by_words(TextTokenizer("merging", merging, "", ""), documents[:20])
 
 
 def test_a_cutter_travels_without_transformers(mistral):

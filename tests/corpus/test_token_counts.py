@@ -45,7 +45,7 @@ def test_a_tokenizer_that_merges_across_spaces_is_not_additive(documents):
     glue.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     lines = [line for document in documents[:40] for line in document.text.split("\n") if line]
     glue.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=3_000, show_progress=False))
-    assert not is_additive(TextTokenizer("glue", glue.to_str(), "", ""), lines[:200])
+    assert not is_additive(TextTokenizer("glue", glue, "", ""), lines[:200])
 
 
 def test_what_is_remembered_is_bounded(mistral):

@@ -1,0 +1,348 @@
+"""Load a model's fast tokenizer from its files, without transformers.
+
+`AutoTokenizer` imports transformers, and with it torch and scikit-learn: 15 s and 700 MB where Axolotl is installed.
+The `tokenizers` library reads the same files in 0.2 s. Invariant: a tokenizer loaded here has the ids, special tokens,
+chat template and fingerprint that `AutoTokenizer` of transformers 5 gives; a folder for which this is not known
+returns None, and the caller falls back to `AutoTokenizer`. docs/design/2026-11-21-tokens.md lists the cases.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers
+
+SPECIAL_TOKEN_NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+GENERIC_CLASSES = {"PreTrainedTokenizerFast", "TokenizersBackend"}
+"""Tokenizer classes that use tokenizer.json as it is."""
+GENERIC_MODEL_TYPES = {
+    *("mistral", "mixtral", "ministral", "ministral3", "mistral3"),  # unless they have a tekken.json
+    *("deepseek_v2", "deepseek_v3", "glm4", "glm4_moe", "granite", "olmo2", "olmo3", "phi3"),
+}
+"""Model types whose tokenizer.json transformers uses as it is, whatever `tokenizer_class` says."""
+QWEN2_CLASSES = {"Qwen2Tokenizer", "Qwen2TokenizerFast"}
+QWEN2_MODEL_TYPES = {
+    *("qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl"),
+    *("qwen3", "qwen3_moe", "qwen3_next", "qwen3_vl"),
+}
+"""Model types for which transformers has `Qwen2Tokenizer`, which takes only the vocabulary from tokenizer.json."""
+REBUILT_MODEL_TYPES = {"qwen2"}
+"""Model types whose tokenizer transformers builds with a class of its own even if `tokenizer_class` is generic."""
+QWEN2_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_HUB_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "additional_chat_templates/*.jinja",
+    "config.json",
+    "tekken.json",
+)
+_UNKNOWN_SETTINGS = ("auto_map", "fast_tokenizer_files", "fix_mistral_regex", "init_inputs", "gguf_file")
+"""Keys of tokenizer_config.json that change how transformers loads a tokenizer."""
+
+
+@dataclass(frozen=True)
+class FastTokenizer:
+    """A fast tokenizer, with the attributes of a tokenizer of transformers that IN2 uses."""
+
+    name_or_path: str
+    backend_tokenizer: Tokenizer
+    chat_template: str | Mapping[str, str] | None
+    special_tokens: Mapping[str, str] = field(default_factory=dict)
+    """Text of each special token under its name, such as `bos_token`."""
+    is_fast: bool = True
+
+    @property
+    def bos_token(self) -> str | None:
+        """Text of the beginning-of-sequence token."""
+        return self.special_tokens.get("bos_token")
+
+    @property
+    def eos_token(self) -> str | None:
+        """Text of the end-of-sequence token."""
+        return self.special_tokens.get("eos_token")
+
+    def apply_chat_template(
+        self, conversation: Sequence[Mapping[str, str]], *, tokenize: bool = False, add_generation_prompt: bool = False
+    ) -> str:
+        """Return a conversation in the model's own format; `tokenize` is there for transformers' signature.
+
+        Raises:
+            ValueError: there are several templates and none is called `default`, or the text was to be tokenised.
+        """
+        from in2_plugin.corpus.chat_template import render_template
+
+        if tokenize:
+            raise ValueError("only text is rendered here; encode it")
+        template = self.chat_template
+        if isinstance(template, Mapping):
+            template = template.get("default")
+        if template is None:
+            raise ValueError("there is no chat template called `default`")
+        return render_template(template, conversation, add_generation_prompt, self.special_tokens)
+
+
+def download_tokenizer(name: str) -> Path:
+    """Return the local folder of a hub repository's tokenizer files, downloading those that are not in the cache.
+
+    Raises:
+        Exception: huggingface_hub's errors, when the repository is missing, private or not in the cache while offline.
+    """
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(name, allow_patterns=list(_HUB_FILES)))
+
+
+def read_fast_tokenizer(folder: Path, name: str) -> FastTokenizer | None:
+    """Return the tokenizer in `folder`, or None if only transformers knows how to load it.
+
+    Args:
+        name: folder or hub name as the user gave it.
+
+    Raises:
+        Exception: a file cannot be read, is not JSON, or is not a tokenizer.
+    """
+    if not _has_known_files(folder):
+        return None
+    settings = _read_json(folder / "tokenizer_config.json")
+    tokenizer_class = _backend_class(settings, _model_type(folder))
+    if tokenizer_class is None or any(settings.get(key) for key in _UNKNOWN_SETTINGS):
+        return None
+    read = _read_qwen2_backend if tokenizer_class == "qwen2" else _read_generic_backend
+    backend, added = read(folder / "tokenizer.json")
+    tokens = _SpecialTokens.read(folder, settings, added, _default_tokens(tokenizer_class, backend))
+    if tokens is None:
+        return None
+    tokens.add_to(backend)
+    if tokenizer_class == "qwen2":
+        backend.add_tokens([AddedToken(text, special=True) for text in tokens.texts()])
+    return FastTokenizer(name, backend, _read_chat_template(folder, settings), tokens.named_texts())
+
+
+def _has_known_files(folder: Path) -> bool:
+    """Check for the files of a fast tokenizer, none that makes transformers choose another class."""
+    needed = (folder / "tokenizer.json").is_file() and (folder / "tokenizer_config.json").is_file()
+    return needed and not (folder / "tekken.json").exists() and _is_known_transformers()
+
+
+def _is_known_transformers() -> bool:
+    """Check that the installed transformers, if any, is one whose loading is reproduced here."""
+    try:
+        return version("transformers").partition(".")[0] == "5"
+    except PackageNotFoundError:
+        return True
+
+
+def _model_type(folder: Path) -> str | None:
+    """Return `model_type` of config.json, "" without one, and None if the model has code of its own."""
+    path = folder / "config.json"
+    config = _read_json(path) if path.is_file() else {}
+    if "auto_map" in config:
+        return None
+    return str(config.get("model_type") or "")
+
+
+def _backend_class(settings: Mapping[str, Any], model_type: str | None) -> str | None:
+    """Return which class of transformers `AutoTokenizer` chooses: `generic`, `qwen2`, or None for any other."""
+    tokenizer_class = settings.get("tokenizer_class")
+    if tokenizer_class is None or model_type is None:
+        return None
+    if tokenizer_class in QWEN2_CLASSES and model_type in {"", *QWEN2_MODEL_TYPES}:
+        return None if settings.get("add_prefix_space") else "qwen2"
+    if model_type in GENERIC_MODEL_TYPES:
+        return "generic"
+    if tokenizer_class in GENERIC_CLASSES and model_type not in REBUILT_MODEL_TYPES:
+        return "generic"
+    return None
+
+
+Backend = tuple[Tokenizer, dict[int, AddedToken]]
+"""A backend, and the added tokens of its file by id."""
+
+
+def _read_generic_backend(file: Path) -> Backend:
+    backend = Tokenizer.from_file(str(file))
+    return backend, dict(backend.get_added_tokens_decoder())
+
+
+def _read_qwen2_backend(file: Path) -> Backend:
+    """Rebuild the backend as `Qwen2Tokenizer` does: only vocabulary, merges and post-processor are those of the file.
+
+    Raises:
+        ValueError: the vocabulary is not one of byte pairs.
+    """
+    content = _read_json(file)
+    model = content["model"]
+    if model.get("type") != "BPE":
+        raise ValueError(f"{file}: has a model of type {model.get('type')}, not BPE")
+    rebuilt = {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": "",
+        "end_of_word_suffix": "",
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "vocab": model["vocab"],
+        "merges": model["merges"],
+    }
+    plain = {"added_tokens": [], "normalizer": None, "pre_tokenizer": None, "decoder": None, "model": rebuilt}
+    backend = Tokenizer.from_str(json.dumps({**content, **plain}))
+    backend.normalizer = normalizers.NFC()
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(QWEN2_PATTERN), behavior="isolated", invert=False),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    backend.decoder = decoders.ByteLevel()
+    added = {token.pop("id"): AddedToken(**token) for token in content.get("added_tokens", [])}
+    return backend, added
+
+
+def _default_tokens(tokenizer_class: str, backend: Tokenizer) -> dict[str, str]:
+    """Return the named tokens that a tokenizer has if its settings do not name them."""
+    padding = {"pad_token": backend.padding["pad_token"]} if backend.padding else {}
+    if tokenizer_class == "qwen2":
+        return padding | dict.fromkeys(("unk_token", "eos_token", "pad_token"), "<|endoftext|>")
+    return padding
+
+
+Token = str | AddedToken
+
+
+@dataclass(frozen=True)
+class _SpecialTokens:
+    """The special and added tokens of a tokenizer, as its files declare them."""
+
+    named: Mapping[str, Token]
+    """By name, in transformers' order: SPECIAL_TOKEN_NAMES, then the model's own."""
+    extra: Sequence[Token]
+    added: Mapping[int, AddedToken]
+
+    @classmethod
+    def read(
+        cls,
+        folder: Path,
+        settings: Mapping[str, Any],
+        file_added: Mapping[int, AddedToken],
+        defaults: Mapping[str, str],
+    ) -> "_SpecialTokens | None":
+        """Return the tokens, or None if the files have a form that is not known here.
+
+        Args:
+            settings: content of tokenizer_config.json.
+            file_added: the added tokens of tokenizer.json, used if the settings have none.
+            defaults: named tokens, used if the settings do not name them.
+        """
+        legacy = {} if "added_tokens_decoder" in settings else _legacy_tokens(folder)
+        if legacy is None:
+            return None
+        named, extra = _declared_tokens({**defaults, **settings, **legacy})
+        if not all(isinstance(token, Token) for token in (*named.values(), *extra)):
+            return None
+        added = {int(i): AddedToken(**token) for i, token in settings.get("added_tokens_decoder", {}).items()}
+        if "added_tokens_decoder" not in settings:
+            added = dict(file_added)
+        by_text = {token.content: token for token in added.values()}
+        for key in named.keys() & set(SPECIAL_TOKEN_NAMES):
+            named[key] = by_text.get(_text(named[key]), named[key])
+        return cls(named, extra, added)
+
+    def named_texts(self) -> dict[str, str]:
+        """Return the text of each named token."""
+        return {key: _text(token) for key, token in self.named.items()}
+
+    def texts(self) -> list[str]:
+        """Return the text of every special token, in order and without repetition."""
+        return list(dict.fromkeys(map(_text, (*self.named.values(), *self.extra))))
+
+    def add_to(self, backend: Tokenizer) -> None:
+        """Add the tokens to a backend in transformers' order, which decides the ids of new ones."""
+        present = {token.content for token in backend.get_added_tokens_decoder().values()}
+        tokens: list[Token] = [self.added[index] for index in sorted(self.added)]
+        present.update(map(_text, tokens))
+        for token in (*self.named.values(), *self.extra):
+            if _text(token) not in present and token not in tokens:
+                tokens.append(token)
+        names = set(map(_text, self.named.values()))
+        backend.add_tokens([_as_special(token, names) for token in tokens])
+
+
+def _as_special(token: Token, names: set[str]) -> AddedToken:
+    if isinstance(token, str):
+        return AddedToken(token, special=True)
+    if token.content in names:
+        token.special = True
+    return token
+
+
+def _text(token: Token) -> str:
+    return token if isinstance(token, str) else str(token.content)
+
+
+def _declared_tokens(settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """Return the named tokens, those of transformers' names first, and the extra ones.
+
+    A value that is neither text nor AddedToken has a form that transformers refuses, or that is not known here.
+    """
+    own = {
+        key: value
+        for key, value in settings.items()
+        if key.endswith("_token") and key not in SPECIAL_TOKEN_NAMES and isinstance(value, (str, dict))
+    }
+    extra = settings.get("extra_special_tokens", settings.get("additional_special_tokens"))
+    if isinstance(extra, dict):
+        own, extra = {**own, **{key: _as_token(value) for key, value in extra.items()}}, None
+    named = {key: _as_token(settings[key]) for key in SPECIAL_TOKEN_NAMES if settings.get(key) is not None}
+    return {**named, **own}, [_as_token(value) for value in extra or ()]
+
+
+def _legacy_tokens(folder: Path) -> dict[str, Any] | None:
+    """Return the named tokens of special_tokens_map.json, or None if it holds others, or added_tokens.json exists."""
+    file = folder / "special_tokens_map.json"
+    if (folder / "added_tokens.json").exists():
+        return None
+    found = _read_json(file) if file.is_file() else {}
+    if not all(key in SPECIAL_TOKEN_NAMES and isinstance(value, (str, dict)) for key, value in found.items()):
+        return None
+    special = {"special": True, "__type": "AddedToken"}
+    return {key: {**value, **special} if isinstance(value, dict) else value for key, value in found.items()}
+
+
+def _as_token(value: Any) -> Any:
+    """Return an added token for its JSON form, and anything else unchanged."""
+    if isinstance(value, dict) and value.get("__type") == "AddedToken":
+        return AddedToken(**{key: part for key, part in value.items() if key != "__type"})
+    return value
+
+
+def _read_chat_template(folder: Path, settings: Mapping[str, Any]) -> str | dict[str, str] | None:
+    """Return the chat template; files take precedence over tokenizer_config.json."""
+    found = dict(_template_files(folder))
+    if found:
+        return found["default"] if list(found) == ["default"] else found
+    template = settings.get("chat_template")
+    if isinstance(template, list):
+        return {entry["name"]: entry["template"] for entry in template}
+    return template
+
+
+def _template_files(folder: Path) -> Iterator[tuple[str, str]]:
+    default = folder / "chat_template.jinja"
+    if default.is_file():
+        yield "default", default.read_text(encoding="utf-8")
+    for file in sorted((folder / "additional_chat_templates").glob("*.jinja")):
+        yield file.name.removesuffix(".jinja"), file.read_text(encoding="utf-8")
+
+
+def _read_json(file: str | os.PathLike[str]) -> dict[str, Any]:
+    return dict(json.loads(Path(file).read_text(encoding="utf-8")))
