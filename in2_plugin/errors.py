@@ -8,13 +8,13 @@
     │   └── TokenizerMismatch  a dataset was built for another tokenizer
     ├── EndpointError          an endpoint cannot answer at all: unreachable, wrong key, too many errors
     ├── WorkLogError           the work log cannot be read or written; what it holds stays safe
-    ├── FolderBusy             another process works on the folder
+    ├── FolderLocked             another process works on the folder
     ├── NotEnoughQuestions     the corpus does not yield the questions that were asked for
     ├── NotEnoughSegments      the corpus does not hold enough filler for the lengths that were asked for
     ├── NotEnoughInstructions  an instruction dataset does not hold the conversations that were asked for
     ├── WorkerDied             a worker process was killed
-    ├── PartsMissing           shards are missing that other jobs were to make
-    ├── ShareDone              no mistake: this job's share of a stage is done, others have theirs
+    ├── ShardsMissing           shards are missing that other jobs were to make
+    ├── ArrayJobDone              no mistake: this job's share of a stage is done, others have theirs
     ├── AuditFailed            a finished dataset is not what its build file promises; names the failing figure
     ├── DatasetError           a dataset folder is missing, unfinished or damaged
     ├── HubError               the hub does not take an upload
@@ -61,7 +61,7 @@ class WorkLogError(In2Error):
     """The work log cannot be read or written: disk full, read-only, damaged, or of a newer version."""
 
 
-class FolderBusy(In2Error):
+class FolderLocked(In2Error):
     """Another process works on the same dataset folder; names it."""
 
 
@@ -81,11 +81,11 @@ class WorkerDied(In2Error):
     """A worker process was killed from outside, mostly for want of memory."""
 
 
-class PartsMissing(In2Error):
+class ShardsMissing(In2Error):
     """Shards are missing that were to be merged; names the stage and the first of them."""
 
 
-class ShareDone(In2Error):
+class ArrayJobDone(In2Error):
     """One job of several has done its share; the command line reports success."""
 
 
@@ -111,3 +111,11 @@ class PromptTooLong(ProbeError):
 
 class ReportError(In2Error):
     """Evaluation results are missing, or are not comparable with each other."""
+
+
+def one_line(error: object, limit: int = 300) -> str:
+    """Return the text of an error on one line, cut after `limit` characters; its class name if it has no text."""
+    text = " ".join(str(error).split())
+    if not text and isinstance(error, BaseException):
+        return type(error).__name__
+    return text if len(text) <= limit else f"{text[:limit]}..."

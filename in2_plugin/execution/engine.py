@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Blobs = Callable[[Item], Iterator[bytes]]
+ShardFunction = Callable[[Item], Iterator[bytes]]
 """A function of one shard that gives its output piece by piece, so that memory is that of a piece. The pieces, one
 behind the other, are the file."""
 
@@ -39,7 +39,7 @@ class Engine(Protocol):
         """
 
     def make(
-        self, function: Blobs[Item], items: Sequence[Item], paths: Sequence[Path], needs: Sequence[Path] = ()
+        self, function: ShardFunction[Item], items: Sequence[Item], paths: Sequence[Path], needs: Sequence[Path] = ()
     ) -> Iterator[int]:
         """Seal what `function` gives for each item at the item's path; gives the numbers of those that are done.
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from in2_plugin.execution.engine import Blobs, Item, Result
+from in2_plugin.execution.engine import Item, Result, ShardFunction
 from in2_plugin.execution.process_pool import ordered_map
-from in2_plugin.io.atomic import seal
+from in2_plugin.io.atomic import write_atomic
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class LocalEngine:
         return ordered_map(function, items, self.workers)
 
     def make(
-        self, function: Blobs[Item], items: Sequence[Item], paths: Sequence[Path], needs: Sequence[Path] = ()
+        self, function: ShardFunction[Item], items: Sequence[Item], paths: Sequence[Path], needs: Sequence[Path] = ()
     ) -> Iterator[int]:
         """See `Engine`."""
         numbered = zip(range(len(items)), items, paths, strict=True)
@@ -35,7 +35,7 @@ class LocalEngine:
 class _Making:
     """Seals the file of one shard."""
 
-    function: Blobs[Any]
+    function: ShardFunction[Any]
 
     def __call__(self, asked: tuple[int, Any, Path]) -> int:
         number, item, path = asked
@@ -44,5 +44,5 @@ class _Making:
             with part.open("wb") as file:
                 file.writelines(self.function(item))
 
-        seal(path, write)
+        write_atomic(path, write)
         return number

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 
-def as_blob(batch: pa.RecordBatch, facts: Mapping[str, int] | None = None) -> bytes:
+def serialize_batch(batch: pa.RecordBatch, facts: Mapping[str, int] | None = None) -> bytes:
     """One stream of one batch, with some facts about it."""
     sink = pa.BufferOutputStream()
     metadata = {name: str(value) for name, value in (facts or {}).items()}
@@ -17,7 +17,7 @@ def as_blob(batch: pa.RecordBatch, facts: Mapping[str, int] | None = None) -> by
     return bytes(sink.getvalue().to_pybytes())
 
 
-def read_blobs(path: Path) -> Iterator[tuple[pa.RecordBatch, dict[str, int]]]:
+def read_batches(path: Path) -> Iterator[tuple[pa.RecordBatch, dict[str, int]]]:
     """The batches of a shard's file, memory-mapped, each with its facts."""
     if path.stat().st_size == 0:
         return

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 
-def seal(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """Have `write` produce `path` under a `.part` name, then make it durable under its own."""
     part = path.with_name(path.name + ".part")
     write(part)
-    seal_part(path)
+    commit_part(path)
 
 
-def seal_part(path: Path) -> None:
+def commit_part(path: Path) -> None:
     """Sync and rename `path`.part, already written and closed, to `path`."""
     part = path.with_name(path.name + ".part")
     _sync(part)
@@ -26,18 +26,18 @@ def seal_part(path: Path) -> None:
     _sync(path.parent)
 
 
-def seal_text(path: Path, text: str) -> None:
+def write_text_atomic(path: Path, text: str) -> None:
     """Seal a UTF-8 text file."""
 
     def write(part: Path) -> None:
         part.write_text(text, encoding="utf-8")
 
-    seal(path, write)
+    write_atomic(path, write)
 
 
-def seal_json(path: Path, value: Any) -> None:
+def write_json_atomic(path: Path, value: Any) -> None:
     """Seal a JSON file with a stable layout: the same value gives the same bytes."""
-    seal_text(path, json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
+    write_text_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
 
 
 def _sync(path: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qs, urlsplit
 
-from in2_plugin.errors import CorpusError
+from in2_plugin.errors import CorpusError, one_line
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 READ_BYTES = 4 << 20
@@ -68,7 +68,7 @@ def remote(uri: str) -> Remote:
     Raises:
         CorpusError: the URI holds a secret, a package is missing, or the bucket cannot be asked for its region.
     """
-    refuse_secrets(uri)
+    reject_credentials(uri)
     kind, rest = str(scheme(uri)), uri.partition("://")[2].rstrip("/")
     if kind in CREDENTIALS and not rest.partition("/")[0]:
         raise CorpusError(f"{uri}: names no bucket; write {kind}://bucket/folder")
@@ -81,7 +81,7 @@ def remote(uri: str) -> Remote:
         return _by_fsspec(uri, kind)
 
 
-def refuse_secrets(uri: str) -> None:
+def reject_credentials(uri: str) -> None:
     """Raise CorpusError for a URI with a key, password or signature in it."""
     parts = urlsplit(uri)
     user, at, _ = parts.netloc.rpartition("@")
@@ -209,7 +209,7 @@ def no_such(uri: str) -> CorpusError:
 
 
 def _unreadable(path: str, reason: str) -> CorpusError:
-    short = " ".join(reason.split())[:300]
+    short = one_line(reason)
     advice = f"check the name, the connection and {_hint(path)}" if scheme(path) else "mend or remove it"
     return CorpusError(f"{path}: cannot be read ({short}); {advice}")
 

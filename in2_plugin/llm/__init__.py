@@ -1,1 +1,1 @@
-"""Calls to language models: a request goes in, a durable answer comes out, and nothing is paid for twice."""
+"""Calls to language models: every answer is durable before it is used, and nothing is paid for twice."""

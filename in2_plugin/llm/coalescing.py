@@ -1,9 +1,9 @@
-"""Requests in groups: gather what is asked for one by one, and hand it over together.
+"""Request coalescing: collect requests that arrive one by one, and answer them together in groups.
 
-A group goes out when it is full, or when the line has been quiet for a while: those who ask wait for these very
-answers, so a quiet line means that nobody can ask more. The quiet time begins anew when a run ends, because its answers
-make new questions. Invariants: no more than `at_once` runs are open; a failed run fails its own requests only, and of
-those only the ones that were not settled while it went on. Cost: one future a request, and one timer in all.
+A group is dispatched when it is full, or when no request has arrived for a while: callers wait for these very answers,
+so an idle queue means that nobody can send more. The idle time restarts when a group is done, because its answers lead
+to new requests. Invariants: at most `max_concurrent` groups are open; a failed group fails only its own requests, and
+of those only the ones that have no outcome yet. Cost: one future per request, and a single timer.
 """
 
 import asyncio
@@ -12,138 +12,139 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from in2_plugin.llm.request import Answer, CallFailed, Request, Stopping
+from in2_plugin.llm.request import Completion, Request, RequestFailed, RunStopped
 
-Run = Callable[[Sequence[Request]], Awaitable[Sequence[Answer | CallFailed]]]
-"""Answers a group, in its order. A run that takes long hands over what it has with `Gathering.settle`, and returns it
-once more at its end. What it raises is raised to all in the group who have no answer by then."""
+AnswerGroup = Callable[[Sequence[Request]], Awaitable[Sequence[Completion | RequestFailed]]]
+"""Answers a group, in its order. A slow one passes on early outcomes with `RequestCoalescer.settle`, and still returns
+all of them at its end. What it raises is raised for every request of the group that has no outcome by then."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _PendingRequest:
     request: Request
-    answered: asyncio.Future[Answer]
+    answered: asyncio.Future[Completion]
 
-    def settle(self, outcome: Answer | Exception) -> None:
+    def settle(self, outcome: Completion | Exception) -> None:
         if self.answered.done():
-            return  # settled before, or nobody waits for it any more
-        if isinstance(outcome, Answer):
+            return  # settled before, or cancelled
+        if isinstance(outcome, Completion):
             self.answered.set_result(outcome)
         else:
             self.answered.set_exception(outcome)
 
 
-class Gathering:
+class RequestCoalescer:
     """A `Transport` over a function that answers many requests together. Belongs to one event loop."""
 
-    def __init__(self, run: Run, *, size: int, quiet: float, at_once: int = 1) -> None:
-        """Gather groups of at most `size` requests; `quiet` is in seconds, `at_once` counts groups."""
-        self._run, self._size, self._quiet, self._at_once = run, size, quiet, at_once
-        self._line: deque[_Asked] = deque()
-        self._runs: set[asyncio.Task[None]] = set()
-        # by identity: a run holds on to its requests, so that no number is given twice
-        self._under_way: dict[int, _Asked] = {}
-        self._alarm: asyncio.TimerHandle | None = None
-        self._quiet_since = 0.0
+    def __init__(self, answer_group: AnswerGroup, *, size: int, idle_seconds: float, max_concurrent: int = 1) -> None:
+        """Collect groups of up to `size` requests, with up to `max_concurrent` groups open."""
+        self._answer_group, self._size, self._max_concurrent = answer_group, size, max_concurrent
+        self._idle_seconds = idle_seconds
+        self._queue: deque[_PendingRequest] = deque()
+        self._open_groups: set[asyncio.Task[None]] = set()
+        # by identity: an open group keeps its requests alive, so that no id is reused
+        self._in_flight: dict[int, _PendingRequest] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
         self._stopped = False
 
     @property
-    def under_way(self) -> int:
-        """Requests in groups that were handed over and not answered yet."""
-        return len(self._under_way)
+    def in_flight(self) -> int:
+        """Requests of open groups that have no outcome yet."""
+        return len(self._in_flight)
 
-    async def answer(self, request: Request) -> Answer:
-        """See `Transport`; raises also what the run of its group raises."""
+    async def answer(self, request: Request) -> Completion:
+        """See `Transport`; also raises what the request's group raises."""
         if self._stopped:
-            raise Stopping("stopping")
+            raise RunStopped("stopping")
         loop = asyncio.get_running_loop()
-        asked = _Asked(request, loop.create_future())
-        self._line.append(asked)
-        self._quiet_since = loop.time()
-        self._send_full()
-        return await asked.answered
+        pending = _PendingRequest(request, loop.create_future())
+        self._queue.append(pending)
+        self._idle_since = loop.time()
+        self._dispatch_full_groups()
+        return await pending.answered
 
-    def settle(self, request: Request, outcome: Answer | CallFailed) -> None:
-        """Give a request of an open run its outcome before the run ends; the first one stays."""
-        if asked := self._under_way.pop(id(request), None):
-            asked.settle(outcome)
+    def settle(self, request: Request, outcome: Completion | RequestFailed) -> None:
+        """Give a request its outcome before its group is done; the first outcome counts."""
+        if pending := self._in_flight.pop(id(request), None):
+            pending.settle(outcome)
 
-    def _send_full(self) -> None:
-        while len(self._line) >= self._size and self._has_room():
-            self._send()
-        if self._line and self._has_room() and self._alarm is None:
-            self._wake_in(self._quiet)
+    def _dispatch_full_groups(self) -> None:
+        while len(self._queue) >= self._size and self._has_capacity():
+            self._dispatch()
+        if self._queue and self._has_capacity() and self._timer is None:
+            self._start_timer(self._idle_seconds)
 
-    def _has_room(self) -> bool:
-        return len(self._runs) < self._at_once
+    def _has_capacity(self) -> bool:
+        return len(self._open_groups) < self._max_concurrent
 
-    def _wake_in(self, seconds: float) -> None:
-        # one alarm that is put off when it rings too early: moving it with every request would cost a timer each
-        self._alarm = asyncio.get_running_loop().call_later(seconds, self._ring)
+    def _start_timer(self, seconds: float) -> None:
+        # one timer that is extended when it fires early: restarting it with every request would cost a timer each
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._on_timer)
 
-    def _ring(self) -> None:
-        self._alarm = None
-        if not self._line or not self._has_room():
+    def _on_timer(self) -> None:
+        self._timer = None
+        if not self._queue or not self._has_capacity():
             return
-        left = self._quiet_since + self._quiet - asyncio.get_running_loop().time()
+        left = self._idle_since + self._idle_seconds - asyncio.get_running_loop().time()
         if left > 0:
-            self._wake_in(left)
+            self._start_timer(left)
         else:
-            self._send()
-            self._send_full()
+            self._dispatch()
+            self._dispatch_full_groups()
 
-    def _send(self) -> None:
-        taken = [self._line.popleft() for _ in range(min(self._size, len(self._line)))]
-        group = [asked for asked in taken if not asked.answered.done()]
+    def _dispatch(self) -> None:
+        taken = [self._queue.popleft() for _ in range(min(self._size, len(self._queue)))]
+        group = [pending for pending in taken if not pending.answered.done()]
         if not group:
             return
-        self._under_way.update({id(asked.request): asked for asked in group})
-        run = asyncio.get_running_loop().create_task(self._answer_all(group))
-        self._runs.add(run)
-        run.add_done_callback(partial(self._note_end, group))
+        self._in_flight.update({id(pending.request): pending for pending in group})
+        task = asyncio.get_running_loop().create_task(self._answer_all(group))
+        self._open_groups.add(task)
+        task.add_done_callback(partial(self._on_group_done, group))
 
-    async def _answer_all(self, group: list[_Asked]) -> None:
-        outcomes: Sequence[Answer | Exception]
+    async def _answer_all(self, group: list[_PendingRequest]) -> None:
+        outcomes: Sequence[Completion | Exception]
         try:
-            outcomes = await self._run([asked.request for asked in group])
+            outcomes = await self._answer_group([pending.request for pending in group])
             if len(outcomes) != len(group):
                 raise ValueError(f"{len(outcomes)} outcomes for {len(group)} requests")
         except Exception as failure:
             outcomes = [failure] * len(group)
-        for asked, outcome in zip(group, outcomes, strict=True):
-            asked.settle(outcome)
+        for pending, outcome in zip(group, outcomes, strict=True):
+            pending.settle(outcome)
 
-    def _note_end(self, group: list[_Asked], run: asyncio.Task[None]) -> None:
-        self._runs.discard(run)
-        for asked in group:
-            self._under_way.pop(id(asked.request), None)
-            # of a run that was cancelled, perhaps before its first step
-            asked.settle(Stopping("stopping"))
+    def _on_group_done(self, group: list[_PendingRequest], task: asyncio.Task[None]) -> None:
+        self._open_groups.discard(task)
+        for pending in group:
+            self._in_flight.pop(id(pending.request), None)
+            # if the task was cancelled, perhaps before its first step
+            pending.settle(RunStopped("stopping"))
         loop = asyncio.get_running_loop()
-        self._quiet_since = loop.time()
-        self._send_full()
+        self._idle_since = loop.time()
+        self._dispatch_full_groups()
 
     def stop(self) -> None:
-        """Hand over nothing more; what was handed over is still waited for."""
+        """Dispatch no more groups; open ones are awaited."""
         self._stopped = True
-        while self._line:
-            self._line.popleft().settle(Stopping("stopping"))
+        while self._queue:
+            self._queue.popleft().settle(RunStopped("stopping"))
 
     def resume(self) -> None:
-        """Gather again."""
+        """Collect requests again."""
         self._stopped = False
 
     def traffic(self) -> str:
-        """Requests handed over, and those that wait for their group."""
-        parts = [(self.under_way, "under way"), (len(self._line), "waiting")]
+        """Describe the requests in open groups and in the queue."""
+        parts = [(self.in_flight, "in flight"), (len(self._queue), "waiting")]
         return ", ".join(f"{count:,} {what}" for count, what in parts if count)
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel open groups."""
         self.stop()
-        if self._alarm:
-            self._alarm.cancel()
-            self._alarm = None
-        for run in list(self._runs):
-            run.cancel()
-        await asyncio.gather(*self._runs, return_exceptions=True)
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        for task in list(self._open_groups):
+            task.cancel()
+        await asyncio.gather(*self._open_groups, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""How the calls are getting on, as one line: rate, tokens, money, failures."""
+"""The progress of the calls as one line: request rate, tokens, cost, failures."""
 
 import time
 from collections import deque
@@ -7,53 +7,53 @@ from dataclasses import dataclass
 
 from in2_plugin.config import Prices
 from in2_plugin.llm.caller import Caller
-from in2_plugin.llm.request import Use
+from in2_plugin.llm.request import Usage
 
 RECENT = 30.0
-"""Seconds over which rates are taken."""
+"""Seconds over which rates are computed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """One model that is asked, with what it charges."""
+class PricedModel:
+    """A model in use, with its prices."""
 
     caller: Caller
     prices: Prices | None
     traffic: Callable[[], str]
-    """A few words of the transport on what is under way and what went wrong; may be empty."""
+    """The transport's summary of requests in flight and failures; may be empty."""
 
 
-def total(uses: Iterable[Use]) -> Use:
-    """The sum of what was counted apart."""
-    summed = Use()
-    for use in uses:
-        summed.add(use)
+def total(usages: Iterable[Usage]) -> Usage:
+    """Return the sum of several usages."""
+    summed = Usage()
+    for usage in usages:
+        summed.add(usage)
     return summed
 
 
-def price(use: Use, prices: Prices) -> float:
-    """Money for these tokens, in `prices.currency`."""
-    return (use.input_tokens * prices.input + use.output_tokens * prices.output) / 1e6
+def price(usage: Usage, prices: Prices) -> float:
+    """Return the cost of these tokens, in `prices.currency`."""
+    return (usage.input_tokens * prices.input + usage.output_tokens * prices.output) / 1e6
 
 
 class Meter:
-    """Reads the callers whenever it is asked; costs them nothing."""
+    """Reads the counts of the callers when asked; costs nothing in between."""
 
-    def __init__(self, accounts: Sequence[Account], clock: Callable[[], float] = time.monotonic) -> None:
-        self._accounts, self._clock = accounts, clock
+    def __init__(self, models: Sequence[PricedModel], clock: Callable[[], float] = time.monotonic) -> None:
+        self._models, self._clock = models, clock
         self._history: deque[tuple[float, int, int]] = deque([(clock(), 0, 0)])
 
     def line(self) -> str:
-        """Rates of the last half minute, and totals of this run."""
-        paid = total(use for account in self._accounts for use in account.caller.paid.values())
-        used = total(use for account in self._accounts for use in account.caller.used.values())
+        """Return the rates of the last half minute and the totals of this run."""
+        paid = total(use for model in self._models for use in model.caller.paid.values())
+        used = total(use for model in self._models for use in model.caller.used.values())
         replayed = used.answers - paid.answers
-        parts = [self._rates(paid), *(account.traffic() for account in self._accounts), self._money()]
+        parts = [self._rates(paid), *(model.traffic() for model in self._models), self._money()]
         if replayed > 0:
             parts.append(f"{replayed:,} from the work log")
         return ", ".join(part for part in parts if part)
 
-    def _rates(self, paid: Use) -> str:
+    def _rates(self, paid: Usage) -> str:
         now = self._clock()
         while len(self._history) > 1 and now - self._history[0][0] > RECENT:
             self._history.popleft()
@@ -65,8 +65,8 @@ class Meter:
         return f"{(paid.answers - answers) / seconds:,.1f} requests/s, {(paid.tokens - tokens) / seconds:,.0f} tokens/s"
 
     def _money(self) -> str:
-        priced = [(account, account.prices) for account in self._accounts if account.prices]
+        priced = [(model, model.prices) for model in self._models if model.prices]
         if not priced:
             return ""
-        spent = sum(price(total(account.caller.paid.values()), prices) for account, prices in priced)
+        spent = sum(price(total(model.caller.paid.values()), prices) for model, prices in priced)
         return f"{spent:,.2f} {priced[0][1].currency}"

@@ -1,4 +1,4 @@
-"""What is asked of a language model, what it answered, and the key that ties the two together for good."""
+"""Requests to a language model, their answers, and the key that connects the two in the work log."""
 
 import hashlib
 import json
@@ -12,38 +12,38 @@ from in2_plugin.errors import In2Error
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 PARSER = 1
-"""Version of what is made of an answer's text. Part of the key: another version never reads old answers."""
+"""Version of the code that parses an answer's text. Part of the key: a new version never reads old answers."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One call of the chat completions interface, in full."""
+    """One call of the chat completions API."""
 
     prompt: str
     """The user message."""
     model: str
     parameters: Mapping[str, Any]
-    """Sampling parameters, extra fields and the response format: all of the body besides model and messages."""
+    """Sampling parameters, extra fields and the response format: the whole body except model and messages."""
     purpose: str
-    """What the answer is for: a kind of question, or a check. For counting; not part of the key."""
+    """A kind of question, or a check. For counting; not part of the key."""
     draw: int = 0
-    """Tells apart calls that are the same in all else, and yet are to be answered anew."""
+    """Distinguishes otherwise identical calls that need independent answers."""
 
     @cached_property
     def key(self) -> bytes:
-        """SHA-256 of prompt, model, parameters, draw and parser version: 32 bytes."""
+        """Return the SHA-256 of prompt, model, parameters, draw and parser version: 32 bytes."""
         counted = [self.prompt, self.model, dict(self.parameters), self.draw, PARSER]
         canonical = json.dumps(counted, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).digest()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the model said, and what it cost. Half a surrogate pair, which no file can hold, becomes U+FFFD."""
+class Completion:
+    """The text of an answer and its tokens. Lone surrogates, which cannot be written to a file, become U+FFFD."""
 
     text: str
     finish: str
-    """`stop`, `length`, `content_filter`, `refusal`, or whatever else the server says."""
+    """`stop`, `length`, `content_filter`, `refusal`, or any other value that the server sends."""
     input_tokens: int
     output_tokens: int
 
@@ -53,58 +53,58 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Use:
-    """What a number of answers cost, in tokens."""
+class Usage:
+    """Number of answers and their tokens."""
 
     answers: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
 
-    def add(self, more: "Answer | Use") -> None:
-        """Count an answer, or what was counted elsewhere."""
-        self.answers += more.answers if isinstance(more, Use) else 1
+    def add(self, more: "Completion | Usage") -> None:
+        """Add one answer, or another usage."""
+        self.answers += more.answers if isinstance(more, Usage) else 1
         self.input_tokens += more.input_tokens
         self.output_tokens += more.output_tokens
 
     @property
     def tokens(self) -> int:
-        """Input and output together."""
+        """Return input plus output tokens."""
         return self.input_tokens + self.output_tokens
 
 
-class CallFailed(Exception):
-    """This request got no answer and is given up; others may fare better. Never leaves the question stage."""
+class RequestFailed(Exception):
+    """This request failed for good; others may succeed. Never leaves the question stage."""
 
 
 class Transport(Protocol):
-    """A way to get requests answered. Implementations decide how many are under way."""
+    """Gets requests answered. Implementations decide how many are in flight."""
 
-    async def answer(self, request: Request) -> Answer:
-        """Get one answer.
+    async def answer(self, request: Request) -> Completion:
+        """Return one answer.
 
         Raises:
-            CallFailed: this request is given up.
-            Stopping: `stop` was called before it was sent.
-            EndpointError: no request can be answered; the run must stop.
+            RequestFailed: this request failed for good.
+            RunStopped: `stop` was called before it was sent.
+            EndpointError: no request can be answered; the run must end.
         """
 
     def stop(self) -> None:
-        """Send nothing more; what was sent is still waited for."""
+        """Send no more requests; those in flight are awaited."""
 
     def resume(self) -> None:
-        """Send again."""
+        """Send requests again."""
 
     def traffic(self) -> str:
-        """A few words on what is under way and what went wrong, for the progress line; may be empty."""
+        """Describe the requests in flight and the failures, for the progress line; may be empty."""
 
     async def close(self) -> None:
-        """Give back connections."""
+        """Close all connections."""
 
 
-Ask = Callable[[Request], Awaitable[Answer]]
-"""Answers a request from the work log if it can, and from the endpoint otherwise. Raises like a transport, and
+Ask = Callable[[Request], Awaitable[Completion]]
+"""Answers a request from the work log if possible, otherwise from the endpoint. Raises like a transport, and
 WorkLogError."""
 
 
-class Stopping(In2Error):
-    """The run is being stopped, and this request was not begun."""
+class RunStopped(In2Error):
+    """The run is being stopped, and this request was not sent."""

@@ -1,9 +1,9 @@
 """The work log: every answer of an endpoint, durable before it is used.
 
 One SQLite file and one writing process. Invariants: `put` returns after the answer is synced to disk; the first answer
-to a request stays, whatever comes later; a kill leaves whole answers only. Answers that arrive during one sync are
-committed together by the next, so the cost is one sync for all that arrived meanwhile. A reserve of 8 MiB is kept
-beside it, and given up when the disk is full, so that what was in flight by then is still saved.
+to a request is kept, whatever comes later; a kill leaves complete answers only. Answers that arrive during one sync are
+committed together by the next, so that each sync covers many of them. A reserve file of 8 MiB next to the log is
+deleted when the disk is full, so that the answers in flight can still be saved.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from in2_plugin.errors import WorkLogError
-from in2_plugin.llm.request import Answer, Request, Use
+from in2_plugin.llm.request import Completion, Request, Usage
 
 VERSION = "1"
 RESERVE_BYTES = 8 << 20
 BUSY_SECONDS = 30.0
 GROUP_SECONDS = 0.01
-"""Time in which answers are gathered for one sync; nothing beside an answer that took a second."""
+"""How long answers are collected for one sync; negligible next to an answer that took a second."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts(name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -48,18 +48,18 @@ Statement = tuple[str, tuple[object, ...]]
 
 @dataclass(frozen=True, slots=True)
 class BatchRecord:
-    """A batch of requests that was handed over, or was about to be."""
+    """A batch of requests that was submitted, or was about to be."""
 
     digest: str
     id: str | None
-    """The server's name for it; None when the process ended before it was known."""
+    """The server's id; None if the process ended before it was known."""
     status: str
     keys: tuple[bytes, ...]
     """Request keys, in the order of the file."""
 
 
 class WorkLog:
-    """Answers by request key. Made in any thread; `put` and `get` belong to one event loop."""
+    """Answers by request key. Created in any thread; `put` and `get` belong to one event loop."""
 
     def __init__(
         self,
@@ -69,12 +69,12 @@ class WorkLog:
         known: Path | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Open or create a log; `read_only` neither creates nor locks anything and works beside a running build.
+        """Open or create a log; `read_only` neither creates nor locks anything and works during a running build.
 
-        `known` is another log, of which facts and answers are taken that are not in this one.
+        `known` is another log, which supplies the facts and answers that this one does not have.
 
         Raises:
-            WorkLogError: it cannot be opened, is damaged, or is of a newer version.
+            WorkLogError: it cannot be opened, is damaged, or has a newer version.
         """
         self.path = path
         self._clock = clock
@@ -84,9 +84,9 @@ class WorkLog:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="work-log")
         self._failure: WorkLogError | None = None
         self._known = WorkLog(known, read_only=True) if known and known.exists() else None
-        with self._explained("opened"):
+        with self._as_work_log_error("opened"):
             self._writer = None if read_only else self._open_writer()
-            # a connection of its own, because that of the writer sees rows before they are durable
+            # a separate connection, because the writer's sees rows before they are durable
             self._reader = self._connect("ro")
             self._check_version(read_only)
         if not read_only:
@@ -109,7 +109,7 @@ class WorkLog:
             self.set_fact("version", VERSION)
         elif found != VERSION:
             raise WorkLogError(
-                f"{self.path}: is a work log of version {found}, and this program reads version {VERSION}; "
+                f"{self.path}: is a work log of version {found}, but this program reads version {VERSION}; "
                 "install the version of in2-plugin that wrote it"
             )
 
@@ -125,50 +125,50 @@ class WorkLog:
         except OSError as failure:
             self._reserve.unlink(missing_ok=True)
             raise WorkLogError(
-                f"{self.path}: has no room for {RESERVE_BYTES >> 20} MiB beside it ({failure.strerror}); "
+                f"{self.path}: no space for a reserve of {RESERVE_BYTES >> 20} MiB next to it ({failure.strerror}); "
                 "free some space and run again"
             ) from None
 
     @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
+    def _as_work_log_error(self, what: str) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as failure:
             raise WorkLogError(
                 f"{self.path}: the work log cannot be {what} ({failure}); every answer that was counted is still "
-                "in it. See to the disk, then run the same command again"
+                "in it. Check the disk, then run the same command again"
             ) from failure
 
     def close(self) -> None:
-        """Finish what is pending and fold the write-ahead log into the file."""
+        """Finish pending writes and merge the write-ahead log into the file."""
         self._thread.shutdown(wait=True)
         self._reader.close()
         if self._known:
             self._known.close()
         if self._writer:
             with suppress(sqlite3.Error):
-                # a plain file again, which can be read where nothing can be written; not while another reads it
+                # a plain file again, readable from a read-only disk; fails while another process reads it
                 self._writer.execute("PRAGMA journal_mode=DELETE").fetchall()
             self._writer.close()
             self._reserve.unlink(missing_ok=True)
 
     def require_room(self) -> None:
-        """Refuse new work once something could not be written.
+        """Check that no write has failed so far.
 
         Raises:
-            WorkLogError: what went wrong then.
+            WorkLogError: the first failure.
         """
         if self._failure:
             raise self._failure
 
-    def get(self, key: bytes) -> Answer | None:
-        """The answer to a request, or None. About 20 microseconds."""
+    def get(self, key: bytes) -> Completion | None:
+        """Return the answer to a request, or None. About 20 microseconds."""
         rows = self._rows("SELECT text, finish, input_tokens, output_tokens FROM answers WHERE key = ?", key)
         if not rows and self._known:
             return self._known.get(key)
-        return Answer(*rows[0]) if rows else None
+        return Completion(*rows[0]) if rows else None
 
-    async def put(self, request: Request, answer: Answer) -> None:
+    async def put(self, request: Request, answer: Completion) -> None:
         """Store an answer; it is durable when this returns.
 
         Raises:
@@ -183,7 +183,7 @@ class WorkLog:
         await durable
 
     def put_failure(self, request: Request, reason: str) -> None:
-        """Note that a request was given up, for `in2 status`; nothing waits for it."""
+        """Record a failed request, for `in2 status`; nothing waits for the write."""
         self._enqueue((_PUT_FAILURE, (request.key, request.purpose, reason, self._clock())), None)
 
     def _enqueue(self, statement: Statement, durable: asyncio.Future[None] | None) -> None:
@@ -199,7 +199,7 @@ class WorkLog:
             try:
                 await loop.run_in_executor(self._thread, self._commit, [statement for statement, _ in group])
             except Exception as failure:
-                # whatever it is, nobody must wait for ever
+                # no caller may wait forever
                 self._failure = (
                     failure
                     if isinstance(failure, WorkLogError)
@@ -213,8 +213,8 @@ class WorkLog:
                     if durable and not durable.done():
                         durable.set_result(None)
 
-    async def settled(self) -> None:
-        """Wait until all that was enqueued is committed."""
+    async def flush(self) -> None:
+        """Wait until all pending writes are committed."""
         if self._committing:
             await self._committing
 
@@ -223,14 +223,14 @@ class WorkLog:
             self._transaction(statements)
         except sqlite3.Error as failure:
             if not self._reserve.exists():
-                with self._explained("written"):
+                with self._as_work_log_error("written"):
                     raise
             self._reserve.unlink()
-            with self._explained("written"):
+            with self._as_work_log_error("written"):
                 self._transaction(statements)
             self._failure = WorkLogError(
-                f"{self.path}: the disk is full or failing ({failure}); the answers that were under way were saved in "
-                "space kept for that. Free some space, then run the same command again"
+                f"{self.path}: the disk is full or failing ({failure}); the answers in flight were saved in reserved "
+                "space. Free some space, then run the same command again"
             )
 
     def _transaction(self, statements: list[Statement]) -> None:
@@ -241,39 +241,39 @@ class WorkLog:
                 self._writer.execute(sql, row)
             self._writer.execute("COMMIT")
         except Exception:
-            # some failures have rolled back already
+            # some failures have already rolled back
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             raise
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
-        # fetchall, because an unfinished statement would hold back the checkpoints of the write-ahead log
-        with self._explained("read"):
+        # fetchall, because an unfinished statement would block checkpoints of the write-ahead log
+        with self._as_work_log_error("read"):
             return self._reader.execute(sql, values).fetchall()
 
     def _write(self, sql: str, *values: object) -> None:
-        with self._explained("written"):
+        with self._as_work_log_error("written"):
             self._thread.submit(self._transaction, [(sql, values)]).result()
 
     def fact(self, name: str) -> str | None:
-        """Something settled about this log, for example which answer format a server accepted."""
+        """Return a fact about this log, for example which answer format a server accepted; None if it is not set."""
         rows = self._rows("SELECT value FROM facts WHERE name = ?", name)
         if not rows and self._known and name != "version":
             return self._known.fact(name)
         return str(rows[0][0]) if rows else None
 
     def set_fact(self, name: str, value: str) -> None:
-        """Settle something for good; a later value replaces it."""
+        """Store a fact durably; a later value replaces it."""
         self._write("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, value)
 
     def absorb(self, path: Path) -> None:
-        """Take over all that another log holds; what is here already stays.
+        """Copy the content of another log into this one; existing rows are kept.
 
         Raises:
-            WorkLogError: the other log cannot be read, or this one not written.
+            WorkLogError: the other log cannot be read, or this one cannot be written.
         """
-        WorkLog(path, read_only=True).close()  # its version is one that is understood
-        with self._explained("merged"):
+        WorkLog(path, read_only=True).close()  # checks its version
+        with self._as_work_log_error("merged"):
             self._thread.submit(self._absorb, path).result()
 
     def _absorb(self, path: Path) -> None:
@@ -285,30 +285,30 @@ class WorkLog:
             self._writer.execute("DETACH other")
 
     def begin_batch(self, digest: str, keys: tuple[bytes, ...]) -> None:
-        """Note that a batch is about to be handed over."""
+        """Record that a batch is about to be submitted."""
         row = (digest, None, "beginning", b"".join(keys), self._clock())
         self._write("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?)", *row)
 
     def name_batch(self, digest: str, name: str) -> None:
-        """Note what the server calls it."""
+        """Record the server's id of a batch."""
         self._write("UPDATE batches SET id = ?, status = 'open' WHERE digest = ?", name, digest)
 
     def end_batch(self, digest: str, status: str) -> None:
-        """Note that nothing more will come of it."""
+        """Record the end of a batch."""
         self._write("UPDATE batches SET status = ? WHERE digest = ?", status, digest)
 
     def open_batches(self) -> list[BatchRecord]:
-        """Batches whose answers are still to be collected."""
+        """Return the batches whose answers have not been collected."""
         rows = self._rows("SELECT digest, id, status, keys FROM batches WHERE status IN ('beginning', 'open')")
         return [BatchRecord(digest, name, status, _split(keys)) for digest, name, status, keys in rows]
 
-    def totals(self) -> Mapping[str, Use]:
-        """Answers and tokens by purpose."""
+    def totals(self) -> Mapping[str, Usage]:
+        """Return answers and tokens by purpose."""
         sums = "SELECT purpose, COUNT(*), SUM(input_tokens), SUM(output_tokens) FROM answers GROUP BY purpose"
-        return {purpose: Use(*counts) for purpose, *counts in self._rows(f"{sums} ORDER BY purpose")}
+        return {purpose: Usage(*counts) for purpose, *counts in self._rows(f"{sums} ORDER BY purpose")}
 
     def failures(self) -> Counter[str]:
-        """Reasons for which requests were given up."""
+        """Return the reasons of failed requests, with their counts."""
         return Counter(dict(self._rows("SELECT reason, COUNT(*) FROM failures GROUP BY reason")))
 
 

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from in2_plugin.llm.caller import Caller
-from in2_plugin.llm.request import Answer, CallFailed, Request
+from in2_plugin.llm.request import Completion, Request, RequestFailed
 from in2_plugin.llm.work_log import WorkLog
 from tests.support.transports import Counting
 
@@ -19,15 +19,15 @@ def log(tmp_path):
     log.close()
 
 
-def test_what_is_in_the_log_is_not_asked(log):
+def test_answers_in_the_log_are_not_requested(log):
     transport = Counting()
 
-    async def twice() -> list[Answer]:
+    async def twice() -> list[Completion]:
         caller = Caller(log, transport)
         return [await caller.ask(request("p")), await caller.ask(request("p"))]
 
     first, second = asyncio.run(twice())
-    assert first == second == Answer("P", "stop", 1, 1)
+    assert first == second == Completion("P", "stop", 1, 1)
     assert transport.sent == ["p"]
     again = Caller(log, transport)
     assert asyncio.run(again.ask(request("p"))) == first
@@ -35,10 +35,10 @@ def test_what_is_in_the_log_is_not_asked(log):
     assert (again.used["x"].answers, again.paid["x"].answers) == (1, 0)
 
 
-def test_the_same_request_at_the_same_time_is_sent_once(log):
+def test_concurrent_identical_requests_are_sent_once(log):
     transport = Counting()
 
-    async def together() -> list[Answer]:
+    async def together() -> list[Completion]:
         caller = Caller(log, transport)
         return await asyncio.gather(*(caller.ask(request("p")) for _ in range(5)))
 
@@ -48,38 +48,38 @@ def test_the_same_request_at_the_same_time_is_sent_once(log):
 
 def test_an_answer_is_durable_before_it_is_used(log):
     async def check() -> None:
-        asked = request("p")
+        sent_request = request("p")
         caller = Caller(log, Counting())
-        task = asyncio.create_task(caller.ask(asked))
+        task = asyncio.create_task(caller.ask(sent_request))
         while not task.done():
             await asyncio.sleep(0)
-        assert WorkLog(log.path, read_only=True).get(asked.key) == task.result()
+        assert WorkLog(log.path, read_only=True).get(sent_request.key) == task.result()
 
     asyncio.run(check())
 
 
-def test_a_failure_is_noted_and_asked_again_later(log):
+def test_a_failure_is_recorded_and_retried_later(log):
     transport = Counting()
     transport.failing = True
 
     async def fail() -> None:
-        with pytest.raises(CallFailed):
+        with pytest.raises(RequestFailed):
             await Caller(log, transport).ask(request("p"))
-        await log.settled()
+        await log.flush()
 
     asyncio.run(fail())
-    assert log.failures() == {"it is tired": 1}
+    assert log.failures() == {"server error": 1}
     transport.failing = False
     assert asyncio.run(Caller(log, transport).ask(request("p"))).text == "P"
 
 
-def test_one_who_gives_up_does_not_take_the_answer_from_the_others(log):
-    async def check() -> Answer:
+def test_cancelling_one_caller_leaves_the_answer_to_the_others(log):
+    async def check() -> Completion:
         caller = Caller(log, Counting())
-        patient = asyncio.create_task(caller.ask(request("p")))
-        hasty = asyncio.create_task(caller.ask(request("p")))
+        kept = asyncio.create_task(caller.ask(request("p")))
+        cancelled = asyncio.create_task(caller.ask(request("p")))
         await asyncio.sleep(0)
-        hasty.cancel()
-        return await patient
+        cancelled.cancel()
+        return await kept
 
     assert asyncio.run(check()).text == "P"

@@ -2,31 +2,31 @@ import asyncio
 
 import pytest
 
-from in2_plugin.llm.coalescing import Gathering
-from in2_plugin.llm.request import Answer, CallFailed, Request, Stopping
+from in2_plugin.llm.coalescing import RequestCoalescer
+from in2_plugin.llm.request import Completion, Request, RequestFailed, RunStopped
 
 ENDLESS = 3_600.0
 
 
-class Warped(asyncio.SelectorEventLoop):
-    """A loop whose clock the test moves, so that no test depends on how fast the machine is."""
+class ManualClockLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock the test advances, so that no test depends on the speed of the machine."""
 
-    ahead = 0.0
+    offset = 0.0
 
     def time(self) -> float:
-        return super().time() + self.ahead
+        return super().time() + self.offset
 
-    async def move(self, seconds: float) -> None:
-        self.ahead += seconds
+    async def advance(self, seconds: float) -> None:
+        self.offset += seconds
         for _ in range(5):
             await asyncio.sleep(0)
 
 
-def run_warped(check) -> None:
+def run_with_manual_clock(check) -> None:
     async def main() -> None:
         await check(asyncio.get_running_loop())
 
-    with asyncio.Runner(loop_factory=Warped) as runner:
+    with asyncio.Runner(loop_factory=ManualClockLoop) as runner:
         runner.run(main())
 
 
@@ -34,27 +34,29 @@ def request(prompt: str) -> Request:
     return Request(prompt, "m", {}, "x")
 
 
-class Runs:
-    """Answers a group with its prompts in capitals; each run waits for leave if `held`."""
+class Groups:
+    """Answers groups with their prompts in capitals; `held` groups wait until `release` is set."""
 
     def __init__(self, held: bool = False) -> None:
-        self.groups: list[list[str]] = []
+        self.started: list[list[str]] = []
         self.open = self.most_open = 0
-        self.leave = asyncio.Event()
+        self.release = asyncio.Event()
         if not held:
-            self.leave.set()
+            self.release.set()
 
-    async def __call__(self, requests) -> list[Answer | CallFailed]:
-        self.groups.append([r.prompt for r in requests])
+    async def __call__(self, requests) -> list[Completion | RequestFailed]:
+        self.started.append([r.prompt for r in requests])
         self.open += 1
         self.most_open = max(self.most_open, self.open)
-        await self.leave.wait()
+        await self.release.wait()
         self.open -= 1
-        return [CallFailed("no") if r.prompt == "bad" else Answer(r.prompt.upper(), "stop", 1, 1) for r in requests]
+        return [
+            RequestFailed("no") if r.prompt == "bad" else Completion(r.prompt.upper(), "stop", 1, 1) for r in requests
+        ]
 
 
-def asking(gathering: Gathering, *prompts: str) -> list[asyncio.Task[Answer]]:
-    return [asyncio.create_task(gathering.answer(request(p))) for p in prompts]
+def send(coalescer: RequestCoalescer, *prompts: str) -> list[asyncio.Task[Completion]]:
+    return [asyncio.create_task(coalescer.answer(request(p))) for p in prompts]
 
 
 async def texts(tasks) -> list[str]:
@@ -67,229 +69,229 @@ async def until(condition) -> None:
             await asyncio.sleep(0.001)
 
 
-def test_a_full_group_goes_out_at_once():
+def test_a_full_group_is_dispatched_at_once():
     async def check() -> None:
-        runs = Runs()
-        gathering = Gathering(runs, size=3, quiet=ENDLESS)
-        assert await texts(asking(gathering, *"abcdef")) == list("ABCDEF")
-        assert runs.groups == [list("abc"), list("def")]
-        await gathering.close()
+        groups = Groups()
+        coalescer = RequestCoalescer(groups, size=3, idle_seconds=ENDLESS)
+        assert await texts(send(coalescer, *"abcdef")) == list("ABCDEF")
+        assert groups.started == [list("abc"), list("def")]
+        await coalescer.close()
 
     asyncio.run(check())
 
 
-def test_a_group_that_is_not_full_goes_out_when_the_line_is_quiet():
-    async def check(loop: Warped) -> None:
-        runs = Runs()
-        gathering = Gathering(runs, size=100, quiet=1_000)
-        tasks = asking(gathering, *"abc")
-        await loop.move(0)
-        await loop.move(990)
-        assert not runs.groups
-        await loop.move(20)
+def test_a_partial_group_is_dispatched_when_idle():
+    async def check(loop: ManualClockLoop) -> None:
+        groups = Groups()
+        coalescer = RequestCoalescer(groups, size=100, idle_seconds=1_000)
+        tasks = send(coalescer, *"abc")
+        await loop.advance(0)
+        await loop.advance(990)
+        assert not groups.started
+        await loop.advance(20)
         assert await texts(tasks) == list("ABC")
-        tasks = asking(gathering, "d")
-        await loop.move(0)
-        await loop.move(1_010)
+        tasks = send(coalescer, "d")
+        await loop.advance(0)
+        await loop.advance(1_010)
         assert await texts(tasks) == ["D"]
-        assert runs.groups == [list("abc"), ["d"]]
-        await gathering.close()
+        assert groups.started == [list("abc"), ["d"]]
+        await coalescer.close()
 
-    run_warped(check)
+    run_with_manual_clock(check)
 
 
-def test_every_request_begins_the_quiet_time_anew():
-    async def check(loop: Warped) -> None:
-        runs = Runs()
-        gathering = Gathering(runs, size=100, quiet=1_000)
+def test_every_request_restarts_the_idle_time():
+    async def check(loop: ManualClockLoop) -> None:
+        groups = Groups()
+        coalescer = RequestCoalescer(groups, size=100, idle_seconds=1_000)
         tasks = []
         for prompt in "abcdef":
-            tasks += asking(gathering, prompt)
-            await loop.move(0)
-            await loop.move(700)
-        assert not runs.groups
-        await loop.move(400)
+            tasks += send(coalescer, prompt)
+            await loop.advance(0)
+            await loop.advance(700)
+        assert not groups.started
+        await loop.advance(400)
         assert await texts(tasks) == list("ABCDEF")
-        assert runs.groups == [list("abcdef")]
-        await gathering.close()
+        assert groups.started == [list("abcdef")]
+        await coalescer.close()
 
-    run_warped(check)
+    run_with_manual_clock(check)
 
 
-@pytest.mark.parametrize("at_once", [1, 3])
-def test_no_more_runs_than_allowed(at_once):
+@pytest.mark.parametrize("max_concurrent", [1, 3])
+def test_open_groups_are_limited(max_concurrent):
     async def check() -> None:
-        runs = Runs(held=True)
-        gathering = Gathering(runs, size=2, quiet=0.001, at_once=at_once)
-        tasks = asking(gathering, *"abcdefghij")
-        await until(lambda: len(runs.groups) == at_once)
+        groups = Groups(held=True)
+        coalescer = RequestCoalescer(groups, size=2, idle_seconds=0.001, max_concurrent=max_concurrent)
+        tasks = send(coalescer, *"abcdefghij")
+        await until(lambda: len(groups.started) == max_concurrent)
         await asyncio.sleep(0.05)
-        assert (len(runs.groups), gathering.under_way) == (at_once, 2 * at_once)
-        assert gathering.traffic() == f"{2 * at_once} under way, {10 - 2 * at_once} waiting"
-        runs.leave.set()
+        assert (len(groups.started), coalescer.in_flight) == (max_concurrent, 2 * max_concurrent)
+        assert coalescer.traffic() == f"{2 * max_concurrent} in flight, {10 - 2 * max_concurrent} waiting"
+        groups.release.set()
         assert await texts(tasks) == list("ABCDEFGHIJ")
-        assert (runs.most_open, gathering.under_way, gathering.traffic()) == (at_once, 0, "")
-        await gathering.close()
+        assert (groups.most_open, coalescer.in_flight, coalescer.traffic()) == (max_concurrent, 0, "")
+        await coalescer.close()
 
     asyncio.run(check())
 
 
 @pytest.mark.parametrize("takes", [900, 5_000])
-def test_what_came_during_a_run_waits_for_what_its_answers_bring(takes):
-    """The end of a run counts as movement in the line: requests that follow from its answers join those waiting."""
+def test_the_end_of_a_group_restarts_the_idle_time(takes):
+    """Requests that follow from its answers join those that wait."""
 
-    async def check(loop: Warped) -> None:
-        runs = Runs(held=True)
-        gathering = Gathering(runs, size=3, quiet=1_000)
-        first = asking(gathering, *"abc")
-        second = asking(gathering, "d")
-        await loop.move(0)
-        await loop.move(takes)
-        runs.leave.set()
+    async def check(loop: ManualClockLoop) -> None:
+        groups = Groups(held=True)
+        coalescer = RequestCoalescer(groups, size=3, idle_seconds=1_000)
+        first = send(coalescer, *"abc")
+        second = send(coalescer, "d")
+        await loop.advance(0)
+        await loop.advance(takes)
+        groups.release.set()
         await texts(first)
-        await loop.move(900)
-        assert runs.groups == [list("abc")]
-        second += asking(gathering, "e")
-        await loop.move(0)
-        await loop.move(1_100)
+        await loop.advance(900)
+        assert groups.started == [list("abc")]
+        second += send(coalescer, "e")
+        await loop.advance(0)
+        await loop.advance(1_100)
         assert await texts(second) == list("DE")
-        assert runs.groups == [list("abc"), list("de")]
-        await gathering.close()
+        assert groups.started == [list("abc"), list("de")]
+        await coalescer.close()
 
-    run_warped(check)
+    run_with_manual_clock(check)
 
 
 def test_a_failed_request_fails_alone():
     async def check() -> None:
-        gathering = Gathering(Runs(), size=3, quiet=0.01)
-        outcomes = await asyncio.gather(*asking(gathering, "a", "bad", "c"), return_exceptions=True)
-        assert [type(o) for o in outcomes] == [Answer, CallFailed, Answer]
-        await gathering.close()
+        coalescer = RequestCoalescer(Groups(), size=3, idle_seconds=0.01)
+        outcomes = await asyncio.gather(*send(coalescer, "a", "bad", "c"), return_exceptions=True)
+        assert [type(o) for o in outcomes] == [Completion, RequestFailed, Completion]
+        await coalescer.close()
 
     asyncio.run(check())
 
 
 @pytest.mark.parametrize("ends_well", [True, False])
-def test_what_is_settled_early_is_answered_while_the_run_goes_on_and_stays(ends_well):
+def test_an_early_outcome_is_final(ends_well):
     async def check() -> None:
-        leave = asyncio.Event()
+        release = asyncio.Event()
         first, second, third = requests = [request("a"), request("bad"), request("c")]
 
-        async def run(group):
+        async def answer_group(group):
             assert group == requests
-            gathering.settle(first, Answer("early", "stop", 1, 1))
-            gathering.settle(second, CallFailed("early"))
-            await leave.wait()
+            coalescer.settle(first, Completion("early", "stop", 1, 1))
+            coalescer.settle(second, RequestFailed("early"))
+            await release.wait()
             if not ends_well:
                 raise OSError("broken")
-            return [Answer("late", "stop", 1, 1)] * 3
+            return [Completion("late", "stop", 1, 1)] * 3
 
-        gathering = Gathering(run, size=3, quiet=ENDLESS)
-        tasks = [asyncio.create_task(gathering.answer(one)) for one in requests]
+        coalescer = RequestCoalescer(answer_group, size=3, idle_seconds=ENDLESS)
+        tasks = [asyncio.create_task(coalescer.answer(one)) for one in requests]
         assert await texts(tasks[:1]) == ["early"]
-        with pytest.raises(CallFailed, match="early"):
+        with pytest.raises(RequestFailed, match="early"):
             await tasks[1]
-        assert (tasks[2].done(), gathering.traffic()) == (False, "1 under way")
-        gathering.settle(request("c"), Answer("of another", "stop", 1, 1))
-        leave.set()
+        assert (tasks[2].done(), coalescer.traffic()) == (False, "1 in flight")
+        coalescer.settle(request("c"), Completion("of another", "stop", 1, 1))
+        release.set()
         (last,) = await asyncio.gather(tasks[2], return_exceptions=True)
         assert getattr(last, "text", str(last)) == ("late" if ends_well else "broken")
-        gathering.settle(third, Answer("of a run that is over", "stop", 1, 1))
-        assert gathering.under_way == 0
-        await gathering.close()
+        coalescer.settle(third, Completion("too late", "stop", 1, 1))
+        assert coalescer.in_flight == 0
+        await coalescer.close()
 
     asyncio.run(check())
 
 
-def test_a_failed_run_fails_its_requests_and_no_others():
-    async def run(requests):
+def test_a_failed_group_fails_only_its_requests():
+    async def answer_group(requests):
         if requests[0].prompt == "a":
             raise OSError("broken")
-        return await Runs()(requests)
+        return await Groups()(requests)
 
     async def check() -> None:
-        gathering = Gathering(run, size=2, quiet=0.01)
-        outcomes = await asyncio.gather(*asking(gathering, *"abcd"), return_exceptions=True)
+        coalescer = RequestCoalescer(answer_group, size=2, idle_seconds=0.01)
+        outcomes = await asyncio.gather(*send(coalescer, *"abcd"), return_exceptions=True)
         assert [str(o) for o in outcomes[:2]] == ["broken", "broken"]
         assert [o.text for o in outcomes[2:]] == ["C", "D"]
-        await gathering.close()
+        await coalescer.close()
 
     asyncio.run(check())
 
 
-def test_a_run_that_answers_too_few_is_an_error_and_nobody_waits_forever():
-    async def run(requests):
+def test_too_few_outcomes_are_an_error():
+    async def answer_group(requests):
         return []
 
     async def check() -> None:
-        gathering = Gathering(run, size=2, quiet=0.01)
-        outcomes = await asyncio.wait_for(asyncio.gather(*asking(gathering, *"ab"), return_exceptions=True), 60)
+        coalescer = RequestCoalescer(answer_group, size=2, idle_seconds=0.01)
+        outcomes = await asyncio.wait_for(asyncio.gather(*send(coalescer, *"ab"), return_exceptions=True), 60)
         assert [str(o) for o in outcomes] == ["0 outcomes for 2 requests"] * 2
-        await gathering.close()
+        await coalescer.close()
 
     asyncio.run(check())
 
 
-def test_stopping_turns_the_line_away_and_waits_for_what_is_under_way():
+def test_stop_rejects_the_queue_and_waits_for_open_groups():
     async def check() -> None:
-        runs = Runs(held=True)
-        gathering = Gathering(runs, size=2, quiet=ENDLESS)
-        tasks = asking(gathering, *"abc")
-        await until(lambda: runs.groups)
-        gathering.stop()
-        with pytest.raises(Stopping):
+        groups = Groups(held=True)
+        coalescer = RequestCoalescer(groups, size=2, idle_seconds=ENDLESS)
+        tasks = send(coalescer, *"abc")
+        await until(lambda: groups.started)
+        coalescer.stop()
+        with pytest.raises(RunStopped):
             await tasks[2]
-        with pytest.raises(Stopping):
-            await gathering.answer(request("later"))
-        runs.leave.set()
+        with pytest.raises(RunStopped):
+            await coalescer.answer(request("later"))
+        groups.release.set()
         assert await texts(tasks[:2]) == ["A", "B"]
-        gathering.resume()
-        assert await texts(asking(gathering, *"de")) == ["D", "E"]
-        await gathering.close()
+        coalescer.resume()
+        assert await texts(send(coalescer, *"de")) == ["D", "E"]
+        await coalescer.close()
 
     asyncio.run(check())
 
 
-def test_who_gave_up_is_not_asked_for():
+def test_a_cancelled_request_is_not_dispatched():
     async def check() -> None:
-        runs = Runs()
-        gathering = Gathering(runs, size=3, quiet=ENDLESS)
-        hasty, patient = asking(gathering, "a", "b")
+        groups = Groups()
+        coalescer = RequestCoalescer(groups, size=3, idle_seconds=ENDLESS)
+        cancelled, kept = send(coalescer, "a", "b")
         await asyncio.sleep(0)
-        hasty.cancel()
+        cancelled.cancel()
         await asyncio.sleep(0)
-        late = asking(gathering, "c")
-        assert await texts([patient, *late]) == ["B", "C"]
-        assert runs.groups == [["b", "c"]]
-        await gathering.close()
+        late = send(coalescer, "c")
+        assert await texts([kept, *late]) == ["B", "C"]
+        assert groups.started == [["b", "c"]]
+        await coalescer.close()
 
     asyncio.run(check())
 
 
-def test_closing_gives_up_what_is_under_way():
+def test_close_cancels_open_groups():
     async def check() -> None:
-        gathering = Gathering(Runs(held=True), size=2, quiet=0.001)
-        tasks = asking(gathering, *"abc")
-        await until(lambda: gathering.under_way)
-        await gathering.close()
+        coalescer = RequestCoalescer(Groups(held=True), size=2, idle_seconds=0.001)
+        tasks = send(coalescer, *"abc")
+        await until(lambda: coalescer.in_flight)
+        await coalescer.close()
         outcomes = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 60)
-        assert [type(o) for o in outcomes] == [Stopping] * 3
+        assert [type(o) for o in outcomes] == [RunStopped] * 3
 
     asyncio.run(check())
 
 
-def test_closing_before_a_run_took_its_first_step_leaves_nobody_waiting():
+def test_close_before_the_first_step_of_a_group_leaves_no_waiter():
     async def check() -> None:
         async def never(requests):
-            raise AssertionError("was begun")
+            raise AssertionError("started")
 
-        gathering = Gathering(never, size=2, quiet=60)
-        asked = [asyncio.create_task(gathering.answer(request(i))) for i in range(2)]
-        await asyncio.sleep(0)  # both are in the line, their run is made and not begun
-        assert gathering.under_way == 2
-        await gathering.close()
+        coalescer = RequestCoalescer(never, size=2, idle_seconds=60)
+        asked = [asyncio.create_task(coalescer.answer(request(i))) for i in range(2)]
+        await asyncio.sleep(0)  # the task of their group exists and has not started
+        assert coalescer.in_flight == 2
+        await coalescer.close()
         for outcome in await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 5):
-            assert isinstance(outcome, Stopping)
-        assert gathering.under_way == 0
+            assert isinstance(outcome, RunStopped)
+        assert coalescer.in_flight == 0
 
     asyncio.run(check())

@@ -4,18 +4,18 @@ import pytest
 
 from in2_plugin.config import Prices
 from in2_plugin.llm.caller import Caller
-from in2_plugin.llm.meter import Account, Meter, price, total
-from in2_plugin.llm.request import Request, Use
+from in2_plugin.llm.meter import Meter, PricedModel, price, total
+from in2_plugin.llm.request import Request, Usage
 from in2_plugin.llm.work_log import WorkLog
 from tests.support.transports import Counting
 
 
-def test_the_line_tells_rates_traffic_money_and_what_was_not_paid_again(tmp_path):
+def test_line_shows_rates_traffic_cost_and_replayed_answers(tmp_path):
     log = WorkLog(tmp_path / "work.sqlite")
     now = 100.0
     caller = Caller(log, Counting())
     prices = Prices(input=1_000_000, output=500_000, currency="EUR")
-    meter = Meter([Account(caller, prices, lambda: "2 of 4 at once")], lambda: now)
+    meter = Meter([PricedModel(caller, prices, lambda: "2 of 4 at once")], lambda: now)
     assert meter.line() == "no answer yet, 2 of 4 at once, 0.00 EUR"
 
     async def ask(first: int, last: int) -> None:
@@ -23,7 +23,7 @@ def test_the_line_tells_rates_traffic_money_and_what_was_not_paid_again(tmp_path
 
     asyncio.run(ask(0, 20))
     now = 104.0
-    # each answer has one token in and one out
+    # one input token and one output token per answer
     assert meter.line() == "5.0 requests/s, 10 tokens/s, 2 of 4 at once, 30.00 EUR"
     asyncio.run(ask(10, 20))
     now = 200.0
@@ -31,9 +31,9 @@ def test_the_line_tells_rates_traffic_money_and_what_was_not_paid_again(tmp_path
     log.close()
 
 
-def test_price_is_for_a_million():
-    assert price(Use(3, 2_000_000, 500_000), Prices(input=0.15, output=0.6)) == pytest.approx(0.6)
+def test_prices_are_per_million_tokens():
+    assert price(Usage(3, 2_000_000, 500_000), Prices(input=0.15, output=0.6)) == pytest.approx(0.6)
 
 
 def test_total():
-    assert total([Use(1, 2, 3), Use(4, 5, 6)]) == Use(5, 7, 9)
+    assert total([Usage(1, 2, 3), Usage(4, 5, 6)]) == Usage(5, 7, 9)

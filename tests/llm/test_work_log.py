@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from in2_plugin.errors import WorkLogError
-from in2_plugin.llm.request import Answer, Request
+from in2_plugin.llm.request import Completion, Request
 from in2_plugin.llm.work_log import RESERVE_BYTES, WorkLog
 from tests.support import ROOT
 
@@ -19,8 +19,8 @@ def request(prompt: str = "p", **changes) -> Request:
     return Request(**{"prompt": prompt, "model": "m", "parameters": {"temperature": 1}, "purpose": "x", **changes})
 
 
-def answer(text: str = "a") -> Answer:
-    return Answer(text, "stop", 10, 2)
+def answer(text: str = "a") -> Completion:
+    return Completion(text, "stop", 10, 2)
 
 
 @pytest.fixture
@@ -30,12 +30,12 @@ def path(tmp_path) -> Path:
 
 def put_all(log: WorkLog, pairs) -> None:
     async def put() -> None:
-        await asyncio.gather(*(log.put(asked, said) for asked, said in pairs))
+        await asyncio.gather(*(log.put(sent, reply) for sent, reply in pairs))
 
     asyncio.run(put())
 
 
-def test_answers_are_found_again_by_another_process(path):
+def test_answers_are_found_by_another_process(path):
     log = WorkLog(path)
     put_all(log, [(request(str(i)), answer(f"{i} ü")) for i in range(100)])
     # durable before it is closed: what another connection sees is committed
@@ -65,7 +65,7 @@ def test_the_key_does_not_depend_on_purpose_or_order_of_parameters():
     assert request(parameters={"a": 1, "b": 2}).key == request(parameters={"b": 2, "a": 1}).key
 
 
-def test_the_first_answer_stays(path):
+def test_the_first_answer_is_kept(path):
     log = WorkLog(path)
     put_all(log, [(request(), answer("first"))])
     put_all(log, [(request(), answer("second"))])
@@ -73,7 +73,7 @@ def test_the_first_answer_stays(path):
     log.close()
 
 
-def test_half_a_surrogate_pair_has_a_key_and_can_be_stored(path):
+def test_a_lone_surrogate_has_a_key_and_can_be_stored(path):
     assert len(request("\ud800").key) == 32
     log = WorkLog(path)
     put_all(log, [(request(), answer("a\ud83d"))])
@@ -81,7 +81,7 @@ def test_half_a_surrogate_pair_has_a_key_and_can_be_stored(path):
     log.close()
 
 
-def test_nobody_waits_for_ever_when_a_row_cannot_be_written(path):
+def test_no_caller_waits_forever_when_a_row_cannot_be_written(path):
     log = WorkLog(path)
     unwritable = request(purpose="half \ud83d")
     with pytest.raises(WorkLogError, match="please report"):
@@ -99,7 +99,7 @@ def test_totals_and_failures(path):
         await log.put(request("3", purpose="judge"), answer())
         log.put_failure(request("4"), "503")
         log.put_failure(request("5"), "503")
-        await log.settled()
+        await log.flush()
 
     log = WorkLog(path)
     asyncio.run(fill(log))
@@ -121,13 +121,13 @@ def test_a_log_can_be_read_while_it_is_written(path):
     log.close()
 
 
-def test_reading_creates_nothing(path):
+def test_read_only_creates_nothing(path):
     with pytest.raises(WorkLogError, match="cannot be opened"):
         WorkLog(path, read_only=True)
     assert list(path.parent.iterdir()) == []
 
 
-def test_closing_leaves_one_file(path):
+def test_close_leaves_one_file(path):
     log = WorkLog(path)
     put_all(log, [(request(), answer())])
     log.close()
@@ -154,22 +154,22 @@ def test_batches_stay_open_until_they_are_ended(path):
     log.close()
 
 
-def test_a_newer_version_is_refused(path):
+def test_a_newer_version_is_rejected(path):
     log = WorkLog(path)
     log.set_fact("version", "2")
     log.close()
-    with pytest.raises(WorkLogError, match="of version 2, and this program reads version 1"):
+    with pytest.raises(WorkLogError, match="of version 2, but this program reads version 1"):
         WorkLog(path)
 
 
-def test_a_file_that_is_no_log_is_refused(path):
+def test_a_file_that_is_not_a_log_is_rejected(path):
     path.write_text("years of work, " * 100)
     with pytest.raises(WorkLogError, match="file is not a database"):
         WorkLog(path)
     assert path.read_text().startswith("years")
 
 
-def test_a_full_disk_saves_what_is_under_way_and_then_refuses(path):
+def test_a_full_disk_saves_the_answers_in_flight_and_then_rejects_writes(path):
     """SQLite itself reports a full disk here: the page limit raises the same SQLITE_FULL as a write that fails."""
     log = WorkLog(path)
     pages = log._writer.execute("PRAGMA page_count").fetchone()[0]
@@ -177,7 +177,7 @@ def test_a_full_disk_saves_what_is_under_way_and_then_refuses(path):
     make_room = threading.Event()
     unlink = Path.unlink
 
-    def freeing(self, **how):  # giving up the reserve is what makes room on a real disk
+    def freeing(self, **how):  # on a real disk, deleting the reserve makes room
         unlink(self, **how)
         if self.suffix == ".reserve":
             log._writer.execute("PRAGMA max_page_count = 1000000")
@@ -195,7 +195,7 @@ def test_a_full_disk_saves_what_is_under_way_and_then_refuses(path):
     log.close()
 
 
-def test_a_full_disk_without_reserve_is_one_sentence_and_keeps_what_was_stored(path):
+def test_a_full_disk_without_reserve_keeps_the_stored_answers(path):
     log = WorkLog(path)
     put_all(log, [(request("old"), answer())])
     (path.parent / "work.reserve").unlink()
@@ -223,14 +223,14 @@ def test_the_reserve_holds_real_bytes(path):
 CHILD = """
 import asyncio, sys
 from pathlib import Path
-from in2_plugin.llm.request import Answer, Request
+from in2_plugin.llm.request import Completion, Request
 from in2_plugin.llm.work_log import WorkLog
 
 async def main():
     log = WorkLog(Path(sys.argv[1]))
     async def one(i):
-        await log.put(Request(str(i), "m", {}, "x"), Answer("y" * 2000, "stop", 1, 1))
-        print(i, flush=True)  # said only after it is durable
+        await log.put(Request(str(i), "m", {}, "x"), Completion("y" * 2000, "stop", 1, 1))
+        print(i, flush=True)  # printed only after it is durable
     first = int(sys.argv[2])
     for start in range(first, first + 100_000, 16):
         await asyncio.gather(*(one(i) for i in range(start, start + 16)))
@@ -239,20 +239,20 @@ asyncio.run(main())
 """
 
 
-def test_what_was_said_to_be_durable_survives_sigkill(path):
-    said: list[int] = []
+def test_durable_answers_survive_sigkill(path):
+    printed: list[int] = []
     for attempt in range(5):
         arguments = [sys.executable, "-c", CHILD, str(path), str(attempt * 1_000_000)]
         child = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ})
         assert child.stdout
         for _ in range(50 + attempt * 37):
-            said.append(int(child.stdout.readline()))
+            printed.append(int(child.stdout.readline()))
         child.send_signal(signal.SIGKILL)
-        said += [int(line) for line in child.stdout if line.endswith("\n")]
+        printed += [int(line) for line in child.stdout if line.endswith("\n")]
         child.wait()
     log = WorkLog(path)
-    kept = [i for i in said if log.get(Request(str(i), "m", {}, "x").key)]
-    assert kept == said
-    assert len(said) > 500
+    kept = [i for i in printed if log.get(Request(str(i), "m", {}, "x").key)]
+    assert kept == printed
+    assert len(printed) > 500
     assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
     log.close()

@@ -17,10 +17,10 @@ from in2_plugin.llm.request import Request
 from in2_plugin.llm.work_log import WorkLog
 
 
-def endpoint(url, log: WorkLog, most_bytes: int = 10_000_000, **changes) -> BatchEndpoint:
+def endpoint(url, log: WorkLog, max_bytes: int = 10_000_000, **changes) -> BatchEndpoint:
     values = {"model": "m", "base_url": url, "mode": "batch", "poll_seconds": 0.01, **changes}
     config = EndpointConfig.parse(values, "test")
-    return BatchEndpoint(config, log, quiet=0.02, first_wait=0.001, most_bytes=most_bytes)
+    return BatchEndpoint(config, log, idle_seconds=0.02, first_wait=0.001, max_bytes=max_bytes)
 
 
 def request(prompt: object, **parameters) -> Request:
@@ -54,7 +54,7 @@ def ask(server_or_url, path: Path, prompts, **changes) -> list:
             return await ask_all(batch, log, prompts)
         finally:
             await batch.close()
-            await log.settled()
+            await log.flush()
             log.close()
 
     return asyncio.run(run())

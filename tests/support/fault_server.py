@@ -94,7 +94,7 @@ class FaultServer:
         self.bodies: list[dict] = []
         self.keys: set[str] = set()
         self.times: list[float] = []
-        self.under_way = self.most_at_once = self.connections = 0
+        self.in_flight = self.most_at_once = self.connections = 0
 
     def __enter__(self) -> "FaultServer":
         self._loop = asyncio.new_event_loop()
@@ -132,14 +132,14 @@ class FaultServer:
                 length = int(re.search(r"content-length: (\d+)", head)[1])
                 self.keys.add(re.search(r"authorization: bearer (\S+)", head)[1])
                 body = json.loads(await reader.readexactly(length))
-                self.under_way += 1
-                self.most_at_once = max(self.most_at_once, self.under_way)
+                self.in_flight += 1
+                self.most_at_once = max(self.most_at_once, self.in_flight)
                 self.bodies.append(body)
                 self.times.append(time.monotonic())
                 try:
                     await self._answer(body, self._plan(len(self.bodies) - 1, body), writer)
                 finally:
-                    self.under_way -= 1
+                    self.in_flight -= 1
         except (asyncio.IncompleteReadError, ConnectionError, EOFError, asyncio.CancelledError):
             pass
         finally:

@@ -1,25 +1,27 @@
-"""Pools of fault servers, and what they are asked in tests."""
+"""Pools of fault servers, and requests to them."""
 
 import asyncio
 import random
 
 from in2_plugin.config import EndpointConfig
-from in2_plugin.llm.endpoint.concurrency import Patience
+from in2_plugin.llm.endpoint.concurrency import RetryPolicy
 from in2_plugin.llm.endpoint.pool import EndpointPool
-from in2_plugin.llm.request import Answer, Request
+from in2_plugin.llm.request import Completion, Request
 
-QUICK = Patience(retry=0.005, retry_most=0.01, closed=0.02, closed_most=0.05, rest=0.05, rest_most=0.1)
+QUICK = RetryPolicy(
+    initial_backoff=0.005, max_backoff=0.01, throttle_wait=0.02, max_throttle_wait=0.05, cooldown=0.05, max_cooldown=0.1
+)
 DEAD = "http://127.0.0.1:9/v1"
 OTHER_DEAD = "http://127.0.0.1:1/v1"
 KEY = "sk-very-secret-0123456789"
 PROMPTS = [f"prompt {i}" for i in range(200)]
 
 
-def pool(servers, patience: Patience = QUICK, said: list[str] | None = None, **changes) -> EndpointPool:
+def pool(servers, retry_policy: RetryPolicy = QUICK, lines: list[str] | None = None, **changes) -> EndpointPool:
     urls = [getattr(server, "base_url", server) for server in servers]
     values = {"model": "m", "base_url": urls, "concurrency": "4", "timeout": 5, **changes}
     config = EndpointConfig.parse(values, "test")
-    return EndpointPool(config, random.Random(0), patience, ([] if said is None else said).append)
+    return EndpointPool(config, random.Random(0), retry_policy, ([] if lines is None else lines).append)
 
 
 def request(prompt: str) -> Request:
@@ -39,7 +41,7 @@ async def gathered(asked: EndpointPool, prompts) -> list:
 
 
 def ask(servers, prompts=PROMPTS, **changes) -> tuple[list, str]:
-    """What comes of all prompts, asked at once, and what the pool tells of itself then."""
+    """Ask all prompts at once; return the outcomes and the pool's traffic line."""
 
     async def run() -> tuple[list, str]:
         asked = pool(servers, **changes)
@@ -52,4 +54,4 @@ def ask(servers, prompts=PROMPTS, **changes) -> tuple[list, str]:
 
 
 def are_answers(outcomes, prompts=PROMPTS) -> bool:
-    return outcomes == [Answer(f"answer to {prompt}", "stop", 100, 20) for prompt in prompts]
+    return outcomes == [Completion(f"answer to {prompt}", "stop", 100, 20) for prompt in prompts]

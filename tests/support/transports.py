@@ -2,7 +2,7 @@
 
 import asyncio
 
-from in2_plugin.llm.request import Answer, CallFailed, Request
+from in2_plugin.llm.request import Completion, Request, RequestFailed
 
 
 class Counting:
@@ -12,12 +12,12 @@ class Counting:
         self.sent: list[str] = []
         self.failing = False
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Completion:
         self.sent.append(request.prompt)
         await asyncio.sleep(0)
         if self.failing:
-            raise CallFailed("it is tired")
-        return Answer(request.prompt.upper(), "stop", 1, 1)
+            raise RequestFailed("server error")
+        return Completion(request.prompt.upper(), "stop", 1, 1)
 
     def stop(self) -> None: ...
     def resume(self) -> None: ...

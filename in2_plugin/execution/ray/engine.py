@@ -20,15 +20,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from in2_plugin.config import RayConfig
-from in2_plugin.errors import ConfigError, MissingExtra
-from in2_plugin.execution.engine import Blobs, Item, Result
+from in2_plugin.errors import ConfigError, MissingExtra, one_line
+from in2_plugin.execution.engine import Item, Result, ShardFunction
 from in2_plugin.execution.local import LocalEngine
 from in2_plugin.execution.ray.object_store import publish, withdraw
 from in2_plugin.execution.ray.relocatable_pickle import dumps
 from in2_plugin.execution.ray.settings import explained, on_this_node, quiet_and_ordered
 from in2_plugin.execution.ray.shard_receiver import Receiving
 from in2_plugin.execution.ray.worker import BLOB, ERROR, TOKEN, Errand, Starts, Worker
-from in2_plugin.io.atomic import seal_text
+from in2_plugin.io.atomic import write_text_atomic
 
 LEAST_ITEMS = 2
 """A single shard is made by the driver: to start an actor takes seconds."""
@@ -77,7 +77,7 @@ class RayEngine:
                 log_to_driver=False,
             )
         except Exception as failure:  # Ray raises what it likes here, plain `Exception` among it
-            reason = " ".join(str(failure).split())[:300]
+            reason = one_line(failure)
             where = self._config.address or os.environ.get("RAY_ADDRESS") or "this machine"
             raise ConfigError(
                 f"the Ray cluster at {where} cannot be used ({reason}); start it with `ray start --head`, or correct "
@@ -116,7 +116,7 @@ class RayEngine:
                 yield pickle.loads(blob)
 
     def make(
-        self, function: Blobs[Item], items: Sequence[Item], paths: Sequence[Path], needs: Sequence[Path] = ()
+        self, function: ShardFunction[Item], items: Sequence[Item], paths: Sequence[Path], needs: Sequence[Path] = ()
     ) -> Iterator[int]:
         """See `Engine`."""
         if len(items) < LEAST_ITEMS:
@@ -127,7 +127,7 @@ class RayEngine:
                 if kind == BLOB:
                     receiving.add(number, blob)
                 else:
-                    receiving.seal(number)
+                    receiving.commit(number)
                     yield number
 
     def _rows(
@@ -161,7 +161,7 @@ class RayEngine:
         path = self._folder / TOKEN
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            seal_text(path, secrets.token_hex(16))
+            write_text_atomic(path, secrets.token_hex(16))
         return path.read_text()
 
 

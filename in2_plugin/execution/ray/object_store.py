@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow.fs as pafs
 
-from in2_plugin.errors import ConfigError, CorpusError
+from in2_plugin.errors import ConfigError, CorpusError, one_line
 from in2_plugin.io.remote import local_path, remote, scheme
 
 
@@ -112,5 +112,5 @@ def _explained(uri: str) -> Iterator[None]:
     try:
         yield
     except (OSError, CorpusError) as failure:
-        reason = " ".join(str(failure).split())[:300]
+        reason = one_line(failure)
         raise ConfigError(f"{uri}: cannot be used as `ray.storage` ({reason}); check address and rights") from None

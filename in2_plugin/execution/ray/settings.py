@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from in2_plugin.errors import WorkerDied
+from in2_plugin.errors import WorkerDied, one_line
 
 STARTS = 5
 """Workers in a row that may be lost while they start."""
@@ -55,7 +55,7 @@ def explained() -> Iterator[None]:
     except RayTaskError:
         raise  # a mistake in the function, with its traceback
     except RayError as failure:
-        reason = " ".join(str(failure).split())[:300]
+        reason = one_line(failure)
         raise WorkerDied(
             f"Ray could not go on ({reason}); see to the nodes, most often to their memory, and run again (what was "
             "finished is kept)"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
-from in2_plugin.io.atomic import seal_part
+from in2_plugin.io.atomic import commit_part
 
 
 @dataclass(slots=True)
@@ -27,14 +27,14 @@ class Receiving:
             self.file = self._part(number).open("wb")
         self.file.write(blob)
 
-    def seal(self, number: int) -> None:
+    def commit(self, number: int) -> None:
         """Give a shard's file its name; it is empty when nothing came."""
         if self.file:
             self.file.close()
         else:
             self._part(number).write_bytes(b"")
         self.file = None
-        seal_part(self.paths[number])
+        commit_part(self.paths[number])
 
     def _part(self, number: int) -> Path:
         return self.paths[number].with_name(f"{self.paths[number].name}.part")

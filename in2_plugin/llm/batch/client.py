@@ -14,15 +14,15 @@ from in2_plugin.config import EndpointConfig
 from in2_plugin.errors import EndpointError
 from in2_plugin.llm.batch.file import URL
 from in2_plugin.llm.endpoint.client import FIRST_ATTEMPTS, make_client
-from in2_plugin.llm.endpoint.errors import Throttled, Transient, one_line, sort_status
-from in2_plugin.llm.request import CallFailed
+from in2_plugin.llm.endpoint.errors import RateLimited, RetryableError, error_for_status, without_key
+from in2_plugin.llm.request import RequestFailed
 
 if TYPE_CHECKING:
     from openai.types import Batch
 
-LONGEST_WAIT = 600.0
-PATIENT = 200
-"""Attempts at what must not be given up: 33 hours of trouble in a row, and a batch takes 24 at most."""
+MAX_WAIT = 600.0
+PATIENT_ATTEMPTS = 200
+"""Attempts at what must not be given up: 33 hours of error in a row, and a batch takes 24 at most."""
 NO_INTERFACE = {404, 405, 501}
 METADATA = "in2"
 """Key of a batch's metadata under which it carries the name that we gave it."""
@@ -30,7 +30,7 @@ METADATA = "in2"
 T = TypeVar("T")
 
 
-class BatchCalls:
+class BatchClient:
     """One endpoint's Batch interface."""
 
     def __init__(self, config: EndpointConfig, first_wait: float) -> None:
@@ -42,7 +42,7 @@ class BatchCalls:
         """
         self._config, self._first_wait = config, first_wait
         self._client, self.key = make_client(config)
-        self._heard = False
+        self._has_responded = False
         self.repeated: Counter[str] = Counter()
         """Calls that were made again, by reason."""
 
@@ -73,8 +73,8 @@ class BatchCalls:
 
         try:
             return await self._attempt(call, self._no_interface)
-        except (Transient, Throttled) as trouble:
-            await self._wait_out(trouble, 1, self._config.attempts)
+        except (RetryableError, RateLimited) as error:
+            await self._wait_out(error, 1, self._config.attempts)
         return await self._persist(call_unless_there, self._config.attempts, self._no_interface)
 
     async def find(self, names: Collection[str]) -> dict[str, str]:
@@ -103,7 +103,7 @@ class BatchCalls:
             _text(found, "status")
             return found
 
-        return await self._persist(call, PATIENT, lambda status: self._not_there(f"batch {batch}", status))
+        return await self._persist(call, PATIENT_ATTEMPTS, lambda status: self._not_there(f"batch {batch}", status))
 
     async def download(self, file: str, batch: str) -> bytes:
         """The content of a batch's output or error file."""
@@ -112,7 +112,7 @@ class BatchCalls:
             return (await self._client.files.content(file)).content
 
         return await self._persist(
-            call, PATIENT, lambda status: self._not_there(f"the answers of batch {batch}", status)
+            call, PATIENT_ATTEMPTS, lambda status: self._not_there(f"the answers of batch {batch}", status)
         )
 
     async def _persist(self, call: Callable[[], Awaitable[T]], attempts: int, missing: Callable[[int], str]) -> T:
@@ -120,54 +120,56 @@ class BatchCalls:
         while True:
             try:
                 return await self._attempt(call, missing)
-            except (Transient, Throttled) as trouble:
+            except (RetryableError, RateLimited) as error:
                 attempt += 1
-                await self._wait_out(trouble, attempt, attempts)
+                await self._wait_out(error, attempt, attempts)
 
     async def _attempt(self, call: Callable[[], Awaitable[T]], missing: Callable[[int], str]) -> T:
-        trouble: Exception
+        error: Exception
         try:
             result = await call()
-            self._heard = True
+            self._has_responded = True
             return result
         except Exception as failure:
-            trouble = self._sorted(failure, missing)
+            error = self._translate(failure, missing)
         # not from within `except`: the SDK's error, which may quote the key, would hang on to it as its context
-        raise trouble
+        raise error
 
-    def _sorted(self, failure: Exception, missing: Callable[[int], str]) -> Exception:
+    def _translate(self, failure: Exception, missing: Callable[[int], str]) -> Exception:
         import openai
 
         if isinstance(failure, openai.APIConnectionError):
-            reason = one_line(f"connection failed: {failure.__cause__ or failure}", self.key)
-            return Transient(reason, is_unreachable=not self._heard)
+            reason = without_key(f"connection failed: {failure.__cause__ or failure}", self.key)
+            return RetryableError(reason, is_unreachable=not self._has_responded)
         if isinstance(failure, openai.APIStatusError):
-            self._heard = True
+            self._has_responded = True
             if failure.status_code in NO_INTERFACE:
                 return EndpointError(missing(failure.status_code))
-            found = sort_status(failure.status_code, failure.response.headers, failure.body, self._config, self.key)
-            if isinstance(found, CallFailed):
+            found = error_for_status(
+                failure.status_code, failure.response.headers, failure.body, self._config, self.key
+            )
+            if isinstance(found, RequestFailed):
                 return EndpointError(
                     f"{self._config.base_url}: refused the batch ({found}); correct `questions.endpoint`"
                 )
             return found
         if isinstance(failure, openai.OpenAIError | ValueError):
-            return Transient("the answer is not valid JSON")
+            return RetryableError("the answer is not valid JSON")
         return failure
 
-    async def _wait_out(self, trouble: Transient | Throttled, attempt: int, attempts: int) -> None:
+    async def _wait_out(self, error: RetryableError | RateLimited, attempt: int, attempts: int) -> None:
         url = self._config.base_url
-        throttled = isinstance(trouble, Throttled)
-        reason = "too many requests (429)" if isinstance(trouble, Throttled) else trouble.reason
-        if isinstance(trouble, Transient) and trouble.is_unreachable and attempt >= FIRST_ATTEMPTS:
+        rate_limited = isinstance(error, RateLimited)
+        reason = "too many requests (429)" if isinstance(error, RateLimited) else error.reason
+        if isinstance(error, RetryableError) and error.is_unreachable and attempt >= FIRST_ATTEMPTS:
             raise EndpointError(
                 f"{url}: cannot be reached ({reason}); start the server or correct `questions.endpoint.base_url`"
             )
-        if attempt >= (PATIENT if throttled else attempts):
+        if attempt >= (PATIENT_ATTEMPTS if rate_limited else attempts):
             raise EndpointError(f"{url}: {reason}, {attempt} times in a row; run again later, open batches are kept")
         self.repeated[reason] += 1
-        wait = min(LONGEST_WAIT, self._first_wait * 2.0 ** (attempt - 1))
-        await asyncio.sleep(max(wait, trouble.retry_after or 0.0))
+        wait = min(MAX_WAIT, self._first_wait * 2.0 ** (attempt - 1))
+        await asyncio.sleep(max(wait, error.retry_after or 0.0))
 
     def _no_interface(self, status: int) -> str:
         return (

@@ -10,19 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from in2_plugin.llm.endpoint.client import answer_of
-from in2_plugin.llm.endpoint.errors import Refused, Transient, one_line
-from in2_plugin.llm.request import Answer, CallFailed, Request
+from in2_plugin.llm.endpoint.client import parse_completion
+from in2_plugin.llm.endpoint.errors import RequestRejected, RetryableError, without_key
+from in2_plugin.llm.request import Completion, Request, RequestFailed
 
-MOST_REQUESTS = 50_000
-MOST_BYTES = 200_000_000
+MAX_REQUESTS = 50_000
+MAX_BYTES = 200_000_000
 """Limits of the interface for one file."""
 URL: Final = "/v1/chat/completions"
 
-Outcomes = dict[bytes, Answer | CallFailed]
+OutcomesByKey = dict[bytes, Completion | RequestFailed]
 
 
-class Unanswered(CallFailed):
+class RequestNotRun(RequestFailed):
     """The batch ended before this request had its turn; nothing was paid for it."""
 
 
@@ -30,12 +30,12 @@ class Unanswered(CallFailed):
 class Lines:
     """What the files of an ended batch say."""
 
-    outcomes: Outcomes = field(default_factory=dict)
+    outcomes: OutcomesByKey = field(default_factory=dict)
     broken: int = 0
     """Lines that are not JSON: the file did not arrive whole."""
 
 
-def line_of(request: Request) -> bytes:
+def request_line(request: Request) -> bytes:
     """One request as a line."""
     body = {"model": request.model, "messages": [{"role": "user", "content": request.prompt}], **request.parameters}
     line = {"custom_id": request.key.hex(), "method": "POST", "url": URL, "body": body}
@@ -43,13 +43,13 @@ def line_of(request: Request) -> bytes:
     return json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n"
 
 
-def split(requests: Iterable[Request], most_bytes: int = MOST_BYTES) -> Iterator[tuple[Request, ...]]:
+def split(requests: Iterable[Request], max_bytes: int = MAX_BYTES) -> Iterator[tuple[Request, ...]]:
     """Requests of one file each, within the limits; a request that is asked twice is written once."""
     taken: list[Request] = []
     size = 0
     for request in {request.key: request for request in requests}.values():
-        length = len(line_of(request))
-        if taken and (size + length > most_bytes or len(taken) == MOST_REQUESTS):
+        length = len(request_line(request))
+        if taken and (size + length > max_bytes or len(taken) == MAX_REQUESTS):
             yield tuple(taken)
             taken, size = [], 0
         taken.append(request)
@@ -59,7 +59,7 @@ def split(requests: Iterable[Request], most_bytes: int = MOST_BYTES) -> Iterator
 
 
 def read(files: Sequence[bytes], keys: Iterable[bytes], secret: str) -> Lines:
-    """Outcomes of the requests with these keys, from the output file and the error file; those of others are left out.
+    """OutcomesByKey of the requests with these keys, from the output file and the error file; those of others are left out.
 
     Messages of the server are shown without `secret`.
     """
@@ -74,34 +74,34 @@ def read(files: Sequence[bytes], keys: Iterable[bytes], secret: str) -> Lines:
         if key in known:
             outcome = _outcome(line, secret)
             if key not in lines.outcomes or (
-                isinstance(outcome, Answer) and not isinstance(lines.outcomes[key], Answer)
+                isinstance(outcome, Completion) and not isinstance(lines.outcomes[key], Completion)
             ):
                 lines.outcomes[key] = outcome
     return lines
 
 
-def _outcome(line: Mapping[str, Any], secret: str) -> Answer | CallFailed:
+def _outcome(line: Mapping[str, Any], secret: str) -> Completion | RequestFailed:
     response, error = line.get("response"), line.get("error")
     if isinstance(error, Mapping) and error.get("code") in {"batch_expired", "batch_cancelled"}:
-        return Unanswered(_ended(str(error["code"]).removeprefix("batch_")))
+        return RequestNotRun(_ended(str(error["code"]).removeprefix("batch_")))
     if not isinstance(response, Mapping):
-        return CallFailed(_said(error, secret))
+        return RequestFailed(_said(error, secret))
     status, body = response.get("status_code"), response.get("body")
     if status != 200:
-        return Refused(
+        return RequestRejected(
             status if isinstance(status, int) else 0,
             _said(body.get("error", body) if isinstance(body, Mapping) else body, secret),
         )
     try:
-        return answer_of(body)
-    except Transient as trouble:
-        return CallFailed(trouble.reason)
+        return parse_completion(body)
+    except RetryableError as error:
+        return RequestFailed(error.reason)
 
 
-def fill(outcomes: Outcomes, keys: Iterable[bytes], status: str) -> None:
+def fill(outcomes: OutcomesByKey, keys: Iterable[bytes], status: str) -> None:
     """Add a failure for each request that the files say nothing about."""
     for key in keys:
-        outcomes.setdefault(key, Unanswered(_ended(status)))
+        outcomes.setdefault(key, RequestNotRun(_ended(status)))
 
 
 def _ended(status: str) -> str:
@@ -110,4 +110,4 @@ def _ended(status: str) -> str:
 
 def _said(error: object, secret: str) -> str:
     message = error.get("message") if isinstance(error, Mapping) else error
-    return one_line(str(message or "no reason given"), secret)
+    return without_key(str(message or "no reason given"), secret)

@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 from in2_plugin.config import EndpointConfig
 from in2_plugin.errors import EndpointError
-from in2_plugin.llm.batch.client import BatchCalls
-from in2_plugin.llm.batch.file import Lines, Outcomes, Unanswered, fill, line_of, read
-from in2_plugin.llm.endpoint.error_rate import LEAST_REMEMBERED
-from in2_plugin.llm.endpoint.errors import one_line
-from in2_plugin.llm.request import Answer, CallFailed, Request
+from in2_plugin.llm.batch.client import BatchClient
+from in2_plugin.llm.batch.file import Lines, OutcomesByKey, RequestNotRun, fill, read, request_line
+from in2_plugin.llm.endpoint.error_rate import MIN_OUTCOMES
+from in2_plugin.llm.endpoint.errors import without_key
+from in2_plugin.llm.request import Completion, Request, RequestFailed
 from in2_plugin.llm.work_log import BatchRecord, WorkLog
 
 if TYPE_CHECKING:
     from openai.types import Batch
 
-DOWNLOADS = 3
+MAX_DOWNLOADS = 3
 """Times a file is downloaded that has broken lines, or fewer than the server counts, before the rest is missing."""
 ENDED = {"completed", "failed", "expired", "cancelled"}
 
 
 @dataclass(frozen=True)
-class Unasked(Request):
+class KeyOnlyRequest(Request):
     """Stands for a request of an earlier run that nobody in this run has asked yet: its key is all that is known."""
 
     known: bytes = b""
@@ -43,7 +43,7 @@ class Unasked(Request):
 
 
 @dataclass(slots=True)
-class Progress:
+class BatchProgress:
     """Batches that are open, and what the server says about the requests in them."""
 
     batches: int = 0
@@ -53,7 +53,7 @@ class Progress:
 
 
 @dataclass
-class TurnedDown(Exception):
+class BatchRejected(Exception):
     """The server found a batch invalid as a whole; nothing of it was computed."""
 
     batch: str
@@ -62,17 +62,17 @@ class TurnedDown(Exception):
     """The account has too many tokens in open batches."""
 
 
-class BatchWork:
+class BatchJobs:
     """Hands batches over and collects them. Belongs to one event loop."""
 
-    def __init__(self, config: EndpointConfig, log: WorkLog, calls: BatchCalls, token: Callable[[], str]) -> None:
+    def __init__(self, config: EndpointConfig, log: WorkLog, calls: BatchClient, token: Callable[[], str]) -> None:
         """Note which batches of this endpoint the log holds open; `token` tells batches apart."""
         self._config, self._log, self._calls, self._token = config, log, calls, token
         # in the name of each batch: another endpoint with the same log, a judge's for example, must not take it up
         self._owner = hashlib.sha256(f"{config.address.rstrip('/')}\n{config.model}".encode()).hexdigest()[:16]
         self.left_over = {r.digest for r in log.open_batches() if r.digest.startswith(f"{self._owner}-")}
         """Names of the batches that earlier runs left open."""
-        self._open: dict[str, tuple[asyncio.Task[Any], Progress]] = {}
+        self._open: dict[str, tuple[asyncio.Task[Any], BatchProgress]] = {}
 
     async def found(self) -> list[BatchRecord]:
         """The batches that earlier runs left open and that the server has; the others are marked as lost.
@@ -91,7 +91,7 @@ class BatchWork:
         records = [record if record.id else replace(record, id=ids.get(record.digest)) for record in records]
         return [record for record in records if record.id]
 
-    async def complete(self, keys: tuple[bytes, ...], requests: Mapping[bytes, Request]) -> Outcomes:
+    async def complete(self, keys: tuple[bytes, ...], requests: Mapping[bytes, Request]) -> OutcomesByKey:
         """Hand a batch over, when the account's queue has room for it, and collect it; may take a day.
 
         Raises:
@@ -102,7 +102,7 @@ class BatchWork:
             record = await self._hand_over(keys, [requests[key] for key in keys])
             try:
                 return await self.collect(record, requests)
-            except TurnedDown as no:
+            except BatchRejected as no:
                 others = [task for task, _ in self._open.values()]
                 if not (no.is_queue_full and others):
                     raise EndpointError(self._turned_down(no, len(keys))) from None
@@ -113,7 +113,7 @@ class BatchWork:
         digest = f"{self._owner}-{self._token()}"
         self._log.begin_batch(digest, keys)
         try:
-            file = await self._calls.upload(f"in2-{digest}", b"".join(map(line_of, requests)))
+            file = await self._calls.upload(f"in2-{digest}", b"".join(map(request_line, requests)))
         except EndpointError:
             self._log.end_batch(digest, "lost")
             raise
@@ -121,11 +121,11 @@ class BatchWork:
         self._log.name_batch(digest, batch)
         return BatchRecord(digest, batch, "open", keys)
 
-    async def collect(self, record: BatchRecord, asked: Mapping[bytes, Request]) -> Outcomes:
+    async def collect(self, record: BatchRecord, asked: Mapping[bytes, Request]) -> OutcomesByKey:
         """Wait for a batch to end and store all its answers, also those nobody `asked` for in this run: they are paid.
 
         Raises:
-            TurnedDown: nothing of it was computed.
+            BatchRejected: nothing of it was computed.
             EndpointError: the server cannot be asked any more, or refused too many requests.
             WorkLogError: the answers could not be stored.
         """
@@ -142,7 +142,7 @@ class BatchWork:
     async def _ended(self, record: BatchRecord) -> "Batch":
         task = asyncio.current_task()
         assert task and record.id
-        progress = Progress(1, len(record.keys))
+        progress = BatchProgress(1, len(record.keys))
         self._open[record.digest] = task, progress
         try:
             while True:
@@ -155,10 +155,10 @@ class BatchWork:
         finally:
             del self._open[record.digest]
 
-    async def _outcomes(self, ended: "Batch", keys: tuple[bytes, ...]) -> Outcomes:
+    async def _outcomes(self, ended: "Batch", keys: tuple[bytes, ...]) -> OutcomesByKey:
         counts = ended.request_counts
         least = counts.completed + counts.failed if counts else 0
-        for download in range(DOWNLOADS):
+        for download in range(MAX_DOWNLOADS):
             if download:
                 await asyncio.sleep(self._config.poll_seconds)
             lines = await self._lines(ended, keys)
@@ -172,21 +172,21 @@ class BatchWork:
         files = [await self._calls.download(name, ended.id) for name in names]
         return await asyncio.to_thread(read, files, keys, self._calls.key)
 
-    async def _store(self, outcomes: Outcomes, asked: Mapping[bytes, Request]) -> None:
+    async def _store(self, outcomes: OutcomesByKey, asked: Mapping[bytes, Request]) -> None:
         model = self._config.model
         answers = [
-            (asked.get(key) or Unasked("", model, {}, "batch", known=key), outcome)
+            (asked.get(key) or KeyOnlyRequest("", model, {}, "batch", known=key), outcome)
             for key, outcome in outcomes.items()
-            if isinstance(outcome, Answer)
+            if isinstance(outcome, Completion)
         ]
         await asyncio.gather(*(self._log.put(request, answer) for request, answer in answers))
 
-    def _reason(self, batch: "Batch") -> TurnedDown:
+    def _reason(self, batch: "Batch") -> BatchRejected:
         first = next(iter((batch.errors and batch.errors.data) or []), None)
-        said = one_line(str((first and first.message) or "no reason given"), self._calls.key)
-        return TurnedDown(batch.id, said, bool(first and first.code == "token_limit_exceeded"))
+        said = without_key(str((first and first.message) or "no reason given"), self._calls.key)
+        return BatchRejected(batch.id, said, bool(first and first.code == "token_limit_exceeded"))
 
-    def _turned_down(self, no: TurnedDown, requests: int) -> str:
+    def _turned_down(self, no: BatchRejected, requests: int) -> str:
         url = self._config.base_url
         if no.is_queue_full:
             return f"{url}: has no room for a batch of {requests:,} requests ({no.reason}); lower `batch_requests`"
@@ -195,12 +195,12 @@ class BatchWork:
             "`questions.endpoint` and run again"
         )
 
-    def _require_few_failures(self, outcomes: Outcomes) -> None:
+    def _require_few_failures(self, outcomes: OutcomesByKey) -> None:
         """End the run when too many requests were refused; those that had no turn do not count."""
-        failures = [outcome for outcome in outcomes.values() if isinstance(outcome, CallFailed)]
-        reasons = Counter(str(failure) for failure in failures if not isinstance(failure, Unanswered))
+        failures = [outcome for outcome in outcomes.values() if isinstance(outcome, RequestFailed)]
+        reasons = Counter(str(failure) for failure in failures if not isinstance(failure, RequestNotRun))
         failed, of = reasons.total(), len(outcomes)
-        if of >= LEAST_REMEMBERED and failed > self._config.max_error_rate * of:
+        if of >= MIN_OUTCOMES and failed > self._config.max_error_rate * of:
             often = "; ".join(f"{reason} ({count:,} times)" for reason, count in reasons.most_common(3))
             raise EndpointError(
                 f"{self._config.base_url}: {failed:,} of the {of:,} requests of a batch failed, most often: {often}. "
@@ -208,8 +208,8 @@ class BatchWork:
             )
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> BatchProgress:
         """All open batches together."""
         each = [progress for _, progress in self._open.values()]
         requests, done, failed = (sum(getattr(p, name) for p in each) for name in ("requests", "done", "failed"))
-        return Progress(len(each), requests, done, failed)
+        return BatchProgress(len(each), requests, done, failed)

@@ -1,7 +1,7 @@
 """Requests through OpenAI's Batch interface: files of them, answered within a day at half the price.
 
 Invariant: nothing is paid twice. A request that is in an open batch, of this run or an earlier one, waits for that
-batch and is never sent again. Stopping does not cancel a batch: it stays open in the work log, and the next run
+batch and is never sent again. RunStopped does not cancel a batch: it stays open in the work log, and the next run
 collects it.
 """
 
@@ -12,15 +12,15 @@ from functools import partial
 from typing import Any, TypeVar
 
 from in2_plugin.config import EndpointConfig
-from in2_plugin.llm.batch.client import BatchCalls
-from in2_plugin.llm.batch.file import MOST_BYTES, MOST_REQUESTS, Outcomes, split
-from in2_plugin.llm.batch.job import BatchWork, Progress, TurnedDown
-from in2_plugin.llm.coalescing import Gathering
-from in2_plugin.llm.request import Answer, CallFailed, Request, Stopping
+from in2_plugin.llm.batch.client import BatchClient
+from in2_plugin.llm.batch.file import MAX_BYTES, MAX_REQUESTS, OutcomesByKey, split
+from in2_plugin.llm.batch.job import BatchJobs, BatchProgress, BatchRejected
+from in2_plugin.llm.coalescing import RequestCoalescer
+from in2_plugin.llm.request import Completion, Request, RequestFailed, RunStopped
 from in2_plugin.llm.work_log import BatchRecord, WorkLog
 
-OPEN_AT_ONCE = 8
-QUIET = 2.0
+MAX_OPEN_BATCHES = 8
+IDLE_SECONDS = 2.0
 """Seconds without a new request after which a batch goes out that is not full."""
 
 T = TypeVar("T")
@@ -39,33 +39,35 @@ class BatchEndpoint:
         config: EndpointConfig,
         log: WorkLog,
         *,
-        quiet: float = QUIET,
+        idle_seconds: float = IDLE_SECONDS,
         first_wait: float = 1.0,
-        most_bytes: int = MOST_BYTES,
+        max_bytes: int = MAX_BYTES,
         token: Callable[[], str] = random_token,
     ) -> None:
         """Prepare the connection, and note which batches of this endpoint the log holds open.
 
-        `first_wait` is in seconds, after the first trouble in a row; `most_bytes` is of one file; `token` tells batches
+        `first_wait` is in seconds, after the first error in a row; `max_bytes` is of one file; `token` tells batches
         apart.
 
         Raises:
             MissingExtra: the SDK is not installed.
             ConfigError: the key is missing.
         """
-        self._log, self._most_bytes = log, most_bytes
-        self._calls = BatchCalls(config, first_wait)
-        self._work = BatchWork(config, log, self._calls, token)
+        self._log, self._most_bytes = log, max_bytes
+        self._calls = BatchClient(config, first_wait)
+        self._work = BatchJobs(config, log, self._calls, token)
         self._taking_up: asyncio.Task[None] | None = None
-        self._batches: set[asyncio.Task[Outcomes]] = set()
-        self._batch_of: dict[bytes, asyncio.Task[Outcomes]] = {}
+        self._batches: set[asyncio.Task[OutcomesByKey]] = set()
+        self._batch_of: dict[bytes, asyncio.Task[OutcomesByKey]] = {}
         self._asked: dict[bytes, Request] = {}
         self._waiting: set[asyncio.Future[None]] = set()
         self._stopped = False
-        size = min(config.batch_requests, MOST_REQUESTS)
-        self._gathering = Gathering(self._answer_all, size=size, quiet=quiet, at_once=OPEN_AT_ONCE)
+        size = min(config.batch_requests, MAX_REQUESTS)
+        self._coalescer = RequestCoalescer(
+            self._answer_all, size=size, idle_seconds=idle_seconds, max_concurrent=MAX_OPEN_BATCHES
+        )
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Completion:
         """See `Transport`. Takes up to a day; `stop` ends the wait at once, and the batch stays open."""
         await self._taken_up()
         # its batch may have ended since the caller looked into the log; nothing is awaited from here to the hand-over
@@ -74,11 +76,11 @@ class BatchEndpoint:
         if batch := self._batch_of.get(request.key):
             self._asked[request.key] = request
             outcome = (await self._until_done(batch)).get(request.key)
-            if isinstance(outcome, CallFailed):
+            if isinstance(outcome, RequestFailed):
                 raise outcome
             if outcome:
                 return outcome
-        return await self._gathering.answer(request)
+        return await self._coalescer.answer(request)
 
     async def _taken_up(self) -> None:
         """Go on with the batches of earlier runs, once."""
@@ -93,32 +95,32 @@ class BatchEndpoint:
         for record in await self._work.found():
             self._watch(record.keys, self._collect(record))
 
-    async def _collect(self, record: BatchRecord) -> Outcomes:
+    async def _collect(self, record: BatchRecord) -> OutcomesByKey:
         try:
             return await self._work.collect(record, self._asked)
-        except TurnedDown:
+        except BatchRejected:
             return {}  # nothing was computed: who asks is answered by a new batch
 
-    async def _answer_all(self, requests: Sequence[Request]) -> list[Answer | CallFailed]:
+    async def _answer_all(self, requests: Sequence[Request]) -> list[Completion | RequestFailed]:
         """Answer a group: one batch, or several if it does not fit into one file."""
         self._asked.update({request.key: request for request in requests})
         batches = []
         for part in split(requests, self._most_bytes):
             keys = tuple(request.key for request in part)
             batches.append(self._watch(keys, self._work.complete(keys, self._asked)))
-        outcomes: Outcomes = {}
+        outcomes: OutcomesByKey = {}
         for batch in batches:
             outcomes |= await self._until_done(batch)
         return [outcomes[request.key] for request in requests]
 
-    def _watch(self, keys: Iterable[bytes], work: Coroutine[Any, Any, Outcomes]) -> asyncio.Task[Outcomes]:
+    def _watch(self, keys: Iterable[bytes], work: Coroutine[Any, Any, OutcomesByKey]) -> asyncio.Task[OutcomesByKey]:
         batch = asyncio.get_running_loop().create_task(work)
         self._batches.add(batch)
         self._batch_of.update(dict.fromkeys(keys, batch))
         batch.add_done_callback(partial(self._forget, keys))
         return batch
 
-    def _forget(self, keys: Iterable[bytes], batch: asyncio.Task[Outcomes]) -> None:
+    def _forget(self, keys: Iterable[bytes], batch: asyncio.Task[OutcomesByKey]) -> None:
         self._batches.discard(batch)
         if batch.cancelled() or batch.exception():
             return  # whoever asks for one of its requests is told so, and nothing is sent again
@@ -147,14 +149,14 @@ class BatchEndpoint:
             raise self._stopping()
         return work.result()
 
-    def _stopping(self) -> Stopping:
+    def _stopping(self) -> RunStopped:
         requests = self.progress.requests
-        return Stopping(f"stopping: {requests:,} requests stay in open batches; run again to collect their answers")
+        return RunStopped(f"stopping: {requests:,} requests stay in open batches; run again to collect their answers")
 
     def stop(self) -> None:
         """Hand over nothing more and wait for nothing: open batches are collected by whoever runs next."""
         self._stopped = True
-        self._gathering.stop()
+        self._coalescer.stop()
         for over in self._waiting:
             if not over.done():
                 over.set_exception(self._stopping())
@@ -162,10 +164,10 @@ class BatchEndpoint:
     def resume(self) -> None:
         """Hand over again."""
         self._stopped = False
-        self._gathering.resume()
+        self._coalescer.resume()
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> BatchProgress:
         """All open batches together, as the server counts."""
         return self._work.progress
 
@@ -182,7 +184,7 @@ class BatchEndpoint:
     async def close(self) -> None:
         """Close all connections. What is not collected by now stays open in the log."""
         self.stop()
-        await self._gathering.close()
+        await self._coalescer.close()
         works: list[asyncio.Task[Any]] = [*self._batches]
         if self._taking_up:
             works.append(self._taking_up)

@@ -1,9 +1,8 @@
-"""The connections that requests travel over: aiohttp under the SDK's client.
+"""An httpx transport over aiohttp for the SDK's client: half the CPU of the default one at 256 connections.
 
-Invariant: a connection on which anything lies that no request asked for is closed, so that an answer which is
-delivered twice is not taken for the answer to the next request. The same look sees a connection that the server has
-closed meanwhile, which would cost an attempt. What arrives in the moment between sending and the true answer cannot be
-told apart by anyone who speaks HTTP/1.1. Half the CPU of the SDK's default transport at 256 connections.
+Invariant: a connection with unexpected data is closed before it is reused, so that a response delivered twice is never
+taken for the response to the next request. The same check finds connections that the server has closed, which would
+cost an attempt. Data that arrives between a request and its own response cannot be detected over HTTP/1.1.
 """
 
 import select
@@ -15,13 +14,15 @@ from weakref import WeakSet
 import aiohttp
 import httpx2
 
+from in2_plugin.errors import one_line
 
-class Wire(httpx2.AsyncBaseTransport):
-    """Sends requests and reads answers, both whole."""
 
-    def __init__(self, at_once: int) -> None:
-        """Prepare up to `at_once` connections; the first request opens the first."""
-        self._at_once = at_once
+class AiohttpTransport(httpx2.AsyncBaseTransport):
+    """Sends requests and reads responses without streaming."""
+
+    def __init__(self, max_concurrent: int) -> None:
+        """Allow up to `max_concurrent` connections; the first request opens the first one."""
+        self._max_concurrent = max_concurrent
         self._session: aiohttp.ClientSession | None = None
         self._proxies = getproxies()
 
@@ -29,9 +30,9 @@ class Wire(httpx2.AsyncBaseTransport):
         """Send one request, with the client's `connect` and `read` timeouts.
 
         Raises:
-            httpx2.ConnectTimeout, ConnectError: no connection came about.
-            httpx2.ReadTimeout: nothing more came.
-            httpx2.ReadError: it broke, or what came back is not HTTP.
+            httpx2.ConnectTimeout, ConnectError: no connection was established.
+            httpx2.ReadTimeout: the response did not arrive in time.
+            httpx2.ReadError: the connection broke, or the response is not HTTP.
         """
         session = self._session = self._session or self._open()
         limits = request.extensions.get("timeout", {})
@@ -53,18 +54,18 @@ class Wire(httpx2.AsyncBaseTransport):
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as failure:
             raise httpx2.ConnectError(str(failure)) from None
         except aiohttp.ClientResponseError:
-            # it holds the headers that were sent, the key among them
-            raise httpx2.ReadError("what came back is not HTTP") from None
+            # it quotes the request headers, including the key
+            raise httpx2.ReadError("the response is not HTTP") from None
         except (aiohttp.ClientError, OSError) as failure:
-            raise httpx2.ReadError(str(failure) or type(failure).__name__) from None
+            raise httpx2.ReadError(one_line(failure)) from None
         return httpx2.Response(response.status, headers=response.raw_headers, content=content, request=request)
 
     def _open(self) -> aiohttp.ClientSession:
-        connector = _Connector(limit=self._at_once, ssl=httpx2.create_ssl_context())
+        connector = _CheckingConnector(limit=self._max_concurrent, ssl=httpx2.create_ssl_context())
         return aiohttp.ClientSession(connector=connector, auto_decompress=False)
 
     def _proxy(self, url: httpx2.URL) -> str | None:
-        # aiohttp's own `trust_env` would read ~/.netrc for each request, and refuse a key beside what it finds there
+        # aiohttp's own `trust_env` reads ~/.netrc for each request, and rejects a key next to an entry there
         return None if proxy_bypass(url.host) else self._proxies.get(url.scheme)
 
     async def aclose(self) -> None:
@@ -73,27 +74,27 @@ class Wire(httpx2.AsyncBaseTransport):
             await self._session.close()
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Hands out a connection again only if nothing came over it since its last answer, not even its end."""
+class _CheckingConnector(aiohttp.TCPConnector):
+    """Reuses a connection only if nothing has arrived on it since its last response, not even its end."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._known: WeakSet[Any] = WeakSet()
+        self._used: WeakSet[Any] = WeakSet()
 
     async def connect(self, *args: Any, **kwargs: Any) -> Any:
         while True:
             connection: Any = await super().connect(*args, **kwargs)
             protocol = connection.protocol
-            # over a new one TLS sends tickets unasked
-            is_new = protocol not in self._known
+            # on a new connection TLS sends session tickets
+            is_new = protocol not in self._used
             if is_new or not (protocol.should_close or _is_unread(connection.transport)):
-                self._known.add(protocol)
+                self._used.add(protocol)
                 return connection
             connection.close()
 
 
 def _is_unread(transport: Any) -> bool:
-    """Whether the event loop has yet to read what came, or the end of the connection."""
+    """Return True if the socket has data, or its end, that the event loop has not read."""
     found: socket.socket | None = transport.get_extra_info("socket")
     if found is None:
         return False

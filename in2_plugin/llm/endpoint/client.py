@@ -1,8 +1,8 @@
-"""Live requests to an OpenAI-compatible server, as many at once as it bears.
+"""Live requests to an OpenAI-compatible server, as many at once as it can take.
 
-Invariants: 429 says "slow down" and never uses up an attempt; what may be different next time is sent again, up to
-`attempts`; the run ends early when too many requests are given up. The SDK's own retries are off, because pacing and
-retrying must know of each other. About 0.6 ms of CPU a call.
+Invariants: a 429 means "slow down" and never counts as an attempt; a retryable error is retried up to `attempts` times;
+the run ends early when too many requests fail. The SDK's own retries are off, because rate limiting and retries depend
+on each other. Cost: about 0.6 ms of CPU per call.
 """
 
 import asyncio
@@ -15,234 +15,241 @@ from typing import TYPE_CHECKING
 
 from in2_plugin.config import EndpointConfig
 from in2_plugin.errors import EndpointError, MissingExtra
-from in2_plugin.llm.endpoint.concurrency import Gate, Pacing, Patience, wait_unless_stopped
-from in2_plugin.llm.endpoint.error_rate import Outcomes
+from in2_plugin.llm.endpoint.concurrency import AdaptiveLimit, ConcurrencyLimiter, RetryPolicy, wait_unless_stopped
+from in2_plugin.llm.endpoint.error_rate import ErrorRate
 from in2_plugin.llm.endpoint.errors import (
-    Throttled,
-    Transient,
-    cannot_be_reached,
-    check_address,
+    RateLimited,
+    RetryableError,
+    api_key,
+    check_base_url,
+    error_for_status,
     error_message,
-    key_of,
-    one_line,
-    sort_status,
+    unreachable_message,
+    without_key,
 )
-from in2_plugin.llm.request import Answer, CallFailed, Request
+from in2_plugin.llm.request import Completion, Request, RequestFailed
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 FIRST_ATTEMPTS = 3
-"""Attempts while nothing was ever heard from the server: a wrong address shows at once."""
+"""Attempts at a server that has never responded: a wrong address is reported at once."""
 CONNECT_SECONDS = 30.0
 
 
 class LiveEndpoint:
-    """A `Transport` over `AsyncOpenAI`; also one server of an `EndpointPool`, which keeps the line itself."""
+    """A `Transport` over `AsyncOpenAI`; also one server of an `EndpointPool`, which has its own queue."""
 
-    def __init__(self, config: EndpointConfig, rng: random.Random, patience: Patience | None = None) -> None:
+    def __init__(self, config: EndpointConfig, rng: random.Random, retry_policy: RetryPolicy | None = None) -> None:
         """Prepare the connection; nothing is sent yet.
 
         Raises:
             MissingExtra: the SDK is not installed.
             ConfigError: the key is missing.
         """
-        self._config, self._rng, self._patience = config, rng, patience or Patience()
+        self._config, self._rng, self._retry_policy = config, rng, retry_policy or RetryPolicy()
         self._client, self._key = make_client(config)
-        self.gate = Gate(Pacing(config.concurrency, self._patience, rng), time.monotonic)
-        self._outcomes = Outcomes(config.max_error_rate)
-        self.heard = False
-        """Whether anything ever came back from the server."""
+        self.limiter = ConcurrencyLimiter(AdaptiveLimit(config.concurrency, self._retry_policy, rng), time.monotonic)
+        self._error_rate = ErrorRate(config.max_error_rate)
+        self.has_responded = False
+        """True once the server has sent any response."""
         self._stop = asyncio.Event()
         self.retried: Counter[str] = Counter()
-        self.throttled = self.failed = 0
+        self.rate_limited = self.failed = 0
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Completion:
         """See `Transport`."""
         attempt = 0
         while True:
             pause = 0.0
-            sent = await self.gate.enter()
+            sent = await self.limiter.acquire()
             try:
                 answer = await self.attempt(request)
-                self.gate.pacing.good(self.gate.under_way)
-                self._outcomes.add(None)
+                self.limiter.limit.on_success(self.limiter.in_flight)
+                self._error_rate.record(None)
                 return answer
-            except Throttled as throttled:
-                self.slow_down(sent, throttled)
-            except Transient as trouble:
+            except RateLimited as rate_limited:
+                self.on_rate_limited(sent, rate_limited)
+            except RetryableError as error:
                 attempt += 1
-                self._note(sent, trouble, attempt)
+                self._on_retryable_error(sent, error, attempt)
                 if attempt >= self._config.attempts:
-                    self._give_up(trouble.reason)
-                    raise CallFailed(f"{trouble.reason}, {attempt} times") from None
-                pause = self._patience.before_retry(attempt, self._rng)
-            except CallFailed as refused:
-                self.heard = True
-                self._give_up(str(refused))
+                    self._count_failure(error.reason)
+                    raise RequestFailed(f"{error.reason}, {attempt} times") from None
+                pause = self._retry_policy.backoff(attempt, self._rng)
+            except RequestFailed as failure:
+                self.has_responded = True
+                self._count_failure(str(failure))
                 raise
             finally:
-                self.gate.leave()
+                self.limiter.release()
             if pause:
                 await wait_unless_stopped(self._stop, pause)
 
-    async def attempt(self, request: Request) -> Answer:
-        """Send once, without waiting for leave and without counting.
+    async def attempt(self, request: Request) -> Completion:
+        """Send the request once, without limits or counting.
 
         Raises:
-            Throttled, Transient: it may be sent again.
-            CallFailed: it may not.
-            EndpointError: no request gets an answer here.
+            RateLimited, RetryableError: it can be sent again.
+            RequestFailed: it cannot.
+            EndpointError: this server answers no request.
         """
         body = {"model": request.model, "messages": [{"role": "user", "content": request.prompt}], **request.parameters}
-        trouble: Exception | None = None
+        error: Exception | None = None
         content: object = None
         try:
             async with asyncio.timeout(self._config.timeout):
-                # spares the SDK making one up, which it does not send
+                # keeps the SDK from generating a key, which it does not send
                 content = await self._client.post(
                     "/chat/completions", cast_to=object, body=body, options={"idempotency_key": request.key.hex()}
                 )
         except TimeoutError:
-            trouble = Transient(f"no answer in {self._config.timeout:g} s", is_overload=True)
+            error = RetryableError(f"no answer in {self._config.timeout:g} s", is_overload=True)
         except Exception as failure:
-            trouble = self._sorted(failure)
-        if trouble:
-            # not from within `except`: the SDK's error, which may quote the key, would hang on to it as its context
-            raise trouble
-        self.heard = True
-        return answer_of(content)
+            error = self._translate(failure)
+        if error:
+            # not inside `except`: the SDK's error, which may quote the key, would become its context
+            raise error
+        self.has_responded = True
+        return parse_completion(content)
 
-    def _sorted(self, failure: Exception) -> Exception:
+    def _translate(self, failure: Exception) -> Exception:
         import openai
 
         if isinstance(failure, openai.APITimeoutError):
-            # of the answer `_attempt` has taken the time
-            return Transient("no connection in time", is_overload=True, is_unreachable=not self.heard, is_broken=True)
+            # `attempt` itself limits the time of an answer
+            return RetryableError(
+                "no connection in time", is_overload=True, is_unreachable=not self.has_responded, is_broken=True
+            )
         if isinstance(failure, openai.APIConnectionError):
-            reason = one_line(f"connection failed: {failure.__cause__ or failure}", self._key)
-            return Transient(reason, is_unreachable=not self.heard, is_broken=True)
+            reason = without_key(f"connection failed: {failure.__cause__ or failure}", self._key)
+            return RetryableError(reason, is_unreachable=not self.has_responded, is_broken=True)
         if isinstance(failure, openai.APIStatusError):
-            found = sort_status(failure.status_code, failure.response.headers, failure.body, self._config, self._key)
-            self.heard = self.heard or not isinstance(found, EndpointError)
+            found = error_for_status(
+                failure.status_code, failure.response.headers, failure.body, self._config, self._key
+            )
+            self.has_responded = self.has_responded or not isinstance(found, EndpointError)
             return found
         if isinstance(failure, UnicodeEncodeError):
-            return CallFailed("the prompt holds half a surrogate pair, which UTF-8 cannot write")
+            return RequestFailed("the prompt contains half a surrogate pair, which UTF-8 cannot encode")
         if isinstance(failure, openai.OpenAIError | ValueError | RecursionError):
-            # a body that is not what its header says, or is nested without end
-            return Transient("the answer is not valid JSON")
+            # a body that does not match its content type, or is nested too deeply
+            return RetryableError("the response is not valid JSON")
         return failure
 
-    def slow_down(self, sent: float, throttled: Throttled) -> None:
-        """Close the gate after a 429 to what was sent at `sent`.
+    def on_rate_limited(self, sent: float, rate_limited: RateLimited) -> None:
+        """Record a 429 for a request sent at `sent`, and close the limiter for a while.
 
         Raises:
-            EndpointError: the server asks for more patience than there is.
+            EndpointError: `Retry-After` is too long, or there were too many bursts of 429 in a row.
         """
-        self.heard = True
-        self.throttled += 1
-        wait, pacing = throttled.retry_after, self.gate.pacing
-        if wait is not None and wait > self._patience.farthest:
+        self.has_responded = True
+        self.rate_limited += 1
+        wait, limit = rate_limited.retry_after, self.limiter.limit
+        if wait is not None and wait > self._retry_policy.max_retry_after:
             raise EndpointError(
                 f"{self._config.address}: asks to come back in {wait / 3600:.1f} hours (429); run again then, answers "
                 "so far are kept"
             )
-        pacing.too_many_requests(sent, time.monotonic(), wait)
-        if pacing.bursts > self._patience.bursts:
+        limit.on_rate_limited(sent, time.monotonic(), wait)
+        if limit.bursts > self._retry_policy.max_bursts:
             raise EndpointError(
-                f"{self._config.address}: has answered nothing but 429 (too many requests) for {pacing.bursts} waits "
+                f"{self._config.address}: has answered nothing but 429 (too many requests) for {limit.bursts} waits "
                 "in a row; lower `concurrency` or run again later, answers so far are kept"
             )
 
-    def _note(self, sent: float, trouble: Transient, attempt: int) -> None:
-        if trouble.is_unreachable and attempt >= min(FIRST_ATTEMPTS, self._config.attempts):
-            raise EndpointError(cannot_be_reached(self._config, trouble.reason))
-        self.ease(sent, trouble)
+    def _on_retryable_error(self, sent: float, error: RetryableError, attempt: int) -> None:
+        if error.is_unreachable and attempt >= min(FIRST_ATTEMPTS, self._config.attempts):
+            raise EndpointError(unreachable_message(self._config, error.reason))
+        self.on_retryable_error(sent, error)
 
-    def ease(self, sent: float, trouble: Transient) -> None:
-        """Count what goes wrong with one attempt, and send less if it says so."""
-        self.retried[trouble.reason] += 1
-        pacing, now = self.gate.pacing, time.monotonic()
-        if trouble.is_overload:
-            pacing.push_back(sent, now)
-        if trouble.retry_after is not None and trouble.retry_after <= self._patience.farthest:
-            pacing.opens_at = max(pacing.opens_at, now + trouble.retry_after)
+    def on_retryable_error(self, sent: float, error: RetryableError) -> None:
+        """Record a failed attempt, and lower the limit if it was an overload."""
+        self.retried[error.reason] += 1
+        limit, now = self.limiter.limit, time.monotonic()
+        if error.is_overload:
+            limit.on_overload(sent, now)
+        if error.retry_after is not None and error.retry_after <= self._retry_policy.max_retry_after:
+            limit.opens_at = max(limit.opens_at, now + error.retry_after)
 
-    def _give_up(self, reason: str) -> None:
+    def _count_failure(self, reason: str) -> None:
         self.failed += 1
-        if said := self._outcomes.add(reason):
-            raise EndpointError(too_many_failed(self._config.address, said))
+        if rate := self._error_rate.record(reason):
+            raise EndpointError(error_rate_message(self._config.address, rate))
 
     def stop(self) -> None:
-        """Send nothing more; what was sent is still waited for."""
+        """Send no more requests; those in flight are awaited."""
         self._stop.set()
-        self.gate.stop()
+        self.limiter.stop()
 
     def resume(self) -> None:
-        """Send again."""
+        """Send requests again."""
         self._stop.clear()
-        self.gate.resume()
+        self.limiter.resume()
 
     def traffic(self) -> str:
-        """Requests under way, and what went wrong so far."""
-        at_once = f"{self.gate.under_way} of {int(self.gate.pacing.limit)} at once"
-        return ", ".join([at_once, *went_wrong(self.throttled, self.retried.total(), self.failed)])
+        """Describe the requests in flight and the failures so far."""
+        max_concurrent = f"{self.limiter.in_flight} of {int(self.limiter.limit.current)} at once"
+        return ", ".join([max_concurrent, *failure_counts(self.rate_limited, self.retried.total(), self.failed)])
 
     async def close(self) -> None:
         """Close all connections."""
         await self._client.close()
 
 
-def went_wrong(throttled: int, sent_again: int, failed: int) -> list[str]:
-    """What `traffic` tells of these counts; those of 0 are left out."""
-    counts = ((throttled, "slowed down (429)"), (sent_again, "sent again"), (failed, "failed"))
+def failure_counts(rate_limited: int, retried: int, failed: int) -> list[str]:
+    """Return these counts as `traffic` shows them, without those that are 0."""
+    counts = ((rate_limited, "rate-limited (429)"), (retried, "retried"), (failed, "failed"))
     return [f"{count:,} {what}" for count, what in counts if count]
 
 
-def too_many_failed(where: str, said: str) -> str:
-    """The sentence that ends a run in which too many requests were given up."""
-    return f"{where}: {said}. Answers so far are kept; see to the endpoint, then run again"
+def error_rate_message(where: str, rate: str) -> str:
+    """Return the sentence that ends a run in which too many requests failed."""
+    return f"{where}: {rate}. Answers so far are kept; check the endpoint, then run again"
 
 
 def make_client(config: EndpointConfig) -> "tuple[AsyncOpenAI, str]":
-    """The SDK's client without its retries, and the key that it uses.
+    """Return the SDK's client without its retries, and its API key.
 
     Raises:
         MissingExtra: the SDK is not installed.
-        ConfigError: the key is missing or cannot be sent, or the address is none.
+        ConfigError: the key is missing or cannot be sent, or `base_url` is not a valid URL.
     """
     try:
         import httpx2
         import openai
 
-        from in2_plugin.llm.endpoint.aiohttp_transport import Wire
+        from in2_plugin.llm.endpoint.aiohttp_transport import AiohttpTransport
     except ImportError:
         raise MissingExtra("`writer: endpoint`", "endpoint") from None
-    check_address(config)
-    key = key_of(config)
+    check_base_url(config)
+    key = api_key(config)
     timeout = httpx2.Timeout(config.timeout, connect=min(CONNECT_SECONDS, config.timeout))
-    http = httpx2.AsyncClient(transport=Wire(config.concurrency.max), timeout=timeout, follow_redirects=True)
+    http = httpx2.AsyncClient(
+        transport=AiohttpTransport(config.concurrency.max), timeout=timeout, follow_redirects=True
+    )
     return openai.AsyncOpenAI(base_url=config.address, api_key=key, max_retries=0, http_client=http), key
 
 
-def answer_of(content: object) -> Answer:
-    """The answer in the body of a completion; a server that counts no tokens gives 0.
+def parse_completion(content: object) -> Completion:
+    """Return the answer in a response body; token counts are 0 if the server sends none.
 
     Raises:
-        Transient: there is none.
+        RetryableError: the body contains no answer.
     """
     body = content if isinstance(content, Mapping) else {}
     choices = body.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(first, Mapping) or not isinstance(message := first.get("message"), Mapping):
-        # gateways report the failure of what is behind them with status 200
-        said = error_message(body)
-        raise Transient(f"the answer holds no choice ({said})" if said else "the answer holds no choice")
+        # some gateways report a failure of their upstream with status 200
+        message_of_error = error_message(body)
+        details = f" ({message_of_error})" if message_of_error else ""
+        raise RetryableError(f"the response contains no choice{details}")
     usage = body.get("usage")
     counts = (_count(usage, name) for name in ("prompt_tokens", "completion_tokens"))
     if refusal := message.get("refusal"):
-        return Answer(str(refusal), "refusal", *counts)
-    return Answer(_text(message.get("content")), str(first.get("finish_reason") or "stop"), *counts)
+        return Completion(str(refusal), "refusal", *counts)
+    return Completion(_text(message.get("content")), str(first.get("finish_reason") or "stop"), *counts)
 
 
 def _count(usage: object, name: str) -> int:
@@ -251,7 +258,7 @@ def _count(usage: object, name: str) -> int:
 
 
 def _text(content: object) -> str:
-    """Plain, or in parts as some gateways give it."""
+    """Join the parts in which some gateways send a text."""
     if isinstance(content, list):
         return "".join(_text(part.get("text")) for part in content if isinstance(part, Mapping))
     return content if isinstance(content, str) else ""

@@ -1,9 +1,9 @@
-"""How many requests may be under way: more while answers are good, fewer once the endpoint pushes back.
+"""How many requests are in flight: more while the endpoint answers, fewer once it reports overload.
 
-Additive increase, multiplicative decrease. The limit begins at the low end of its range and grows by one for every good
-answer, so that it doubles with each round trip, until the first push-back; from then on by one for every 25. A
-push-back takes a quarter away, once per burst: of the requests that were under way at that time only the first counts.
-Invariant: never more than `limit` are under way, and none is sent while the gate is closed.
+Additive increase, multiplicative decrease. The limit starts at the low end of its range and grows by one per answer, so
+that it doubles with each round trip, until the first overload. After that it grows by one per 25 answers. An overload
+takes a quarter away, once per burst: of the requests that were in flight at that time, only the first counts.
+Invariant: never more than the limit are in flight, and none is sent while the limiter is closed.
 """
 
 import asyncio
@@ -13,169 +13,168 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from in2_plugin.config import Concurrency
-from in2_plugin.llm.request import Stopping
+from in2_plugin.llm.request import RunStopped
 
-GOOD_PER_STEP = 25
+ANSWERS_PER_STEP = 25
 DECREASE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """Waits, in seconds."""
+class RetryPolicy:
+    """Waiting times, in seconds."""
 
-    retry: float = 0.5
-    """Before the second attempt of a request; doubles with each."""
-    retry_most: float = 32.0
-    closed: float = 1.0
-    """How long the gate closes after a 429 that does not say; doubles with each burst without a good answer. From the
-    second such burst on it is also the least, whatever the server says."""
-    closed_most: float = 60.0
-    farthest: float = 3_600.0
-    """A `Retry-After` beyond this ends the run instead."""
-    bursts: int = 30
-    """Bursts of 429 without one good answer between them that end the run: about half an hour."""
-    rest: float = 5.0
-    """How long an address is left out of a pool before it is tried again; doubles each time it fails then."""
-    rest_most: float = 300.0
-    rests: int = 4
-    """Rests in a row after which an address no longer counts as one that may come back: 75 seconds. It is tried on,
-    but the run does not wait for it alone."""
+    initial_backoff: float = 0.5
+    """Before the second attempt of a request; doubles with each attempt."""
+    max_backoff: float = 32.0
+    throttle_wait: float = 1.0
+    """How long the limiter stays closed after a 429 without `Retry-After`; doubles with each burst that no answer
+    interrupts. From the second such burst on it is also the minimum, whatever the server asks for."""
+    max_throttle_wait: float = 60.0
+    max_retry_after: float = 3_600.0
+    """A longer `Retry-After` ends the run instead."""
+    max_bursts: int = 30
+    """Consecutive bursts of 429 without a single answer before the run ends: about half an hour."""
+    cooldown: float = 5.0
+    """How long a server is left out of its pool before it is probed; doubles with each failed probe."""
+    max_cooldown: float = 300.0
+    max_cooldowns: int = 4
+    """Consecutive cooldowns after which a run no longer waits for this server alone: 75 seconds. It is still probed."""
 
-    def before_retry(self, attempt: int, rng: random.Random) -> float:
-        """Seconds to wait after the `attempt`-th failure, with full jitter."""
-        return rng.uniform(0, min(self.retry_most, self.retry * 2.0 ** (attempt - 1)))
+    def backoff(self, attempt: int, rng: random.Random) -> float:
+        """Return the seconds to wait after the `attempt`-th failure, with full jitter."""
+        return rng.uniform(0, min(self.max_backoff, self.initial_backoff * 2.0 ** (attempt - 1)))
 
-    def resting(self, times: int) -> float:
-        """Seconds that an address is left out of its pool after failing for the `times`-th time in a row."""
-        return min(self.rest_most, self.rest * 2.0 ** (times - 1))
+    def cooldown_after(self, failures: int) -> float:
+        """Return the seconds that a server stays out of its pool after so many failures in a row."""
+        return min(self.max_cooldown, self.cooldown * 2.0 ** (failures - 1))
 
-    def after_burst(self, burst: int, rng: random.Random) -> float:
-        """Seconds that the gate stays closed after the `burst`-th burst in a row."""
-        return min(self.closed_most, self.closed * 2.0 ** (burst - 1)) * rng.uniform(0.75, 1.25)
+    def throttle_wait_after(self, burst: int, rng: random.Random) -> float:
+        """Return the seconds that the limiter stays closed after the `burst`-th burst in a row."""
+        return min(self.max_throttle_wait, self.throttle_wait * 2.0 ** (burst - 1)) * rng.uniform(0.75, 1.25)
 
 
-class Pacing:
-    """The rules, with the time as an argument."""
+class AdaptiveLimit:
+    """The rules that move the limit; the time is an argument."""
 
-    def __init__(self, concurrency: Concurrency, patience: Patience, rng: random.Random) -> None:
-        self._range, self._patience, self._rng = concurrency, patience, rng
-        self.limit = float(concurrency.min)
+    def __init__(self, concurrency: Concurrency, retry_policy: RetryPolicy, rng: random.Random) -> None:
+        self._range, self._retry_policy, self._rng = concurrency, retry_policy, rng
+        self.current = float(concurrency.min)
         self.opens_at = 0.0
         """Time before which nothing is sent."""
         self.bursts = 0
-        """Bursts of 429 since the last good answer."""
-        self._eased = False
+        """Bursts of 429 since the last answer."""
+        self._was_overloaded = False
         self._last_burst = float("-inf")
 
-    def good(self, under_way: int) -> None:
-        """Note a good answer; `under_way` counts it still. An unused limit does not grow."""
+    def on_success(self, in_flight: int) -> None:
+        """Record an answer; `in_flight` still counts it. A limit that is not used does not grow."""
         self.bursts = 0
-        if under_way >= int(self.limit):
-            step = 1 / GOOD_PER_STEP if self._eased else 1
-            self.limit = min(self._range.max, self.limit + step)
+        if in_flight >= int(self.current):
+            step = 1 / ANSWERS_PER_STEP if self._was_overloaded else 1
+            self.current = min(self._range.max, self.current + step)
 
-    def push_back(self, sent: float, now: float) -> bool:
-        """Note that a request which was sent at `sent` met an overload; whether it begins a new burst."""
+    def on_overload(self, sent: float, now: float) -> bool:
+        """Record that a request sent at `sent` met an overload; return True if it starts a new burst."""
         if sent < self._last_burst:
             return False
-        self._last_burst, self._eased = now, True
-        self.limit = max(1.0, self.limit * DECREASE)
+        self._last_burst, self._was_overloaded = now, True
+        self.current = max(1.0, self.current * DECREASE)
         return True
 
-    def too_many_requests(self, sent: float, now: float, retry_after: float | None) -> None:
-        """Note a 429, and close the gate for as long as it says."""
-        begins = self.push_back(sent, now)
-        if begins:
+    def on_rate_limited(self, sent: float, now: float, retry_after: float | None) -> None:
+        """Record a 429, and close the limiter for as long as it asks."""
+        is_new_burst = self.on_overload(sent, now)
+        if is_new_burst:
             self.bursts += 1
         wait = retry_after or 0.0
-        if begins and (retry_after is None or self.bursts > 1):
-            # also when it says: some say 0 each time, and would be asked without a pause
-            wait = max(wait, self._patience.after_burst(self.bursts, self._rng))
+        if is_new_burst and (retry_after is None or self.bursts > 1):
+            # also with a Retry-After: some servers always send 0 and would be asked without a pause
+            wait = max(wait, self._retry_policy.throttle_wait_after(self.bursts, self._rng))
         self.opens_at = max(self.opens_at, now + wait)
 
 
-class Gate:
-    """Lets requests through as `Pacing` allows, in the order in which they came. Belongs to one event loop."""
+class ConcurrencyLimiter:
+    """Admits requests as `AdaptiveLimit` allows, first come, first served. Belongs to one event loop."""
 
-    def __init__(self, pacing: Pacing, clock: Callable[[], float]) -> None:
-        self.pacing, self._clock = pacing, clock
-        self.under_way = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._alarm: asyncio.TimerHandle | None = None
+    def __init__(self, limit: AdaptiveLimit, clock: Callable[[], float]) -> None:
+        self.limit, self._clock = limit, clock
+        self.in_flight = 0
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
 
-    async def enter(self) -> float:
-        """Wait for leave to send; returns the time it was given.
+    async def acquire(self) -> float:
+        """Wait until a request may be sent; return the time at which it may.
 
         Raises:
-            Stopping: `stop` was called.
+            RunStopped: `stop` was called.
         """
         if self._stopped:
-            raise Stopping("stopping")
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+            raise RunStopped("stopping")
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
         self.admit()
         try:
-            await turn
+            await waiter
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and not turn.exception():
-                self.leave()
+            if waiter.done() and not waiter.cancelled() and not waiter.exception():
+                self.release()
             raise
         return self._clock()
 
-    def has_room(self) -> bool:
-        """Whether one that comes now would not wait."""
-        return self._clock() >= self.pacing.opens_at and self.under_way < int(self.pacing.limit)
+    def has_capacity(self) -> bool:
+        """Return True if a request that comes now would not wait."""
+        return self._clock() >= self.limit.opens_at and self.in_flight < int(self.limit.current)
 
-    def take(self) -> float:
-        """Enter without waiting, for those who keep the line themselves; returns the time."""
-        self.under_way += 1
+    def acquire_nowait(self) -> float:
+        """Count a request without waiting, for callers with their own queue; return the time."""
+        self.in_flight += 1
         return self._clock()
 
-    def leave(self) -> None:
-        """A request that was let through is answered."""
-        self.under_way -= 1
+    def release(self) -> None:
+        """Count one request less in flight, and admit the next."""
+        self.in_flight -= 1
         self.admit()
 
     def admit(self) -> None:
-        """Let through what may go now."""
+        """Admit the requests that may be sent now."""
         now = self._clock()
-        if now < self.pacing.opens_at:
-            self._wake_at(self.pacing.opens_at - now)
+        if now < self.limit.opens_at:
+            self._admit_in(self.limit.opens_at - now)
             return
-        while self._waiting and self.under_way < int(self.pacing.limit):
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self.under_way += 1
-                turn.set_result(None)
+        while self._waiters and self.in_flight < int(self.limit.current):
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                self.in_flight += 1
+                waiter.set_result(None)
 
-    def _wake_at(self, seconds: float) -> None:
-        if self._alarm:
-            self._alarm.cancel()
-        self._alarm = asyncio.get_running_loop().call_later(seconds, self.admit)
+    def _admit_in(self, seconds: float) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.admit)
 
     def stop(self) -> None:
-        """Turn away all who wait, and all who come."""
+        """Reject all requests that wait, and all that come later."""
         self._stopped = True
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_exception(Stopping("stopping"))
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_exception(RunStopped("stopping"))
 
     def resume(self) -> None:
-        """Let through again."""
+        """Admit requests again."""
         self._stopped = False
 
 
 async def wait_unless_stopped(stop: asyncio.Event, seconds: float) -> None:
-    """Wait so long.
+    """Wait so many seconds.
 
     Raises:
-        Stopping: `stop` was set meanwhile.
+        RunStopped: `stop` was set in the meantime.
     """
     try:
         async with asyncio.timeout(seconds):
             await stop.wait()
     except TimeoutError:
         return
-    raise Stopping("stopping")
+    raise RunStopped("stopping")

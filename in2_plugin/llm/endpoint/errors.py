@@ -1,6 +1,6 @@
-"""What goes wrong with a call, in four sorts: wait, try again, give up this request, end the run.
+"""The four kinds of failed calls: wait, retry, give up this request, end the run.
 
-Everything the SDK raises is sorted here, once. Invariant: the key is in no message.
+Every error of the SDK is translated here, once. Invariant: no message contains the API key.
 """
 
 import ipaddress
@@ -12,28 +12,28 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from in2_plugin.config import EndpointConfig
-from in2_plugin.errors import ConfigError, EndpointError
-from in2_plugin.llm.request import CallFailed
+from in2_plugin.errors import ConfigError, EndpointError, one_line
+from in2_plugin.llm.request import RequestFailed
 
 RETRIED = {408, 409, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 OVERLOAD = {503, 504, 529}
-"""Of these, the ones that mean too much at once; vLLM and llama.cpp know no 429."""
+"""Those of `RETRIED` that mean overload; vLLM and llama.cpp never send 429."""
 NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
-SHOWN = 200
+LONGEST_MESSAGE = 200
 NO_KEY = "no-key-needed"
-"""Sent to servers that need none."""
+"""Sent to servers that need no key."""
 
 
-class Refused(CallFailed):
-    """The endpoint will not answer this request, however often it is sent."""
+class RequestRejected(RequestFailed):
+    """The endpoint rejects this request; a retry would not help."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status} {message}")
         self.status = status
 
 
-class Throttled(Exception):
-    """429: come back later."""
+class RateLimited(Exception):
+    """The endpoint answered with status 429."""
 
     def __init__(self, retry_after: float | None) -> None:
         super().__init__("429")
@@ -41,44 +41,44 @@ class Throttled(Exception):
 
 
 @dataclass
-class Transient(Exception):
-    """This attempt failed; another may not."""
+class RetryableError(Exception):
+    """This attempt failed; the next one may succeed."""
 
     reason: str
     is_overload: bool = False
     is_unreachable: bool = False
-    """No connection came about at all."""
+    """No connection was ever established."""
     is_broken: bool = False
-    """No connection came about, or it broke before the answer was whole."""
+    """No connection was established, or it broke before the response was complete."""
     retry_after: float | None = None
 
 
-def sort_status(status: int, headers: Any, body: object, config: EndpointConfig, key: str) -> Exception:
-    """The error for a response whose status is not 200."""
+def error_for_status(status: int, headers: Any, body: object, config: EndpointConfig, key: str) -> Exception:
+    """Return the error for a response whose status is not 200."""
     message, code = _message(body, key), _code(body)
     where = config.address
     if status in {401, 403}:
-        return EndpointError(f"{where}: does not accept the key ({status} {message}); {_about_key(config)}")
+        return EndpointError(f"{where}: does not accept the key ({status} {message}); {_key_advice(config)}")
     if status == 404:
         return EndpointError(
-            f"{where}: knows no model {config.model}, or is not the address of the interface ({status} {message}); "
+            f"{where}: has no model {config.model}, or is not the base URL of the API ({status} {message}); "
             "correct `model` or `base_url` (it usually ends with /v1)"
         )
     if status == 402 or code in NO_MONEY:
-        return EndpointError(f"{where}: says that the account has no money left ({status} {message}); top it up")
+        return EndpointError(f"{where}: the account has no credit left ({status} {message}); top it up")
     if status == 429:
-        return Throttled(retry_after(headers))
+        return RateLimited(retry_after(headers))
     if status in RETRIED or status >= 500:
-        return Transient(f"status {status}", is_overload=status in OVERLOAD, retry_after=retry_after(headers))
-    return Refused(status, message)
+        return RetryableError(f"status {status}", is_overload=status in OVERLOAD, retry_after=retry_after(headers))
+    return RequestRejected(status, message)
 
 
-def cannot_be_reached(config: EndpointConfig, reason: str) -> str:
-    """The sentence for a server that nothing was ever heard from."""
+def unreachable_message(config: EndpointConfig, reason: str) -> str:
+    """Return the sentence for a server that has never responded."""
     return f"{config.address}: cannot be reached ({reason}); start the server or correct `questions.endpoint.base_url`"
 
 
-def _about_key(config: EndpointConfig) -> str:
+def _key_advice(config: EndpointConfig) -> str:
     if config.api_key_env is None:
         return "set `api_key_env` to the environment variable that holds one"
     return f"check the environment variable {config.api_key_env}"
@@ -90,44 +90,43 @@ def _code(body: object) -> str:
 
 
 def _message(body: object, key: str) -> str:
-    return one_line(error_message(body) or str(body or "no reason given"), key)
+    return without_key(error_message(body) or str(body or "no reason given"), key)
 
 
 def error_message(body: object) -> str:
-    """What a body says under `error`, or as its `message`; empty when it says nothing there."""
+    """Return the message of an error body, or an empty text if it has none."""
     fields = body.get("error", body) if isinstance(body, dict) else body
     text = fields.get("message") if isinstance(fields, dict) else fields
     return text if isinstance(text, str) else ""
 
 
-def one_line(text: str, key: str) -> str:
-    """The text on one line, short, and without the key."""
-    text = " ".join((text.replace(key, "***") if key else text).split())
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+def without_key(text: str, key: str) -> str:
+    """Return the text on one line, short, and with `***` instead of the key."""
+    return one_line(text.replace(key, "***") if key else text, LONGEST_MESSAGE)
 
 
 def retry_after(headers: Any, now: datetime | None = None) -> float | None:
-    """Seconds that `retry-after-ms` or `Retry-After` (seconds or a date) ask for; None when they do not say."""
+    """Return the seconds of `retry-after-ms` or `Retry-After` (seconds or a date); None without such a header."""
     try:
         if milliseconds := headers.get("retry-after-ms"):
             return max(0.0, float(milliseconds) / 1e3)
     except ValueError:
         pass
-    said = headers.get("retry-after")
-    if not said:
+    value = headers.get("retry-after")
+    if not value:
         return None
     try:
-        return max(0.0, float(said))
+        return max(0.0, float(value))
     except ValueError:
         pass
     try:
-        return max(0.0, (parsedate_to_datetime(said) - (now or datetime.now(UTC))).total_seconds())
+        return max(0.0, (parsedate_to_datetime(value) - (now or datetime.now(UTC))).total_seconds())
     except (ValueError, TypeError):
         return None
 
 
-def check_address(config: EndpointConfig) -> None:
-    """Refuse a `base_url` that no request can be sent to.
+def check_base_url(config: EndpointConfig) -> None:
+    """Check that requests can be sent to `base_url`.
 
     Raises:
         ConfigError: the scheme or the host is missing, or the port is not a number up to 65,535.
@@ -138,29 +137,31 @@ def check_address(config: EndpointConfig) -> None:
             return
     except ValueError:
         pass
-    raise ConfigError(f"`base_url: {config.address}` is no address; give it in full, like http://localhost:8000/v1")
+    raise ConfigError(
+        f"`base_url: {config.address}` is not a valid URL; write it in full, like http://localhost:8000/v1"
+    )
 
 
-def key_of(config: EndpointConfig) -> str:
-    """The key, from the environment; a stand-in for a server that needs none.
+def api_key(config: EndpointConfig) -> str:
+    """Return the API key from the environment, or a placeholder for a server that needs none.
 
     Raises:
-        ConfigError: the variable is not set, and the server is not a local one; or what it holds cannot be sent.
+        ConfigError: the variable is not set and the server is not local, or its value cannot be sent.
     """
     if config.api_key_env is None:
         return NO_KEY
     if key := os.environ.get(config.api_key_env, "").strip():
         if not key.isascii() or not key.isprintable():
             raise ConfigError(
-                f"the environment variable {config.api_key_env} holds signs that no key has (line ends, or letters "
-                "beyond ASCII); set it to the key alone"
+                f"the environment variable {config.api_key_env} contains characters that are not allowed in "
+                "an API key (line breaks, or non-ASCII characters); set it to the key alone"
             )
         return key
     if _is_local(config.address):
         return NO_KEY
     raise ConfigError(
-        f"the environment variable {config.api_key_env} is not set; set it to the key of {config.address}, or give "
-        "`api_key_env: null` for a server that needs none"
+        f"the environment variable {config.api_key_env} is not set; set it to the key of {config.address}, or set "
+        "`api_key_env: null` for a server that needs no key"
     )
 
 

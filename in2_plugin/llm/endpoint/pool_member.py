@@ -1,12 +1,11 @@
-"""One server of a pool: how much room it has, and whether it is fit to be asked.
+"""One server of a pool: its free capacity, and its state as a circuit breaker.
 
-It is left out when it cannot be reached, errs too often, or refuses the key or the model; it rests for 5 s, then up to
-5 min, is tried with the next request that waits, and is up again when it answers. Invariant: an address that is out is
-sent one request at a time, and none while it rests.
+A server leaves the pool when it is unreachable, fails too often, or rejects the key or the model. It cools down for
+5 s, later for up to 5 min, is probed with the next request in the queue, and returns to the pool when it answers.
+Invariant: a server that is down gets one request at a time, and none while it cools down.
 """
 
 import random
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,139 +13,142 @@ from dataclasses import dataclass
 from in2_plugin.config import EndpointConfig
 from in2_plugin.errors import EndpointError
 from in2_plugin.llm.endpoint.client import FIRST_ATTEMPTS, LiveEndpoint
-from in2_plugin.llm.endpoint.concurrency import Patience
-from in2_plugin.llm.endpoint.error_rate import LEAST_REMEMBERED, Outcomes
-from in2_plugin.llm.endpoint.errors import Refused, Throttled, Transient
-from in2_plugin.llm.request import CallFailed
+from in2_plugin.llm.endpoint.concurrency import RetryPolicy
+from in2_plugin.llm.endpoint.error_rate import MIN_OUTCOMES, ErrorRate
+from in2_plugin.llm.endpoint.errors import RateLimited, RequestRejected, RetryableError
+from in2_plugin.llm.request import RequestFailed
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 """Shows a line to the user."""
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """One sending of one request."""
+class PoolAttempt:
+    """One attempt at one request."""
 
     sent: float
     is_probe: bool
-    """Whether the address was out, and is tried again with this."""
+    """The server was down, and this attempt checks whether it is back."""
 
 
-class Address:
-    """One server. What `answered`, `failed` and the like are told decides whether it is up."""
+class PoolMember:
+    """One server. The outcomes that are reported to it decide whether it is up."""
 
-    def __init__(self, config: EndpointConfig, rng: random.Random, patience: Patience, say: Say) -> None:
+    def __init__(self, config: EndpointConfig, rng: random.Random, retry_policy: RetryPolicy, notify: Notify) -> None:
         """Prepare the connection; nothing is sent yet. Raises like `LiveEndpoint`."""
-        self.url, self._patience, self._say = config.address, patience, say
-        self.live = LiveEndpoint(config, rng, patience)
+        self.url, self._retry_policy, self._notify = config.address, retry_policy, notify
+        self.client = LiveEndpoint(config, rng, retry_policy)
         self.is_up = True
         self.summary = self.reason = ""
         """Why it is down, in a few words and in full."""
-        self._bears = min(FIRST_ATTEMPTS, config.attempts)
-        self._attempts = Outcomes(config.max_error_rate)
-        self._broken = self._falls = self._good = 0
-        self._is_final = self._is_probed = False
-        self._rests_until = 0.0
+        self._max_broken = min(FIRST_ATTEMPTS, config.attempts)
+        self._error_rate = ErrorRate(config.max_error_rate)
+        self._broken_in_row = self._times_down = self._answers_since_up = 0
+        self._is_permanent = self._is_probed = False
+        self._cooldown_until = 0.0
         self._up_since = 0.0
-        """Time before which what was sent says nothing: servers that come back leave old connections hanging."""
+        """Outcomes of requests sent before this time are ignored: a server that restarts leaves old connections open."""
 
     @property
     def load(self) -> float:
-        """Share of what it bears that is under way. Nothing waits at an address: those who wait are the pool's."""
-        return self.live.gate.under_way / self.live.gate.pacing.limit
+        """Share of the limit that is in flight. Nothing waits at a server: the queue is the pool's."""
+        return self.client.limiter.in_flight / self.client.limiter.limit.current
 
     @property
     def is_free(self) -> bool:
-        """Whether it may be sent a request now."""
-        is_due = self.is_up or (not self._is_probed and time.monotonic() >= self._rests_until)
-        return is_due and self.live.gate.has_room()
+        """True if it may get a request now."""
+        is_due = self.is_up or (not self._is_probed and time.monotonic() >= self._cooldown_until)
+        return is_due and self.client.limiter.has_capacity()
 
     @property
     def is_lost(self) -> bool:
-        """Whether a run that has nothing else should end rather than wait for it."""
-        return not self.is_up and not self._is_probed and (self._is_final or self._falls > self._patience.rests)
+        """True if a run without any other server should end rather than wait for this one."""
+        is_hopeless = self._is_permanent or self._times_down > self._retry_policy.max_cooldowns
+        return not self.is_up and not self._is_probed and is_hopeless
 
-    def wakes_in(self) -> float | None:
-        """Seconds until it may be free; None when that is now, or time alone does not bring it about."""
+    def seconds_until_free(self) -> float | None:
+        """Return the seconds until it may be free; None if that is now, or does not depend on time alone."""
         if self._is_probed:
             return None
-        at = max(self.live.gate.pacing.opens_at, 0.0 if self.is_up else self._rests_until)
+        at = max(self.client.limiter.limit.opens_at, 0.0 if self.is_up else self._cooldown_until)
         seconds = at - time.monotonic()
         return seconds if seconds > 0 else None
 
-    def enter(self) -> Visit:
-        """Begin to send a request; each is followed by `leave`."""
+    def acquire(self) -> PoolAttempt:
+        """Start an attempt; `release` must follow."""
         self._is_probed = not self.is_up
-        return Visit(self.live.gate.take(), self._is_probed)
+        return PoolAttempt(self.client.limiter.acquire_nowait(), self._is_probed)
 
-    def leave(self, visit: Visit) -> None:
-        """The request is answered, or not."""
-        self.live.gate.leave()
-        if visit.is_probe:
+    def release(self, attempt: PoolAttempt) -> None:
+        """End an attempt, whatever came of it."""
+        self.client.limiter.release()
+        if attempt.is_probe:
             self._is_probed = False
 
-    def answered(self, visit: Visit) -> None:
-        """Note an answer."""
-        self.live.gate.pacing.good(self.live.gate.under_way)
-        self._attempts.add(None)
-        self._good += 1
-        if self.is_up and self._good >= LEAST_REMEMBERED:
-            self._falls = 0
-        self._is_alive(visit)
+    def on_success(self, attempt: PoolAttempt) -> None:
+        """Record an answer."""
+        self.client.limiter.limit.on_success(self.client.limiter.in_flight)
+        self._error_rate.record(None)
+        self._answers_since_up += 1
+        if self.is_up and self._answers_since_up >= MIN_OUTCOMES:
+            self._times_down = 0
+        self._mark_responsive(attempt)
 
-    def refused(self, visit: Visit, refusal: CallFailed) -> None:
-        """Note a request that is wrong in itself; who says so is there."""
-        if isinstance(refusal, Refused):
-            self._is_alive(visit)
+    def on_request_failed(self, attempt: PoolAttempt, failure: RequestFailed) -> None:
+        """Record a request that is invalid itself; a server that rejects it is up."""
+        if isinstance(failure, RequestRejected):
+            self._mark_responsive(attempt)
 
-    def throttled(self, visit: Visit, throttled: Throttled) -> None:
-        """Note a 429, for which this address alone is spared a while."""
+    def on_rate_limited(self, attempt: PoolAttempt, rate_limited: RateLimited) -> None:
+        """Record a 429, which slows down this server alone."""
         try:
-            self.live.slow_down(visit.sent, throttled)
+            self.client.on_rate_limited(attempt.sent, rate_limited)
         except EndpointError as error:
-            self.lost(visit, error, throttled.retry_after or 0.0)
+            self.on_fatal_error(attempt, error, rate_limited.retry_after or 0.0)
         else:
-            self._is_alive(visit)
+            self._mark_responsive(attempt)
 
-    def lost(self, visit: Visit, error: EndpointError, at_least: float = 0.0) -> None:
-        """Note that no request gets an answer here: wrong key, wrong model, no money; `at_least` is in seconds."""
+    def on_fatal_error(self, attempt: PoolAttempt, error: EndpointError, min_cooldown: float = 0.0) -> None:
+        """Record that this server answers no request: wrong key, wrong model, no credit. `min_cooldown` is in s."""
         reason = str(error).removeprefix(f"{self.url}: ").split("; ")[0]
-        self._fall(visit, reason, is_final=True, at_least=at_least)
+        self._take_down(attempt, reason, is_permanent=True, min_cooldown=min_cooldown)
 
-    def failed(self, visit: Visit, trouble: Transient, is_last: bool) -> bool:
-        """Note a failed attempt; `is_last` says that no other address is up.
+    def on_retryable_error(self, attempt: PoolAttempt, error: RetryableError, is_last: bool) -> bool:
+        """Record a failed attempt; `is_last` means that no other server is up.
 
-        Returns whether it counts as an attempt of the request, as what an address that is out fails at does not.
+        Returns:
+            True if it counts as an attempt of the request. Failures of a server that is down do not.
         """
-        self.live.ease(visit.sent, trouble)
-        if self._is_old(visit):
+        self.client.on_retryable_error(attempt.sent, error)
+        if self._is_outdated(attempt):
             return False
-        self._broken = self._broken + 1 if trouble.is_broken else 0
-        if visit.is_probe or self._broken >= self._bears:
-            what = "cannot be reached" if trouble.is_broken else "does not answer"
-            self._fall(visit, f"{what} ({trouble.reason})", is_final=not self.live.heard)
-        elif (said := self._attempts.add(trouble.reason, "attempts")) and not is_last:
-            self._fall(visit, f"fails too often ({said})", is_final=False)
-        return self.is_up and not trouble.is_unreachable
+        self._broken_in_row = self._broken_in_row + 1 if error.is_broken else 0
+        if attempt.is_probe or self._broken_in_row >= self._max_broken:
+            what = "cannot be reached" if error.is_broken else "does not answer"
+            self._take_down(attempt, f"{what} ({error.reason})", is_permanent=not self.client.has_responded)
+        elif (rate := self._error_rate.record(error.reason, "attempts")) and not is_last:
+            self._take_down(attempt, f"fails too often ({rate})", is_permanent=False)
+        return self.is_up and not error.is_unreachable
 
-    def _is_alive(self, visit: Visit) -> None:
-        self._broken = 0
-        if visit.is_probe and not self.is_up:
+    def _mark_responsive(self, attempt: PoolAttempt) -> None:
+        self._broken_in_row = 0
+        if attempt.is_probe and not self.is_up:
             self.is_up = True
             self._up_since = time.monotonic()
-            self._good = 0
-            self._attempts.forget()
-            self._say(f"{self.url} answers again")
+            self._answers_since_up = 0
+            self._error_rate.reset()
+            self._notify(f"{self.url} answers again")
 
-    def _is_old(self, visit: Visit) -> bool:
-        return not visit.is_probe and (not self.is_up or visit.sent < self._up_since)
+    def _is_outdated(self, attempt: PoolAttempt) -> bool:
+        return not attempt.is_probe and (not self.is_up or attempt.sent < self._up_since)
 
-    def _fall(self, visit: Visit, reason: str, *, is_final: bool, at_least: float = 0.0) -> None:
-        if self._is_old(visit):
+    def _take_down(self, attempt: PoolAttempt, reason: str, *, is_permanent: bool, min_cooldown: float = 0.0) -> None:
+        if self._is_outdated(attempt):
             return
-        was_up, self.is_up, self._is_final = self.is_up, False, is_final
-        self.reason, self.summary = reason, re.split(r" \(", reason)[0]
-        self._falls += 1
-        self._rests_until = time.monotonic() + max(self._patience.resting(self._falls), at_least)
+        was_up, self.is_up, self._is_permanent = self.is_up, False, is_permanent
+        self.reason, self.summary = reason, reason.split(" (")[0]
+        self._times_down += 1
+        cooldown = self._retry_policy.cooldown_after(self._times_down)
+        self._cooldown_until = time.monotonic() + max(cooldown, min_cooldown)
         if was_up:
-            self._say(f"{self.url} {reason}: it is left out, and tried again from time to time")
+            self._notify(f"{self.url} {reason}: left out of the pool, and probed from time to time")

@@ -15,23 +15,22 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from in2_plugin.config import VllmConfig
-from in2_plugin.errors import EndpointError, MissingExtra
-from in2_plugin.llm.coalescing import Gathering
-from in2_plugin.llm.endpoint.errors import one_line
-from in2_plugin.llm.request import Answer, CallFailed, Request
+from in2_plugin.errors import EndpointError, MissingExtra, one_line
+from in2_plugin.llm.coalescing import RequestCoalescer
+from in2_plugin.llm.request import Completion, Request, RequestFailed
 
-QUIET = 0.05
+IDLE_SECONDS = 0.05
 """Seconds without a new request after which a group goes out that is not full."""
-LEAST_REFUSED = 20
+MIN_REJECTED = 20
 """Requests of a group from which on the run ends if the engine refuses them all."""
-OF_THE_CHAT = "chat_template_kwargs"
+CHAT_TEMPLATE_KWARGS = "chat_template_kwargs"
 """The one parameter that is `LLM.chat`'s and not `SamplingParams`'s, for example `{enable_thinking: false}`."""
 
 
-class OfflineVllm:
+class OfflineVllmTransport:
     """A `Transport` over `LLM.chat`."""
 
-    def __init__(self, config: VllmConfig, *, quiet: float = QUIET) -> None:
+    def __init__(self, config: VllmConfig, *, idle_seconds: float = IDLE_SECONDS) -> None:
         """Prepare; nothing is loaded yet.
 
         Raises:
@@ -43,20 +42,20 @@ class OfflineVllm:
         self._llm: Any = None
         # the engine talks to its workers over sockets that must stay with one thread
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm")
-        self._gathering = Gathering(self._run, size=config.batch_requests, quiet=quiet)
+        self._coalescer = RequestCoalescer(self._run, size=config.batch_requests, idle_seconds=idle_seconds)
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Completion:
         """See `Transport`."""
-        return await self._gathering.answer(request)
+        return await self._coalescer.answer(request)
 
-    async def _run(self, requests: Sequence[Request]) -> Sequence[Answer | CallFailed]:
+    async def _run(self, requests: Sequence[Request]) -> Sequence[Completion | RequestFailed]:
         outcomes = await asyncio.get_running_loop().run_in_executor(self._thread, self._answer_all, requests)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, CallFailed)]
-        if len(failures) == len(outcomes) >= LEAST_REFUSED:
-            raise refuses_all(failures[0])
+        failures = [outcome for outcome in outcomes if isinstance(outcome, RequestFailed)]
+        if len(failures) == len(outcomes) >= MIN_REJECTED:
+            raise all_rejected(failures[0])
         return outcomes
 
-    def _answer_all(self, requests: Sequence[Request]) -> list[Answer | CallFailed]:
+    def _answer_all(self, requests: Sequence[Request]) -> list[Completion | RequestFailed]:
         if self._llm is None:
             self._llm = self._load()
         return self._chat(requests, [self._sampling(request.parameters) for request in requests])
@@ -71,7 +70,7 @@ class OfflineVllm:
 
     def _sampling(self, parameters: Mapping[str, Any]) -> Any:
         try:
-            own, schema = sampling_of(parameters)
+            own, schema = split_sampling(parameters)
             if schema is not None:
                 own |= _forced(schema)
             return importlib.import_module("vllm").SamplingParams(**own)
@@ -81,19 +80,19 @@ class OfflineVllm:
                 "`questions.vllm.parameters`, whose names are those of vLLM's SamplingParams"
             ) from None
 
-    def _chat(self, requests: Sequence[Request], sampling: Sequence[Any]) -> list[Answer | CallFailed]:
+    def _chat(self, requests: Sequence[Request], sampling: Sequence[Any]) -> list[Completion | RequestFailed]:
         """Answer a group; if the engine refuses it, each half by itself, down to the request that it cannot take.
 
         The engine checks all prompts before it computes, so that nothing is computed twice.
         """
         chats = [[{"role": "user", "content": request.prompt}] for request in requests]
         # all requests come from one configuration, and so does this
-        template = self._config.parameters.get(OF_THE_CHAT)
+        template = self._config.parameters.get(CHAT_TEMPLATE_KWARGS)
         try:
             outputs = self._llm.chat(chats, list(sampling), use_tqdm=False, chat_template_kwargs=template)
         except ValueError as refusal:
             if len(requests) == 1:
-                return [CallFailed(_reason(refusal))]
+                return [RequestFailed(_reason(refusal))]
             half = len(requests) // 2
             return self._chat(requests[:half], sampling[:half]) + self._chat(requests[half:], sampling[half:])
         except Exception as failure:
@@ -108,35 +107,35 @@ class OfflineVllm:
 
     def stop(self) -> None:
         """Begin no more groups; the one that is computed is waited for."""
-        self._gathering.stop()
+        self._coalescer.stop()
 
     def resume(self) -> None:
         """Begin groups again."""
-        self._gathering.resume()
+        self._coalescer.resume()
 
     def traffic(self) -> str:
         """Requests in the engine, and those that wait for the next group."""
-        return self._gathering.traffic()
+        return self._coalescer.traffic()
 
     async def close(self) -> None:
         """Let go of the model; a group that is being computed ends first, and its answers are dropped."""
-        await self._gathering.close()
+        await self._coalescer.close()
         self._llm = None
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def sampling_of(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
+def split_sampling(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
     """What a request's parameters mean to vLLM: arguments of `SamplingParams`, and the JSON schema to force, if any.
 
     Raises:
         KeyError: the response format holds no schema.
     """
-    own = {name: value for name, value in parameters.items() if name not in {"response_format", OF_THE_CHAT}}
+    own = {name: value for name, value in parameters.items() if name not in {"response_format", CHAT_TEMPLATE_KWARGS}}
     response_format = parameters.get("response_format")
     return own, response_format["json_schema"]["schema"] if response_format else None
 
 
-def refuses_all(first: CallFailed) -> EndpointError:
+def all_rejected(first: RequestFailed) -> EndpointError:
     """What ends a run in which no request is taken."""
     return EndpointError(
         f"vLLM refuses every request, the first with: {first}; correct `questions.vllm`, for example "
@@ -152,11 +151,11 @@ def _forced(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"guided_decoding": offered.GuidedDecodingParams(json=schema)}
 
 
-def _answer_of(output: Any) -> Answer:
+def _answer_of(output: Any) -> Completion:
     said = output.outputs[0]
     tokens = len(output.prompt_token_ids or ()), len(said.token_ids)
-    return Answer(said.text, str(said.finish_reason or "stop"), *tokens)
+    return Completion(said.text, str(said.finish_reason or "stop"), *tokens)
 
 
 def _reason(failure: Exception) -> str:
-    return one_line(f"{type(failure).__name__}: {failure}", "")
+    return one_line(f"{type(failure).__name__}: {failure}")

@@ -2,7 +2,7 @@
 
 The job has a process of its own, on this node; its rows come back block by block and settle their requests at once, so
 that a killed build loses the batches that were computed and no more. Invariants: one job at a time; an answer means the
-same as one of `OfflineVllm`; without a request that the work log cannot answer, neither Ray nor a GPU is touched.
+same as one of `OfflineVllmTransport`; without a request that the work log cannot answer, neither Ray nor a GPU is touched.
 Run so far: Ray 2.60's own pipeline and vLLM stage around a stand-in for vLLM, on CPUs that Ray was told are GPUs. Never
 run: vLLM itself below it, several GPUs a copy, a node lost in the middle of a job.
 """
@@ -14,21 +14,20 @@ from contextlib import aclosing
 from typing import Any
 
 from in2_plugin.config import VllmConfig
-from in2_plugin.errors import EndpointError, MissingExtra
+from in2_plugin.errors import EndpointError, MissingExtra, one_line
 from in2_plugin.execution.ray.settings import on_this_node
-from in2_plugin.llm.coalescing import Gathering
-from in2_plugin.llm.endpoint.errors import one_line
-from in2_plugin.llm.request import Answer, CallFailed, Request
-from in2_plugin.llm.vllm.offline import LEAST_REFUSED, OF_THE_CHAT, refuses_all, sampling_of
+from in2_plugin.llm.coalescing import RequestCoalescer
+from in2_plugin.llm.request import Completion, Request, RequestFailed
+from in2_plugin.llm.vllm.offline import CHAT_TEMPLATE_KWARGS, MIN_REJECTED, all_rejected, split_sampling
 from in2_plugin.llm.vllm.ray_job import RESTARTS, Job, Row, answered, gpus_of, sampling_json
 
-QUIET = 2.0
+IDLE_SECONDS = 2.0
 """Seconds without a new request after which a job begins that is not full. A job takes minutes to load its model."""
-MOST_NEW = 16
+DEFAULT_MAX_TOKENS = 16
 """vLLM's `max_tokens` when the build file does not set it."""
 TRIES = 3
 """Times that a job is begun which fails before it has imported what it needs."""
-UNSUITABLE = {
+UNSUPPORTED = {
     "distributed_executor_backend": (["ray"], "leave it out: a copy of the model has its GPUs on one node"),
     "data_parallel_size": (range(2, 65_536), "use `ray: {replicas: ...}`"),
     "tokenizer_mode": (["mistral"], "use a model folder with a tokenizer.json, or serve it and use `writer: endpoint`"),
@@ -39,10 +38,10 @@ UNSUITABLE = {
 _CAUSE = re.compile(r"^[\w.]+(?:Error|Exception|Exit)\b.*", re.MULTILINE)
 
 
-class RayVllm:
+class RayVllmTransport:
     """A `Transport` over jobs of `ray.data.llm`. Belongs to one event loop, in a process that is connected to Ray."""
 
-    def __init__(self, config: VllmConfig, *, quiet: float = QUIET) -> None:
+    def __init__(self, config: VllmConfig, *, idle_seconds: float = IDLE_SECONDS) -> None:
         """Prepare; nothing is begun yet.
 
         Raises:
@@ -55,14 +54,14 @@ class RayVllm:
         _require_suitable(config.engine)
         self._config = config
         self._replicas = config.ray.replicas
-        self._gathering = Gathering(self._run, size=config.ray.requests_per_job, quiet=quiet)
+        self._coalescer = RequestCoalescer(self._run, size=config.ray.requests_per_job, idle_seconds=idle_seconds)
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Completion:
         """See `Transport`."""
-        return await self._gathering.answer(request)
+        return await self._coalescer.answer(request)
 
-    async def _run(self, requests: Sequence[Request]) -> Sequence[Answer | CallFailed]:
-        self._replicas = replicas_that_fit(self._config)
+    async def _run(self, requests: Sequence[Request]) -> Sequence[Completion | RequestFailed]:
+        self._replicas = available_replicas(self._config)
         # closed at once when something raises, so that the job ends then
         async with aclosing(_rows_of(*_job(self._config, requests, self._replicas))) as rows:
             outcomes = await self._settled(rows, requests)
@@ -72,43 +71,43 @@ class RayVllm:
 
     async def _settled(
         self, rows: AsyncIterator[Row], requests: Sequence[Request]
-    ) -> Mapping[int, Answer | CallFailed]:
+    ) -> Mapping[int, Completion | RequestFailed]:
         """Settle each request as its row comes; refusals wait for the first answer: until then all may be refused."""
-        outcomes: dict[int, Answer | CallFailed] = {}
+        outcomes: dict[int, Completion | RequestFailed] = {}
         held_back: list[int] = []
         async for row in rows:
             number = row["row"]
             outcome = outcomes[number] = _outcome(row, requests[number], self._config.engine)
             held_back.append(number)
-            if isinstance(outcome, CallFailed) and len(held_back) == len(outcomes):
-                if len(outcomes) >= LEAST_REFUSED:
-                    raise refuses_all(outcome)
+            if isinstance(outcome, RequestFailed) and len(held_back) == len(outcomes):
+                if len(outcomes) >= MIN_REJECTED:
+                    raise all_rejected(outcome)
                 continue
             for one in held_back:
-                self._gathering.settle(requests[one], outcomes[one])
+                self._coalescer.settle(requests[one], outcomes[one])
             held_back = []
         return outcomes
 
     def stop(self) -> None:
         """Begin no more jobs; the one that runs is waited for, and its answers are kept."""
-        self._gathering.stop()
+        self._coalescer.stop()
 
     def resume(self) -> None:
         """Begin jobs again."""
-        self._gathering.resume()
+        self._coalescer.resume()
 
     def traffic(self) -> str:
         """Requests in the job and behind it, and how many copies of the model there is room for, if not for all."""
         asked = self._config.ray.replicas
         short = f"room for {self._replicas} of {asked} replicas" if self._replicas < asked else ""
-        return ", ".join(part for part in (self._gathering.traffic(), short) if part)
+        return ", ".join(part for part in (self._coalescer.traffic(), short) if part)
 
     async def close(self) -> None:
         """End the job that runs; answers that came until now are kept, those of open batches are lost."""
-        await self._gathering.close()
+        await self._coalescer.close()
 
 
-def replicas_that_fit(config: VllmConfig) -> int:
+def available_replicas(config: VllmConfig) -> int:
     """Copies of the model for which the cluster has GPUs and CPUs, busy or not; at most as many as asked for.
 
     Raises:
@@ -141,7 +140,7 @@ def _described(resources: Mapping[str, float]) -> str:
 
 
 def _require_suitable(engine: Mapping[str, Any]) -> None:
-    for name, (refused, instead) in UNSUITABLE.items():
+    for name, (refused, instead) in UNSUPPORTED.items():
         if engine.get(name) in refused:
             raise EndpointError(f"`questions.vllm.engine`: `{name}: {engine[name]}` does not work on Ray; {instead}")
 
@@ -156,7 +155,7 @@ def _job(config: VllmConfig, requests: Sequence[Request], replicas: int) -> tupl
         model=config.model,
         engine=config.engine,
         # all requests come from one configuration, and so does this
-        chat=config.parameters.get(OF_THE_CHAT) or {},
+        chat=config.parameters.get(CHAT_TEMPLATE_KWARGS) or {},
         samplings=tuple(samplings),
         replicas=replicas,
         batch_size=config.ray.batch_size,
@@ -166,10 +165,10 @@ def _job(config: VllmConfig, requests: Sequence[Request], replicas: int) -> tupl
 
 def _sampling(parameters: Mapping[str, Any]) -> str:
     try:
-        return sampling_json(*sampling_of(parameters))
+        return sampling_json(*split_sampling(parameters))
     except (TypeError, KeyError) as failure:
         raise EndpointError(
-            f"vLLM does not take these sampling parameters ({one_line(repr(failure), '')}); correct "
+            f"vLLM does not take these sampling parameters ({one_line(repr(failure))}); correct "
             "`questions.vllm.parameters`, whose names are those of vLLM's SamplingParams"
         ) from None
 
@@ -206,17 +205,17 @@ async def _rows_of(job: Job, rows: Sequence[Row], tries: int = TRIES) -> AsyncGe
             ray.cancel(blocks, force=True)
 
 
-def _outcome(row: Row, request: Request, engine: Mapping[str, Any]) -> Answer | CallFailed:
+def _outcome(row: Row, request: Request, engine: Mapping[str, Any]) -> Completion | RequestFailed:
     if row["error"]:
-        return CallFailed(one_line(row["error"], ""))
+        return RequestFailed(one_line(row["error"]))
     given, made = row["input_tokens"], row["output_tokens"]
-    return Answer(row["text"], _finish(given, made, request.parameters, engine), given, made)
+    return Completion(row["text"], _finish(given, made, request.parameters, engine), given, made)
 
 
 def _finish(given: int, made: int, parameters: Mapping[str, Any], engine: Mapping[str, Any]) -> str:
     """`length` or `stop`. Ray's stage does not hand it on; an answer that ends by itself at the last token that it may
     have counts as cut."""
-    most = parameters.get("max_tokens", MOST_NEW)
+    most = parameters.get("max_tokens", DEFAULT_MAX_TOKENS)
     window = engine.get("max_model_len")
     cut = (most is not None and made >= most) or (isinstance(window, int) and given + made >= window)
     return "length" if cut else "stop"
@@ -226,7 +225,7 @@ def _reason(failure: BaseException) -> str:
     """The innermost cause, which Ray buries under the tracebacks of several processes."""
     text = str(failure)
     if (causes := list(_CAUSE.finditer(text))) and "ActorDiedError" not in causes[-1][0]:
-        return one_line(text[causes[-1].start() :], "")
+        return one_line(text[causes[-1].start() :])
     if causes:
         return f"a copy of the model died {RESTARTS + 1} times, of what Ray's logs of its process say"
-    return one_line(text, "")
+    return one_line(text)

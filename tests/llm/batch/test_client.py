@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from in2_plugin.errors import EndpointError
-from in2_plugin.llm.request import Answer
+from in2_plugin.llm.request import Completion
 from tests.support.batch_runs import ask, statuses
 from tests.support.batch_server import BatchServer
 
@@ -17,11 +17,11 @@ def path(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("trouble", ["500", "503", "429", "drop", "lost", "html"])
-def test_what_passes_is_waited_out_and_nothing_is_computed_twice(path, call, trouble):
+@pytest.mark.parametrize("error", ["500", "503", "429", "drop", "lost", "html"])
+def test_what_passes_is_waited_out_and_nothing_is_computed_twice(path, call, error):
     with BatchServer() as server:
         # a creation that was lost is not tried again: it is found
-        server.troubles[call] = [trouble] * (1 if (call, trouble) == ("create", "lost") else 2)
+        server.troubles[call] = [error] * (1 if (call, error) == ("create", "lost") else 2)
         answers = ask(server, path, range(10))
         assert [a.text for a in answers] == [f"answer to {i}" for i in range(10)]
         assert (set(server.paid.values()), len(server.batches)) == ({1}, 1)
@@ -29,14 +29,14 @@ def test_what_passes_is_waited_out_and_nothing_is_computed_twice(path, call, tro
     assert statuses(path) == ["completed"]
 
 
-@pytest.mark.parametrize("trouble", ["html", "half"])
+@pytest.mark.parametrize("error", ["html", "half"])
 @pytest.mark.parametrize("count", [10, 11])
-def test_a_file_that_did_not_arrive_whole_is_downloaded_again(path, trouble, count):
+def test_a_file_that_did_not_arrive_whole_is_downloaded_again(path, error, count):
     # half of ten lines are five whole ones: only their number tells that some are missing
     with BatchServer() as server:
-        server.troubles["download"] = [trouble] * 2
+        server.troubles["download"] = [error] * 2
         answers = ask(server, path, range(count))
-        assert all(isinstance(a, Answer) for a in answers)
+        assert all(isinstance(a, Completion) for a in answers)
         assert server.calls["download"] == 3
 
 
@@ -71,7 +71,7 @@ def test_handing_over_gives_up_and_is_begun_anew_by_the_next_run(path):
 
 
 @pytest.mark.parametrize(
-    ("call", "trouble", "said"),
+    ("call", "error", "said"),
     [
         ("upload", "401", "does not accept the key"),
         ("upload", "404", "has no Batch interface (404); set `mode: live`"),
@@ -85,10 +85,10 @@ def test_handing_over_gives_up_and_is_begun_anew_by_the_next_run(path):
         ("download", "404", "does not have the answers of batch batch-0"),
     ],
 )
-def test_what_ends_the_run(path, monkeypatch, call, trouble, said):
+def test_what_ends_the_run(path, monkeypatch, call, error, said):
     monkeypatch.setenv("SECRET_KEY", KEY)
     with BatchServer() as server:
-        server.troubles[call] = [trouble]
+        server.troubles[call] = [error]
         errors = ask(server, path, ["p", "q"], api_key_env="SECRET_KEY")
         assert {type(e) for e in errors} == {EndpointError}
         assert said in str(errors[0])

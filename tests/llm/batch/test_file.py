@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from in2_plugin.llm.batch.file import Unanswered, fill, line_of, read, split
-from in2_plugin.llm.request import Answer, CallFailed, Request
+from in2_plugin.llm.batch.file import RequestNotRun, fill, read, request_line, split
+from in2_plugin.llm.request import Completion, Request, RequestFailed
 from tests.support.fault_server import completion
 
 
@@ -23,7 +23,7 @@ A, B = b"a" * 32, b"b" * 32
 
 def test_a_line_is_the_request_under_its_key():
     asked = request("p", temperature=0.5, response_format={"type": "json_object"})
-    assert json.loads(line_of(asked)) == {
+    assert json.loads(request_line(asked)) == {
         "custom_id": asked.key.hex(),
         "method": "POST",
         "url": "/v1/chat/completions",
@@ -38,7 +38,7 @@ def test_a_line_is_the_request_under_its_key():
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_is_one_line_of_ascii(prompt):
-    line = line_of(request(prompt))
+    line = request_line(request(prompt))
     assert line.isascii()
     assert line.splitlines() == [line[:-1]]
     assert json.loads(line)["body"]["messages"][0]["content"] == prompt
@@ -50,17 +50,17 @@ def test_files_hold_all_requests_once_within_the_limit(prompts, most):
     parts = list(split(requests, most))
     assert [r.key for part in parts for r in part] == list(dict.fromkeys(r.key for r in requests))
     for part in parts:
-        assert len(part) == 1 or sum(len(line_of(r)) for r in part) <= most
+        assert len(part) == 1 or sum(len(request_line(r)) for r in part) <= most
 
 
 def test_a_file_has_no_more_requests_than_allowed(monkeypatch):
-    monkeypatch.setattr("in2_plugin.llm.batch.file.MOST_REQUESTS", 3)
+    monkeypatch.setattr("in2_plugin.llm.batch.file.MAX_REQUESTS", 3)
     assert [len(part) for part in split([request(str(i)) for i in range(8)])] == [3, 3, 2]
 
 
 def test_lines_go_to_their_requests_in_any_order():
     lines = read([b"\n".join([out(B, "b"), b"", out(A, "a")])], [A, B], "")
-    assert lines.outcomes == {A: Answer("a", "stop", 100, 20), B: Answer("b", "stop", 100, 20)}
+    assert lines.outcomes == {A: Completion("a", "stop", 100, 20), B: Completion("b", "stop", 100, 20)}
     assert lines.broken == 0
 
 
@@ -89,8 +89,8 @@ def test_requests_of_others_are_left_out():
 )
 def test_failures_have_a_reason_in_one_line(line, said):
     failure = read([line], [A], "sk-1").outcomes[A]
-    assert isinstance(failure, CallFailed)
-    assert not isinstance(failure, Unanswered)
+    assert isinstance(failure, RequestFailed)
+    assert not isinstance(failure, RequestNotRun)
     assert str(failure) == said
 
 
@@ -102,7 +102,7 @@ def test_expired_requests_are_unanswered():
     line = json.dumps({"custom_id": A.hex(), "response": None, "error": {"code": "batch_expired", "message": "m"}})
     outcomes = read([line.encode()], [A, B], "").outcomes
     fill(outcomes, [A, B], "cancelled")
-    assert [type(outcomes[key]) for key in (A, B)] == [Unanswered, Unanswered]
+    assert [type(outcomes[key]) for key in (A, B)] == [RequestNotRun, RequestNotRun]
     assert [str(outcomes[key]) for key in (A, B)] == [
         "the batch ended without an answer (expired)",
         "the batch ended without an answer (cancelled)",

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from in2_plugin.errors import EndpointError, WorkLogError
-from in2_plugin.llm.batch.job import Unasked
-from in2_plugin.llm.request import Answer
+from in2_plugin.llm.batch.job import KeyOnlyRequest
+from in2_plugin.llm.request import Completion
 from in2_plugin.llm.work_log import WorkLog
 from tests.support import batch_runs
 from tests.support.batch_runs import abandon, ask, endpoint, expected, request, statuses, texts
@@ -200,7 +200,7 @@ def test_what_went_wrong_with_a_batch_is_told_to_all_who_ask_later(path):
 
 
 def test_a_request_of_an_earlier_run_has_its_key():
-    assert Unasked("", "m", {}, "batch", known=b"k" * 32).key == b"k" * 32
+    assert KeyOnlyRequest("", "m", {}, "batch", known=b"k" * 32).key == b"k" * 32
 
 
 @pytest.mark.slow
@@ -220,6 +220,6 @@ def test_a_killed_process_leaves_what_the_next_one_needs(path, moment):
         assert (len(server.paid), set(server.paid.values())) == (20, {1})
     log = WorkLog(path)
     assert [log.get(request(i).key) for i in range(20)] == [
-        Answer(f"answer to {i}", "stop", 100, 20) for i in range(20)
+        Completion(f"answer to {i}", "stop", 100, 20) for i in range(20)
     ]
     log.close()

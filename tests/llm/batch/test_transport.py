@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from in2_plugin.errors import EndpointError
-from in2_plugin.llm.request import Answer, CallFailed, Stopping
+from in2_plugin.llm.request import Completion, RequestFailed, RunStopped
 from in2_plugin.llm.work_log import WorkLog
 from tests.support.batch_runs import ask, ask_all, endpoint, expected, request, statuses, texts
 from tests.support.batch_server import BatchServer
@@ -25,7 +25,7 @@ async def until(condition) -> None:
 def test_a_batch_is_uploaded_watched_and_collected(path):
     with BatchServer(polls=3) as server:
         answers = ask(server, path, range(20))
-        assert answers[7] == Answer("answer to 7", "stop", 100, 20)
+        assert answers[7] == Completion("answer to 7", "stop", 100, 20)
         assert texts(answers) == expected(range(20))
         assert set(server.paid.values()) == {1}
         assert server.calls == {"upload": 1, "create": 1, "retrieve": 3, "download": 1}
@@ -62,7 +62,7 @@ def test_full_batches_go_out_and_no_more_than_eight_are_open(path):
 
 def test_a_group_that_is_too_long_for_one_file_becomes_several(path):
     with BatchServer() as server:
-        assert texts(ask(server, path, range(20), most_bytes=1_000)) == expected(range(20))
+        assert texts(ask(server, path, range(20), max_bytes=1_000)) == expected(range(20))
         assert len(server.batches) > 1
         assert all(len(server.files[b["input_file_id"]]) <= 1_000 for b in server.batches.values())
         assert set(server.paid.values()) == {1}
@@ -77,9 +77,9 @@ def test_single_failures_fail_alone(path):
         "the answer holds no choice",
         "the batch ended without an answer (completed)",
     ]
-    assert all(isinstance(answers[i], CallFailed) for i in (3, 4, 6))
-    assert answers[5] == Answer("I would rather not.", "refusal", 100, 20)
-    assert sum(isinstance(a, Answer) for a in answers) == 17
+    assert all(isinstance(answers[i], RequestFailed) for i in (3, 4, 6))
+    assert answers[5] == Completion("I would rather not.", "refusal", 100, 20)
+    assert sum(isinstance(a, Completion) for a in answers) == 17
 
 
 def half(body: dict) -> str | None:
@@ -139,7 +139,7 @@ def test_stopping_ends_the_wait_at_once_and_the_batch_stays_open(path):
         await until(lambda: batch.progress.batches)
         batch.stop()
         outcomes = await asking
-        with pytest.raises(Stopping):
+        with pytest.raises(RunStopped):
             await batch.answer(request("later"))
         await batch.close()
         log.close()
@@ -147,7 +147,7 @@ def test_stopping_ends_the_wait_at_once_and_the_batch_stays_open(path):
 
     with BatchServer(polls=10**9) as server:
         outcomes = asyncio.run(stopped(server))
-        assert {type(o) for o in outcomes} == {Stopping}
+        assert {type(o) for o in outcomes} == {RunStopped}
         assert "5 requests stay in open batches; run again to collect their answers" in str(outcomes[0])
         assert statuses(path) == ["open"]
         server.polls = 0
@@ -181,7 +181,7 @@ def test_an_answer_that_came_since_the_caller_looked_is_not_asked_for(path):
     async def check(server) -> None:
         log = WorkLog(path)
         batch = endpoint(server.base_url, log)
-        await log.put(request("p"), Answer("there", "stop", 1, 1))
+        await log.put(request("p"), Completion("there", "stop", 1, 1))
         assert (await batch.answer(request("p"))).text == "there"
         await batch.close()
         log.close()

@@ -9,8 +9,8 @@ import pytest
 
 from in2_plugin.config import VllmConfig
 from in2_plugin.errors import EndpointError, MissingExtra
-from in2_plugin.llm.request import Answer, CallFailed, Request, Stopping
-from in2_plugin.llm.vllm.offline import OfflineVllm
+from in2_plugin.llm.request import Completion, Request, RequestFailed, RunStopped
+from in2_plugin.llm.vllm.offline import OfflineVllmTransport
 
 PACKAGE = """
 import threading
@@ -91,8 +91,8 @@ def vllm(install):
     install()
 
 
-def transport(**changes) -> OfflineVllm:
-    return OfflineVllm(VllmConfig.parse({"model": "m", **changes}, "test"), quiet=0.01)
+def transport(**changes) -> OfflineVllmTransport:
+    return OfflineVllmTransport(VllmConfig.parse({"model": "m", **changes}, "test"), idle_seconds=0.01)
 
 
 def request(prompt: str, **parameters) -> Request:
@@ -118,8 +118,8 @@ def engine():
 
 def test_answers_with_their_tokens(vllm):
     first, cut = ask([request("one two"), request("one two", max_tokens=3)])
-    assert first == Answer("answer to one two", "stop", 2, 4)
-    assert cut == Answer("answer to one", "length", 2, 3)
+    assert first == Completion("answer to one two", "stop", 2, 4)
+    assert cut == Completion("answer to one", "length", 2, 3)
 
 
 def test_requests_are_handed_over_in_groups(vllm):
@@ -164,9 +164,9 @@ def test_nothing_is_loaded_before_the_first_request(vllm):
 def test_a_prompt_that_is_too_long_fails_alone_and_the_rest_is_computed_once(vllm):
     prompts = [str(i) for i in range(10)]
     answers = ask([request(p) for p in [*prompts[:7], "much " * 20, *prompts[7:]]])
-    assert isinstance(answers[7], CallFailed)
+    assert isinstance(answers[7], RequestFailed)
     assert str(answers[7]) == "ValueError: The prompt is longer than the maximum model length"
-    assert [a.text for a in answers if isinstance(a, Answer)] == [f"answer to {p}" for p in prompts]
+    assert [a.text for a in answers if isinstance(a, Completion)] == [f"answer to {p}" for p in prompts]
     assert sorted(prompt for group in engine().groups for prompt in group) == prompts
 
 
@@ -206,7 +206,7 @@ def test_stopping_waits_for_the_group_under_way(vllm):
         await offline.close()
         return outcomes
 
-    assert [type(o) for o in asyncio.run(check())] == [Answer, Answer, Stopping, Answer]
+    assert [type(o) for o in asyncio.run(check())] == [Completion, Completion, RunStopped, Completion]
 
 
 def test_a_missing_package_is_named(monkeypatch):

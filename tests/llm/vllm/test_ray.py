@@ -13,8 +13,8 @@ import pytest
 from in2_plugin.config import VllmConfig
 from in2_plugin.errors import ConfigError, EndpointError, MissingExtra
 from in2_plugin.llm.caller import Caller
-from in2_plugin.llm.request import Answer, CallFailed, Request, Stopping
-from in2_plugin.llm.vllm.ray import RayVllm
+from in2_plugin.llm.request import Completion, Request, RequestFailed, RunStopped
+from in2_plugin.llm.vllm.ray import RayVllmTransport
 from in2_plugin.llm.work_log import WorkLog
 from tests.support import vllm_on_ray
 from tests.support.ray_cluster import small_ray
@@ -67,7 +67,7 @@ def schema_of(**fields) -> dict:
 
 def ask(package: Path, requests, **changes) -> list:
     async def run() -> list:
-        transport = RayVllm(config(package, **changes), quiet=0.05)
+        transport = RayVllmTransport(config(package, **changes), idle_seconds=0.05)
         try:
             asked = asyncio.gather(*(transport.answer(r) for r in requests), return_exceptions=True)
             return await asyncio.wait_for(asked, LONGEST)
@@ -105,10 +105,10 @@ def test_one_job_answers_as_the_engine_of_this_process_would(package):
         ray={"replicas": 2, "batch_size": 2},
     )
     # <s> user good 1 brief model: the template begins with <s>, and nothing puts another before it
-    assert outcomes[0] == Answer("answer to good 1 brief", "length", 6, 5)
-    assert outcomes[1] == Answer("answer to good 2 3", "length", 8, 5)
-    assert outcomes[3] == Answer("answer to good brief", "stop", 5, 4)
-    assert isinstance(outcomes[2], CallFailed)
+    assert outcomes[0] == Completion("answer to good 1 brief", "length", 6, 5)
+    assert outcomes[1] == Completion("answer to good 2 3", "length", 8, 5)
+    assert outcomes[3] == Completion("answer to good brief", "stop", 5, 4)
+    assert isinstance(outcomes[2], RequestFailed)
     assert str(outcomes[2]) == "ValueError: The prompt is longer than the maximum model length of 64"
     asked = {one["said"]: one for one in noted(package, "asked.jsonl")}
     assert asked["good 1 brief"]["ids"][:2] == [vllm_on_ray.WORDS.index("<s>"), vllm_on_ray.WORDS.index("user")]
@@ -126,7 +126,7 @@ def test_one_job_answers_as_the_engine_of_this_process_would(package):
 def test_answers_are_durable_while_the_job_goes_on_and_stopping_waits_for_it(package, tmp_path):
     async def check() -> None:
         log = WorkLog(tmp_path / "work.sqlite")
-        transport = RayVllm(config(package, ray={"batch_size": 1, "requests_per_job": 3}), quiet=60)
+        transport = RayVllmTransport(config(package, ray={"batch_size": 1, "requests_per_job": 3}), idle_seconds=60)
         caller = Caller(log, transport)
         requests = [request("good 1"), request("good 2"), request("slow 3")]
         tasks = [asyncio.create_task(caller.ask(r)) for r in [*requests, request("good 4")]]
@@ -135,12 +135,12 @@ def test_answers_are_durable_while_the_job_goes_on_and_stopping_waits_for_it(pac
         assert not other.get(requests[2].key)
         assert transport.traffic() == "1 under way, 1 waiting"
         transport.stop()
-        with pytest.raises(Stopping):
+        with pytest.raises(RunStopped):
             await tasks[3]
         (package / "leave").touch()
         assert [(await task).text for task in tasks[:3]] == [f"answer to {r.prompt} plain" for r in requests]
         await transport.close()
-        await log.settled()
+        await log.flush()
         other.close()
         log.close()
 
@@ -154,14 +154,14 @@ def replayed(package: Path, folder: Path) -> None:
 import asyncio, sys
 from pathlib import Path
 from in2_plugin.llm.caller import Caller
-from in2_plugin.llm.vllm.ray import RayVllm
+from in2_plugin.llm.vllm.ray import RayVllmTransport
 from in2_plugin.llm.request import Request
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.config import VllmConfig
 
 async def main():
     log = WorkLog(Path("work.sqlite"))
-    transport = RayVllm(VllmConfig.parse({{"model": "m"}}, "build.yml"))
+    transport = RayVllmTransport(VllmConfig.parse({{"model": "m"}}, "build.yml"))
     answer = await Caller(log, transport).ask(Request("slow 3", "m", {SAMPLING!r}, "x"))
     await transport.close()
     log.close()
@@ -185,13 +185,13 @@ asyncio.run(main())
 @pytest.mark.slow
 def test_closing_ends_the_job_and_frees_the_gpus_for_the_next(package):
     async def check() -> None:
-        transport = RayVllm(config(package, ray={"batch_size": 1}), quiet=0.05)
+        transport = RayVllmTransport(config(package, ray={"batch_size": 1}), idle_seconds=0.05)
         task = asyncio.create_task(transport.answer(request("slow")))
         await until(lambda: noted(package, "asked.jsonl"))
         begun = time.monotonic()
         await transport.close()
         assert time.monotonic() - begun < LONGEST
-        with pytest.raises(Stopping):
+        with pytest.raises(RunStopped):
             await task
 
     asyncio.run(check())
@@ -205,7 +205,7 @@ def test_closing_ends_the_job_and_frees_the_gpus_for_the_next(package):
 @pytest.mark.slow
 def test_an_engine_that_dies_again_and_again_ends_the_run_and_keeps_the_answers(package):
     async def run() -> Exception:
-        transport = RayVllm(config(package, ray={"batch_size": 1, "replicas": 2}), quiet=0.05)
+        transport = RayVllmTransport(config(package, ray={"batch_size": 1, "replicas": 2}), idle_seconds=0.05)
         good, dead = (asyncio.create_task(transport.answer(request(word))) for word in ("good", "dead"))
         assert (await asyncio.wait_for(good, LONGEST)).text == "answer to good plain"
         (package / "leave").touch()
@@ -263,7 +263,7 @@ def test_a_cluster_without_the_gpus_is_named_at_once(package, changes, said):
 @pytest.mark.slow
 def test_fewer_gpus_than_asked_for_are_used_and_told(package):
     async def check() -> None:
-        transport = RayVllm(config(package, ray={"replicas": 5}), quiet=0.05)
+        transport = RayVllmTransport(config(package, ray={"replicas": 5}), idle_seconds=0.05)
         task = asyncio.create_task(transport.answer(request("good")))
         await until(transport.traffic)
         await until(lambda: "under way" in transport.traffic())
@@ -301,16 +301,16 @@ def test_the_build_file_becomes_rays_own_configuration():
 )
 def test_engine_arguments_that_copies_cannot_honour_are_refused(on_path, engine, said):
     with pytest.raises(EndpointError) as caught:
-        RayVllm(config(on_path, engine=engine))
+        RayVllmTransport(config(on_path, engine=engine))
     assert said in str(caught.value)
-    RayVllm(config(on_path, engine={"distributed_executor_backend": "mp", "data_parallel_size": 1}))
+    RayVllmTransport(config(on_path, engine={"distributed_executor_backend": "mp", "data_parallel_size": 1}))
 
 
 @pytest.mark.parametrize("package_name", ["ray", "vllm"])
 def test_a_missing_package_is_named(on_path, monkeypatch, package_name):
     monkeypatch.setitem(sys.modules, package_name, None)
     with pytest.raises(MissingExtra, match=rf"`--engine ray` needs .* pip install \"in2-plugin\[{package_name}\]\""):
-        RayVllm(config(on_path))
+        RayVllmTransport(config(on_path))
 
 
 def test_the_section_is_checked():
