@@ -1,4 +1,4 @@
-"""Logits at answers alone: the same loss and the same gradients as with all of them."""
+"""Logits only at answers give the same loss and gradients as all logits."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from transformers import MistralConfig, MistralForCausalLM, Qwen3Config, Qwen3Fo
 
 from in2_plugin.training.answer_logits import (
     IGNORED,
-    examples_in,
+    example_numbers,
     keep_supervised,
     per_example_loss,
     supervised_examples,
@@ -27,7 +27,7 @@ def model_of(kind):
 
 
 def batch(rows=3, n=40, seed=1):
-    """Rows of different lengths, padded on the right, with one or two answers each."""
+    """Return rows of different lengths, padded on the right, with one or two answers each."""
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(3, 96, (rows, n), generator=generator)
     labels = torch.full_like(ids, IGNORED)
@@ -50,7 +50,7 @@ def gradients(model, inputs):
 
 @pytest.mark.parametrize("kind", ["mistral", "qwen3"])
 @pytest.mark.parametrize("n_items", [None, 50])
-def test_loss_and_gradients_are_those_of_all_logits(kind, n_items):
+def test_loss_and_gradients_equal_those_of_all_logits(kind, n_items):
     model, inputs = model_of(kind), batch()
     items = {} if n_items is None else {"num_items_in_batch": torch.tensor(n_items)}
     whole, whole_gradients = gradients(model, {**inputs, **items})
@@ -60,14 +60,14 @@ def test_loss_and_gradients_are_those_of_all_logits(kind, n_items):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
 
 
-def test_fewer_rows_of_logits_than_tokens():
+def test_logits_have_fewer_rows_than_tokens():
     model, inputs = model_of("mistral"), batch()
     logits = model(**keep_supervised(inputs)).logits
     supervised = (inputs["labels"][:, 1:] != IGNORED).any(0).sum()
     assert logits.shape == (3, supervised, 96) and supervised < 20
 
 
-def test_a_batch_without_labels_reaches_every_parameter():
+def test_batch_without_labels_is_connected_to_every_parameter():
     model, inputs = model_of("mistral"), batch()
     inputs["labels"][:] = IGNORED
     loss = model(**keep_supervised(inputs), num_items_in_batch=torch.tensor(7)).loss
@@ -76,7 +76,7 @@ def test_a_batch_without_labels_reaches_every_parameter():
     assert all(p.grad is not None and not p.grad.any() for p in model.parameters())
 
 
-def test_token_losses_are_row_by_row():
+def test_token_losses_are_in_row_order():
     model, inputs = model_of("mistral"), batch()
     kept = keep_supervised(inputs)
     losses = token_losses(model(**kept).logits, kept["shift_labels"])
@@ -88,24 +88,24 @@ def test_token_losses_are_row_by_row():
     torch.testing.assert_close(losses, torch.stack(expected))
 
 
-def test_packed_rows_hold_several_examples():
+def test_examples_of_packed_rows_are_numbered():
     labels = torch.full((2, 8), IGNORED)
     labels[0, [1, 2, 6]] = 1
     labels[1, 5] = 1
     positions = torch.tensor([[0, 1, 2, 3, 0, 1, 2, 3], [0, 1, 2, 3, 4, 5, 0, 1]])
     packed = {"labels": labels, "position_ids": positions}
-    assert examples_in(packed).tolist() == [[0] * 4 + [1] * 4, [2] * 6 + [3] * 2]
+    assert example_numbers(packed).tolist() == [[0] * 4 + [1] * 4, [2] * 6 + [3] * 2]
     assert supervised_examples(packed).tolist() == [0, 0, 1, 2]
     assert supervised_examples({"labels": labels}).tolist() == [0, 0, 0, 1]
 
 
-def test_every_example_weighs_the_same():
+def test_every_example_has_equal_weight():
     losses, examples = torch.tensor([1.0, 2.0, 3.0, 10.0]), torch.tensor([4, 4, 4, 9])
     assert per_example_loss(losses, examples, 2) == pytest.approx((2 + 10) / 2)
 
 
-def test_labels_aligned_with_logits_survive_a_split_over_ranks():
-    """A row in two halves, as under context parallelism: every target is predicted, also the one at the border."""
+def test_shift_labels_keep_every_target_when_a_row_is_split():
+    """Split a row in two, as context parallelism does; the target at the border must not be lost."""
     model, inputs = model_of("mistral"), batch(rows=1)
     inputs["labels"][:] = IGNORED
     inputs["labels"][0, 17:23] = inputs["input_ids"][0, 17:23]

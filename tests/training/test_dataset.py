@@ -1,4 +1,4 @@
-"""Lazy examples: those of the rendered rows, by number, in any process, with lengths known beforehand."""
+"""Lazy examples equal the rendered rows, in any process, and their lengths need no tokens."""
 
 import pickle
 
@@ -20,7 +20,7 @@ def rendered(dataset):
     return [dataset.render(row) for row in dataset.rows()]
 
 
-def test_items_are_the_rendered_rows(lazy, rendered):
+def test_items_equal_the_rendered_rows(lazy, rendered):
     assert len(lazy) == len(rendered)
     for number, expected in enumerate(rendered):
         item = lazy[number]
@@ -34,12 +34,12 @@ def test_items_are_the_rendered_rows(lazy, rendered):
         lazy[len(lazy)]
 
 
-def test_lengths_need_no_token(lazy, rendered):
+def test_lengths_equal_those_of_rendered_rows(lazy, rendered):
     assert lazy.lengths.tolist() == [len(one.input_ids) for one in rendered]
     assert lazy.n_answer_tokens == sum(int((one.labels != -100).sum()) for one in rendered)
 
 
-def test_several_datasets_follow_each_other(built, mistral, lazy):
+def test_datasets_are_concatenated(built, mistral, lazy):
     twice = LazyExamples.open([built, built], mistral)
     n = len(lazy)
     assert len(twice) == 2 * n and twice.lengths.tolist() == 2 * lazy.lengths.tolist()
@@ -48,7 +48,7 @@ def test_several_datasets_follow_each_other(built, mistral, lazy):
     assert twice.n_answer_tokens == 2 * lazy.n_answer_tokens
 
 
-def test_a_split_is_random_and_leaves_nothing_out(lazy):
+def test_split_is_random_and_complete(lazy):
     rest, held_out = lazy.split(20, seed=3)
     again, _ = lazy.split(20, seed=3)
     numbers = [[one[i][EXAMPLE] for i in range(len(one))] for one in (rest, held_out, again)]
@@ -59,7 +59,7 @@ def test_a_split_is_random_and_leaves_nothing_out(lazy):
     assert rest.n_answer_tokens + held_out.n_answer_tokens == lazy.n_answer_tokens
 
 
-def test_packed_items_keep_positions(built, mistral):
+def test_packed_items_have_position_ids(built, mistral):
     packed = LazyExamples.open([built], mistral, packed=True)
     item = packed[7]
     assert item["position_ids"].tolist() == list(range(len(item["input_ids"])))
@@ -70,21 +70,21 @@ def test_packed_items_keep_positions(built, mistral):
     assert "attention_mask" in packed[7]
 
 
-def test_workers_get_a_path(lazy):
+def test_dataset_pickles_as_a_path(lazy):
     assert len(pickle.dumps(lazy)) < 1_500
     loader = DataLoader(lazy, batch_size=None, num_workers=1, multiprocessing_context="spawn", sampler=[9, 2])
     ids = [batch["input_ids"].tolist() for batch in loader]
     assert ids == [lazy[i]["input_ids"].tolist() for i in (9, 2)]
 
 
-def test_another_tokenizer_and_no_dataset_are_refused(built, qwen, mistral, tmp_path):
+def test_other_tokenizer_and_missing_dataset_are_refused(built, qwen, mistral, tmp_path):
     with pytest.raises(TokenizerMismatch):
         LazyExamples.open([built], qwen)
     with pytest.raises(DatasetError, match="there is no IN2 dataset"):
         LazyExamples.open([tmp_path / "none"], mistral)
 
 
-def test_codes_tell_part_and_depth(lazy, dataset):
+def test_answer_codes_encode_part_and_depth(lazy, dataset):
     from in2_plugin.config import PARTS
 
     for number, row in enumerate(dataset.rows()):

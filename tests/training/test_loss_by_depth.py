@@ -1,4 +1,4 @@
-"""Losses by depth and part, over several ranks and logs."""
+"""Loss by depth and part, over several ranks and log entries."""
 
 import torch
 
@@ -7,7 +7,7 @@ from in2_plugin.training.loss_by_depth import AnswerStatistics
 FINE, INTEGRATION = 0, 8
 
 
-def test_means_of_tokens_by_depth_and_part():
+def test_mean_loss_by_depth_and_part():
     tally = AnswerStatistics()
     tally.add(torch.tensor([1.0, 3.0, 5.0]), torch.tensor([FINE + 0, FINE + 0, FINE + 4]))
     tally.add(torch.tensor([7.0]), torch.tensor([INTEGRATION + 5]))
@@ -21,12 +21,12 @@ def test_means_of_tokens_by_depth_and_part():
     assert tally.take(lambda sums: sums, steps=1) == {}
 
 
-def test_other_ranks_are_added():
+def test_sums_include_other_ranks():
     tally = AnswerStatistics()
     tally.add(torch.tensor([1.0]), torch.tensor([FINE + 2]))
     found = tally.take(lambda sums: sums + torch.stack([sums[1] * 5, sums[1]]))
     assert found == {"in2/answer_tokens": 2.0, "in2/loss_depth_40_60": 3.0, "in2/loss_fine_grained": 3.0}
 
 
-def test_a_rank_without_tokens_takes_part():
+def test_rank_without_tokens_still_reduces():
     assert AnswerStatistics().take(lambda sums: sums + 1)["in2/answer_tokens"] == 32.0

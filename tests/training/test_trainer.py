@@ -1,4 +1,4 @@
-"""The trainer that Axolotl's and TRL's are put before, with transformers' own Trainer, in one process."""
+"""IN2Trainer on top of transformers' own Trainer, in this process."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from transformers import DataCollatorForSeq2Seq, MistralConfig, MistralForCausal
 
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
-from in2_plugin.training.trainer import AnswerCollator, IN2Trainer, TrainingOptions, why_all_logits
+from in2_plugin.training.trainer import AnswerCollator, IN2Trainer, TrainingOptions, model_full_logits_reason
 
 DEFAULTS = TrainingOptions()
 
@@ -23,7 +23,7 @@ def pretrained(mistral_folder):
 
 @pytest.fixture(scope="module")
 def examples(built, mistral):
-    """The 24 shortest."""
+    """The 24 shortest examples."""
     lazy = LazyExamples.open([built], mistral)
     return lazy.select(np.argsort(lazy.lengths, kind="stable")[:24])
 
@@ -38,14 +38,14 @@ def tiny(vocabulary=32_000):
 
 @pytest.fixture
 def train(examples, pretrained, tmp_path):
-    """Train; returns the logged steps and the example numbers in the order in which they were read."""
+    """Return a function that trains and returns the log, the example numbers read, and the printed sentences."""
 
     def run(options=DEFAULTS, micro=2, accumulation=2, data=examples, model=None, resume=None, **changes):
         class Chosen(IN2Trainer):
             in2_options = options
 
-            def in2_say(self, sentence):
-                said.append(sentence)
+            def in2_log(self, sentence):
+                printed.append(sentence)
 
         class Watched(LazyExamples):
             def _item(self, number):
@@ -53,7 +53,7 @@ def train(examples, pretrained, tmp_path):
                 seen.append(item[EXAMPLE])
                 return item
 
-        said, seen = [], []
+        printed, seen = [], []
         watched = Watched(data._plans)
         watched._chosen = data._chosen
         settings = {"max_steps": 3, "logging_steps": 1, "save_strategy": "no", "seed": 42, "learning_rate": 1e-2}
@@ -66,7 +66,7 @@ def train(examples, pretrained, tmp_path):
             eval_dataset=data.select(np.arange(4)),
         )  # fmt: skip
         trainer.train(resume_from_checkpoint=resume)
-        return trainer.state.log_history, seen, said
+        return trainer.state.log_history, seen, printed
 
     return run
 
@@ -76,20 +76,20 @@ def steps(log):
 
 
 @pytest.mark.parametrize("normalization", ["token", "example"])
-def test_accumulation_changes_nothing(train, normalization):
+def test_accumulation_does_not_change_the_steps(train, normalization):
     options = TrainingOptions(loss_normalization=normalization, length_balanced=False)
     whole = steps(train(options, micro=4, accumulation=1)[0])
     for micro, accumulation in ((2, 2), (1, 4)):
         np.testing.assert_allclose(steps(train(options, micro, accumulation)[0]), whole, rtol=2e-4)
 
 
-def test_the_two_normalisations_differ(train):
+def test_normalizations_differ(train):
     first = [steps(train(TrainingOptions(loss_normalization=way))[0])[0] for way in ("token", "example")]
     assert abs(first[0][0] - first[1][0]) > 1e-4
 
 
 @pytest.mark.parametrize("normalization", ["token", "example"])
-def test_logits_at_answers_change_nothing(train, normalization):
+def test_logits_at_answers_do_not_change_the_steps(train, normalization):
     runs = [
         steps(train(TrainingOptions(logits_at_answers=kept, loss_normalization=normalization))[0])
         for kept in (True, False)
@@ -97,8 +97,8 @@ def test_logits_at_answers_change_nothing(train, normalization):
     np.testing.assert_allclose(runs[0], runs[1], rtol=2e-4)
 
 
-def test_the_loss_of_a_step_by_hand(train, examples):
-    """Mean over all answer tokens of the step, of the untrained model."""
+def test_loss_of_a_step_computed_by_hand(train, examples):
+    """Compare with the mean over all answer tokens of the step under the untrained model."""
     log, seen, _ = train(max_steps=1)
     model, losses = tiny(), []
     for number in seen[:4]:
@@ -110,7 +110,7 @@ def test_the_loss_of_a_step_by_hand(train, examples):
     assert log[0]["in2/answer_tokens_per_step"] == answer_tokens
 
 
-def test_the_log_has_loss_by_depth_and_part(train):
+def test_log_has_loss_by_depth_and_part(train):
     log, _, _ = train(eval_strategy="steps", eval_steps=3, max_steps=3)
     trained, evaluated = log[0], next(entry for entry in log if "eval_loss" in entry)
     for entry, prefix in ((trained, ""), (evaluated, "eval_")):
@@ -119,7 +119,7 @@ def test_the_log_has_loss_by_depth_and_part(train):
     assert "eval_in2/answer_tokens" in evaluated
 
 
-def test_parts_average_to_the_loss(train, examples):
+def test_part_losses_average_to_the_loss(train, examples):
     log, seen, _ = train(max_steps=1)
     from in2_plugin.config import PARTS
 
@@ -131,22 +131,22 @@ def test_parts_average_to_the_loss(train, examples):
     assert log[0]["loss"] == pytest.approx(total / sum(weights.values()), rel=1e-4)
 
 
-def test_ranks_get_like_lengths_and_it_is_said(train, examples):
-    _, seen, said = train(micro=4, accumulation=1, max_steps=-1, num_train_epochs=2)
+def test_order_is_length_balanced_and_logged(train, examples):
+    _, seen, printed = train(micro=4, accumulation=1, max_steps=-1, num_train_epochs=2)
     assert sorted(seen[:24]) == sorted(seen[24:48]) and seen[:24] != seen[24:48]
     spread = [np.ptp(examples._plans[0].n_tokens[seen[i : i + 4]]) for i in range(0, 24, 4)]
     assert np.mean(spread) < np.ptp(examples.lengths) / 3
-    assert len([line for line in said if "length-balanced order for 1 ranks and micro-batches of 4" in line]) == 1
+    assert len([line for line in printed if "length-balanced order for 1 ranks and micro-batches of 4" in line]) == 1
 
 
-def test_a_resumed_run_takes_the_same_steps(train, tmp_path):
+def test_resumed_run_takes_the_same_steps(train, tmp_path):
     whole, seen, _ = train(max_steps=6, save_strategy="steps", save_steps=2)
     resumed, later, _ = train(max_steps=6, resume=str(tmp_path / "out/checkpoint-2"))
     np.testing.assert_allclose(steps(resumed), steps(whole), rtol=1e-6)
     assert later[:16] == seen[8:24]
 
 
-def test_a_loss_that_is_another_one_is_refused(train):
+def test_model_with_another_loss_is_refused(train):
     class Doubled(MistralForCausalLM):
         def forward(self, *args, **kwargs):
             outputs = super().forward(*args, **kwargs)
@@ -161,8 +161,8 @@ def test_a_loss_that_is_another_one_is_refused(train):
         train(model=model)
 
 
-def test_models_that_need_all_logits():
-    assert why_all_logits(tiny()) is None
+def test_models_that_need_full_logits():
+    assert model_full_logits_reason(tiny()) is None
 
     class Without(MistralForCausalLM):
         def forward(self, input_ids=None, labels=None):
@@ -170,22 +170,22 @@ def test_models_that_need_all_logits():
 
     model = tiny()
     model.__class__ = Without
-    assert why_all_logits(model) == "the forward of Without has no `logits_to_keep`"
+    assert model_full_logits_reason(model) == "the forward of Without has no `logits_to_keep`"
     other = tiny()
     other.loss_type = "ForMaskedLM"
-    assert "is not the shifted cross-entropy" in why_all_logits(other)
+    assert "is not the shifted cross-entropy" in model_full_logits_reason(other)
 
 
-def test_lora_is_looked_through(train):
+def test_adapters_are_unwrapped():
     from peft import LoraConfig, PromptTuningConfig, TaskType, get_peft_model
 
     adapted = get_peft_model(tiny(), LoraConfig(task_type=TaskType.CAUSAL_LM, r=2, target_modules=["q_proj", "v_proj"]))
-    assert why_all_logits(adapted) is None
+    assert model_full_logits_reason(adapted) is None
     prompted = get_peft_model(tiny(), PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=3))
-    assert "prompt tuning" in why_all_logits(prompted)
+    assert "prompt tuning" in model_full_logits_reason(prompted)
 
 
-def test_the_collator_passes_on_what_it_knows():
+def test_collator_keeps_answer_codes_and_attributes():
     def collate(features):
         return {"n": torch.tensor([len(features)])}
 

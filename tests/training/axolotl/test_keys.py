@@ -1,4 +1,4 @@
-"""Misspelt keys, found with Axolotl's own schema."""
+"""Misspelled keys are found with Axolotl's own schema."""
 
 import pytest
 import yaml
@@ -10,10 +10,10 @@ from in2_plugin.training.axolotl.keys import refuse_unknown_keys
 
 
 class Schema(AxolotlInputConfig, IN2Args):
-    """What Axolotl merges when our plugin is listed."""
+    """The schema that Axolotl merges when our plugin is listed."""
 
 
-RIGHT = """
+VALID = """
 base_model: m
 model_type: MistralForCausalLM
 datasets:
@@ -31,8 +31,8 @@ peft: {loftq_config: {loftq_bits: 4}}
 """
 
 
-def test_a_right_file_passes():
-    refuse_unknown_keys(yaml.safe_load(RIGHT), Schema)
+def test_valid_config_passes():
+    refuse_unknown_keys(yaml.safe_load(VALID), Schema)
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def test_a_right_file_passes():
         ({"datasets": [{"path": "a", "type": {"field_instructions": "q"}}]}, "field_instructions", "field_instruction"),
     ],
 )
-def test_a_misspelt_key_anywhere_names_the_nearest(change, key, near):
+def test_misspelled_key_at_any_depth_names_the_nearest_key(change, key, near):
     with pytest.raises(ConfigError) as caught:
-        refuse_unknown_keys({**yaml.safe_load(RIGHT), **change}, Schema)
+        refuse_unknown_keys({**yaml.safe_load(VALID), **change}, Schema)
     assert f"{key}`; did you mean `{near}`?" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_key_like_no_other_is_refused_too():
+def test_key_without_a_near_match_is_refused():
     with pytest.raises(ConfigError, match="it would be ignored; remove it"):
         refuse_unknown_keys({"zzzqqq": 1}, Schema)
 

@@ -13,8 +13,8 @@ from in2_plugin.errors import ConfigError, DatasetError, TokenizerMismatch
 from in2_plugin.training.answer_logits import token_losses
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE
 from in2_plugin.training.trl.data import lengths_of, longest_of, transform_of, with_answers
-from in2_plugin.training.trl.losses import AnswerLosses
-from in2_plugin.training.trl.settings import refuse_unfit
+from in2_plugin.training.trl.losses import AnswerTokenLosses
+from in2_plugin.training.trl.settings import refuse_incompatible
 from in2_plugin.trl import IN2SFTTrainer, load_in2_dataset, sft_settings
 
 
@@ -120,12 +120,12 @@ def test_another_tokenizer_and_no_dataset_are_refused(built, qwen_folder, pretra
 )
 def test_unfit_settings_are_refused(tmp_path, changes, says):
     with pytest.raises(ConfigError, match=f".*{says}"):
-        refuse_unfit(settings(tmp_path, **changes), longest=2_000)
+        refuse_incompatible(settings(tmp_path, **changes), longest=2_000)
 
 
 def test_fit_settings_pass(tmp_path):
     for changes in ({}, {"max_length": 2_000}, {"padding_free": True}, {"completion_only_loss": True}):
-        refuse_unfit(settings(tmp_path, **changes), longest=2_000)
+        refuse_incompatible(settings(tmp_path, **changes), longest=2_000)
 
 
 def test_the_trainer_refuses_before_a_model_is_loaded(loaded, tmp_path):
@@ -140,7 +140,7 @@ def test_the_trainer_refuses_before_a_model_is_loaded(loaded, tmp_path):
 
 def losses_of(model, ids, labels):
     """From a forward with a hook on the decoder, and from the model's logits."""
-    watched = AnswerLosses(model)
+    watched = AnswerTokenLosses(model)
     watched.expect(labels)
     logits = model(input_ids=ids).logits
     return watched.take(), token_losses(logits[:, :-1], labels[:, 1:])
@@ -167,7 +167,7 @@ def test_logits_are_capped_as_the_model_does():
 
 def test_without_labels_there_are_no_losses():
     model, ids = tiny(), torch.randint(100, (1, 8))
-    watched = AnswerLosses(model)
+    watched = AnswerTokenLosses(model)
     watched.expect(None)
     model(input_ids=ids)
     assert watched.take() is None
@@ -215,7 +215,7 @@ def test_the_order_can_be_trls_own(loaded, pretrained, tmp_path, balanced):
 
 def test_prompt_tokens_before_ours_are_noticed():
     model, ids = tiny(), torch.randint(100, (1, 8))
-    watched = AnswerLosses(model)
+    watched = AnswerTokenLosses(model)
     watched.expect(ids[:, 2:])
     model(input_ids=ids)
     assert watched.take() is None

@@ -1,4 +1,4 @@
-"""Sample packing: several examples in one row, none of which sees another."""
+"""The dataset format, and packed rows: lazy and prepared examples are equal, and packed examples are isolated."""
 
 import os
 
@@ -13,18 +13,19 @@ os.environ.setdefault("AXOLOTL_DO_NOT_TRACK", "1")
 from axolotl.utils.collators import V2BatchSamplerDataCollatorForSeq2Seq
 from axolotl.utils.trainer import add_position_ids
 
+from in2_plugin.errors import ConfigError
 from in2_plugin.training.answer_logits import keep_supervised, token_losses
-from in2_plugin.training.axolotl.format import IN2Strategy
+from in2_plugin.training.axolotl.format import IN2Strategy, exit_with, load, require_room
 from in2_plugin.training.dataset import ANSWERS, LazyExamples
 from in2_plugin.training.trainer import AnswerCollator
 
-CHOSEN = (3, 71, 40)
-"""Examples of one row: two of the long ones and one more, not in their order."""
+PACKED = (3, 71, 40)
+"""Examples of one row: two long ones and another, not in dataset order."""
 
 
 @pytest.fixture(scope="module")
 def model():
-    """In double precision, and with weights so large that attention matters."""
+    """A model in double precision, with weights large enough that attention matters."""
     torch.manual_seed(0)
     config = MistralConfig(
         vocab_size=32_000, hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
@@ -40,7 +41,7 @@ def lazy(built, mistral):
 
 @pytest.fixture(scope="module")
 def prepared(built, dataset, tmp_path_factory):
-    """The same examples as Axolotl's own preparation writes them."""
+    """The same examples, as Axolotl's own preparation writes them."""
     rows = datasets.Dataset.from_parquet(
         str(built / "examples.parquet"), cache_dir=str(tmp_path_factory.mktemp("cache"))
     )
@@ -55,20 +56,20 @@ def collate(mistral_folder):
 
 
 def packed(collate, examples, numbers) -> dict[str, torch.Tensor]:
-    """One row of several examples, as Axolotl makes it for `sdpa`: it leaves the mask to the positions."""
+    """Return one packed row as Axolotl builds it for `sdpa`, without an attention mask."""
     batch = dict(collate([[examples[number] for number in numbers]]))
     del batch["attention_mask"]
     return batch
 
 
 def losses(model, batch) -> torch.Tensor:
-    """(n_supervised,) loss of each answer token of a batch."""
+    """Return (n_supervised,) the loss of each answer token of a batch."""
     inputs = {
         name: value for name, value in keep_supervised(batch).items() if name not in ("labels", ANSWERS, "length")
     }
     targets = inputs.pop("shift_labels")
     with torch.no_grad():
-        # as in training: with a cache, transformers takes positions that begin anew for nothing special
+        # as in training: with a cache, transformers ignores that positions restart
         return token_losses(model(**inputs, use_cache=False).logits, targets)
 
 
@@ -79,33 +80,49 @@ def examples(request):
 
 @pytest.fixture(scope="module")
 def alone(model, lazy):
-    """(n_supervised,) of the chosen examples, each in a batch of its own, without any of Axolotl."""
+    """Losses of the packed examples, each alone in a batch, without Axolotl."""
     each = []
-    for number in CHOSEN:
+    for number in PACKED:
         item = lazy[number]
         row = {name: torch.from_numpy(item[name])[None] for name in ("input_ids", "labels")}
         each.append(losses(model, row))
     return torch.cat(each)
 
 
-def test_a_packed_example_has_the_loss_that_it_has_alone(model, collate, examples, alone):
-    batch = packed(collate, examples, CHOSEN)
-    assert batch["input_ids"].shape == (1, -(-sum(len(examples[i]["input_ids"]) for i in CHOSEN) // 64) * 64)
-    assert (batch["position_ids"] == 0).sum() > len(CHOSEN)  # the padding is one more
+def test_packed_examples_have_the_loss_of_single_examples(model, collate, examples, alone):
+    batch = packed(collate, examples, PACKED)
+    assert batch["input_ids"].shape == (1, -(-sum(len(examples[i]["input_ids"]) for i in PACKED) // 64) * 64)
+    assert (batch["position_ids"] == 0).sum() > len(PACKED)  # padding counts as one more
     torch.testing.assert_close(losses(model, batch), alone, rtol=1e-5, atol=1e-5)
 
 
-def test_without_positions_examples_see_each_other(model, collate, examples, alone):
-    batch = packed(collate, examples, CHOSEN)
+def test_without_position_ids_packed_examples_attend_to_each_other(model, collate, examples, alone):
+    batch = packed(collate, examples, PACKED)
     del batch["position_ids"]
     mixed = losses(model, batch)
-    first = int((np.asarray(examples[CHOSEN[0]]["labels"]) != -100).sum())
+    first = int((np.asarray(examples[PACKED[0]]["labels"]) != -100).sum())
     torch.testing.assert_close(mixed[:first], alone[:first], rtol=1e-5, atol=1e-5)
     assert (mixed[first:] - alone[first:]).abs().min() > 1e-3
 
 
-def test_both_paths_make_the_same_row(collate, lazy, prepared):
-    row, other = (packed(collate, examples, CHOSEN) for examples in (lazy, prepared))
+def test_lazy_and_prepared_rows_are_equal(collate, lazy, prepared):
+    row, other = (packed(collate, examples, PACKED) for examples in (lazy, prepared))
     for name in ("input_ids", "labels", "position_ids"):
         assert row[name].tolist() == other[name].tolist()
     assert len(row[ANSWERS]) == (row["labels"] != -100).sum()
+
+
+def test_sequence_len_must_fit_the_longest_example(built, dataset):
+    longest = dataset.manifest.longest
+    require_room("data", dataset.manifest, longest)
+    with pytest.raises(ConfigError, match=rf"is too short for data, .*; set `sequence_len: {longest}` or more"):
+        require_room("data", dataset.manifest, longest - 1)
+
+
+def test_load_returns_a_strategy_or_exits_with_one_sentence(built, mistral_folder):
+    tokenizer = AutoTokenizer.from_pretrained(mistral_folder)
+    assert isinstance(load(tokenizer, {"sequence_len": 4_096}, {"path": str(built)}), IN2Strategy)
+    with pytest.raises(SystemExit, match=r"^in2: `sequence_len: 64` is too short"):
+        load(tokenizer, {"sequence_len": 64}, {"path": str(built)})
+    with pytest.raises(SystemExit, match=r"^in2: reason$"):
+        exit_with(ConfigError("reason"))

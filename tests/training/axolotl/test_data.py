@@ -1,0 +1,58 @@
+"""Lazy datasets for Axolotl: when they are possible, and what they contain."""
+
+import pytest
+
+from in2_plugin.errors import ConfigError
+from in2_plugin.training.axolotl.args import IN2Options
+from in2_plugin.training.axolotl.data import eager_reason, load_lazy_datasets
+from tests.support.axolotl_configs import ConfigLoader
+
+
+@pytest.fixture
+def config(built, mistral_folder, tmp_path) -> ConfigLoader:
+    return ConfigLoader(tmp_path, built, mistral_folder)
+
+
+REASONS = [
+    ({}, None),
+    ({"streaming": True, "max_steps": 1}, "`streaming:` is set"),
+    ({"dataset_exact_deduplication": True}, "`dataset_exact_deduplication:` is set"),
+    ({"sample_packing": True, "attn_implementation": "sdpa"}, None),
+    ({"val_set_size": 0.1}, None),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), REASONS)
+def test_settings_that_prevent_lazy_loading_are_named(config, changes, reason):
+    assert eager_reason(config(**changes)) == reason
+
+
+def test_additional_keys_or_other_datasets_prevent_lazy_loading(config):
+    entry = {"path": str(config.dataset), "type": "in2"}
+    assert eager_reason(config(datasets=[{**entry, "shards": 2}])) == f"the dataset {entry['path']} has `shards:`"
+    reason = eager_reason(config(datasets=[entry, {"path": "x.jsonl", "type": "alpaca"}]))
+    assert reason == "x.jsonl is not of `type: in2`"
+
+
+def test_lazy_datasets_of_a_loaded_config(config):
+    cfg = config(val_set_size=0.1, micro_batch_size=2)
+    meta = load_lazy_datasets(cfg, IN2Options(), preprocess=False)
+    assert (len(meta.train_dataset), len(meta.eval_dataset)) == (117, 13)
+    assert meta.total_num_steps == 59
+    assert cfg.total_num_tokens == meta.train_dataset.lengths.sum()
+    assert load_lazy_datasets(config(), IN2Options(lazy=False), preprocess=False) is None
+
+
+def test_lazy_true_with_a_conflicting_setting_is_refused(config):
+    cfg = config(dataset_exact_deduplication=True)
+    with pytest.raises(
+        ConfigError, match=r"`in2: \{lazy: true\}` is not possible: `dataset_exact_deduplication:` is set"
+    ):
+        load_lazy_datasets(cfg, IN2Options(lazy=True), preprocess=False)
+    assert load_lazy_datasets(cfg, IN2Options(), preprocess=False) is None
+
+
+@pytest.mark.parametrize("size", [130, 0.001])
+def test_empty_split_is_refused(config, size):
+    with pytest.raises(ConfigError, match="leaves an empty split of 130 examples"):
+        load_lazy_datasets(config(val_set_size=size), IN2Options(), preprocess=False)
