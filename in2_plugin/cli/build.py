@@ -1,4 +1,4 @@
-"""`in2 build` and `in2 merge`: from a build file to a dataset folder, by one process, a Ray cluster or many jobs."""
+"""`in2 build` and `in2 merge`: build a dataset on this machine, on a Ray cluster, or as a job array."""
 
 import signal
 import sys
@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from in2_plugin.cli.engines import Address, EngineName, EngineOption, open_engine
-from in2_plugin.errors import ConfigError, PartsMissing, ShareDone
+from in2_plugin.cli.options import BuildFile, EngineName, EngineOption, RayAddress, open_engine
+from in2_plugin.errors import ArrayJobDone, ConfigError, ShardsMissing
 
 if TYPE_CHECKING:
     from in2_plugin.config import BuildConfig
     from in2_plugin.dataset.build_record import Change
-    from in2_plugin.pipeline.array_job import Portion
+    from in2_plugin.pipeline.array_job import ArrayJob
 
 UNMERGED = 3
-"""Exit status of `in2 merge` when jobs have to be run first."""
+"""Exit status of `in2 merge` when jobs have to run first."""
 
-
-BuildFile = Annotated[Path, typer.Argument(help="The build file, for example build.yml.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of the file's `output`.")]
-Tokenizer = Annotated[str | None, typer.Option(help="Use this tokenizer instead of the file's.")]
-Corpus = Annotated[list[str] | None, typer.Option(help="Read this instead of the file's sources; may be repeated.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Dataset folder. Overrides `output`.")]
+Tokenizer = Annotated[str | None, typer.Option(help="Tokenizer. Overrides `tokenizer`.")]
+Corpus = Annotated[list[str] | None, typer.Option(help="Source of text; repeatable. Overrides `corpus.sources`.")]
 
 
 def build(
@@ -31,37 +29,35 @@ def build(
     tokenizer: Tokenizer = None,
     corpus: Corpus = None,
     extend: Annotated[
-        bool, typer.Option("--extend", help="Accept another mixture, other lengths or checks; keeps all answers.")
+        bool, typer.Option("--extend", help="Allow a changed mixture, lengths or checks. Keeps all answers.")
     ] = False,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Replace a dataset of another build file; keeps answers paid for.")
+        bool, typer.Option("--restart", help="Replace the dataset of another build file. Keeps paid answers.")
     ] = False,
     engine: EngineOption = EngineName.LOCAL,
-    address: Address = None,
+    address: RayAddress = None,
     shard: Annotated[
         str | None,
-        typer.Option(
-            metavar="I/N", help="Be job I of N on one shared folder; `in2 merge` puts together what they did."
-        ),
+        typer.Option(metavar="I/N", help="Run as job I of N on a shared folder; then run `in2 merge`."),
     ] = None,
 ) -> None:
-    """Build a dataset. An interrupted build goes on where it stopped."""
+    """Build a dataset, or resume an interrupted build."""
     from in2_plugin.dataset.build_record import Change
-    from in2_plugin.pipeline.array_job import WHOLE, Portion
+    from in2_plugin.pipeline.array_job import WHOLE_BUILD, ArrayJob
 
     config = _config(build_file, output, tokenizer, corpus, address)
     if extend and restart:
-        raise ConfigError("`--extend` keeps what `--restart` makes again; give one of the two")
+        raise ConfigError("`--extend` and `--restart` exclude each other; give one of them")
     if shard and (engine is EngineName.RAY or extend or restart):
         raise ConfigError(
-            "`--shard` is for jobs that know nothing of each other: leave `--engine ray` out, and give `--extend` or "
-            "`--restart` to `in2 merge` before the jobs"
+            "`--shard` cannot be combined with `--engine ray`, `--extend` or `--restart`; to extend or restart, run "
+            "`in2 merge` with that option before the jobs"
         )
-    portion = Portion.parse(shard) if shard else WHOLE
+    array_job = ArrayJob.parse(shard) if shard else WHOLE_BUILD
     change = Change.EXTEND if extend else Change.RESTART if restart else Change.REFUSE
     try:
-        _build(config, engine, change, portion)
-    except ShareDone as done:
+        _build(config, engine, change, array_job)
+    except ArrayJobDone as done:
         typer.echo(str(done))
 
 
@@ -70,23 +66,23 @@ def merge(
     output: Output = None,
     tokenizer: Tokenizer = None,
     corpus: Corpus = None,
-    extend: Annotated[bool, typer.Option("--extend", help="As with `in2 build`.")] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="As with `in2 build`.")] = False,
+    extend: Annotated[bool, typer.Option("--extend", help="As in `in2 build`.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="As in `in2 build`.")] = False,
 ) -> None:
-    """Put together what the jobs of `in2 build --shard I/N` made, and go on to where they are needed again.
+    """Merge the output of the `in2 build --shard I/N` jobs, and continue up to the next stage that needs them.
 
-    Exit status 0: the dataset is complete. 3: run the jobs, and then this again.
+    Exit status 0: the dataset is complete. 3: run the jobs, then `in2 merge` again.
     """
     from in2_plugin.dataset.build_record import Change
-    from in2_plugin.pipeline.array_job import Portion
+    from in2_plugin.pipeline.array_job import ArrayJob
 
     if extend and restart:
-        raise ConfigError("`--extend` keeps what `--restart` makes again; give one of the two")
+        raise ConfigError("`--extend` and `--restart` exclude each other; give one of them")
     change = Change.EXTEND if extend else Change.RESTART if restart else Change.REFUSE
     try:
         config = _config(build_file, output, tokenizer, corpus, None)
-        _build(config, EngineName.LOCAL, change, Portion(number=0))
-    except PartsMissing as missing:
+        _build(config, EngineName.LOCAL, change, ArrayJob(number=0))
+    except ShardsMissing as missing:
         typer.echo(str(missing))
         raise typer.Exit(UNMERGED) from None
 
@@ -94,7 +90,7 @@ def merge(
 def _config(
     build_file: Path, output: Path | None, tokenizer: str | None, corpus: list[str] | None, address: str | None
 ) -> "BuildConfig":
-    from in2_plugin.config import load_build_file
+    from in2_plugin.config import load_build_config
 
     overrides = {
         "output": str(output) if output else None,
@@ -102,25 +98,25 @@ def _config(
         "corpus.sources": list(corpus) if corpus else None,
         "ray.address": address,
     }
-    return load_build_file(build_file, {key: value for key, value in overrides.items() if value is not None})
+    return load_build_config(build_file, {key: value for key, value in overrides.items() if value is not None})
 
 
-def _build(config: "BuildConfig", engine: EngineName, change: "Change", portion: "Portion") -> None:
+def _build(config: "BuildConfig", engine: EngineName, change: "Change", array_job: "ArrayJob") -> None:
     from in2_plugin.cli.progress import make_progress
     from in2_plugin.dataset.build_record import make_folder
     from in2_plugin.pipeline.build import build_dataset
 
-    # Slurm and containers stop a job with SIGTERM: the same clean stop as Ctrl-C
+    # Slurm and containers stop a job with SIGTERM: stop as cleanly as for Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     progress = make_progress(sys.stdout)
     try:
         make_folder(config.output)
         with open_engine(engine, config.ray, config.output, config.workers, progress.say) as opened:
-            manifest = build_dataset(config, progress, change, engine=opened, portion=portion)
+            manifest = build_dataset(config, progress, change, engine=opened, array_job=array_job)
     except KeyboardInterrupt:
-        typer.echo("stopped; run the same command again to go on", err=True)
+        typer.echo("stopped; run the same command again to resume", err=True)
         raise typer.Exit(130) from None
     typer.echo(
         f"{config.output}: {manifest.examples:,} examples, {manifest.counts['tokens']:,} tokens, "
-        f"the longest {manifest.longest:,}; train with `sequence_len` of at least that"
+        f"the longest {manifest.longest:,}; train with at least that `sequence_len`"
     )

@@ -1,49 +1,49 @@
-"""`in2 preview`: a few questions, written for real and shown with the segments that answer them."""
+"""`in2 preview`: write a few questions and show them with their gold segments."""
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from in2_plugin.cli.options import BuildFile
+from in2_plugin.cli.tables import make_console
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from in2_plugin.pipeline.preview import Shown
+    from in2_plugin.pipeline.preview import PreviewResult
 
 PLAIN_WIDTH = 120
-SHOWN = 100
-"""Characters shown of a segment that is not gold."""
+"""Columns of a panel outside a terminal."""
+SHOWN_CHARS = 100
+"""Characters to show of a segment that is not gold."""
 
 
 def preview(
-    build_file: Annotated[Path, typer.Argument(help="The build file, for example build.yml.")],
-    number: Annotated[int, typer.Option("-n", min=1, help="Questions to write.")] = 5,
+    build_file: BuildFile,
+    number: Annotated[int, typer.Option("-n", min=1, help="Number of questions to write.")] = 5,
 ) -> None:
-    """Write a few questions and show them with their gold segments. Paid answers are kept for the build."""
-    from rich.console import Console
-
-    from in2_plugin.config import load_build_file
-    from in2_plugin.pipeline.preview import preview as shown
+    """Write a few questions and show them with their gold segments. The build reuses paid answers."""
+    from in2_plugin.config import load_build_config
+    from in2_plugin.pipeline.preview import preview as write_preview
     from in2_plugin.questions import Question
 
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
-    good = bad = 0
-    for one in shown(load_build_file(build_file), number):
+    console = make_console(PLAIN_WIDTH)
+    accepted = rejected = 0
+    for one in write_preview(load_build_config(build_file), number):
         if isinstance(one.result, Question):
-            good += 1
+            accepted += 1
         else:
-            bad += 1
+            rejected += 1
         console.print(_rendered(one))
-    typer.echo(f"{good} questions, {bad} turned down" if bad else f"{good} questions")
+    typer.echo(f"{accepted} questions, {rejected} rejected" if rejected else f"{accepted} questions")
 
 
-def _beginning(text: str) -> str:
+def _shortened(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= SHOWN else f"{line[:SHOWN]} ..."
+    return line if len(line) <= SHOWN_CHARS else f"{line[:SHOWN_CHARS]} ..."
 
 
-def _rendered(one: "Shown") -> "RenderableType":
+def _rendered(one: "PreviewResult") -> "RenderableType":
     from rich.console import Group
     from rich.panel import Panel
     from rich.text import Text
@@ -53,15 +53,15 @@ def _rendered(one: "Shown") -> "RenderableType":
     result = one.result
     if isinstance(result, Question):
         title, style = f"{result.kind.replace('_', '-')} · {one.document}", "green"
-        said = [Text.assemble(("Q  ", "bold"), result.question), Text.assemble(("A  ", "bold"), result.answer)]
+        lines = [Text.assemble(("Q  ", "bold"), result.question), Text.assemble(("A  ", "bold"), result.answer)]
     else:
-        title, style = f"turned down · {one.document}", "red"
-        said = [Text.assemble(("turned down: ", "bold"), result.reason)]
+        title, style = f"rejected · {one.document}", "red"
+        lines = [Text.assemble(("rejected: ", "bold"), result.reason)]
         if result.question is not None:
-            said += [Text(f"Q  {result.question}"), Text(f"A  {result.answer}")]
+            lines += [Text(f"Q  {result.question}"), Text(f"A  {result.answer}")]
     segments = []
     for segment in one.segments:
         mark = "GOLD " if segment.is_gold else ""
         segments.append(Text(f"\n{mark}segment {segment.number}", style="bold yellow" if mark else "dim"))
-        segments.append(Text(segment.text) if mark else Text(_beginning(segment.text), style="dim"))
-    return Panel(Group(*said, *segments), title=Text(title), title_align="left", border_style=style)
+        segments.append(Text(segment.text) if mark else Text(_shortened(segment.text), style="dim"))
+    return Panel(Group(*lines, *segments), title=Text(title), title_align="left", border_style=style)

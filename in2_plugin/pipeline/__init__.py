@@ -1,1 +1,1 @@
-"""The stages of a build, one file each. A stage that is sealed is not done again."""
+"""The stages of a build, one module per stage, and the `in2 estimate` and `in2 preview` commands over a sample."""

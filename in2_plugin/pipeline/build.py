@@ -1,8 +1,8 @@
-"""`in2 build`: corpus -> segments -> questions -> examples -> plans -> audit, each stage sealed before the next begins.
+"""Run `in2 build`: corpus, segments, questions, examples, plans, audit; each stage is sealed before the next starts.
 
-Invariants: the manifest is written last, and only for a dataset that passes its audit; a stage that is sealed is not
-done again when an interrupted build is run again; a folder of another build file is never written into. The same build
-file and seed give the same bytes, whatever the number of workers.
+Invariants: the manifest is written last, and only for a dataset that passes its audit; a sealed stage is not repeated
+when an interrupted build runs again; a folder of a different build file is never written to. The same build file and
+seed give the same bytes, for any number of workers.
 """
 
 import errno
@@ -34,19 +34,19 @@ from in2_plugin.inspection.audit.run import Audit, audit
 from in2_plugin.io.atomic import write_json_atomic, write_text_atomic
 from in2_plugin.io.lock import folder_lock
 from in2_plugin.io.remote import reject_credentials
-from in2_plugin.pipeline.array_job import WHOLE, Portion
+from in2_plugin.pipeline.array_job import WHOLE_BUILD, ArrayJob
 from in2_plugin.pipeline.examples import example_stage
 from in2_plugin.pipeline.instructions import instruction_stage
-from in2_plugin.pipeline.planner_handle import Planning
+from in2_plugin.pipeline.planner_handle import PlannerHandle
 from in2_plugin.pipeline.plans import plan_stage
 from in2_plugin.pipeline.questions import question_stage
-from in2_plugin.pipeline.run import NoProgress, Progress, Run, workers
-from in2_plugin.pipeline.segments import refuse_changed_tokenizer, segment_stage
+from in2_plugin.pipeline.run import NoProgress, Progress, Run, worker_count
+from in2_plugin.pipeline.segments import require_same_tokenizer, segment_stage
 from in2_plugin.sharing.card import dataset_card
 
 CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 CHECKED_EXAMPLES = 32
-"""Examples whose ids are compared with those of their rendered text, besides the check of the store itself."""
+"""Examples whose token ids are compared with those of their rendered text, besides the check of the store itself."""
 
 
 def build_dataset(
@@ -55,52 +55,54 @@ def build_dataset(
     change: Change = Change.REFUSE,
     *,
     engine: Engine | None = None,
-    portion: Portion = WHOLE,
+    array_job: ArrayJob = WHOLE_BUILD,
 ) -> Manifest:
-    """Build the dataset of a build file, or finish an interrupted build of it.
+    """Build the dataset of a build file, or resume an interrupted build.
 
-    It starts worker processes: a script calls it under `if __name__ == "__main__":`, or sets `workers: 1`.
+    Starts worker processes: call it under `if __name__ == "__main__":` in a script, or set `workers: 1`.
 
     Args:
         progress: shows how far the build is; shows nothing when None.
-        engine: who works on the shards; processes of this machine when None.
-        portion: which shards this process makes, where several do.
+        engine: runs the shards; processes of this machine when None.
+        array_job: selects the shards that this process makes, when several processes share a build.
 
     Raises:
-        ArrayJobDone: this process was one of several, and has done its share.
-        ShardsMissing: it was to merge what others made, and something is missing.
-        ConfigError: the output folder holds a dataset of another build file, or cannot be written.
-        FolderLocked: another process works on it.
-        AuditFailed: the dataset is finished but is not what the build file promises; everything is kept.
-        In2Error: the corpus cannot be read or does not hold what the mixture and lengths ask for, or the endpoint
-            cannot be asked.
+        ArrayJobDone: this process is one of several jobs, and its shards are done.
+        ShardsMissing: this process merges the shards of jobs, and some are missing.
+        ConfigError: the output folder belongs to a different build file, or cannot be written.
+        FolderLocked: another process is using the folder.
+        AuditFailed: the dataset is finished but fails its audit; all files are kept.
+        In2Error: the corpus cannot be read or is too small for the mixture and lengths, or the endpoint does not
+            answer.
     """
     folder = config.output
-    for source in _named(config):
+    for source in _locations(config):
         reject_credentials(source)  # before the build file is copied into the folder
     make_folder(folder)
     try:
-        with folder_lock(folder, portion.name):
+        with folder_lock(folder, array_job.name):
             claim(folder, config, change)
-            return _build(Run(config, progress or NoProgress(), engine or LocalEngine(workers(config)), portion))
+            return _build(
+                Run(config, progress or NoProgress(), engine or LocalEngine(worker_count(config.workers)), array_job)
+            )
     except OSError as failure:
         if failure.errno not in CANNOT_WRITE:
             raise
         raise ConfigError(
-            f"{folder}: cannot be written ({failure.strerror}); what was finished is kept. Make room or give another "
-            "`output`, then run again"
+            f"{folder}: cannot be written ({failure.strerror}); finished stages are kept. Free disk space or set "
+            "another `output`, then run again"
         ) from failure
 
 
-def _tidy(folder: Path) -> None:
-    """Remove what was only needed on the way."""
+def _remove_intermediate(folder: Path) -> None:
+    """Remove files that only an unfinished build needs."""
     shutil.rmtree(folder / layout.PARTS, ignore_errors=True)
     for lock in folder.glob(layout.JOB_LOCKS):
         lock.unlink(missing_ok=True)
 
 
-def _named(config: BuildConfig) -> Iterator[str]:
-    """Every path and address of a build file in which a key may stand."""
+def _locations(config: BuildConfig) -> Iterator[str]:
+    """Yield every path and URL of a build file that might contain credentials."""
     yield from (source.path for source in config.corpus.sources)
     yield from (source.path for source in config.corpus.decontamination.sources)
     yield from (source.path for source in config.instructions.sources)
@@ -112,20 +114,20 @@ def _build(run: Run) -> Manifest:
     tokenizer = load_tokenizer(config.tokenizer)
     if (folder / layout.MANIFEST).exists():
         manifest = read_manifest(folder)
-        refuse_changed_tokenizer(config, manifest.tokenizer_fingerprint, tokenizer)
-        _tidy(folder)
-        run.progress.say(f"{folder} is complete already")
+        require_same_tokenizer(folder, config.tokenizer, manifest.tokenizer_fingerprint, tokenizer)
+        _remove_intermediate(folder)
+        run.progress.say(f"{folder} is already complete")
         return manifest
     template = Template(config.template, tokenizer)
     store = segment_stage(run, tokenizer)
-    questions = question_stage(run, _planning(config, store, tokenizer, template))
+    questions = question_stage(run, _planner_handle(config, store, tokenizer, template))
     conversations = instruction_stage(run, Renderer(store, tokenizer, template))
     most_turns = config.questions_per_context, conversations.most_turns
     prepare_frames(template, *most_turns)
-    store = _examples(run, store, tokenizer, template, questions, conversations)
+    store = _plan_examples(run, store, tokenizer, template, questions, conversations)
     plan_stage(run, store, tokenizer, template)
-    run.portion.refuse_alone("audit")
-    found = _audited(run, store, Renderer(store, tokenizer, template), tokenizer)
+    run.array_job.end_job("audit")
+    found = _require_audit(run, store, Renderer(store, tokenizer, template), tokenizer)
     counts, longest = _count(folder, store)
     manifest = Manifest(
         format=FORMAT,
@@ -144,16 +146,18 @@ def _build(run: Run) -> Manifest:
     )
     digest = digest_of(folder / layout.EXAMPLES)
     write_text_atomic(folder / layout.CARD, dataset_card(manifest, digest[:16], found.as_json()))
-    _tidy(folder)
+    _remove_intermediate(folder)
     write_json_atomic(folder / layout.MANIFEST, asdict(manifest))
     return manifest
 
 
-def _planning(config: BuildConfig, store: SegmentStore, tokenizer: ModelTokenizer, template: Template) -> Planning:
-    return Planning(store, tokenizer, template, config.lengths, config.distractors, config.seed)
+def _planner_handle(
+    config: BuildConfig, store: SegmentStore, tokenizer: ModelTokenizer, template: Template
+) -> PlannerHandle:
+    return PlannerHandle(store, tokenizer, template, config.lengths, config.distractors, config.seed)
 
 
-def _examples(
+def _plan_examples(
     run: Run,
     store: SegmentStore,
     tokenizer: ModelTokenizer,
@@ -161,27 +165,27 @@ def _examples(
     questions: StoredQuestions,
     conversations: StoredConversations,
 ) -> SegmentStore:
-    """Plan the examples; again, tokenised as a whole, when joining stored ids does not give the ids of the text."""
-    example_stage(run, _planning(run.config, store, tokenizer, template), questions, conversations)
-    # jobs of an array begin with sealed examples, which the one that sealed them has compared
-    if not run.portion.is_share and not _ids_are_those_of_text(
+    """Plan the examples; plan them again, each tokenized as a whole, when joined ids differ from those of the text."""
+    example_stage(run, _planner_handle(run.config, store, tokenizer, template), questions, conversations)
+    # jobs of an array start from sealed examples, which the process that sealed them has compared
+    if not run.array_job.is_job and not _ids_are_those_of_text(
         run.folder, Renderer(store, tokenizer, template), tokenizer
     ):
-        run.progress.say("joining stored ids does not give the ids of the text; every example is tokenised as a whole")
+        run.progress.say("joined token ids differ from those of the text; every example is tokenized as a whole")
         store = store.with_joining(Joining.RETOKENIZE)
         for name in (layout.EXAMPLES, layout.STAGES["plans"]):
             (run.folder / name).unlink(missing_ok=True)
-        example_stage(run, _planning(run.config, store, tokenizer, template), questions, conversations)
+        example_stage(run, _planner_handle(run.config, store, tokenizer, template), questions, conversations)
     return store
 
 
-def _audited(run: Run, store: SegmentStore, renderer: Renderer, tokenizer: ModelTokenizer) -> Audit:
+def _require_audit(run: Run, store: SegmentStore, renderer: Renderer, tokenizer: ModelTokenizer) -> Audit:
     config, progress = run.config, run.progress
     with progress.stage("auditing", None):
         found = audit(config.output, config, store, renderer, tokenizer)
     if not found.passed:
         raise AuditFailed(
-            f"{config.output}: fails its audit, and is left without a manifest so that no trainer takes it: "
+            f"{config.output}: fails its audit and gets no manifest, so that no trainer accepts it: "
             f"{found.failing[0].sentence()}; see report.html there, or `in2 audit {config.output}`"
         )
     progress.say(f"audit passed, {len(found.figures)} figures in audit.json and report.html")
@@ -189,7 +193,7 @@ def _audited(run: Run, store: SegmentStore, renderer: Renderer, tokenizer: Model
 
 
 def _count(folder: Path, store: SegmentStore) -> tuple[dict[str, int], int]:
-    """Counts for the manifest, and the longest example."""
+    """Return the counts of the manifest, and the length of the longest example."""
     counts: Counter[str] = Counter(examples=0, tokens=0, answer_tokens=0, turns=0)
     longest = 0
     for row in read_rows(folder / layout.EXAMPLES):
@@ -206,12 +210,12 @@ def _count(folder: Path, store: SegmentStore) -> tuple[dict[str, int], int]:
 
 
 def _ids_are_those_of_text(folder: Path, renderer: Renderer, tokenizer: ModelTokenizer) -> bool:
-    """Compare a sample of examples with tokenising their rendered text."""
+    """Compare the ids of a sample of examples with those of their rendered text."""
     n = pq.read_metadata(folder / layout.EXAMPLES).num_rows
     every = max(1, n // CHECKED_EXAMPLES)
     for i, row in enumerate(read_rows(folder / layout.EXAMPLES)):
         if i % every == 0:
-            said = row["segment_ids"], turns_of(row)
-            if renderer.render(*said).input_ids.tolist() != tokenizer.ids([renderer.text(*said)])[0]:
+            context = row["segment_ids"], turns_of(row)
+            if renderer.render(*context).input_ids.tolist() != tokenizer.ids([renderer.text(*context)])[0]:
                 return False
     return True

@@ -1,7 +1,7 @@
-"""Large compressed files are unpacked once, so that many workers can read their parts.
+"""Decompress large compressed files once, so that many workers can read ranges of them.
 
-Invariant: keys and messages name the file that the build file names. Cost: the speed of the decompression, in one
-process, and the text once more on the disk until segments are merged.
+Invariant: keys and messages name the file that is in the build file. Cost: the time to decompress, in one process, and
+disk space for the text until segments are merged.
 """
 
 import hashlib
@@ -19,15 +19,15 @@ from in2_plugin.io.remote import COMPRESSIONS, opened
 from in2_plugin.pipeline.run import Run
 
 UNPACK_BYTES = 64 << 20
-"""A compressed file of this size takes one worker about a minute and a half."""
+"""One worker needs about a minute and a half for a compressed file of this size."""
 UNPACKED = "unpacked"
 COPY_BYTES = 4 << 20
 
 
 def unpacked(run: Run, pieces: tuple[Piece, ...], size: int) -> Iterator[Piece]:
-    """The pieces, with those of large compressed JSON Lines in pieces of about `size` bytes.
+    """Yield the pieces, with large compressed JSON Lines files decompressed and split into about `size` bytes each.
 
-    Workers that see another disk than the driver get them as they are.
+    With Ray storage, workers do not share a disk with the driver, so all pieces are yielded unchanged.
 
     Raises:
         CorpusError: a file cannot be read.
@@ -53,7 +53,7 @@ def _unpack(run: Run, piece: Piece) -> Path:
         with opened(piece.path, piece.folder) as packed, part.open("wb") as file:
             shutil.copyfileobj(packed, file, COPY_BYTES)
 
-    # jobs of an array wait for the first of them
+    # other jobs of an array wait for the first one
     with file_lock(folder / layout.UNPACKING_LOCK):
         if not path.exists():
             with run.progress.stage(f"unpacking {piece.path}", None):

@@ -1,34 +1,34 @@
-"""A judge reads the hardest fillers of each question, and those that answer it are replaced.
+"""Have a judge read the hardest fillers of each question, and replace fillers that answer it.
 
-Hardest are those that share most words with the question. Invariant: what is replaced depends on the judge's answers
-alone, and these are in the work log, so that a build that is run again replaces the same ones and pays nothing.
+The hardest fillers share the most words with the question. Invariant: replacements depend only on the judge's answers,
+which are in the work log, so another run of the build replaces the same fillers and pays nothing.
 """
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
 
-from in2_plugin import layout
-from in2_plugin.config import BuildConfig
+from in2_plugin.config import QuestionsConfig
 from in2_plugin.errors import NotEnoughSegments
 from in2_plugin.examples.planner import ContextOrder, Example, ExamplePlanner, Order
 from in2_plugin.questions.model.checks import words
 from in2_plugin.questions.model.verification import Distractor
 
 ROUNDS = 8
-"""Times that fillers of one example are replaced at most: new fillers may answer, too."""
+"""Maximum rounds of replacements per example; new fillers may answer the question as well."""
 Row = Mapping[str, Any]
-"""Of examples.parquet."""
+"""A row of examples.parquet."""
 Judge = Callable[[Sequence[Distractor]], Sequence[bool]]
 
 
-class Distraction:
-    """Replaces fillers that answer a question; does nothing when `distractors.judge_hardest` is 0."""
+class DistractorFilter:
+    """Replaces fillers that answer a question; does nothing when `hardest` is 0."""
 
     def __init__(self, planner: ExamplePlanner, hardest: int, judge: AbstractContextManager[Any] | None) -> None:
         self._planner, self._hardest, self._open = planner, hardest, judge
@@ -37,18 +37,24 @@ class Distraction:
         self.read = self.replaced = 0
 
     @classmethod
-    def of(cls, config: BuildConfig, planner: ExamplePlanner, say: Callable[[str], None]) -> Self:
-        """As the build file asks.
+    def of(
+        cls,
+        hardest: int,
+        questions: QuestionsConfig,
+        work_log: Path,
+        planner: ExamplePlanner,
+        say: Callable[[str], None],
+    ) -> Self:
+        """Make the filter that asks the judge of the `questions` section about the `hardest` fillers per question.
 
         Raises:
             MissingExtra, ConfigError: the judge cannot be asked.
         """
-        hardest = config.distractors.judge_hardest
         if not hardest:
             return cls(planner, 0, None)
         from in2_plugin.questions.model.writer import ModelWriter
 
-        return cls(planner, hardest, ModelWriter(config.questions, config.output / layout.WORK_LOG, say))
+        return cls(planner, hardest, ModelWriter(questions, work_log, say))
 
     def __enter__(self) -> Self:
         if self._open is not None:
@@ -59,20 +65,21 @@ class Distraction:
         self._stack.close()
 
     @property
-    def judges(self) -> bool:
-        """Whether anything is to be replaced."""
+    def is_active(self) -> bool:
+        """True when a judge is open and fillers can be replaced."""
         return self._ask is not None
 
-    def removed(self, orders: Sequence[Order], planned: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The rows of examples, in batches, with other fillers where some answered a question.
+    def filter(self, orders: Sequence[Order], planned: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield batches of examples with replacements for fillers that answer a question.
 
-        `orders`: what they were planned from, in the same order.
+        Args:
+            orders: the orders of the planned examples, in the same order.
         """
-        assert self._ask is not None, "there is a judge"
+        assert self._ask is not None, "the filter is active"
         start = 0
         for batch in planned:
-            theirs = orders[start : start + batch.num_rows]
-            rows = self._settled(self._ask, list(zip(theirs, batch.to_pylist(), strict=True)))
+            batch_orders = orders[start : start + batch.num_rows]
+            rows = self._settled(self._ask, list(zip(batch_orders, batch.to_pylist(), strict=True)))
             yield pa.RecordBatch.from_pylist(rows, schema=batch.schema)
             start += batch.num_rows
 
@@ -89,14 +96,14 @@ class Distraction:
                 return [settled[i] for i in range(len(planned))]
         order, _ = next(iter(open_orders.values()))
         raise NotEnoughSegments(
-            f"the judge finds an answer to {order.questions[0].question!r} in every filler that is tried; lower "
-            "distractors.judge_hardest or ask for checks of the questions with `questions.verify`"
+            f"the judge finds an answer to {order.questions[0].question!r} in every filler; lower "
+            "`distractors.judge_hardest`, or add checks of the questions under `questions.verify`"
         )
 
     def _round(
         self, ask: Judge, open_orders: Mapping[int, tuple[ContextOrder, Row]], settled: dict[int, Row]
     ) -> dict[int, tuple[ContextOrder, Row]]:
-        """Have the hardest fillers judged; the examples that had to be planned again are still open."""
+        """Have the hardest fillers judged, and return the examples that were planned again."""
         asked = [(i, d) for i, (_, row) in open_orders.items() for d in self._distractors(row)]
         verdicts = ask([d for _, d in asked])
         self.read += len(asked)
@@ -121,16 +128,16 @@ class Distraction:
         for turn in row["turns"]:
             asked = set(words(turn["question"]))
             shared = {i: len(asked.intersection(words(store.text(i)))) for i in fillers}
-            # among equals the first in the store, so that the choice does not depend on their order
+            # break ties by segment id, so that the choice does not depend on their order in the context
             for i in heapq.nsmallest(self._hardest, fillers, key=lambda i: (-shared[i], i)):
                 yield Distractor(turn["question"], i, store.text(i))
 
     def detail(self) -> str:
-        """A line about how it is getting on."""
+        """Return one line about the current state."""
         return self.line()
 
     def line(self) -> str:
-        """What was read and replaced; empty when nothing is to be judged."""
+        """Return how many fillers were read and replaced; empty when the filter is off."""
         return f"a judge read {self.read:,} fillers, {self.replaced:,} replaced" if self._hardest else ""
 
 

@@ -24,9 +24,10 @@ from in2_plugin.errors import ConfigError, NotEnoughQuestions
 from in2_plugin.io.lock import folder_lock
 from in2_plugin.llm.meter import price
 from in2_plugin.llm.request import Completion, Request, Usage
-from in2_plugin.pipeline.passages import offered_passages, questions_by_kind, wanted_questions
+from in2_plugin.pipeline.passages import part_passages, questions_by_kind, wanted_questions
 from in2_plugin.pipeline.sample_store import sample_store
 from in2_plugin.questions import Kind, Part, Passage, Question
+from in2_plugin.questions.judge_cost import judge_usage
 from in2_plugin.questions.model.pipeline import Pipeline, Speaker
 from in2_plugin.questions.model.writer import ModelWriter, Trial
 
@@ -34,8 +35,6 @@ SAMPLE_PASSAGES = 200
 CONFIDENCE = 1.96
 """Half-width of a 95% interval, in standard errors."""
 ASSUMED_ANSWER_WORDS = 40
-JUDGE_TOKENS, VERDICT_TOKENS = 80, 4
-"""Tokens of the prompt that has a filler read, besides the filler, and of the answer."""
 MESSAGE_TOKENS = 8
 """Tokens of a chat template around one user message, roughly."""
 
@@ -97,10 +96,10 @@ def estimate_build(config: BuildConfig, calls: int = 0) -> Estimate:
     if not questions.writer_spec.asks_model:
         raise ConfigError(f"`writer: {questions.writer}` asks no language model; there is nothing to estimate")
     tokenizer = load_tokenizer(config.tokenizer)
-    wanted = questions_by_kind(config)
+    wanted = questions_by_kind(config.mixture)
     rejections: Counter[str] = Counter()
     lines = []
-    with sample_store(config, tokenizer) as store:
+    with sample_store(config.output, config.corpus, config.seed, tokenizer) as store:
         for kind in (kind for kind in Kind if wanted[kind]):
             trials = _trials(config, store, tokenizer, kind, calls)
             rejections.update(r.reason for t in trials for r in t.results if not isinstance(r, Question))
@@ -121,7 +120,8 @@ def _trials(
     config: BuildConfig, store: SegmentStore, tokenizer: ModelTokenizer, kind: Kind, calls: int
 ) -> Sequence[Trial]:
     # the passages that the build will ask about first, when the store is its own
-    offered = list(islice(offered_passages(config, store, Part(kind), kind), calls or SAMPLE_PASSAGES))
+    passages = part_passages(store, Part(kind), kind, config.lengths, config.seed)
+    offered = list(islice(passages, calls or SAMPLE_PASSAGES))
     if not offered:
         raise NotEnoughQuestions(f"the beginning of the corpus holds no passage for mixture.{kind}; add text")
     if not calls:
@@ -190,13 +190,13 @@ def _line(kind: Kind, wanted: int, trials: Sequence[Trial], rejections: Counter[
 
 def _with_distractors(line: Line, config: BuildConfig, segment_tokens: float) -> Line:
     """Add what the judge reads of fillers: one call each, about the question and one segment."""
-    long = next(n for part, kind, n in wanted_questions(config) if part is Part(line.kind) and kind is line.kind)
-    calls = long * config.distractors.judge_hardest
-    judge = Usage(
-        line.judge.answers + calls,
-        line.judge.input_tokens + round(calls * (segment_tokens + JUDGE_TOKENS)),
-        line.judge.output_tokens + calls * VERDICT_TOKENS,
+    long = next(
+        n for part, kind, n in wanted_questions(config.mixture) if part is Part(line.kind) and kind is line.kind
     )
+    calls = long * config.distractors.judge_hardest
+    judge = Usage()
+    judge.add(line.judge)
+    judge.add(judge_usage(calls, segment_tokens))
     return replace(line, calls=line.calls + calls, judge=judge)
 
 

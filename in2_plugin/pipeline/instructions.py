@@ -1,35 +1,35 @@
-"""The instruction stage: a uniform sample of the general conversations, in the order in which they will be used."""
+"""Run the instruction stage: sample the general conversations uniformly, in the order in which they are used."""
 
 from in2_plugin import layout
 from in2_plugin.corpus.sources.instructions import Sampled, Turns, sample
 from in2_plugin.dataset.tables import CONVERSATIONS, RowWriter, StoredConversations
 from in2_plugin.errors import NotEnoughInstructions
 from in2_plugin.examples.rendering import Renderer
-from in2_plugin.pipeline.run import Run, generator
+from in2_plugin.pipeline.run import Run, stage_rng
 
 MOST_TURNS = 32
-"""Turns of a conversation; longer ones are left out, and counted."""
+"""Maximum turns of a conversation; longer ones are skipped and counted."""
 
 
 def instruction_stage(run: Run, renderer: Renderer) -> StoredConversations:
-    """The conversations of the general part.
+    """Sample the conversations of the general part, unless instructions.parquet exists.
 
     Raises:
-        CorpusError: a source cannot be read, or a row has no form that is known.
-        NotEnoughInstructions: there are too few, and the mixture is not to be rescaled.
-        ArrayJobDone: this run is a job of an array, and the stage is not done.
+        CorpusError: a source cannot be read, or a row has an unknown format.
+        NotEnoughInstructions: there are too few conversations, and `mixture.shortfall` is `error`.
+        ArrayJobDone: this run is a job of an array, and the stage is not finished.
     """
     config, progress = run.config, run.progress
     path = run.folder / layout.INSTRUCTIONS
     if path.exists():
         return StoredConversations(path)
-    run.portion.refuse_alone("instructions")
+    run.array_job.end_job("instructions")
     wanted = config.mixture.counts()["general"]
     sampled = Sampled(0)
     with RowWriter(path, CONVERSATIONS) as rows, progress.stage("sampling general instructions", None) as step:
         sources = config.instructions.sources if wanted else ()
-        rng = generator(config, "instructions")
-        for found in sample(sources, wanted, _Fitting(renderer, config.lengths.max).objection, rng, step):
+        rng = stage_rng(config.seed, "instructions")
+        for found in sample(sources, wanted, _ConversationCheck(renderer, config.lengths.max).objection, rng, step):
             if isinstance(found, Sampled):
                 sampled = found
             else:
@@ -40,25 +40,25 @@ def instruction_stage(run: Run, renderer: Renderer) -> StoredConversations:
     if wanted:
         progress.say(
             f"{rows.count:,} of {sampled.rows:,} conversations for the general part; "
-            f"{sampled.left_out.total():,} left out{_commonest(sampled)}"
+            f"{sampled.left_out.total():,} skipped{_commonest(sampled)}"
         )
     return StoredConversations(path)
 
 
-class _Fitting:
-    """Tells which conversations can be used."""
+class _ConversationCheck:
+    """Checks which conversations can be used."""
 
     def __init__(self, renderer: Renderer, longest: int) -> None:
         self._renderer, self._longest = renderer, longest
 
     def objection(self, turns: Turns) -> str | None:
-        """Why a conversation cannot be used, or None."""
+        """Return the reason why a conversation cannot be used, or None."""
         texts = [text for turn in turns for text in turn]
         if len(turns) > MOST_TURNS:
             return f"it has more than {MOST_TURNS} turns"
         if self._renderer.template.spells_special_token(*texts):
             return "it spells a special token of the tokenizer"
-        # no token is shorter than a byte; most are not tokenised at all
+        # a token is at least one byte long, so most conversations need not be tokenized
         if len(self._renderer.text((), turns).encode("utf-8", "replace")) <= self._longest:
             return None
         is_long = len(self._renderer.render((), turns).input_ids) > self._longest

@@ -1,7 +1,7 @@
-"""The planner that questions are tried with and examples are made by, as it travels to a worker.
+"""Carry the example planner to worker processes: it checks questions and plans examples.
 
-Invariant: a planner of a worker is that of the driver. Cost: pickled, its paths and the tokenizer's JSON; opened, some
-memory maps, and the text of fillers that come up again (`TEXT_CACHE` in contexts/examples.py, about 60 MB).
+Invariant: the planner of a worker equals that of the driver. Cost: pickled, its paths and the JSON of the tokenizer;
+opened, a few memory maps and a cache of filler texts (`TEXT_CACHE` in examples/planner.py, about 60 MB).
 """
 
 from functools import cached_property
@@ -16,8 +16,8 @@ from in2_plugin.examples.rendering import Renderer
 from in2_plugin.examples.template import Template
 
 
-class Planning:
-    """A planner for this process or for another one, which opens the store again."""
+class PlannerHandle:
+    """Pickles everything that a planner is made from; each process opens the planner once."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Planning:
         seed: int,
         pool: Path | None = None,
     ) -> None:
-        """`pool`: a file of `filler_pool`, mapped in place of putting the fillers together."""
+        """Keep the parts of a planner; `pool` is a file of `filler_pool`, mapped instead of collecting the fillers."""
         self.store, self.template = store, template
         self._tokenizer, self._settings, self._pool = tokenizer, (lengths, distractors, seed), pool
 
@@ -38,11 +38,11 @@ class Planning:
 
     @cached_property
     def planner(self) -> ExamplePlanner:
-        """The planner, made once a process."""
+        """The planner of this process."""
         renderer = Renderer(self.store, self._tokenizer, self.template)
         pool = FillerPool.open(self._pool) if self._pool else None
         return ExamplePlanner(self.store, renderer, *self._settings, pool)
 
-    def with_pool(self, pool: Path) -> "Planning":
-        """The same over a file of fillers."""
-        return Planning(self.store, self._tokenizer, self.template, *self._settings, pool)
+    def with_pool(self, pool: Path) -> "PlannerHandle":
+        """Return the same handle with a file of fillers."""
+        return PlannerHandle(self.store, self._tokenizer, self.template, *self._settings, pool)

@@ -1,8 +1,7 @@
-"""The plan stage: every example is put together once more, and what a trainer needs of it goes to flat files.
+"""Run the plan stage: assemble every example once more and write what a trainer needs to flat files.
 
 A shard is a row group of examples.parquet. Invariant: the same bytes for any number of workers, jobs and machines; a
-row that does not come out as it was planned ends the stage. Cost: about 0.4 ms an example and core, and 30 us in the
-driver.
+row that differs from its plan ends the stage. Cost: about 0.4 ms per example and core, and 30 us in the driver.
 """
 
 from collections.abc import Iterator
@@ -22,14 +21,14 @@ from in2_plugin.examples.template import Template
 from in2_plugin.execution.process_pool import in_chunks
 from in2_plugin.io.arrow_stream import read_batches, serialize_batch
 from in2_plugin.pipeline.run import Run
-from in2_plugin.pipeline.shards import digest, made
+from in2_plugin.pipeline.shards import digest, make_shards
 
 CHUNK = 128
-"""Examples that are put together at a time."""
+"""Examples that are assembled at a time."""
 
 
-class Assembling:
-    """Makes the plans of a row group, in this process or in another one that opens the store again."""
+class LayOutShard:
+    """Makes the plans of one row group, in this process or in a worker, which opens the store again."""
 
     def __init__(self, examples: Path, store: SegmentStore, tokenizer: TextTokenizer, template: Template) -> None:
         self._of = examples, store, tokenizer, template
@@ -44,17 +43,17 @@ class Assembling:
         for rows in in_chunks(read_rows(examples, [group]), CHUNK):
             plans = []
             for row in rows:
-                said = turns_of(row)
-                frame = template.frame(len(said), len(row["segment_ids"]) > 0)
-                plans.append(plan_of(row, render_row(self._renderer, row, examples.parent), frame, said, store))
+                turns = turns_of(row)
+                frame = template.frame(len(turns), len(row["segment_ids"]) > 0)
+                plans.append(plan_of(row, render_row(self._renderer, row, examples.parent), frame, turns, store))
             yield serialize_batch(batch_of(plans))
 
 
 def plan_stage(run: Run, store: SegmentStore, tokenizer: TextTokenizer, template: Template) -> None:
-    """Write plans/, unless those of these examples are there. `template` has the frames of every number of turns.
+    """Write plans/, unless it exists for these examples; `template` has the frames for every number of turns.
 
     Raises:
-        DatasetError: an example is not what it was planned as.
+        DatasetError: an example differs from its plan.
         ArrayJobDone, ShardsMissing: shards are left for other jobs.
         WorkerDied: a worker process was killed.
     """
@@ -62,15 +61,15 @@ def plan_stage(run: Run, store: SegmentStore, tokenizer: TextTokenizer, template
     made_of = digest_of(examples)
     if (folder / layout.PLAN_FACTS).exists() and Plans(folder, store, tokenizer).made_of == made_of:
         return
-    assembling = Assembling(examples, store, tokenizer, template)
+    function = LayOutShard(examples, store, tokenizer, template)
     groups = range(pq.read_metadata(examples).num_row_groups)
     of = digest("plans", made_of, store.facts, template.fingerprint())
     needs = [*store.files, examples]
-    parts = made(run, "plans", "laying out for trainers", assembling, groups, of, needs)
+    sealed = make_shards(run, "plans", "laying out for trainers", function, groups, of, needs)
     heads = {text: tokenizer.ids([text])[0] for text in template.heads()}
     with PlanWriter(folder, store, heads, made_of) as writer:
-        for part in parts.paths:
-            for batch, _ in read_batches(part):
+        for path in sealed.paths:
+            for batch, _ in read_batches(path):
                 for plan in plans_in(batch):
                     writer.add(plan)
-    parts.remove()
+    sealed.remove()

@@ -1,4 +1,4 @@
-"""What every stage is given: the build file, who works, which shards are its own, and how to tell how it gets on."""
+"""Define the context of a build that every stage receives: build file, progress, engine and array job."""
 
 import os
 from collections.abc import Callable
@@ -11,22 +11,22 @@ import numpy as np
 
 from in2_plugin.config import BuildConfig
 from in2_plugin.execution.engine import Engine
-from in2_plugin.pipeline.array_job import WHOLE, Portion
+from in2_plugin.pipeline.array_job import WHOLE_BUILD, ArrayJob
 
 
 class Progress(Protocol):
-    """How a build tells what it is doing; the command line shows bars or plain lines."""
+    """Display of a build's progress; the command line shows bars or plain lines."""
 
     def stage(
         self, name: str, total: int | None, detail: Callable[[], str] | None = None
     ) -> AbstractContextManager[Callable[[int], None]]:
-        """Announce a stage; the context gives a function that takes steps done since it was last called.
+        """Show a stage; the context yields a function that takes the number of steps since its last call.
 
-        `detail` gives a line about how the stage is getting on, whenever it is asked.
+        `detail` returns one line about the current state of the stage; it may be called at any time.
         """
 
     def say(self, line: str) -> None:
-        """Show one line of result."""
+        """Show one line of output."""
 
 
 class NoProgress:
@@ -49,7 +49,7 @@ class Run:
     config: BuildConfig
     progress: Progress
     engine: Engine
-    portion: Portion = WHOLE
+    array_job: ArrayJob = WHOLE_BUILD
 
     @property
     def folder(self) -> Path:
@@ -57,11 +57,11 @@ class Run:
         return self.config.output
 
 
-def generator(config: BuildConfig, stage: str) -> np.random.Generator:
-    """A generator of its own for each stage, so that a stage's draws do not depend on the one before."""
-    return np.random.default_rng([config.seed, *stage.encode()])
+def stage_rng(seed: int, stage: str) -> np.random.Generator:
+    """Return the random generator of a stage; its draws do not depend on other stages."""
+    return np.random.default_rng([seed, *stage.encode()])
 
 
-def workers(config: BuildConfig) -> int:
-    """Processes to work with: as many as the build file says, or as there are cores for this process."""
-    return config.workers or len(os.sched_getaffinity(0))
+def worker_count(workers: int | None) -> int:
+    """Return `workers` of the build file, or the number of cores that this process may use."""
+    return workers or len(os.sched_getaffinity(0))

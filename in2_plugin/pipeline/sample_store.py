@@ -1,7 +1,7 @@
-"""A small part of a corpus as a segment store, to try a build file on before the whole corpus is read.
+"""Cut the beginning of a corpus into a segment store, to try a build file before the whole corpus is read.
 
-Invariant: passages of the sample are made by the same functions as those of the build. The sample is the beginning of
-the corpus, not a random part of it: taking one at random would mean reading everything.
+Invariant: the same functions make the passages of the sample and those of the build. The sample is the beginning of the
+corpus and not a random part of it, because a random part would require reading everything.
 """
 
 import tempfile
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from in2_plugin import layout
-from in2_plugin.config import BuildConfig
+from in2_plugin.config import CorpusConfig
 from in2_plugin.corpus.sources.documents import read_documents
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.store_writer import build_store
@@ -24,23 +24,23 @@ SAMPLE_DOCUMENTS = 2_000
 
 @contextmanager
 def sample_store(
-    config: BuildConfig, tokenizer: ModelTokenizer, documents: int = SAMPLE_DOCUMENTS
+    folder: Path, corpus: CorpusConfig, seed: int, tokenizer: ModelTokenizer, documents: int = SAMPLE_DOCUMENTS
 ) -> Iterator[SegmentStore]:
-    """The store of the build if it is there, or one of the first `documents` documents that is removed afterwards.
+    """Open the store of the dataset in `folder`, or a temporary one of the first `documents` documents of the corpus.
 
     Raises:
         CorpusError: the corpus cannot be read.
     """
-    built = config.output / layout.SEGMENTS
+    built = folder / layout.SEGMENTS
     if (built / layout.STORE_FACTS).exists():
         yield SegmentStore(built)
         return
-    with tempfile.TemporaryDirectory(prefix="in2-sample-") as folder:
+    with tempfile.TemporaryDirectory(prefix="in2-sample-") as temporary:
         yield build_store(
-            islice(read_documents(config.corpus.sources), documents),
-            Path(folder),
+            islice(read_documents(corpus.sources), documents),
+            Path(temporary),
             tokenizer,
-            segment_tokens=config.corpus.segment_tokens,
-            paper_exact=config.corpus.paper_exact,
-            rng=np.random.default_rng(config.seed),
+            segment_tokens=corpus.segment_tokens,
+            paper_exact=corpus.paper_exact,
+            rng=np.random.default_rng(seed),
         )

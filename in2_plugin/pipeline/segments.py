@@ -1,11 +1,17 @@
-"""From documents to segments that may be used: cut, tokenised, compared with evaluation items and with each other."""
+"""Run the segment stage: cut documents into segments, tokenize them, and screen them.
+
+Screening compares segments with evaluation items and with each other. Sources without a limit are cut together in one
+group of shards; a source with a limit is cut in its own group, as far as its limit needs. Cost: see corpus/cutting.py
+and corpus/screening/screen.py.
+"""
 
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from in2_plugin import layout
-from in2_plugin.config import BuildConfig
+from in2_plugin.config import CorpusConfig
 from in2_plugin.corpus.cutting import Cutter, chunks, counts_by_words
 from in2_plugin.corpus.screening.screen import Screening
 from in2_plugin.corpus.shards import SHARD_BYTES, Merger, Shard, ShardCutter, documents_in, shards_of
@@ -16,35 +22,35 @@ from in2_plugin.corpus.store_writer import StoreWriter
 from in2_plugin.corpus.tokenizer import ModelTokenizer, TextTokenizer
 from in2_plugin.errors import ArrayJobDone, CorpusError, TokenizerMismatch
 from in2_plugin.pipeline.decompress import UNPACKED, unpacked
-from in2_plugin.pipeline.run import Run, generator
-from in2_plugin.pipeline.shards import Parts, digest, made, remove_parts
+from in2_plugin.pipeline.run import Run, stage_rng
+from in2_plugin.pipeline.shards import SealedShards, digest, make_shards, remove_shards
 
 CUTTING = "segments"
 SCREENING = "screening"
 
 
 def segment_stage(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
-    """The finished and screened store of a build.
+    """Make the screened store of a build, unless it exists.
 
     Raises:
-        CorpusError: a source cannot be read, or an evaluation set gives nothing to compare with.
-        TokenizerMismatch: the store was begun with another tokenizer under the same name.
+        CorpusError: a source cannot be read, or an evaluation set has nothing to compare with.
+        TokenizerMismatch: the store was built with another tokenizer of the same name.
         WorkerDied: a worker process was killed.
     """
     store = _cut(run, tokenizer)
     return store if (store.folder / layout.EXCLUSIONS).exists() else _screened(run, store)
 
 
-def refuse_changed_tokenizer(config: BuildConfig, built: str, tokenizer: ModelTokenizer) -> None:
-    """Refuse a folder that was begun with another tokenizer.
+def require_same_tokenizer(folder: Path, name: str, fingerprint: str, tokenizer: ModelTokenizer) -> None:
+    """Check that the dataset in `folder` was built with this tokenizer.
 
     Raises:
-        TokenizerMismatch: its fingerprint is not `built`.
+        TokenizerMismatch: the tokenizer's fingerprint differs from that of the dataset.
     """
-    if built != tokenizer.fingerprint():
+    if fingerprint != tokenizer.fingerprint():
         raise TokenizerMismatch(
-            f"{config.output}: was begun with another tokenizer under the name {config.tokenizer}; "
-            "run `in2 build --restart` to replace it"
+            f"{folder}: was built with a different tokenizer of the name {name}; run `in2 build --restart` to replace "
+            "the dataset"
         )
 
 
@@ -52,39 +58,39 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
     config, folder = run.config, run.folder / layout.SEGMENTS
     if (folder / layout.STORE_FACTS).exists():
         store = SegmentStore(folder)
-        refuse_changed_tokenizer(config, store.facts.tokenizer, tokenizer)
+        require_same_tokenizer(run.folder, config.tokenizer, store.facts.tokenizer, tokenizer)
         return store
     found = [find_pieces([source], SHARD_BYTES) for source in config.corpus.sources]
     groups = _groups([shards_of(unpacked(run, corpus.pieces, SHARD_BYTES), SHARD_BYTES) for corpus in found])
-    cutter = _cutter(config, tokenizer)
-    cut = _all_parts(run, cutter, groups)
-    with StoreWriter(folder, tokenizer, generator(config, CUTTING)) as writer, _merging(run, cut) as step:
+    cutter = _cutter(config.corpus, tokenizer)
+    cut = _cut_groups(run, cutter, groups)
+    with StoreWriter(folder, tokenizer, stage_rng(config.seed, CUTTING)) as writer, _merging(run, cut) as step:
         merger = Merger(writer)
-        for parts, shards in zip(cut, groups, strict=True):
+        for sealed, shards in zip(cut, groups, strict=True):
             left = shards[0].limit
-            for shard, path in zip(shards, parts.paths, strict=False):
+            for shard, path in zip(shards, sealed.paths, strict=False):
                 added = merger.add(shard, path, left)
                 left = None if left is None else left - added
                 step(1)
         if not writer.documents:
             paths = ", ".join(source.path for source in config.corpus.sources)
-            raise CorpusError(f"{paths}: not one document with text among {merger.empty} read; name another source")
-    remove_parts(run.folder, f"{CUTTING}-*", UNPACKED)
+            raise CorpusError(f"{paths}: none of {merger.empty} documents has text; name another source")
+    remove_shards(run.folder, f"{CUTTING}-*", UNPACKED)
     store = SegmentStore(folder)
     facts = store.facts
-    left_out = facts.segments - int(store.usable.sum())
+    unusable = facts.segments - int(store.usable.sum())
     run.progress.say(
         f"{facts.segments:,} segments of {facts.tokens / max(facts.segments, 1):.0f} tokens from "
-        f"{facts.documents:,} documents; {left_out:,} left out because of their tokens"
+        f"{facts.documents:,} documents; {unusable:,} excluded because of their tokens"
     )
     other_files = sum(corpus.other_files for corpus in found)
     if merger.empty or other_files:
-        run.progress.say(f"passed over: {merger.empty:,} documents without text, {other_files:,} files of other kinds")
+        run.progress.say(f"skipped: {merger.empty:,} documents without text, {other_files:,} files of other kinds")
     return store
 
 
 def _groups(sources: Sequence[list[Shard]]) -> list[list[Shard]]:
-    """Shards that are made together: all of the sources between two with a limit, which are by themselves."""
+    """Group the shards that are made together: consecutive sources without a limit, or one source with a limit."""
     groups: list[list[Shard]] = []
     for shards in filter(None, sources):
         if groups and groups[-1][0].limit is None and shards[0].limit is None:
@@ -94,51 +100,51 @@ def _groups(sources: Sequence[list[Shard]]) -> list[list[Shard]]:
     return groups
 
 
-def _cutter(config: BuildConfig, tokenizer: TextTokenizer) -> Cutter:
-    """One way of counting for all shards, found on the first documents."""
-    first = next(chunks(read_documents(config.corpus.sources)), [])
+def _cutter(corpus: CorpusConfig, tokenizer: TextTokenizer) -> Cutter:
+    """Return the cutter of all shards; the first documents decide how it counts tokens."""
+    first = next(chunks(read_documents(corpus.sources)), [])
     by_words = counts_by_words(tokenizer, first)
-    return Cutter(tokenizer, config.corpus.segment_tokens, config.corpus.paper_exact, by_words)
+    return Cutter(tokenizer, corpus.segment_tokens, corpus.paper_exact, by_words)
 
 
-def _all_parts(run: Run, cutter: Cutter, groups: Sequence[list[Shard]]) -> list[Parts]:
-    """The shards of all groups; a job of an array does its share of each before it ends."""
-    parts, done = [], None
+def _cut_groups(run: Run, cutter: Cutter, groups: Sequence[list[Shard]]) -> list[SealedShards]:
+    """Make the shards of all groups; a job of an array makes its shards of every group before it ends."""
+    cut, done = [], None
     for i, group in enumerate(groups):
         try:
-            parts.append(_parts(run, f"{CUTTING}-{i}", cutter, group))
+            cut.append(_cut_group(run, f"{CUTTING}-{i}", cutter, group))
         except ArrayJobDone as ended:
             done = ended
     if done:
         raise done
-    return parts
+    return cut
 
 
-def _parts(run: Run, stage: str, cutter: Cutter, shards: list[Shard]) -> Parts:
-    """The shards of a group, sealed; of a source with a limit as many as are needed, as far as the first ones tell."""
+def _cut_group(run: Run, stage: str, cutter: Cutter, shards: list[Shard]) -> SealedShards:
+    """Make the shards of a group; for a source with a limit, only as many as the limit needs."""
     limit, made_of = shards[0].limit, digest(cutter.fingerprint(), shards)
     function, n = ShardCutter(cutter), len(shards) if limit is None else 1
     while True:
-        parts = made(run, stage, "cutting documents into segments", function, shards[:n], made_of)
+        sealed = make_shards(run, stage, "cutting documents into segments", function, shards[:n], made_of)
         if n == len(shards) or limit is None:
-            return parts
-        have = sum(map(documents_in, parts.paths))
+            return sealed
+        have = sum(map(documents_in, sealed.paths))
         if have >= limit:
-            return parts
-        # one more in ten than the documents so far promise
+            return sealed
+        # ten percent more shards than the documents so far suggest
         n = min(len(shards), n + (math.ceil(1.1 * (limit - have) * n / have) if have else n))
 
 
-def _merging(run: Run, cut: Sequence[Parts]) -> AbstractContextManager[Callable[[int], None]]:
-    return run.progress.stage("merging segments", sum(len(parts.paths) for parts in cut))
+def _merging(run: Run, cut: Sequence[SealedShards]) -> AbstractContextManager[Callable[[int], None]]:
+    return run.progress.stage("merging segments", sum(len(sealed.paths) for sealed in cut))
 
 
 def _screened(run: Run, store: SegmentStore) -> SegmentStore:
     screening = Screening(store, run.config.corpus)
     made_of = digest(screening.fingerprint())
     title = "comparing with evaluation sets and other segments"
-    parts = made(run, SCREENING, title, screening.look, screening.shards, made_of, screening.needs)
-    facts = screening.finish(parts.paths)
-    parts.remove()
+    sealed = make_shards(run, SCREENING, title, screening.look, screening.shards, made_of, screening.needs)
+    facts = screening.finish(sealed.paths)
+    sealed.remove()
     run.progress.say(facts.line())
     return SegmentStore(store.folder)

@@ -1,8 +1,8 @@
-"""Questions written in shards of passages by any engine, for a writer whose results depend on the passage alone.
+"""Write questions in shards of passages, on any engine, with a writer whose results depend on the passage alone.
 
-Invariant: what comes of a passage is what the writer gives and the planner lets pass, in the order of the passages,
-however large a shard is; how many shards were made shows nowhere. Cost: shards for a tenth more passages than are
-likely to be needed, and at least one; about 300 bytes a passage of the driver's memory.
+Invariant: the results are those that the writer gives and the planner accepts, in the order of the passages, for any
+shard size and any number of shards. Cost: shards for a tenth more passages than are likely to be needed, and at least
+one; about 300 bytes per passage of the driver's memory.
 """
 
 import math
@@ -17,10 +17,10 @@ import pyarrow as pa
 
 from in2_plugin.dataset.tables import REJECTED, question_of, rejection_row
 from in2_plugin.errors import ArrayJobDone
-from in2_plugin.pipeline.array_job import WHOLE
-from in2_plugin.pipeline.planner_handle import Planning
+from in2_plugin.pipeline.array_job import WHOLE_BUILD
+from in2_plugin.pipeline.planner_handle import PlannerHandle
 from in2_plugin.pipeline.run import Run
-from in2_plugin.pipeline.shards import Parts, digest, made, read_batches, serialize_batch
+from in2_plugin.pipeline.shards import SealedShards, digest, make_shards, read_batches, serialize_batch
 from in2_plugin.questions import Kind, Passage, Question, QuestionWriter, Rejection
 from in2_plugin.questions.collection import rejected
 from in2_plugin.questions.question import Results
@@ -28,77 +28,79 @@ from in2_plugin.questions.question import Results
 SHARD_PASSAGES = 512
 LEAST_PASSAGES = 64
 LEAST_YIELD = 0.02
-"""Questions a passage at least, for the guess of how many passages are still needed."""
+"""Lower bound of the questions per passage, to estimate how many passages are still needed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
-    """Writes the questions of one shard, here or in a worker process."""
+class WriteShard:
+    """Writes the questions of one shard, in this process or in a worker."""
 
     writer: QuestionWriter
-    planning: Planning
+    handle: PlannerHandle
 
     def __call__(self, passages: Sequence[Passage]) -> Iterator[bytes]:
-        store = self.planning.store
-        shown = (replace(passage, texts=tuple(store.texts(passage.segment_ids))) for passage in passages)
-        rows = [self._row(result) for result in self.writer.write(shown, lambda: len(passages))]
+        store = self.handle.store
+        with_texts = (replace(passage, texts=tuple(store.texts(passage.segment_ids))) for passage in passages)
+        rows = [self._row(result) for result in self.writer.write(with_texts, lambda: len(passages))]
         yield serialize_batch(pa.RecordBatch.from_pylist(rows, schema=REJECTED))
 
     def _row(self, result: Question | Rejection) -> dict[str, Any]:
-        if isinstance(result, Question) and (reason := self.planning.planner.objection(result)):
+        if isinstance(result, Question) and (reason := self.handle.planner.objection(result)):
             return rejection_row(rejected(result, reason))
         return asdict(result) if isinstance(result, Question) else rejection_row(result)
 
 
-class InShards:
-    """A `QuestionWriter` that has another one's work done by the engine, for one part of the mixture."""
+class ShardedWriter:
+    """A `QuestionWriter` that runs another writer on the engine, for one part of the mixture."""
 
-    def __init__(self, run: Run, writer: QuestionWriter, planning: Planning, part: str, needs: Sequence[Path]) -> None:
-        """`part` names the passages: the same name and store stand for the same passages."""
-        self._run, self._writing, self._needs = run, Writing(writer, planning), needs
+    def __init__(
+        self, run: Run, writer: QuestionWriter, handle: PlannerHandle, part: str, needs: Sequence[Path]
+    ) -> None:
+        """Wrap `writer`; `part` names the passages: the same name and store always mean the same passages."""
+        self._run, self._function, self._needs = run, WriteShard(writer, handle), needs
         self._stage = f"questions-{part}"
         self.name = writer.name
 
     def write(self, passages: Iterable[Passage], missing: Callable[[], int]) -> Results:
-        """See `QuestionWriter`; what the planner objects to is rejected."""
+        """Yield results as `QuestionWriter` does; questions that the planner objects to are rejected."""
         waiting, wanted = iter(passages), missing()
-        size = _size(wanted)
-        shards = _chunks(waiting, size, _shards(wanted, size))
+        size = _shard_size(wanted)
+        shards = _chunks(waiting, size, _n_shards(wanted, size))
         run, done = self._run, 0
         while len(shards) > done:
-            parts = self._made(run, shards, size)
-            for path in parts.paths[done:]:
+            sealed = self._make(run, shards, size)
+            for path in sealed.paths[done:]:
                 yield from _results(path)
-            # what jobs could not know to be missing is made by the one that merges
-            run, done = replace(self._run, portion=WHOLE), len(shards)
-            gives = max((wanted - missing()) / sum(map(len, shards)), LEAST_YIELD)
-            shards += _chunks(waiting, size, _shards(missing() / gives, size))
+            # jobs cannot know that more is needed, so the merge makes further shards alone
+            run, done = replace(self._run, array_job=WHOLE_BUILD), len(shards)
+            questions_per_passage = max((wanted - missing()) / sum(map(len, shards)), LEAST_YIELD)
+            shards += _chunks(waiting, size, _n_shards(missing() / questions_per_passage, size))
 
     def make_first(self, passages: Iterator[Passage], wanted: int) -> None:
-        """Make this job's part of the shards that are made before anything is counted."""
-        size = _size(wanted)
-        with suppress(ArrayJobDone):  # there are other parts of the mixture to do
-            self._made(self._run, _chunks(passages, size, _shards(wanted, size)), size)
+        """Make this job's shards of those that are made before any result is counted."""
+        size = _shard_size(wanted)
+        with suppress(ArrayJobDone):  # other parts of the mixture follow
+            self._make(self._run, _chunks(passages, size, _n_shards(wanted, size)), size)
 
-    def _made(self, run: Run, shards: list[list[Passage]], size: int) -> Parts:
-        config, planning = run.config, self._writing.planning
-        store, template = planning.store, planning.template.fingerprint()
+    def _make(self, run: Run, shards: list[list[Passage]], size: int) -> SealedShards:
+        config, handle = run.config, self._function.handle
+        store, template = handle.store, handle.template.fingerprint()
         screened = store.exclusions_digest()
         settings = config.seed, config.lengths, config.distractors.answer
         made_of = digest("questions", self.name, size, settings, store.facts, screened, template)
-        return made(run, self._stage, None, self._writing, shards, made_of, self._needs)
+        return make_shards(run, self._stage, None, self._function, shards, made_of, self._needs)
 
     def detail(self) -> str:
-        """Nothing: the bar says it all."""
+        """Return an empty line: the progress bar shows everything."""
         return ""
 
 
-def _size(wanted: int) -> int:
-    """Passages of a shard, so that few are written in vain where few are wanted."""
+def _shard_size(wanted: int) -> int:
+    """Return the passages per shard; fewer when few are wanted, so that little is written in vain."""
     return min(SHARD_PASSAGES, max(LEAST_PASSAGES, wanted))
 
 
-def _shards(passages: float, size: int) -> int:
+def _n_shards(passages: float, size: int) -> int:
     return math.ceil(1.1 * passages / size)
 
 
@@ -114,5 +116,5 @@ def _results(path: Path) -> Results:
             if reason is None:
                 yield question_of(row)
             else:
-                about = Passage(Kind(row["kind"]), row["document"], tuple(row["segment_ids"]), (), draw=0)
-                yield Rejection(about, reason, row["question"], row["answer"], row["writer"], row["request"] or "")
+                passage = Passage(Kind(row["kind"]), row["document"], tuple(row["segment_ids"]), (), draw=0)
+                yield Rejection(passage, reason, row["question"], row["answer"], row["writer"], row["request"] or "")

@@ -1,12 +1,12 @@
-"""The shards of a stage as sealed files, until the stage itself is sealed: `parts/` of a dataset folder.
+"""Keep the shards of unfinished stages as sealed files in `parts/` of a dataset folder.
 
     parts/
-      segments/shards.json   how many shards there are, and a digest of what they are made from
-      segments/00017.arrow   what shard 17 gives: Arrow streams, one behind the other
+      segments/shards.json   number of shards, and a digest of what they are made of
+      segments/00017.arrow   output of shard 17: Arrow streams, one after the other
 
-Invariant: a file is the whole output of its shard; shards of something else are never taken for them. Shards follow
-from the stage's input alone, so that any number of runs, workers and machines make the same files. Cost: one fsync a
-shard.
+Invariants: a file is the complete output of its shard; shards made of other inputs are never used. The list of shards
+follows from the input of the stage alone, so any number of runs, workers and machines make the same files. Cost: one
+fsync per shard.
 """
 
 import hashlib
@@ -24,10 +24,10 @@ from in2_plugin.io.atomic import write_json_atomic
 from in2_plugin.io.lock import file_lock
 from in2_plugin.pipeline.run import Run
 
-__all__ = ["Parts", "digest", "made", "read_batches", "serialize_batch"]
+__all__ = ["SealedShards", "digest", "make_shards", "read_batches", "serialize_batch"]
 
 
-class Parts:
+class SealedShards:
     """The sealed shards of one stage."""
 
     def __init__(self, folder: Path, stage: str, shards: int) -> None:
@@ -35,17 +35,17 @@ class Parts:
 
     @property
     def paths(self) -> list[Path]:
-        """Where each shard is, in order."""
+        """Paths of the shards, in order."""
         return [self._folder / layout.shard_file(i) for i in range(self._shards)]
 
     @property
     def missing(self) -> list[int]:
-        """Numbers of the shards that are not sealed."""
-        there = {path.name for path in self._folder.iterdir()}
-        return [i for i, path in enumerate(self.paths) if path.name not in there]
+        """Numbers of the shards that are not sealed yet."""
+        present = {path.name for path in self._folder.iterdir()}
+        return [i for i, path in enumerate(self.paths) if path.name not in present]
 
     def claim(self, made_of: str) -> None:
-        """Take the folder for these shards; shards of something else are removed."""
+        """Reserve the folder for these shards, and remove shards that are made of something else."""
         with file_lock(self._folder.parent / layout.CLAIM_LOCK):
             self._claim(made_of)
 
@@ -61,12 +61,12 @@ class Parts:
             write_json_atomic(record, wanted)
 
     def remove(self) -> None:
-        """Remove them: their stage is sealed. The record first, without which nothing here counts."""
+        """Remove all shards after their stage; the record goes first, because shards without it are ignored."""
         (self._folder / layout.SHARDS).unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def made(
+def make_shards(
     run: Run,
     stage: str,
     title: str | None,
@@ -74,42 +74,42 @@ def made(
     shards: Sequence[Item],
     made_of: str,
     needs: Sequence[Path] = (),
-) -> Parts:
-    """The shards of a stage, those that are missing made now.
+) -> SealedShards:
+    """Make the missing shards of a stage, and return all of them.
 
     Args:
-        stage: names their folder.
-        title: what the progress says; None where something else does.
-        made_of: changes whenever what any shard gives would change.
-        needs: see `Engine`.
+        stage: name of their folder.
+        title: name in the progress display; None when the caller shows progress.
+        made_of: digest that changes whenever the content of any shard would change.
+        needs: files that workers read; see `Engine`.
 
     Raises:
         ArrayJobDone, ShardsMissing: shards are left for other jobs.
         WorkerDied: workers were killed.
     """
-    parts = Parts(run.folder, stage, len(shards))
-    parts.claim(made_of)
-    missing = parts.missing
-    mine = run.portion.mine(missing)
-    if mine:
-        paths = parts.paths
+    sealed = SealedShards(run.folder, stage, len(shards))
+    sealed.claim(made_of)
+    missing = sealed.missing
+    own = run.array_job.select(missing)
+    if own:
+        paths = sealed.paths
         showing = run.progress.stage(title, len(shards)) if title else nullcontext(lambda _: None)
         with showing as step:
             step(len(shards) - len(missing))
-            for _ in run.engine.make(function, [shards[i] for i in mine], [paths[i] for i in mine], needs):
+            for _ in run.engine.make(function, [shards[i] for i in own], [paths[i] for i in own], needs):
                 step(1)
-    run.portion.refuse_missing(stage, parts.missing, len(shards))
-    return parts
+    run.array_job.require_all_shards(stage, sealed.missing, len(shards))
+    return sealed
 
 
-def remove_parts(folder: Path, *patterns: str) -> None:
-    """Remove the parts of sealed stages whose folders have such names."""
+def remove_shards(folder: Path, *patterns: str) -> None:
+    """Remove the shards of finished stages whose folders match any of the patterns."""
     for pattern in patterns:
-        for parts in (folder / layout.PARTS).glob(pattern):
-            (parts / layout.SHARDS).unlink(missing_ok=True)
-            shutil.rmtree(parts, ignore_errors=True)
+        for stage in (folder / layout.PARTS).glob(pattern):
+            (stage / layout.SHARDS).unlink(missing_ok=True)
+            shutil.rmtree(stage, ignore_errors=True)
 
 
 def digest(*values: object) -> str:
-    """A name for what shards are made of; this program's version is part of it."""
+    """Return a digest of everything that shards are made of; the version of this package is part of it."""
     return hashlib.sha256(repr((in2_plugin.__version__, *values)).encode()).hexdigest()[:32]

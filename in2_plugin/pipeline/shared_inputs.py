@@ -1,7 +1,7 @@
-"""What all workers of a stage read besides the dataset: files in `parts/` that the driver writes once.
+"""Write files that all workers of a stage read besides the dataset: once, by the driver, in `parts/`.
 
-Invariant: a file under its name is whole and made of what its metadata says. Jobs of an array may write the same one at
-the same time: each under a name of its own, and the last one is renamed over the others, whose bytes are the same.
+Invariant: a file with the final name is complete and made of the inputs in its metadata. Jobs of an array may write the
+same file at the same time: each under its own name, then renamed to the final one; their bytes are equal.
 """
 
 from collections.abc import Callable
@@ -19,21 +19,21 @@ from in2_plugin.pipeline.shards import digest
 
 
 def stage_input(run: Run, name: str, made_of: str, write: Callable[[Path, str], None]) -> Path:
-    """`parts/NAME`, an Arrow file; written now, with `made_of` in its metadata, unless one of that is there."""
+    """Return the Arrow file `parts/NAME`; write it first unless it exists with `made_of` in its metadata."""
     path = run.folder / layout.PARTS / name
     if _made_of(path) == made_of:
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    own = path.with_name(".".join(filter(None, (name, run.portion.name))))
+    own = path.with_name(".".join(filter(None, (name, run.array_job.name))))
     write_atomic(own, lambda part: write(part, made_of))
     own.replace(path)
     return path
 
 
 def filler_pool(run: Run, store: SegmentStore) -> Path:
-    """The file of the store's fillers: `FillerPool.open` maps it. Removed with the parts of the examples.
+    """Return the file of the store's filler segments, which `FillerPool.open` maps.
 
-    Cost: while it is written, about 40 bytes a segment of memory, once; then 12 bytes a segment on disk.
+    The example stage removes it. Cost: about 40 bytes of memory per segment while it is written, 12 bytes on disk.
     """
     screened = [store.folder / name for name in (layout.EXCLUSIONS, layout.SCREENING_FACTS)]
     made_of = digest(store.facts, [digest_of(path) for path in screened if path.exists()])
@@ -45,7 +45,7 @@ def filler_pool(run: Run, store: SegmentStore) -> Path:
 
 
 def remove_inputs(run: Run, *names: str) -> None:
-    """Remove them, and what killed jobs left of them."""
+    """Remove the files, and unfinished ones of killed jobs."""
     for name in names:
         for path in (run.folder / layout.PARTS).glob(f"{name}*"):
             path.unlink(missing_ok=True)

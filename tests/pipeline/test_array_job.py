@@ -14,11 +14,11 @@ from in2_plugin.config import BuildConfig
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.dataset.build_record import Change
 from in2_plugin.dataset.tables import read_rows
-from in2_plugin.errors import ConfigError, FolderBusy, PartsMissing, ShareDone
+from in2_plugin.errors import ArrayJobDone, ConfigError, FolderLocked, ShardsMissing
 from in2_plugin.inspection.status import read_status
 from in2_plugin.io.lock import folder_lock
 from in2_plugin.llm.work_log import WorkLog
-from in2_plugin.pipeline.array_job import Portion
+from in2_plugin.pipeline.array_job import ArrayJob
 from in2_plugin.pipeline.build import build_dataset
 from tests.support.builds import Quiet, endpoint_config, small_config
 from tests.support.fault_server import FaultServer
@@ -26,7 +26,7 @@ from tests.support.sharded_builds import assert_same, config, small_shards, writ
 
 pytestmark = pytest.mark.slow
 
-MERGE = Portion(number=0)
+MERGE = ArrayJob(number=0)
 SMALLER = {"mixture": {"fine_grained": 20, "integration": 5}, "lengths": {"min": 300, "max": 600}}
 
 
@@ -54,15 +54,15 @@ def run_jobs(asked: BuildConfig, jobs: int) -> list[str]:
     said: list[str] = []
     while True:
         try:
-            build_dataset(asked, Quiet(), portion=MERGE)
-        except PartsMissing as missing:
+            build_dataset(asked, Quiet(), array_job=MERGE)
+        except ShardsMissing as missing:
             said.append(str(missing))
         else:
             return said
         assert len(said) < 10
         for number in range(1, jobs + 1):
-            with pytest.raises(ShareDone):
-                build_dataset(asked, Quiet(), portion=Portion(number, jobs))
+            with pytest.raises(ArrayJobDone):
+                build_dataset(asked, Quiet(), array_job=ArrayJob(number, jobs))
 
 
 def test_jobs_of_an_array_and_merges_give_the_same_bytes(whole, corpus, mistral_folder, tmp_path):
@@ -77,32 +77,32 @@ def test_jobs_of_an_array_and_merges_give_the_same_bytes(whole, corpus, mistral_
 def test_a_merge_names_what_is_missing(corpus, mistral_folder, tmp_path):
     asked = config(corpus, tmp_path / "in2", mistral_folder)
     with small_shards():
-        with pytest.raises(ShareDone, match=r"job 2 of 2 are done, \d+ of \d+ are left"):
-            build_dataset(asked, Quiet(), portion=Portion(2, 2))
+        with pytest.raises(ArrayJobDone, match=r"job 2 of 2 are done, \d+ of \d+ are left"):
+            build_dataset(asked, Quiet(), array_job=ArrayJob(2, 2))
         found = read_status(asked.output)
         sealed, shards = found.shards["segments-0"]
         assert 0 < sealed < shards
         assert found.next_step.startswith("run `in2 merge`")
-        with pytest.raises(PartsMissing, match="the first is number 0; run `in2 build --shard i/n`"):
-            build_dataset(asked, Quiet(), portion=MERGE)
+        with pytest.raises(ShardsMissing, match="the first is number 0; run `in2 build --shard i/n`"):
+            build_dataset(asked, Quiet(), array_job=MERGE)
 
 
 def test_jobs_hold_the_folder_together_and_nobody_else(corpus, mistral_folder, tmp_path):
     asked = config(corpus, tmp_path / "in2", mistral_folder)
     asked.output.mkdir()
     with folder_lock(asked.output, "1-of-2"):
-        with pytest.raises(FolderBusy), folder_lock(asked.output, "1-of-2"):
+        with pytest.raises(FolderLocked), folder_lock(asked.output, "1-of-2"):
             pass
-        with pytest.raises(FolderBusy):
+        with pytest.raises(FolderLocked):
             build_dataset(asked, Quiet())
-        with small_shards(), pytest.raises(ShareDone):
-            build_dataset(asked, Quiet(), portion=Portion(2, 2))
+        with small_shards(), pytest.raises(ArrayJobDone):
+            build_dataset(asked, Quiet(), array_job=ArrayJob(2, 2))
 
 
 @pytest.mark.parametrize("text", ["3", "0/4", "5/4", "a/b", "1/-2", ""])
 def test_a_share_that_is_none_is_refused(text):
     with pytest.raises(ConfigError, match="from 1/16 to 16/16"):
-        Portion.parse(text)
+        ArrayJob.parse(text)
 
 
 def test_jobs_ask_a_server_once_for_what_one_process_asks(mistral_folder, tmp_path):
@@ -112,11 +112,11 @@ def test_jobs_ask_a_server_once_for_what_one_process_asks(mistral_folder, tmp_pa
     with FaultServer() as server:
         asked = endpoint_config(tmp_path / "jobs", mistral_folder, server.base_url)
         for number in (1, 2, 3):
-            with pytest.raises(ShareDone):
-                build_to_questions(asked, Portion(number, 3))
+            with pytest.raises(ArrayJobDone):
+                build_to_questions(asked, ArrayJob(number, 3))
         before = server.paid.total()
-        with pytest.raises(PartsMissing, match="examples"):
-            build_dataset(asked, Quiet(), portion=MERGE)
+        with pytest.raises(ShardsMissing, match="examples"):
+            build_dataset(asked, Quiet(), array_job=MERGE)
         merging = server.paid.total() - before
         build_dataset(asked, Quiet())
     unequal = [name for name in rows if (tmp_path / "whole" / name).read_bytes() != (asked.output / name).read_bytes()]
@@ -126,32 +126,32 @@ def test_jobs_ask_a_server_once_for_what_one_process_asks(mistral_folder, tmp_pa
     assert not list(asked.output.glob("work-*"))
 
 
-def build_to_questions(asked: BuildConfig, portion: Portion) -> None:
+def build_to_questions(asked: BuildConfig, array_job: ArrayJob) -> None:
     """Jobs and merges up to the questions, and there this job's share."""
     try:
-        build_dataset(asked, Quiet(), portion=portion)
-    except ShareDone as done:
+        build_dataset(asked, Quiet(), array_job=array_job)
+    except ArrayJobDone as done:
         if str(done).startswith("questions"):
             raise
         try:
-            build_dataset(asked, Quiet(), portion=MERGE)
-        except PartsMissing:
-            build_to_questions(asked, portion)
+            build_dataset(asked, Quiet(), array_job=MERGE)
+        except ShardsMissing:
+            build_to_questions(asked, array_job)
 
 
 def test_what_a_job_paid_for_is_not_asked_again_when_it_is_killed_and_run_again(mistral_folder, tmp_path):
     with FaultServer() as server:
         asked = endpoint_config(tmp_path / "in2", mistral_folder, server.base_url)
-        with pytest.raises(ShareDone):
-            build_to_questions(asked, Portion(1, 2))
+        with pytest.raises(ArrayJobDone):
+            build_to_questions(asked, ArrayJob(1, 2))
         paid = server.paid.total()
         # a job that was killed has a log and no marker
         (asked.output / "parts/asked/1-of-2.json").unlink()
-        with pytest.raises(ShareDone):
-            build_dataset(asked, Quiet(), portion=Portion(1, 2))
+        with pytest.raises(ArrayJobDone):
+            build_dataset(asked, Quiet(), array_job=ArrayJob(1, 2))
         assert server.paid.total() == paid
-        with pytest.raises(PartsMissing, match="jobs 2 of 2 have not finished asking"):
-            build_dataset(asked, Quiet(), portion=MERGE)
+        with pytest.raises(ShardsMissing, match="jobs 2 of 2 have not finished asking"):
+            build_dataset(asked, Quiet(), array_job=MERGE)
         # nor when it is then built by one process
         build_dataset(asked, Quiet())
         assert set(server.paid.values()) == {1}
@@ -205,8 +205,8 @@ def test_a_killed_driver_goes_on_where_its_sealed_shards_end(whole, corpus, mist
 
 def test_shards_of_another_corpus_are_not_taken(corpus, mistral_folder, tmp_path):
     first = config(corpus, tmp_path / "in2", mistral_folder)
-    with small_shards(), pytest.raises(ShareDone):
-        build_dataset(first, Quiet(), portion=Portion(1, 2))
+    with small_shards(), pytest.raises(ArrayJobDone):
+        build_dataset(first, Quiet(), array_job=ArrayJob(1, 2))
     other = tmp_path / "other.jsonl"
     other.write_text((corpus / "b.jsonl").read_text(encoding="utf-8"), encoding="utf-8")
     second = small_config(tmp_path / "in2", mistral_folder, corpus={"sources": [str(other)]})

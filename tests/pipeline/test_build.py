@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from in2_plugin.config import PARTS, load_build_file
+from in2_plugin.config import PARTS, load_build_config
 from in2_plugin.dataset.build_record import Change
 from in2_plugin.dataset.reader import IN2Dataset, read_manifest
 from in2_plugin.dataset.tables import read_rows
@@ -73,7 +73,7 @@ def test_a_complete_dataset_is_left_alone(built, mistral_folder):
 
 def test_its_own_record_is_a_build_file_of_the_same_dataset(built):
     progress = Quiet()
-    build_dataset(load_build_file(built / "build.json"), progress)
+    build_dataset(load_build_config(built / "build.json"), progress)
     assert progress.stages == []
 
 
@@ -103,7 +103,7 @@ def test_a_tokenizer_that_changed_under_its_name_is_noticed(built, mistral_folde
     for unfinished in (False, True):
         if unfinished:
             (folder / "manifest.json").unlink()
-        with pytest.raises(TokenizerMismatch, match="another tokenizer under the name"):
+        with pytest.raises(TokenizerMismatch, match="a different tokenizer of the name"):
             build_dataset(small_config(folder, model), Quiet())
 
 
@@ -205,7 +205,7 @@ def test_the_papers_four_parts(mistral_folder, mistral, tmp_path):
     progress = Quiet()
     manifest = build_dataset(config, progress)
     assert [manifest.counts[part] for part in PARTS] == [33, 9, 6, 6]
-    assert any("6 of 100 conversations for the general part; 0 left out" in line for line in progress.lines)
+    assert any("6 of 100 conversations for the general part; 0 skipped" in line for line in progress.lines)
     dataset = IN2Dataset(tmp_path / "in2", mistral)
     general = [row for row in dataset.rows() if row["part"] == "general"]
     assert len({row["turns"][0]["question"] for row in general}) == 6
@@ -232,7 +232,7 @@ def test_a_shortfall_may_make_all_parts_smaller_alike(mistral_folder, tmp_path):
     progress = Quiet()
     manifest = build_dataset(config, progress)
     assert [manifest.counts.get(part, 0) for part in PARTS] == [10, 5, 0, 4]
-    assert "the mixture is made 50.0% of what it asks for, so that its parts keep their proportions" in progress.lines
+    assert "the mixture is scaled to 50.0%, so that its parts keep their proportions" in progress.lines
     assert len(list(read_rows(tmp_path / "in2/questions.parquet"))) == 30
 
 

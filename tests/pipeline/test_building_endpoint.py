@@ -14,7 +14,7 @@ import pytest
 
 from in2_plugin.dataset.build_record import Change
 from in2_plugin.dataset.tables import read_rows
-from in2_plugin.errors import ConfigError, EndpointError, FolderBusy, In2Error
+from in2_plugin.errors import ConfigError, EndpointError, FolderLocked, In2Error
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.pipeline.build import build_dataset
 from tests.support.batch_server import BatchServer
@@ -92,11 +92,11 @@ def test_progress_tells_what_was_turned_down_and_why(mistral_folder, tmp_path):
         progress = Quiet()
         mixture = {"fine_grained": 50, "integration": 0}
         build_dataset(endpoint_config(tmp_path / "in2", mistral_folder, server.base_url, mixture=mixture), progress)
-    (asking,) = [detail for detail in progress.details if detail and "turned down" in detail()]
+    (asking,) = [detail for detail in progress.details if detail and "rejected" in detail()]
     assert "requests/s" in asking()
     turned_down = len(list(read_rows(tmp_path / "in2/rejected.parquet")))
     assert turned_down > 3
-    assert f"{turned_down} turned down ({turned_down} because the model declined to answer)" in asking()
+    assert f"{turned_down} rejected ({turned_down} because the model declined to answer)" in asking()
 
 
 def test_extending_pays_for_what_is_new_alone(whole, mistral_folder, tmp_path):
@@ -185,7 +185,7 @@ def test_twenty_kills_on_one_folder(whole, mistral_folder, tmp_path):
             os.kill(process.pid, signal.SIGKILL)
             process.join()
             assert process.exitcode == -signal.SIGKILL
-            while server.under_way:  # it computes on, though nobody waits
+            while server.in_flight:  # it computes on, though nobody waits
                 time.sleep(0.001)
             lost.append(server.paid.total() - durable(folder))
         assert not (folder / "manifest.json").exists()
@@ -236,7 +236,7 @@ def test_stopping_keeps_every_answer(whole, mistral_folder, tmp_path, how):
         out, err = process.communicate(timeout=60)
         assert process.returncode == 130
         assert "waiting for the answers under way" in out
-        assert err == "stopped; run the same command again to go on\n"
+        assert err == "stopped; run the same command again to resume\n"
         assert durable(tmp_path / "in2") == server.paid.total()
         build_dataset(endpoint_config(tmp_path / "in2", mistral_folder, server.base_url), Quiet())
         assert set(server.paid.values()) == {1}
@@ -270,7 +270,7 @@ def test_a_second_process_is_refused_and_told_of_the_first(mistral_folder, tmp_p
     with FaultServer(latency=0.1) as server:
         process = command(tmp_path, mistral_folder, server.base_url)
         wait_for_calls(server, process, 5)
-        with pytest.raises(FolderBusy, match=f"process {process.pid} on"):
+        with pytest.raises(FolderLocked, match=f"process {process.pid} on"):
             build_dataset(endpoint_config(tmp_path / "in2", mistral_folder, server.base_url), Quiet())
         process.kill()
         process.communicate()

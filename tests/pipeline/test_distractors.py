@@ -5,10 +5,10 @@ import re
 import pytest
 
 from in2_plugin.corpus.store import SegmentStore
-from in2_plugin.dataset.build_record import WORK_LOG
 from in2_plugin.dataset.tables import read_rows
-from in2_plugin.errors import NotEnoughSegments, ShareDone
-from in2_plugin.pipeline.array_job import Portion
+from in2_plugin.errors import ArrayJobDone, NotEnoughSegments
+from in2_plugin.layout import WORK_LOG
+from in2_plugin.pipeline.array_job import ArrayJob
 from in2_plugin.pipeline.build import build_dataset
 from in2_plugin.questions.model.checks import words
 from tests.support.builds import Quiet, endpoint_config
@@ -79,8 +79,8 @@ def test_jobs_of_an_array_ask_no_judge_and_the_one_that_merges_does(judged, mist
     monkeypatch.setattr("in2_plugin.dataset.tables.ROW_GROUP", 1_000)
     with FaultServer(reply) as server:
         stages = Stages.of(config(folder, mistral_folder, server), tmp_path / "in2", WORK_LOG)
-        for share in (Portion(1, 2), Portion(2, 2)):
-            with pytest.raises(ShareDone):
+        for share in (ArrayJob(1, 2), ArrayJob(2, 2)):
+            with pytest.raises(ArrayJobDone):
                 stages.examples(share)
         assert not server.paid and not (stages.folder / WORK_LOG).exists()
         progress = stages.examples(MERGE)
@@ -93,7 +93,7 @@ def test_a_judge_that_finds_answers_everywhere_is_one_sentence(mistral_folder, t
     def everywhere(body):
         return "Yes." if "UNANSWERABLE" in body["messages"][0]["content"] else default_reply(body)
 
-    with FaultServer(everywhere) as server, pytest.raises(NotEnoughSegments, match="in every filler that is tried"):
+    with FaultServer(everywhere) as server, pytest.raises(NotEnoughSegments, match="in every filler"):
         build_dataset(
             config(tmp_path / "in2", mistral_folder, server, mixture={"fine_grained": 3, "integration": 0}), Quiet()
         )

@@ -136,5 +136,5 @@ def test_a_wrong_address_is_one_sentence(mistral_folder, tmp_path):
 
 
 def test_the_extractive_writer_costs_nothing(mistral_folder, tmp_path):
-    with pytest.raises(ConfigError, match="costs nothing"):
+    with pytest.raises(ConfigError, match="asks no language model"):
         estimate_build(small_config(tmp_path / "in2", mistral_folder))

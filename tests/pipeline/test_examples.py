@@ -5,16 +5,16 @@ from dataclasses import asdict
 import pytest
 
 from in2_plugin.dataset.tables import EXAMPLES, QUESTIONS, read_rows, write_rows
-from in2_plugin.errors import PartsMissing, ShareDone
+from in2_plugin.errors import ArrayJobDone, ShardsMissing
 from in2_plugin.examples.positions import Dealer
 from in2_plugin.examples.specs import orders
 from in2_plugin.execution.local import LocalEngine
-from in2_plugin.pipeline.array_job import Portion
+from in2_plugin.pipeline.array_job import ArrayJob
 from in2_plugin.pipeline.questions import used_questions
-from in2_plugin.pipeline.run import generator
+from in2_plugin.pipeline.run import stage_rng
 from tests.support.stage_runs import MERGE, SMALL, Stages, Watched, contents
 
-SHARES = Portion(1, 2), Portion(2, 2)
+SHARES = ArrayJob(1, 2), ArrayJob(2, 2)
 
 
 def examples(stages) -> bytes:
@@ -28,7 +28,7 @@ def expected(finished) -> bytes:
 
 def test_they_are_those_planned_one_by_one(again, expected, tmp_path):
     config, planner, (questions, conversations) = again.config, again.planning.planner, again.asked
-    used, rng = used_questions(config, questions, 1.0), generator(config, "examples")
+    used, rng = used_questions(config.mixture, questions, 1.0), stage_rng(config.seed, "examples")
     dealer, n = Dealer(config.positions, rng), config.mixture.counts()["general"]
     drawn = list(orders(questions, used, conversations, n, 2, planner.go_together, dealer, rng))
     assert len(drawn) > 3 * SMALL
@@ -45,9 +45,9 @@ def test_the_same_bytes_whatever_the_number_of_workers(again, expected, workers)
 
 def test_jobs_of_an_array_make_their_shares_and_one_merges(again, expected):
     for share in SHARES:
-        with pytest.raises(PartsMissing, match=r"examples: \d of \d shards are missing"):
+        with pytest.raises(ShardsMissing, match=r"examples: \d of \d shards are missing"):
             again.examples(MERGE)
-        with pytest.raises(ShareDone, match=f"examples: the shards of job {share.number} of 2 are done"):
+        with pytest.raises(ArrayJobDone, match=f"examples: the shards of job {share.number} of 2 are done"):
             again.examples(share)
         assert not (again.folder / "examples.parquet").exists()
     watched = Watched()
@@ -64,8 +64,8 @@ def test_a_killed_run_goes_on_where_it_stopped(again, expected):
     (again.folder / "parts/examples/00003.arrow.part").write_bytes(b"torn")
     assert before and set(inputs) == {"orders.arrow", "pool.arrow"}
     watched = Watched()
-    with pytest.raises(ShareDone):
-        again.examples(Portion(2, 2), watched)
+    with pytest.raises(ArrayJobDone):
+        again.examples(ArrayJob(2, 2), watched)
     after = again.parts("examples")
     assert before.items() <= after.items(), "a sealed part was made again"
     assert {f"{shard:05d}.arrow" for shard in watched.asked} == after.keys() - before.keys()
@@ -86,7 +86,7 @@ def reversed_questions(stages):
 )
 def test_parts_of_something_else_are_not_taken(again, finished, expected, change, tmp_path):
     for share in SHARES:
-        with pytest.raises(ShareDone):
+        with pytest.raises(ArrayJobDone):
             again.examples(share)
     change(again).examples()
     clean = change(Stages.of(finished, tmp_path / "clean"))
@@ -106,6 +106,6 @@ def test_a_mixture_may_come_out_smaller(again, tmp_path):
     wanted = again.config.mixture.model_copy(update={"general": 18, "shortfall": "rescale"})
     stages = again.changed(mixture=wanted)
     progress = stages.examples()
-    assert "the mixture is made 50.0% of what it asks for, so that its parts keep their proportions" in progress.lines
+    assert "the mixture is scaled to 50.0%, so that its parts keep their proportions" in progress.lines
     parts = [row["part"] for row in read_rows(stages.folder / "examples.parquet")]
     assert (parts.count("general"), parts.count("short_context")) == (9, 5)

@@ -3,9 +3,9 @@
 import pytest
 
 from in2_plugin.dataset.tables import EXAMPLES, read_rows, write_rows
-from in2_plugin.errors import DatasetError, PartsMissing, ShareDone
+from in2_plugin.errors import ArrayJobDone, DatasetError, ShardsMissing
 from in2_plugin.execution.local import LocalEngine
-from in2_plugin.pipeline.array_job import Portion
+from in2_plugin.pipeline.array_job import ArrayJob
 from tests.support.stage_runs import MERGE, Watched, contents
 
 
@@ -29,10 +29,10 @@ def test_the_same_bytes_whatever_the_number_of_workers(planned, expected, worker
 
 def test_jobs_of_an_array_make_their_shares_and_one_merges(planned, expected):
     for number in (2, 1):
-        with pytest.raises(PartsMissing, match="plans: "):
+        with pytest.raises(ShardsMissing, match="plans: "):
             planned.plans(MERGE)
-        with pytest.raises(ShareDone):
-            planned.plans(Portion(number, 2))
+        with pytest.raises(ArrayJobDone):
+            planned.plans(ArrayJob(number, 2))
         assert not (planned.folder / "plans/facts.json").exists()
     planned.plans(MERGE)
     assert contents(planned.folder) == expected
@@ -44,8 +44,8 @@ def test_a_killed_run_goes_on_where_it_stopped(planned, expected):
     before = planned.parts("plans")
     (planned.folder / "parts/plans/00003.arrow.part").write_bytes(b"torn")
     watched = Watched()
-    with pytest.raises(ShareDone):
-        planned.plans(Portion(2, 2), watched)
+    with pytest.raises(ArrayJobDone):
+        planned.plans(ArrayJob(2, 2), watched)
     after = planned.parts("plans")
     assert before and before.items() <= after.items(), "a sealed part was made again"
     assert {f"{group:05d}.arrow" for group in watched.asked} == after.keys() - before.keys()
@@ -55,8 +55,8 @@ def test_a_killed_run_goes_on_where_it_stopped(planned, expected):
 
 
 def test_parts_of_other_examples_are_not_taken(planned, expected):
-    with pytest.raises(ShareDone):
-        planned.plans(Portion(1, 2))
+    with pytest.raises(ArrayJobDone):
+        planned.plans(ArrayJob(1, 2))
     other = planned.changed(seed=7)
     (planned.folder / "examples.parquet").unlink()
     other.examples()

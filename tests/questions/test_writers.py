@@ -15,7 +15,7 @@ from in2_plugin.config import QuestionsConfig
 from in2_plugin.config import writers as registry
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import ArrayJobDone
-from in2_plugin.pipeline.array_job import Portion
+from in2_plugin.pipeline.array_job import ArrayJob
 from in2_plugin.pipeline.array_job_questions import ASKED
 from in2_plugin.pipeline.build import build_dataset
 from in2_plugin.questions.extractive.writer import ExtractiveWriter
@@ -113,5 +113,5 @@ def test_a_writer_with_neither_workers_nor_a_work_log_writes_in_one_process(decl
     for name in (layout.MANIFEST, layout.QUESTIONS):
         (asked.output / name).unlink()
     with pytest.raises(ArrayJobDone, match="questions: "):
-        build_dataset(asked, Quiet(), portion=Portion(1, 2))
+        build_dataset(asked, Quiet(), array_job=ArrayJob(1, 2))
     assert not (asked.output / layout.PARTS / ASKED).exists()

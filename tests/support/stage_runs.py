@@ -15,16 +15,16 @@ from in2_plugin.dataset.reader import prepare_frames
 from in2_plugin.dataset.tables import StoredConversations, StoredQuestions
 from in2_plugin.examples.template import Template
 from in2_plugin.execution.local import LocalEngine
-from in2_plugin.pipeline.array_job import WHOLE, Portion
+from in2_plugin.pipeline.array_job import WHOLE_BUILD, ArrayJob
 from in2_plugin.pipeline.examples import example_stage
-from in2_plugin.pipeline.planner_handle import Planning
+from in2_plugin.pipeline.planner_handle import PlannerHandle
 from in2_plugin.pipeline.plans import plan_stage
 from in2_plugin.pipeline.run import Run
 from tests.support.builds import Quiet
 
 SMALL = 12
 """Examples of a shard and of a row group in these tests."""
-MERGE = Portion(0, 1)
+MERGE = ArrayJob(0, 1)
 SEALED_LAST = ("manifest.json", "plans/facts.json", "examples.parquet")
 
 
@@ -92,23 +92,23 @@ class Stages:
         return SegmentStore(self.folder / "segments"), tokenizer, template
 
     @property
-    def planning(self) -> Planning:
+    def planning(self) -> PlannerHandle:
         config = self.config
-        return Planning(*self._opened(), config.lengths, config.distractors, config.seed)
+        return PlannerHandle(*self._opened(), config.lengths, config.distractors, config.seed)
 
     @property
     def asked(self) -> tuple[StoredQuestions, StoredConversations]:
         questions, conversations = (self.folder / f"{name}.parquet" for name in ("questions", "instructions"))
         return StoredQuestions(questions), StoredConversations(conversations)
 
-    def examples(self, portion: Portion = WHOLE, engine: Any = None) -> Quiet:
+    def examples(self, array_job: ArrayJob = WHOLE_BUILD, engine: Any = None) -> Quiet:
         progress = Quiet()
-        run = Run(self.config, progress, engine or LocalEngine(1), portion)
+        run = Run(self.config, progress, engine or LocalEngine(1), array_job)
         example_stage(run, self.planning, *self.asked)
         return progress
 
-    def plans(self, portion: Portion = WHOLE, engine: Any = None) -> None:
-        plan_stage(Run(self.config, Quiet(), engine or LocalEngine(1), portion), *self._opened())
+    def plans(self, array_job: ArrayJob = WHOLE_BUILD, engine: Any = None) -> None:
+        plan_stage(Run(self.config, Quiet(), engine or LocalEngine(1), array_job), *self._opened())
 
     def parts(self, stage: str) -> dict[str, int]:
         """When each sealed part was written."""

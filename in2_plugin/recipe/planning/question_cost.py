@@ -1,7 +1,7 @@
-"""What the questions of a build cost, without its corpus and without a tokenizer.
+"""Estimate the cost of a build's questions, without its corpus and without a tokenizer.
 
-Pure. Invariant: calls are counted as `in2 estimate` counts them, for passages of the assumed size and questions of
-which none is turned down; that command reads the corpus instead, and with `--calls` asks the endpoint.
+Counts calls as `in2 estimate` does, for passages of an assumed length and without rejected questions. `in2 estimate`
+reads the corpus instead, and with `--calls` asks the endpoint.
 """
 
 from dataclasses import dataclass
@@ -9,47 +9,46 @@ from dataclasses import dataclass
 from in2_plugin.config import BuildConfig, Prices
 from in2_plugin.llm.meter import price
 from in2_plugin.llm.request import Usage
+from in2_plugin.questions.judge_cost import VERDICT_TOKENS, judge_usage
 from in2_plugin.recipe.planning.assumed_data import DOCUMENT_TOKENS
 
-SEGMENT = 1.25
-"""A segment's length, relative to the least that it may have: 160 tokens for 128."""
-INSTRUCTION_TOKENS = {"fine_grained": 250, "integration": 357}
-"""Tokens of the prompt that asks for a question, without the passage."""
+SEGMENT_LENGTH = 1.25
+"""Tokens of a segment, relative to `segment_tokens`, its minimum: 160 for 128."""
+PROMPT_TOKENS = {"fine_grained": 250, "integration": 357}
+"""Tokens of the prompt for a question, without the passage."""
 PAIR_TOKENS = 110
-"""Tokens of a question with its answer of 40 words, as JSON."""
-JUDGE_TOKENS, VERDICT_TOKENS = 72, 4
-"""Tokens of a judge's prompt without the text that it is shown, and of a verdict."""
-SAID_TOKENS = 78
+"""Tokens of a question and its answer of 40 words, as JSON."""
+JUDGE_ANSWER_TOKENS = 78
 """Tokens of an answer that a judge gives."""
-GOLDS = 2
+GOLD_SEGMENTS = 2
 """Segments that an integration question needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionCost:
-    """The question stage of a build."""
+    """The cost of a build's question stage."""
 
     questions: int
     writer: Usage
     judge: Usage
     money: float | None
-    """None where a model that is asked has no prices."""
+    """None if a model has no prices."""
     currency: str
 
     @property
     def calls(self) -> int:
-        """Requests; none where the writer is no model."""
+        """Requests to models; 0 for the extractive writer."""
         return self.writer.answers + self.judge.answers
 
 
 def question_cost(config: BuildConfig) -> QuestionCost:
-    """Calls, tokens and money of all questions."""
+    """Return calls, tokens and money for all questions."""
     kinds = _by_kind(config)
     writer, judge = Usage(), Usage()
-    if config.questions.writer_spec.asks_model:
+    if config.questions.writer != "extractive":
         for kind, wanted in kinds.items():
-            writer.add(_written(config, kind, wanted))
-            judge.add(_judged(config, kind, wanted))
+            writer.add(_writer_usage(config, kind, wanted))
+            judge.add(_judge_usage(config, kind, wanted))
     own, others = _prices(config)
     money = _money(writer, own) + _money(judge, others) if own and (others or not judge.answers) else None
     return QuestionCost(sum(kinds.values()), writer, judge, money, own.currency if own else "")
@@ -58,38 +57,37 @@ def question_cost(config: BuildConfig) -> QuestionCost:
 def _by_kind(config: BuildConfig) -> dict[str, int]:
     from in2_plugin.pipeline.passages import questions_by_kind
 
-    return {str(kind): number for kind, number in questions_by_kind(config).items()}
+    return {str(kind): number for kind, number in questions_by_kind(config.mixture).items()}
 
 
-def _segment(config: BuildConfig) -> float:
-    return SEGMENT * config.corpus.segment_tokens
+def _segment_tokens(config: BuildConfig) -> float:
+    return SEGMENT_LENGTH * config.corpus.segment_tokens
 
 
-def _written(config: BuildConfig, kind: str, wanted: int) -> Usage:
+def _writer_usage(config: BuildConfig, kind: str, wanted: int) -> Usage:
     calls = -(-wanted // config.questions.questions_per_call)
-    passage = _segment(config) if kind == "fine_grained" else DOCUMENT_TOKENS
-    return Usage(calls, round(calls * (INSTRUCTION_TOKENS[kind] + passage)), wanted * PAIR_TOKENS)
+    passage = _segment_tokens(config) if kind == "fine_grained" else DOCUMENT_TOKENS
+    return Usage(calls, round(calls * (PROMPT_TOKENS[kind] + passage)), wanted * PAIR_TOKENS)
 
 
-def _judged(config: BuildConfig, kind: str, wanted: int) -> Usage:
-    """The checks by a model, and the fillers that it reads."""
-    golds = 1 if kind == "fine_grained" else GOLDS
-    segment, use = _segment(config), Usage()
-    shown = {"answerable": (1, golds * segment, SAID_TOKENS), "closed_book": (1, 0, VERDICT_TOKENS),
-             "needs_all": (golds, segment, VERDICT_TOKENS)}  # fmt: skip
-    asked = [shown[check] for check in getattr(config.questions.verify, kind)]
-    for times, text, said in [*asked, (config.distractors.judge_hardest, segment, VERDICT_TOKENS)]:
-        calls = wanted * times
-        use.add(Usage(calls, round(calls * (JUDGE_TOKENS + text)), calls * said))
-    return use
+def _judge_usage(config: BuildConfig, kind: str, wanted: int) -> Usage:
+    """Return the usage of the checks by a model, and of judging fillers."""
+    golds = 1 if kind == "fine_grained" else GOLD_SEGMENTS
+    segment, usage = _segment_tokens(config), Usage()
+    calls_of = {"answerable": (1, golds * segment, JUDGE_ANSWER_TOKENS), "closed_book": (1, 0, VERDICT_TOKENS),
+                "needs_all": (golds, segment, VERDICT_TOKENS)}  # fmt: skip
+    asked = [calls_of[check] for check in getattr(config.questions.verify, kind)]
+    for times, shown, completion in [*asked, (config.distractors.judge_hardest, segment, VERDICT_TOKENS)]:
+        usage.add(judge_usage(wanted * times, shown, completion))
+    return usage
 
 
 def _prices(config: BuildConfig) -> tuple[Prices | None, Prices | None]:
-    """Of the model that writes, and of the one that judges."""
+    """Return the prices of the writer and of the judge."""
     questions = config.questions
     own = questions.endpoint.prices if questions.endpoint else None
     return own, questions.verify.judge.prices if questions.verify.judge else own
 
 
-def _money(use: Usage, prices: Prices | None) -> float:
-    return price(use, prices) if prices else 0.0
+def _money(usage: Usage, prices: Prices | None) -> float:
+    return price(usage, prices) if prices else 0.0

@@ -120,7 +120,7 @@ class Session:
         """Let everything happen that does not wait for an answer."""
         for _ in range(5):
             self.step(20)
-            self.loop.run_until_complete(self.log.settled())
+            self.loop.run_until_complete(self.log.flush())
 
     def abandon(self) -> None:
         for task in asyncio.all_tasks(self.loop):
