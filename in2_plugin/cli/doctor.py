@@ -1,27 +1,24 @@
-"""`in2 doctor`: every invariant of a dataset folder, checked."""
-
-from pathlib import Path
-from typing import Annotated
+"""`in2 doctor`: check every invariant of a dataset folder."""
 
 import typer
 
+from in2_plugin.cli.options import DatasetFolder
 
-def doctor(
-    folder: Annotated[Path, typer.Argument(help="A dataset folder: the `output` of a build file.")],
-) -> None:
-    """Check everything that must hold in a dataset folder. Exit status 1 when something does not."""
+
+def doctor(folder: DatasetFolder) -> None:
+    """Check every file of a dataset folder. Exit status 1 when a check fails."""
     from in2_plugin.inspection.doctor.run import examine
 
     examination = examine(folder)
-    wrong = examination.wrong
-    for about, looked_at in examination.done:
-        typer.echo(f"{'WRONG' if about in wrong else 'ok':<8}{about:<22}{looked_at}")
-    for about, why in examination.left_out:
-        typer.echo(f"{'-':<8}{about:<22}left out: {why}")
+    failed = examination.failed
+    for name, checked in examination.done:
+        typer.echo(f"{'FAILS' if name in failed else 'ok':<8}{name:<22}{checked}")
+    for name, reason in examination.skipped:
+        typer.echo(f"{'-':<8}{name:<22}skipped: {reason}")
     for finding in examination.findings:
-        kind = "wrong" if finding.is_wrong else "note"
+        kind = "error" if finding.is_error else "note"
         typer.echo(f"{kind}: {finding.where}: {finding.what}; {finding.advice}")
-    verdict = f"something wrong in {len(wrong)} of them" if wrong else "nothing wrong"
-    typer.echo(f"{folder}: checks done: {len(examination.done)}, {verdict}")
-    if wrong:
+    verdict = f"{len(failed)} failed" if failed else "no problems found"
+    typer.echo(f"{folder}: {len(examination.done)} checks, {verdict}")
+    if failed:
         raise typer.Exit(1)

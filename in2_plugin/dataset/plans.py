@@ -36,7 +36,7 @@ from in2_plugin.examples.rendering import IGNORED, Rendered
 from in2_plugin.examples.template import Frame, Turn
 from in2_plugin.io.atomic import commit_part, write_json_atomic
 
-AGAIN = "remove plans/facts.json and manifest.json and run `in2 build` again; no question is asked again"
+REBUILD_PLANS = "delete plans/facts.json and manifest.json, then run `in2 build`; no question is asked again"
 EXAMPLE = np.dtype(
     [("segments", np.uint64), ("tail", np.uint64), ("answers", np.uint64), ("head", np.uint16), ("part", np.uint8)]
 )
@@ -151,11 +151,11 @@ class Plans:
         try:
             facts = json.loads((folder / layout.PLAN_FACTS).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise DatasetError(f"{folder}: holds no finished plans; {AGAIN}") from None
+            raise DatasetError(f"{folder}: holds no finished plans; {REBUILD_PLANS}") from None
         self._n, self.made_of = int(facts["examples"]), str(facts["made_of"])
         self._spliced = store.facts.joining is Joining.SPLICE
         if facts["joining"] != store.facts.joining or (tokenizer is None and not self._spliced):
-            raise DatasetError(f"{folder}: does not belong to {store.folder}; {AGAIN}")
+            raise DatasetError(f"{folder}: does not belong to {store.folder}; {REBUILD_PLANS}")
         self._heads = [(head["text"], np.array(head["ids"], store.id_type)) for head in facts["heads"]]
 
     def __reduce__(self) -> tuple[type["Plans"], tuple[Path, SegmentStore, TextTokenizer | None]]:
@@ -168,7 +168,7 @@ class Plans:
         path, dtype = self._folder / name, np.dtype(FILES[name])
         size = path.stat().st_size if path.exists() else -1
         if size < 0 or size % dtype.itemsize or (n is not None and size != n * dtype.itemsize):
-            raise DatasetError(f"{path}: is missing or damaged; {AGAIN}")
+            raise DatasetError(f"{path}: is missing or damaged; {REBUILD_PLANS}")
         # a plain view of the map: slicing np.memmap itself is four times slower; an empty file cannot be mapped
         return np.asarray(np.memmap(path, dtype=dtype, mode="r")) if size else np.zeros(0, dtype)
 
@@ -229,7 +229,7 @@ class Plans:
             ids = self._splice(head, chosen, tail, n) if self._spliced else self._tokenize(head, chosen, tail, n)
         except ValueError:
             raise DatasetError(
-                f"{self._folder}: example {number} is not the {n:,} tokens that it was planned with; {AGAIN}"
+                f"{self._folder}: example {number} is not the {n:,} tokens that it was planned with; {REBUILD_PLANS}"
             ) from None
         labels = np.full(n, IGNORED, np.int64)
         for start, stop, _ in answers[a:a_end].tolist():

@@ -91,8 +91,11 @@ def read_manifest(folder: Path) -> Manifest:
 class IN2Dataset:
     """Examples of a finished dataset for one tokenizer. Opening costs some memory maps; pickling costs a path."""
 
-    def __init__(self, folder: str | Path, tokenizer: ModelTokenizer) -> None:
+    def __init__(self, folder: str | Path, tokenizer: Any) -> None:
         """Open a dataset.
+
+        Args:
+            tokenizer: a tokenizer of transformers, or a ModelTokenizer around one.
 
         Raises:
             DatasetError: the folder is missing, unfinished or no IN2 dataset.
@@ -100,6 +103,8 @@ class IN2Dataset:
         """
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
+        if not isinstance(tokenizer, ModelTokenizer):
+            tokenizer = ModelTokenizer(tokenizer)
         template = Template(self.manifest.template, tokenizer)
         self._refuse_others("tokenizer", tokenizer.fingerprint(), self.manifest.tokenizer_fingerprint, tokenizer)
         self._refuse_others("chat template", template.fingerprint(), self.manifest.template_fingerprint, tokenizer)

@@ -1,1 +1,1 @@
-"""Looks at a dataset folder and changes nothing: how far it is, and whether everything holds that must."""
+"""Inspect a dataset folder without changing its data: status, doctor, audit and its page."""

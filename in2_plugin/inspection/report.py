@@ -1,52 +1,78 @@
-"""What a check reports."""
+"""Collect the findings of one check, and say how to repair each part of a dataset folder.
 
+Every instruction keeps the work log, so a rebuild pays for no answer twice.
+"""
+
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-KEPT = 5
-"""Findings of one check that are kept one by one; a damaged file has thousands of the same."""
+import pyarrow as pa
+
+READ_ERRORS = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError, RecursionError,
+    pa.ArrowException, sqlite3.Error,
+)  # fmt: skip
+"""Exceptions raised while a damaged file is read: its values may have any type, its sizes and counts any value."""
+
+RESTART = "run `in2 build --restart` to rebuild the dataset; answers that were paid for are reused"
+REBUILD_SCREENING = (
+    "delete segments/exclusions.parquet and the files of every later stage, then run `in2 build`; answers come from "
+    "the work log"
+)
+REBUILD_QUESTIONS = (
+    "delete questions.parquet, instructions.parquet, examples.parquet and manifest.json, then run `in2 build`; "
+    "answers come from the work log"
+)
+REBUILD_EXAMPLES = "delete examples.parquet and manifest.json, then run `in2 build`; no question is asked again"
+REBUILD_MANIFEST = "delete manifest.json, then run `in2 build`, which writes it and README.md again"
+RECOVER_WORK_LOG = (
+    "copy the file, then restore it with `sqlite3 work.sqlite .recover`; do not delete it, it holds paid answers"
+)
+
+MAX_FINDINGS = 5
+"""Findings kept per check; a damaged file can have thousands of the same kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that a check found."""
+    """One finding of a check."""
 
     check: str
     where: str
-    """File, and row where there is one."""
+    """File, and row if there is one."""
     what: str
     advice: str
-    is_wrong: bool
-    """False for a note: worth knowing, nothing to repair."""
+    is_error: bool
+    """False for a note, which needs no repair."""
 
 
-class LeftOut(Exception):
-    """A check cannot be made here; its text says why."""
+class CheckSkipped(Exception):
+    """A check cannot run on this folder; the message gives the reason."""
 
 
-class Report:
+class CheckReport:
     """The findings of one check."""
 
     def __init__(self, check: str) -> None:
         self._check = check
         self.findings: list[Finding] = []
-        self.count = 0
+        self.n_errors = 0
 
-    def wrong(self, where: str, what: str, advice: str) -> None:
-        """Report something that must not be."""
-        self.count += 1
-        if self.count <= KEPT:
-            self.findings.append(Finding(self._check, where, what, advice, is_wrong=True))
+    def error(self, where: str, what: str, advice: str) -> None:
+        """Add an error; beyond MAX_FINDINGS, the last finding gives the number of the others."""
+        self.n_errors += 1
+        if self.n_errors <= MAX_FINDINGS:
+            self.findings.append(Finding(self._check, where, what, advice, is_error=True))
         else:
-            # the last one kept says how many there are
-            more = f"and {self.count - KEPT + 1:,} more findings of this check"
-            self.findings[-1] = Finding(self._check, where, more, advice, is_wrong=True)
+            more = f"and {self.n_errors - MAX_FINDINGS + 1:,} more findings of this check"
+            self.findings[-1] = Finding(self._check, where, more, advice, is_error=True)
 
-    def wrong_at(self, where: str, faults: Iterable[str], advice: str) -> None:
-        """Report every fault of one row."""
+    def errors(self, where: str, faults: Iterable[str], advice: str) -> None:
+        """Add an error for each fault of one row."""
         for fault in faults:
-            self.wrong(where, fault, advice)
+            self.error(where, fault, advice)
 
     def note(self, where: str, what: str, advice: str) -> None:
-        """Report something that is worth knowing."""
-        self.findings.append(Finding(self._check, where, what, advice, is_wrong=False))
+        """Add a note."""
+        self.findings.append(Finding(self._check, where, what, advice, is_error=False))

@@ -1,7 +1,7 @@
-"""What is in a dataset folder, and how far its build is; also while it runs.
+"""`in2 status`: read the contents of a dataset folder and the progress of its build, also while the build runs.
 
-Invariant: no file is written or created, and the build is never held up. (SQLite notes its readers in memory that it
-shares through work.sqlite-shm.) Cost: the two narrow columns of the question tables and one scan of the work log.
+Invariant: no file is written or created, and the build is never blocked. (SQLite registers its readers in shared
+memory, through work.sqlite-shm.) Cost: two narrow columns of the question tables and one scan of the work log.
 """
 
 import json
@@ -12,80 +12,80 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from in2_plugin import layout
 from in2_plugin.config import PARTS, Prices
 from in2_plugin.errors import DatasetError, In2Error, one_line
+from in2_plugin.inspection.report import READ_ERRORS
 from in2_plugin.io.lock import Holder, holder
 from in2_plugin.llm.meter import price
 from in2_plugin.llm.request import Usage
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.questions import Kind
 
-DAMAGE = (OSError, ValueError, LookupError, TypeError, MemoryError, RecursionError, pa.ArrowException)
-"""What reading a damaged file may raise here."""
 KINDS = frozenset(Kind)
 
 
 @dataclass(frozen=True, slots=True)
 class LogStatus:
-    """What the work log holds."""
+    """Contents of the work log."""
 
     answers: Mapping[str, Usage]
     """By purpose: a kind of question, or a check."""
     failures: Mapping[str, int]
-    """Requests that were given up, by reason."""
+    """Abandoned requests, by reason."""
     open_batches: int
     answer_format: str | None
-    """`json_schema` or `markers`; None while it is not settled, or no build file says for which model."""
+    """`json_schema` or `markers`; None before it is detected, or without a build file that names the model."""
     money: Mapping[str, float]
-    """By currency, at the prices of the build file; empty without."""
+    """By currency, at the prices of the build file; empty without prices."""
     unpriced: tuple[str, ...]
-    """Purposes that `money` leaves out, because the build file has no prices for their model."""
+    """Purposes not included in `money`, because the build file has no prices for their model."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderStatus:
-    """Everything `in2 status` shows."""
+    """Everything that `in2 status` shows."""
 
     folder: Path
     finished: tuple[str, ...]
     """Names of finished stages."""
     holder: Holder | None
-    """Who works on it now."""
+    """Process that is using the folder."""
     segments: Mapping[str, int]
     questions: Mapping[str, int]
     """By kind."""
     rejected: Mapping[str, int]
-    """By reason, the commonest first."""
+    """By reason, most frequent first."""
     examples: int
     wanted: Mapping[str, int]
     """The mixture of the build file."""
     log: LogStatus | None
-    """Of the build's own work log and those of jobs that were not merged yet."""
+    """Totals of the build's work log and of the logs of array jobs that are not merged yet."""
     shards: Mapping[str, tuple[int, int]]
-    """By unfinished stage: how many shards are sealed, and how many there are as far as is known."""
+    """By unfinished stage: number of finished shards, number of all shards."""
     bytes_by_part: Mapping[str, int]
 
     @property
     def next_step(self) -> str:
-        """What a person would do now."""
+        """Return the next step for the user."""
         if self.holder:
             return "a build is running; nothing to do"
         if list(self.folder.glob(layout.JOB_LOCKS)):
-            return "run `in2 merge` with its build file when all jobs have ended, or `in2 build` to go on alone"
+            return (
+                "run `in2 merge` with its build file when all jobs have ended, or `in2 build` to finish in one process"
+            )
         if "manifest" in self.finished:
-            return "complete: name the folder in your trainer's file"
-        return "run `in2 build` with its build file to go on"
+            return "complete: add the folder to your training file"
+        return "run `in2 build` with its build file to resume"
 
 
 def read_status(folder: Path) -> FolderStatus:
-    """Look at a folder.
+    """Read the status of a dataset folder.
 
     Raises:
-        DatasetError: there is no such folder, nothing of ours is in it, or a file is damaged.
+        DatasetError: the folder does not exist, is not a dataset folder, or a file is damaged.
         WorkLogError: the work log cannot be read.
     """
     layout.require_dataset_folder(folder)
@@ -112,7 +112,7 @@ def read_status(folder: Path) -> FolderStatus:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except DAMAGE as failure:
+    except READ_ERRORS as failure:
         reason = one_line(failure)
         folder = path.parent.parent if path.parent.name == layout.SEGMENTS else path.parent
         raise DatasetError(f"{path}: cannot be read ({reason}); run `in2 doctor {folder}`") from None
@@ -124,7 +124,7 @@ def _json(path: Path) -> Any:
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
-    """`value` if it is a section of a build file; what else may stand in a damaged one is for `in2 doctor`."""
+    """Return `value` if it is a mapping, else an empty one: reporting damaged build files is left to `in2 doctor`."""
     return value if isinstance(value, dict) else {}
 
 
@@ -150,7 +150,7 @@ def _column(path: Path, name: str) -> dict[str, int]:
 def _shards(folder: Path) -> dict[str, tuple[int, int]]:
     found = {}
     for record in sorted(folder.glob(f"*/{layout.SHARDS}")):
-        # a build that runs removes them meanwhile
+        # a running build may remove it meanwhile
         with suppress(FileNotFoundError):
             shards = int(_mapping(_json(record))["shards"])
             found[record.parent.name] = (len(list(record.parent.glob("*.arrow"))), shards)
@@ -188,9 +188,9 @@ def _answer_format(log: WorkLog, endpoint: Mapping[str, Any]) -> str | None:
 
 
 def _money(answers: Mapping[str, Usage], questions: Mapping[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Money by currency, and the purposes without prices."""
+    """Return the money spent by currency, and the purposes without prices."""
     endpoint = _mapping(questions.get("endpoint"))
-    # without a judge of its own, the model that writes also judges
+    # without a configured judge, the writing model also judges
     judge = _mapping(_mapping(questions.get("verify")).get("judge")) or endpoint
     money: defaultdict[str, float] = defaultdict(float)
     unpriced = []
@@ -213,7 +213,7 @@ def _prices(endpoint: Mapping[str, Any]) -> Prices | None:
 def _sizes(folder: Path) -> dict[str, int]:
     sizes: Counter[str] = Counter()
     for path in folder.rglob("*"):
-        # a build that runs seals and removes files meanwhile
+        # a running build may rename or remove files meanwhile
         with suppress(FileNotFoundError):
             if path.is_file():
                 sizes[path.relative_to(folder).parts[0]] += path.stat().st_size

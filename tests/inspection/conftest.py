@@ -1,4 +1,4 @@
-"""A sound folder, once, and a copy of it for each test."""
+"""A valid dataset folder, built once, and a copy of it for each test."""
 
 import shutil
 from pathlib import Path
@@ -26,13 +26,13 @@ def sound(mistral_folder) -> Path:
 
 @pytest.fixture
 def folder(sound, tmp_path) -> Path:
-    """A copy that a test may break."""
+    """A copy that a test may damage."""
     return Path(shutil.copytree(sound, tmp_path / "in2"))
 
 
 @pytest.fixture
 def unrendered(folder) -> Path:
-    """A copy whose tokenizer is nowhere to be had: without its loading, an examination takes milliseconds."""
+    """A copy whose tokenizer does not exist: without loading it, the doctor takes milliseconds."""
     for name in ("manifest.json", "build.json"):
         keys(name, tokenizer="/nowhere")(folder)
     return folder

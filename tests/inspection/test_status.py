@@ -152,7 +152,7 @@ def test_beside_a_build_that_runs_and_after_its_kill(mistral_folder, tmp_path):
 
 
 def test_folders_of_nothing(tmp_path):
-    for folder, said in ((tmp_path / "nothing", "there is no folder"), (tmp_path, "holds nothing of `in2 build`")):
+    for folder, said in ((tmp_path / "nothing", "no such folder"), (tmp_path, "not a dataset folder of `in2 build`")):
         with pytest.raises(DatasetError, match=said):
             read_status(folder)
 

@@ -60,6 +60,15 @@ def without_column(table: str, column: str) -> Damage:
     return change
 
 
+def remove(name: str) -> Damage:
+    return lambda folder: (folder / name).unlink()
+
+
+def put(index: int, value: object) -> Callable:
+    """Replace one value of a column."""
+    return lambda values: values.__setitem__(index, value)
+
+
 def text(name: str, old: str, new: str) -> Damage:
     def change(folder: Path) -> None:
         path = folder / name

@@ -1,7 +1,7 @@
-"""A row group of examples.parquet as flat arrays, so that a million examples are looked at in minutes.
+"""Read row groups of examples.parquet as flat arrays, so that a million examples are audited in minutes.
 
-Invariant: every array of segments, turns, own segments and golds has beside it the row or turn that each entry belongs
-to, ascending. Memory: one row group, about 10 MB for a thousand examples of 16K tokens.
+Invariant: every array of segments, turns, own segments and golds has a parallel array with the row or turn of each
+entry, ascending. Memory: one row group, about 10 MB for a thousand examples of 16K tokens.
 """
 
 from collections.abc import Iterator
@@ -17,21 +17,21 @@ import pyarrow.parquet as pq
 from in2_plugin.config import PARTS
 from in2_plugin.dataset.tables import EXAMPLES
 from in2_plugin.errors import DatasetError
+from in2_plugin.inspection.report import REBUILD_EXAMPLES
 
 Ints = npt.NDArray[np.int64]
-REPAIR = "remove examples.parquet and manifest.json and run `in2 build` again; no question is asked again"
 NO_DOCUMENT = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Some consecutive rows of examples.parquet."""
+    """Consecutive rows of examples.parquet."""
 
     first: int
     """Number of the first row."""
     table: pa.Table
     part: Ints
-    """(n_rows,) place in PARTS; -1 for an unknown one."""
+    """(n_rows,) index in PARTS; -1 for an unknown part."""
     n_tokens: Ints
     n_answer_tokens: Ints
     segment_row: Ints
@@ -43,10 +43,10 @@ class Columns:
     question: list[str]
     answer: list[str]
     document: Ints
-    """(n_turns,) NO_DOCUMENT in a conversation."""
+    """(n_turns,) NO_DOCUMENT for conversations."""
     turn_answer_tokens: Ints
     own_turn: Ints
-    """(n_own,) turn of each of the questions' own segments."""
+    """(n_own,) turn of each segment that belongs to a question."""
     own: Ints
     gold_turn: Ints
     """(n_golds,)"""
@@ -56,21 +56,21 @@ class Columns:
         return len(self.part)
 
     def row(self, number: int) -> dict[str, Any]:
-        """A row by its number in the file."""
+        """Return a row by its number in the file."""
         (row,) = self.table.slice(number - self.first, 1).to_pylist()
         return dict(row)
 
 
 def read_columns(path: Path) -> Iterator[Columns]:
-    """The row groups of an examples.parquet.
+    """Yield the row groups of examples.parquet.
 
     Raises:
-        DatasetError: it has other columns than it must have, or empty places in them.
+        DatasetError: columns are missing or unknown, or contain nulls.
     """
     first = 0
     with pq.ParquetFile(path) as file:
         if file.schema_arrow.remove_metadata() != EXAMPLES:
-            raise DatasetError(f"{path}: has other columns than it must have; {REPAIR}")
+            raise DatasetError(f"{path}: columns are missing or unknown; {REBUILD_EXAMPLES}")
         for group in range(file.num_row_groups):
             table = file.read_row_group(group).combine_chunks()
             yield _columns(path, first, table)
@@ -80,7 +80,7 @@ def read_columns(path: Path) -> Iterator[Columns]:
 def _columns(path: Path, first: int, table: pa.Table) -> Columns:
     def values(array: pa.Array) -> pa.Array:
         if array.null_count:
-            raise DatasetError(f"{path}: has empty places behind row {first:,}; {REPAIR}")
+            raise DatasetError(f"{path}: contains nulls after row {first:,}; {REBUILD_EXAMPLES}")
         return array
 
     def ints(array: pa.Array) -> Ints:
@@ -90,9 +90,9 @@ def _columns(path: Path, first: int, table: pa.Table) -> Columns:
         return np.repeat(np.arange(len(array)), np.asarray(values(array).value_lengths()))
 
     columns = {name: _whole(table[name]) for name in table.column_names}
-    said = columns["turns"].flatten()
-    turn = dict(zip((field.name for field in said.type), said.flatten(), strict=True))
-    known = {part: place for place, part in enumerate(PARTS)}
+    turns = columns["turns"].flatten()
+    turn = dict(zip((field.name for field in turns.type), turns.flatten(), strict=True))
+    known = {part: index for index, part in enumerate(PARTS)}
     return Columns(
         first=first,
         table=table,

@@ -1,9 +1,9 @@
-"""Figures of leaks: in sampled examples, nothing beside a question's own segments answers it.
+"""Compute figures of leaks: in sampled examples, only a question's own segments may answer it.
 
-Looked for are the texts that a question quotes (`exclusive`), its answer where the build file forbids it, and
-near-duplicates of its gold; in fillers, and in the segments that belong to another question of the same context.
-Invariant: questions are matched by what they say, not by their order. Cost: 2 to 10 ms an example of 18K tokens, by
-how often segments come again.
+The audit searches fillers, and the segments of other questions in the same context, for the texts that a question
+quotes (`exclusive`), for its answer if the build file forbids it, and for near-duplicates of its gold. Invariant:
+questions are matched by their text, not by their order. Cost: 2 to 10 ms per example of 18K tokens, depending on how
+often segments recur.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,16 +16,16 @@ import pyarrow.parquet as pq
 from in2_plugin.config import BuildConfig
 from in2_plugin.corpus.screening.near_duplicates import shingle_set
 from in2_plugin.corpus.store import SegmentStore
-from in2_plugin.inspection.audit.columns import REPAIR
 from in2_plugin.inspection.figures import Faults, Figure
+from in2_plugin.inspection.report import REBUILD_EXAMPLES
 from in2_plugin.questions import Part
 from in2_plugin.questions.leaks import Forbidden
 
 Row = Mapping[str, Any]
 Key = tuple[str, str, str]
 KEY = ("kind", "question", "answer")
-TEXTS = 65_536
-"""Segments whose texts are held at a time."""
+CACHED_TEXTS = 65_536
+"""Segments whose texts are kept in memory."""
 UNKNOWN, LEAK, REPEAT = (
     "sampled turns that are not in questions.parquet",
     "sampled questions answered outside their segments",
@@ -36,7 +36,7 @@ UNKNOWN, LEAK, REPEAT = (
 def leak_figures(
     sample: Sequence[tuple[int, Row]], questions: Path, store: SegmentStore, config: BuildConfig
 ) -> Iterator[Figure]:
-    """Look for leaks in sampled rows, given with their numbers."""
+    """Yield figures of leaks in sampled rows, given with their numbers."""
     long = [(number, row) for number, row in sample if row["part"] in (Part.FINE_GRAINED, Part.INTEGRATION)]
     asked = [(number, row) for number, row in sample if row["segment_ids"]]
     exclusive = _exclusive(questions, {_key(turn) for _, row in asked for turn in row["turns"]})
@@ -45,25 +45,25 @@ def leak_figures(
         for turn in row["turns"]:
             if _key(turn) not in exclusive:
                 unknown.add(number, repr(turn["question"][:60]))
-    looking = _Looking(store, config, exclusive)
+    search = _LeakSearch(store, config, exclusive)
     for number, row in long:
-        for what in looking.leaks(row):
+        for what in search.leaks(row):
             leaks.add(number, what)
-        for what in looking.repeats(row):
+        for what in search.repeats(row):
             repeats.add(number, what)
     n = sum(len(row["turns"]) for _, row in long)
-    yield unknown.figure(UNKNOWN, f"{len(asked):,} examples", REPAIR)
-    yield leaks.figure(LEAK, f"{n:,} questions", REPAIR)
-    if looking.threshold is not None:
-        yield _repeat_figure(repeats, n, config, looking.threshold)
+    yield unknown.figure(UNKNOWN, f"{len(asked):,} examples", REBUILD_EXAMPLES)
+    yield leaks.figure(LEAK, f"{n:,} questions", REBUILD_EXAMPLES)
+    if search.threshold is not None:
+        yield _repeat_figure(repeats, n, config, search.threshold)
 
 
 def _repeat_figure(repeats: Faults, n: int, config: BuildConfig, threshold: float) -> Figure:
-    """The search for near-duplicates finds 97 in 100 of those right at its threshold, so the bound is a rate."""
-    detail = f"{repeats.count:,} of {n:,} questions, Jaccard similarity {threshold:g} and more"
+    """Return a rate: screening finds only 97% of the near-duplicates at its threshold."""
+    detail = f"{repeats.count:,} of {n:,} questions, Jaccard similarity {threshold:g} or more"
     if repeats.count:
         detail += f"; the first in examples.parquet, row {repeats.first}: {repeats.what}"
-    return Figure.at_most(REPEAT, repeats.count / max(n, 1), config.audit.duplicate_rate, detail, REPAIR)
+    return Figure.at_most(REPEAT, repeats.count / max(n, 1), config.audit.duplicate_rate, detail, REBUILD_EXAMPLES)
 
 
 def _key(turn: Row) -> Key:
@@ -72,39 +72,39 @@ def _key(turn: Row) -> Key:
 
 
 def _exclusive(path: Path, wanted: set[Key]) -> dict[Key, list[str]]:
-    """What the wanted questions quote; one row group in memory at a time."""
+    """Return the texts that the wanted questions quote, reading one row group at a time."""
     found: dict[Key, list[str]] = {}
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             for row in file.read_row_group(group, columns=[*KEY, "exclusive"]).to_pylist():
                 key = _key(row)
                 if key in wanted:
-                    # the same words may be asked of a long and of a short context
+                    # a long and a short context may ask the same question
                     found.setdefault(key, []).extend(row["exclusive"] or [])
     return found
 
 
-class _Looking:
-    """Looks through the segments of examples."""
+class _LeakSearch:
+    """Searches the segments of examples."""
 
     def __init__(self, store: SegmentStore, config: BuildConfig, exclusive: Mapping[Key, Sequence[str]]) -> None:
         self.threshold = config.corpus.near_duplicates.threshold
         self._store, self._exclusive, self._answers = store, exclusive, config.distractors.answer
-        self._folded = lru_cache(TEXTS)(lambda segment: store.text(segment).casefold())
-        self._shingles = lru_cache(TEXTS)(lambda segment: shingle_set(store.text(segment)))
+        self._folded = lru_cache(CACHED_TEXTS)(lambda segment: store.text(segment).casefold())
+        self._shingles = lru_cache(CACHED_TEXTS)(lambda segment: shingle_set(store.text(segment)))
 
     def leaks(self, row: Row) -> Iterator[str]:
-        """At most one for each turn: the first segment that holds what only the turn's own may hold."""
+        """Yield at most one fault per turn: the first segment with a text that only the turn's own may contain."""
         for turn in row["turns"]:
             quoted = self._exclusive.get(_key(turn), ())
             forbidden = Forbidden(quoted, [turn["answer"]] if self._answers else [])
             for segment in _others(row, turn):
                 if (held := forbidden.found_in(self._folded(segment))) is not None:
-                    yield f"segment {segment} holds {held[:80]!r}, which answers {turn['question'][:80]!r}"
+                    yield f"segment {segment} contains {held[:80]!r}, which answers {turn['question'][:80]!r}"
                     break
 
     def repeats(self, row: Row) -> Iterator[str]:
-        """At most one for each turn: the first segment that says what one of its golds says."""
+        """Yield at most one fault per turn: the first near-duplicate of one of its golds."""
         if self.threshold is None:
             return
         for turn in row["turns"]:
@@ -118,6 +118,6 @@ class _Looking:
 
 
 def _others(row: Row, turn: Row) -> list[int]:
-    """The segments of a context that do not belong to a turn."""
+    """Return the segments of a context that do not belong to a turn."""
     own = set(turn["segment_ids"])
     return [segment for segment in row["segment_ids"] if segment not in own]

@@ -1,9 +1,9 @@
-"""`in2 audit`, also the last stage before the manifest: is a dataset what its build file promises?
+"""`in2 audit`, also the last stage before the manifest: check that a dataset is what its build file promises.
 
-Everything is held against the files themselves: places and lengths statistically, counts exactly, and a sample token
-by token. Writes audit.json and report.html. Invariants: the same dataset gives the same bytes; a damaged file is one
-sentence. Cost: a pass over examples.parquet (45 s a million), one over the texts in use, and 25 ms for each of
-`audit.sample` examples of 18K tokens.
+The audit reads the files themselves: it tests positions and lengths statistically, counts exactly, and a sample token
+by token. It writes audit.json and report.html. Invariants: the same dataset gives the same bytes; a damaged file gives
+a one-sentence error. Cost: a pass over examples.parquet (45 s per million examples), one over the texts in use, and
+25 ms for each of `audit.sample` examples of 18K tokens.
 """
 
 import json
@@ -27,17 +27,16 @@ from in2_plugin.inspection.audit.positions import position_figures
 from in2_plugin.inspection.audit.summary import summary
 from in2_plugin.inspection.audit.tally import Tally, tally
 from in2_plugin.inspection.audit.texts import text_figures
-from in2_plugin.inspection.doctor.run import DAMAGE
 from in2_plugin.inspection.figures import Audit, Figure
 from in2_plugin.inspection.plans import plan_figures
 from in2_plugin.inspection.rendering import rendering_figures
-from in2_plugin.inspection.report import Report
-from in2_plugin.inspection.store_files import segment_files
+from in2_plugin.inspection.report import READ_ERRORS, CheckReport
+from in2_plugin.inspection.store_files import check_segment_files
 from in2_plugin.io.atomic import write_json_atomic, write_text_atomic
 from in2_plugin.io.lock import folder_lock
 
 __all__ = ["Audit", "Figure", "audit", "audit_dataset"]
-NEEDED = (
+_REQUIRED = (
     layout.BUILD,
     layout.STAGES["segments"],
     layout.STAGES["screening"],
@@ -45,21 +44,19 @@ NEEDED = (
     layout.EXAMPLES,
     layout.STAGES["plans"],
 )
-OTHER_TOKENIZER = (
-    "give the tokenizer that it was built for with `--tokenizer`, or build for this one into another folder"
-)
+OTHER_TOKENIZER = "pass the tokenizer of the build with `--tokenizer`, or build for this one into another folder"
 
 
 def audit(
     folder: Path, config: BuildConfig, store: SegmentStore, renderer: Renderer, tokenizer: ModelTokenizer
 ) -> Audit:
-    """Audit a dataset whose examples are planned, and write audit.json and report.html.
+    """Audit a dataset after its plans are written, and write audit.json and report.html.
 
     Raises:
         DatasetError: a file lacks columns or values, or the segments were not screened.
     """
     from in2_plugin.inspection.page.examples import shown_examples
-    from in2_plugin.inspection.page.page import render_dataset_page
+    from in2_plugin.inspection.page.render import render_dataset_page
 
     found = tally(folder / layout.EXAMPLES, config, store)
     figures = list(_figures(folder, config, store, renderer, tokenizer, found))
@@ -71,30 +68,31 @@ def audit(
 
 
 def audit_dataset(folder: str | Path, tokenizer_name: str | None = None) -> Audit:
-    """Audit a dataset folder, finished or not; the bounds are those of its build file.
+    """Audit a dataset folder, complete or not, with the bounds of its build file.
 
     Args:
-        tokenizer_name: folder or hub name of the tokenizer, where the one in the build file is not to be had.
+        tokenizer_name: folder or hub name of the tokenizer, if the one in the build file is not available.
 
     Raises:
-        DatasetError: there is no such dataset, its examples are not planned yet, or a file is damaged.
-        FolderLocked: a build works on it.
+        DatasetError: the dataset does not exist, its plans are not written yet, or a file is damaged.
+        FolderLocked: a build is using the folder.
         TokenizerError: the tokenizer cannot be loaded.
     """
     folder = Path(folder)
     layout.require_dataset_folder(folder)
-    for name in NEEDED:
+    for name in _REQUIRED:
         if not (folder / name).exists():
-            raise DatasetError(f"{folder}: has no {name}, so there is nothing to audit yet; run `in2 build` to go on")
+            raise DatasetError(
+                f"{folder}: {name} is missing, so the audit cannot run yet; finish the dataset with `in2 build`"
+            )
     try:
         with folder_lock(folder):
             return _audit_folder(folder, tokenizer_name)
     except In2Error:
         raise
-    except DAMAGE as failure:
-        said = one_line(failure)
+    except READ_ERRORS as failure:
         raise DatasetError(
-            f"{folder}: a file cannot be read ({said}); `in2 doctor {folder}` says which, and what to do"
+            f"{folder}: a file cannot be read ({one_line(failure)}); run `in2 doctor {folder}` to find and repair it"
         ) from failure
 
 
@@ -102,9 +100,9 @@ def _audit_folder(folder: Path, tokenizer_name: str | None) -> Audit:
     config = BuildConfig.parse(
         json.loads((folder / layout.BUILD).read_text(encoding="utf-8")), str(folder / layout.BUILD)
     )
-    # Arrow does not look at the offsets of a mapped file: a damaged one would end the process
-    report = Report("segment files")
-    segment_files(folder, report)
+    # Arrow does not validate the offsets of a mapped file: a damaged one would crash the process
+    report = CheckReport("segment files")
+    check_segment_files(folder, report)
     for finding in report.findings:
         raise DatasetError(f"{folder}/{finding.where}: {finding.what}; {finding.advice}")
     store = SegmentStore(folder / layout.SEGMENTS)
@@ -120,11 +118,11 @@ def _figures(
     tokenizer: ModelTokenizer,
     found: Tally,
 ) -> Iterator[Figure]:
-    """All figures; first those that explain others."""
-    same = _same_tokenizer(folder, store, renderer, tokenizer)
-    yield from same
+    """Yield all figures, causes before consequences."""
+    fingerprints = _fingerprint_figures(folder, store, renderer, tokenizer)
+    yield from fingerprints
     yield from count_figures(found, config)
-    if all(figure.passed for figure in same):  # with another tokenizer every example would look wrong
+    if all(figure.passed for figure in fingerprints):  # with another tokenizer every example would differ
         yield from rendering_figures(found.sample, renderer, tokenizer)
         yield from plan_figures(found.sample, renderer, Plans(folder / layout.PLANS, store, tokenizer))
     yield from leak_figures(found.sample, folder / layout.QUESTIONS, store, config)
@@ -133,9 +131,11 @@ def _figures(
     yield from position_figures(found, config, float(np.median(usable)) if len(usable) else 1.0)
 
 
-def _same_tokenizer(folder: Path, store: SegmentStore, renderer: Renderer, tokenizer: ModelTokenizer) -> list[Figure]:
+def _fingerprint_figures(
+    folder: Path, store: SegmentStore, renderer: Renderer, tokenizer: ModelTokenizer
+) -> list[Figure]:
     template = renderer.template.fingerprint()
-    # without a manifest the examples were planned with this very template a moment ago, or rendering will tell
+    # without a manifest, a template that differs is found when the sample is rendered
     built_for = read_manifest(folder).template_fingerprint if (folder / layout.MANIFEST).exists() else template
     pairs = [
         ("tokenizer", tokenizer.fingerprint(), store.facts.tokenizer),
@@ -144,7 +144,7 @@ def _same_tokenizer(folder: Path, store: SegmentStore, renderer: Renderer, token
     return [
         Figure.at_most(
             f"another {what} than built for", int(given != built), 0,
-            f"{tokenizer.name} has {given}, and the dataset was built for {built}" if given != built else given,
+            f"{tokenizer.name} has {given}, but the dataset was built for {built}" if given != built else given,
             OTHER_TOKENIZER,
         )
         for what, given, built in pairs

@@ -1,6 +1,7 @@
-"""What the page of an audit draws: counts by depth and length, histograms, parts, screening, what it was built from.
+"""Summarise a dataset for the audit page: counts by depth and length, histograms, parts, screening, settings.
 
-Invariant: plain numbers and texts, so that audit.json holds all of it, and the same bytes for the same dataset.
+Invariant: the summary contains plain numbers and texts, so audit.json can store it; the same dataset gives the same
+bytes.
 """
 
 from dataclasses import asdict
@@ -11,7 +12,7 @@ import numpy as np
 from in2_plugin.config import PARTS, BuildConfig
 from in2_plugin.corpus.screening.screen import screening_facts
 from in2_plugin.corpus.store import SegmentStore
-from in2_plugin.inspection.audit.positions import buckets_of, gathered
+from in2_plugin.inspection.audit.positions import buckets_of, concatenated
 from in2_plugin.inspection.audit.tally import Tally
 
 TENTHS = 10
@@ -19,12 +20,12 @@ BARS = 20
 
 
 def summary(found: Tally, config: BuildConfig, store: SegmentStore) -> dict[str, Any]:
-    """The data of one dataset.
+    """Return the `data` section of audit.json.
 
     Raises:
-        DatasetError: it was not screened.
+        DatasetError: the dataset was not screened.
     """
-    golds, buckets = gathered(found.golds), buckets_of(config)
+    golds, buckets = concatenated(found.golds), buckets_of(config)
     lengths = np.concatenate([*found.lengths, np.zeros(0, np.int64)])
     edges = np.array([low for low, _ in buckets] + [config.lengths.max + 1])
     bucket = np.searchsorted(edges, golds.n_tokens, side="right") - 1
@@ -56,6 +57,6 @@ def _histogram(values: Any, edges: Any) -> dict[str, list[float]]:
 
 
 def _doubling(values: Any) -> dict[str, list[float]]:
-    """Counts in ranges of which each is twice as wide as the one before; the longest answers are hundreds of tokens."""
+    """Count values in ranges that double in width, because answer lengths span three orders of magnitude."""
     top = int(max(values, default=1)).bit_length()
     return _histogram(values, 2 ** np.arange(top + 1))

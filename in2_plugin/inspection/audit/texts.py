@@ -1,7 +1,7 @@
-"""Figures of the texts in use: segments that repeat each other, and words shared with evaluation items.
+"""Compute figures of the texts in use: duplicate segments, and n-grams shared with evaluation items.
 
-Invariant: what is compared is read from the segment store again, not from what screening wrote down. Cost: one pass
-over the texts of all segments in use, 30 to 100 MB a second; 8 bytes a segment.
+Invariant: texts are read from the segment store; the results of screening are not trusted. Cost: one pass over the
+texts of all segments in use, 30 to 100 MB per second; 8 bytes per segment.
 """
 
 from collections.abc import Iterator
@@ -17,24 +17,25 @@ from in2_plugin.corpus.screening.ngrams import Hashes, whole_hash, word_hashes, 
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.errors import CorpusError
 from in2_plugin.inspection.figures import Figure
+from in2_plugin.inspection.report import REBUILD_SCREENING
 
 BLOCK = 4_096
-"""Segments whose texts are read at a time."""
+"""Segments per read."""
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What the texts in use came to."""
+class _TextsInUse:
+    """Hashes and contaminated segments of the texts in use."""
 
     hashes: list[Hashes]
     contaminated: dict[int, Hit]
 
 
 def text_figures(store: SegmentStore, used: npt.NDArray[np.bool_], config: BuildConfig) -> Iterator[Figure]:
-    """Duplicates among the segments in use, and evaluation text in them.
+    """Yield figures of duplicates among the segments in use, and of evaluation text in them.
 
     Args:
-        used: (n_segments,) which segments are in use.
+        used: (n_segments,) True for segments in use.
     """
     ngram = config.corpus.decontamination.ngram
     failure = ""
@@ -47,13 +48,13 @@ def text_figures(store: SegmentStore, used: npt.NDArray[np.bool_], config: Build
     seen = _read(store, used, contaminants)
     yield _duplicates(seen, config)
     if failure:
-        yield Figure("evaluation text in use", 1, 0, False, f"evaluation items cannot be read here: {failure}")
+        yield Figure("evaluation text in use", 1, 0, False, f"evaluation items cannot be read: {failure}")
     elif contaminants is not None:
         yield _contamination(store, seen, contaminants)
 
 
-def _read(store: SegmentStore, used: npt.NDArray[np.bool_], contaminants: Contaminants | None) -> _Seen:
-    seen = _Seen([], {})
+def _read(store: SegmentStore, used: npt.NDArray[np.bool_], contaminants: Contaminants | None) -> _TextsInUse:
+    seen = _TextsInUse([], {})
     for start in range(0, len(store), BLOCK):
         ids = start + np.flatnonzero(used[start : start + BLOCK])
         if not len(ids):
@@ -63,7 +64,7 @@ def _read(store: SegmentStore, used: npt.NDArray[np.bool_], contaminants: Contam
         flat = [word for one in found for word in one]
         hashes = word_hashes(flat)
         edges = np.concatenate([[0], np.cumsum([len(one) for one in found])]).astype(np.int64)
-        # a text without words, of signs alone, is compared as it is
+        # a text without words, only punctuation, is compared unchanged
         whole = [
             whole_hash(hashes[edges[i] : edges[i + 1]] if found[i] else word_hashes([texts[place - start]]))
             for i, place in enumerate(ids.tolist())
@@ -75,23 +76,23 @@ def _read(store: SegmentStore, used: npt.NDArray[np.bool_], contaminants: Contam
     return seen
 
 
-def _duplicates(seen: _Seen, config: BuildConfig) -> Figure:
+def _duplicates(seen: _TextsInUse, config: BuildConfig) -> Figure:
     hashes = np.concatenate([*seen.hashes, np.zeros(0, np.uint64)])
     repeats = len(hashes) - len(np.unique(hashes))
     return Figure.at_most(
         "duplicate segments", repeats / max(len(hashes), 1), config.audit.duplicate_rate,
-        f"{repeats:,} of {len(hashes):,} segments in use say the same as another, word by word",
-        "leave `corpus.near_duplicates` on, or set `audit.duplicate_rate` when the corpus is meant to repeat itself",
+        f"{repeats:,} of {len(hashes):,} segments in use have the same words as another",
+        "enable `corpus.near_duplicates`, or raise `audit.duplicate_rate` if the corpus is meant to repeat itself",
     )  # fmt: skip
 
 
-def _contamination(store: SegmentStore, seen: _Seen, contaminants: Contaminants) -> Figure:
-    detail = f"no {contaminants.n}-gram is shared with {len(contaminants.names):,} evaluation items"
+def _contamination(store: SegmentStore, seen: _TextsInUse, contaminants: Contaminants) -> Figure:
+    detail = f"no {contaminants.n}-gram in common with {len(contaminants.names):,} evaluation items"
     if seen.contaminated:
         segment, hit = min(seen.contaminated.items())
         source, key = (store.documents[name][int(store.document[segment])].as_py() for name in ("source", "key"))
         detail = f'the first in segment {segment} ({source}, {key}): "{hit.ngram}", as in {hit.item}'
     return Figure.at_most(
         "evaluation text in use", len(seen.contaminated), 0, detail,
-        "remove segments/exclusions.parquet and every file of a later stage, and run `in2 build` again",
+        REBUILD_SCREENING,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Checks of the files that say what the folder is: build file, manifest, card, order of the stages."""
+"""Check the files that describe the dataset: build file, manifest, dataset card; and the order of the stages."""
 
 import json
 import re
@@ -13,33 +13,30 @@ from in2_plugin.corpus.screening.screen import screening_facts
 from in2_plugin.dataset.plans import digest_of
 from in2_plugin.dataset.reader import Manifest, read_manifest
 from in2_plugin.dataset.tables import read_rows
-from in2_plugin.inspection.report import Report
-
-BUILD_AGAIN = "run `in2 build --restart` to make the dataset again; answers that were paid for are kept"
-MANIFEST_AGAIN = "remove manifest.json and run `in2 build` again, which writes it and README.md anew"
+from in2_plugin.inspection.report import REBUILD_MANIFEST, RESTART, CheckReport
 
 
-def build_file(folder: Path, report: Report) -> str:
-    """build.json is a build file."""
+def check_build_file(folder: Path, report: CheckReport) -> str:
+    """Check that build.json is a valid build file."""
     BuildConfig.parse(_json(folder / layout.BUILD), layout.BUILD)
     return layout.BUILD
 
 
-def stages(folder: Path, report: Report) -> str:
-    """No stage is there without those before it; what a kill left is noted."""
+def check_stages(folder: Path, report: CheckReport) -> str:
+    """Check that no stage is finished before an earlier one, and note files that a killed build left."""
     files = list(layout.STAGES.values())
     present = [(folder / name).exists() for name in files]
     for i, name in enumerate(files):
         if present[i] and not all(present[:i]):
-            report.wrong(name, f"is there, but {files[present.index(False)]} is not", BUILD_AGAIN)
+            report.error(name, f"exists, but {files[present.index(False)]} is missing", RESTART)
             break
     for part in sorted(path.relative_to(folder) for path in folder.rglob("*.part")):
-        report.note(str(part), "was left by a build that was killed", "nothing to do: the next build replaces it")
+        report.note(str(part), "left by a killed build", "nothing to do: the next build replaces it")
     return f"{sum(present)} finished stages"
 
 
-def manifest(folder: Path, report: Report) -> str:
-    """manifest.json says what is there, and what the build file asked for."""
+def check_manifest(folder: Path, report: CheckReport) -> str:
+    """Check the counts and settings in manifest.json against the data and the build file."""
     found = read_manifest(folder)
     counts: Counter[str] = Counter(examples=0, tokens=0, answer_tokens=0, turns=0)
     longest = 0
@@ -54,26 +51,29 @@ def manifest(folder: Path, report: Report) -> str:
         "examples": counts["examples"], "longest": longest, "joining": store["joining"],
         "tokenizer_fingerprint": store["tokenizer"], "tokenizer": build["tokenizer"], "template": build["template"],
     }  # fmt: skip
-    report.wrong_at(layout.MANIFEST, _disagreements(found, counts, expected), MANIFEST_AGAIN)
+    report.errors(layout.MANIFEST, _disagreements(found, counts, expected), REBUILD_MANIFEST)
     return f"{len(counts)} counts, {len(expected)} facts"
 
 
 def _disagreements(found: Manifest, counts: Counter[str], expected: dict[str, Any]) -> Iterator[str]:
     for name in sorted({*found.counts, *counts}, key=str):
         if found.counts.get(name) != counts.get(name):
-            yield f"counts {name}: {found.counts.get(name)}, and there are {counts.get(name)}"
+            yield f"counts.{name} is {found.counts.get(name)}, but the data have {counts.get(name)}"
     for name, value in expected.items():
         if getattr(found, name) != value:
-            yield f"says {name}: {getattr(found, name)}, and it is {value}"
+            yield f"{name} is {getattr(found, name)} instead of {value}"
 
 
-def card(folder: Path, report: Report) -> str:
-    """The digest in the card's header is that of the data; `datasets` tells local folders apart by it alone."""
+def check_card(folder: Path, report: CheckReport) -> str:
+    """Check that the card's header names the digest of the data.
+
+    `datasets` caches local folders by this name: with an old digest it would serve old rows.
+    """
     digest = digest_of(folder / layout.EXAMPLES)[:16]
     named = re.search(r"config_name: build-(\w+)", (folder / layout.CARD).read_text(encoding="utf-8"))
     if not named or named[1] != digest:
-        advice = "remove manifest.json and run `in2 build` again, or `datasets` may serve old rows from its cache"
-        report.wrong(layout.CARD, "does not name the digest of examples.parquet", advice)
+        advice = f"{REBUILD_MANIFEST}; until then, `datasets` may serve old rows from its cache"
+        report.error(layout.CARD, "does not name the digest of examples.parquet", advice)
     return "the digest of examples.parquet"
 
 

@@ -1,1 +1,1 @@
-"""The HTML page of a dataset: its audit drawn, and examples with their gold segments marked."""
+"""The HTML page of a dataset: plots of its audit, and examples with their gold segments marked."""

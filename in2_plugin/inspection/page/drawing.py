@@ -1,6 +1,6 @@
-"""Places and shades of what the page of a dataset draws, as numbers for the SVG in `dataset_page.html.j2`.
+"""Compute coordinates and shades of the plots in `dataset.html.j2`.
 
-Invariant: drawn without matplotlib, which is not a part of every installation; equal counts give equal numbers.
+Plots are inline SVG without matplotlib, which is an optional dependency. Invariant: equal counts give equal numbers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,9 @@ from typing import Any
 from in2_plugin.inspection.figures import short
 
 WIDTH, HEIGHT = 360, 150
-"""Pixels of the plot of a histogram, labels apart."""
+"""Size of a histogram in pixels, without its labels."""
 CELL = (44, 26)
-"""Pixels of a cell of the heat map."""
+"""Size of a heat map cell in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """A histogram ready to be drawn."""
+    """Coordinates of a histogram."""
 
     name: str
     about: str
@@ -38,7 +38,7 @@ class Histogram:
     most: int
     """Count of the highest bar."""
     expected: float | None
-    """Height in pixels from the top at which all bars would end if the counts were even."""
+    """Pixels from the top at which all bars would end if the counts were equal; None to draw no line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +48,18 @@ class Cell:
     x: int
     y: int
     shade: float
-    """Opacity: 0.5 where there are as many golds as evenly spread ones would be, 1 for twice as many or more."""
+    """Opacity: 0.5 for the count of an even distribution, 1 for twice that count or more."""
     count: int
     is_dark: bool
     title: str
 
 
 def histogram(name: str, about: str, data: Mapping[str, Any], unit: str, even: bool) -> Histogram:
-    """A histogram from its edges and counts; bars are equally wide, whatever their ranges.
+    """Lay out a histogram from its edges and counts. All bars have the same width.
 
     Args:
-        unit: `%` for shares in [0, 1]; otherwise a word behind a number.
-        even: whether a line shows where all bars would end if they were equal.
+        unit: `%` for shares in [0, 1], otherwise the name of the unit.
+        even: True to draw a line where all bars would end if the counts were equal.
     """
     counts, edges = data["counts"], data["edges"]
     most, step = max([1, *counts]), WIDTH / max(1, len(counts))
@@ -84,7 +84,7 @@ def _edge(edge: float, unit: str) -> str:
 
 
 def heat_map(data: Mapping[str, Any]) -> tuple[list[Cell], list[str]]:
-    """Cells of depth (across) by length (down), shaded row by row, and the labels of the rows."""
+    """Lay out the cells of depth (across) by length (down), shaded per row, and the labels of the rows."""
     cells = []
     for row, (counts, (low, high)) in enumerate(zip(data["counts"], data["lengths"], strict=True)):
         expected = max(sum(counts) / len(counts), 1e-9)
@@ -96,7 +96,7 @@ def heat_map(data: Mapping[str, Any]) -> tuple[list[Cell], list[str]]:
 
 
 def part_bars(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Share of each part, and the share that was asked for, in percent."""
+    """Return the actual and the configured share of each part, in percent."""
     have, asked = (max(1, sum(part[name] for part in parts)) for name in ("have", "asked"))
     return [
         {

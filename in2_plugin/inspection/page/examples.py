@@ -1,6 +1,6 @@
-"""Examples of a dataset for its page: questions, answers, and the text around each gold.
+"""Select examples for the page of a dataset: questions, answers, and the text around each gold.
 
-Invariant: what is shown of a gold is its whole text; of its neighbours the nearest words, and of the rest its number.
+The page shows the text of each gold, the adjacent words of its neighbours, and the number of the other segments.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,20 +14,20 @@ from in2_plugin.config import PARTS
 from in2_plugin.corpus.store import SegmentStore
 
 SHOWN = 12
-AROUND = 160
-"""Characters shown of a segment beside a gold."""
-SAID = 2_000
-"""Characters shown of a turn or a gold, at most; the rest is counted."""
+NEIGHBOUR_CHARACTERS = 160
+"""Characters shown of a segment next to a gold."""
+MAX_CHARACTERS = 2_000
+"""Characters shown of a turn or a gold, at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A stretch of a context as it is shown."""
+class ShownText:
+    """Consecutive text of a context."""
 
     text: str
     is_gold: bool = False
     depth: float | None = None
-    """Where the middle of a gold stands, as a share of the context."""
+    """Middle of a gold, as a share of the context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,17 @@ class ShownExample:
     turns: tuple[tuple[str, str], ...]
     """(question, answer)"""
     depths: tuple[float, ...]
-    """Of all golds, in reading order."""
-    pieces: tuple[Piece, ...]
+    """Depths of all golds, in reading order."""
+    pieces: tuple[ShownText, ...]
 
 
 def shown_examples(rows: Sequence[Mapping[str, Any]], store: SegmentStore) -> list[ShownExample]:
-    """About SHOWN of the rows, of every part as many, evenly spread."""
+    """Return about SHOWN rows, evenly spaced, with the same number from each part."""
     of_part = {part: [row for row in rows if row["part"] == part] for part in PARTS}
-    there = [part for part in PARTS if of_part[part]]
+    present = [part for part in PARTS if of_part[part]]
     chosen = []
-    for part in there:
-        number = min(len(of_part[part]), SHOWN // len(there))
+    for part in present:
+        number = min(len(of_part[part]), SHOWN // len(present))
         chosen += [of_part[part][i * len(of_part[part]) // number] for i in range(number)]
     return [_shown(row, store) for row in chosen]
 
@@ -66,33 +66,37 @@ def _shown(row: Mapping[str, Any], store: SegmentStore) -> ShownExample:
     return ShownExample(row["part"], row["n_tokens"], len(ids), turns, tuple(depths.values()), pieces)
 
 
-def _pieces(ids: Sequence[int], depths: Mapping[int, float], store: SegmentStore) -> Iterator[Piece]:
-    """Golds whole, their neighbours at the side that touches them, and how many segments lie between."""
+def _pieces(ids: Sequence[int], depths: Mapping[int, float], store: SegmentStore) -> Iterator[ShownText]:
+    """Yield golds in full, the adjacent end of their neighbours, and the number of segments in between."""
 
-    def sort(i: int) -> str:
-        return "gold" if i in depths else "beside" if {i - 1, i + 1} & set(depths) else "far"
+    def kind_of(i: int) -> str:
+        return "gold" if i in depths else "neighbour" if {i - 1, i + 1} & set(depths) else "far"
 
-    for kind, places in groupby(range(len(ids)), sort):
+    for kind, places in groupby(range(len(ids)), kind_of):
         run = list(places)
         if kind == "far":
-            yield Piece(f"… {len(run):,} segment{'s' if len(run) > 1 else ''} …")
+            yield ShownText(f"… {len(run):,} segment{'s' if len(run) > 1 else ''} …")
             continue
         for i in run:
             text = store.text(ids[i])
             if i in depths:
-                yield Piece(shortened(text), True, depths[i])
+                yield ShownText(shortened(text), True, depths[i])
             else:
-                yield Piece(_near(text, i - 1 in depths, i + 1 in depths))
+                yield ShownText(_near(text, i - 1 in depths, i + 1 in depths))
 
 
-def _near(text: str, behind_gold: bool, before_gold: bool) -> str:
-    if len(text) <= 2 * AROUND:
+def _near(text: str, after_gold: bool, before_gold: bool) -> str:
+    if len(text) <= 2 * NEIGHBOUR_CHARACTERS:
         return text
-    start = text[:AROUND] if behind_gold else ""
-    end = text[-AROUND:] if before_gold else ""
+    start = text[:NEIGHBOUR_CHARACTERS] if after_gold else ""
+    end = text[-NEIGHBOUR_CHARACTERS:] if before_gold else ""
     return f"{start} … {end}".strip()
 
 
 def shortened(text: str) -> str:
-    """A text, or its beginning and how much is left out."""
-    return text if len(text) <= SAID else f"{text[:SAID]} … ({len(text) - SAID:,} characters more)"
+    """Return a text, cut after MAX_CHARACTERS with the number of omitted characters."""
+    return (
+        text
+        if len(text) <= MAX_CHARACTERS
+        else f"{text[:MAX_CHARACTERS]} … ({len(text) - MAX_CHARACTERS:,} characters more)"
+    )

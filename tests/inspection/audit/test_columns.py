@@ -33,9 +33,9 @@ def path(tmp_path):
     return tmp_path / "examples.parquet"
 
 
-def test_every_entry_knows_its_row_or_turn(path):
+def test_every_entry_has_its_row_or_turn(path):
     (columns,) = read_columns(path)
-    assert [PARTS[place] for place in columns.part] == ["fine_grained", "general", "integration"]
+    assert [PARTS[index] for index in columns.part] == ["fine_grained", "general", "integration"]
     assert columns.segment.tolist() == [9, 7, 8, 1, 2, 7, 8]
     assert columns.segment_row.tolist() == [0, 0, 0, 2, 2, 2, 2]
     assert columns.turn_row.tolist() == [0, 1, 1, 2, 2]
@@ -47,7 +47,7 @@ def test_every_entry_knows_its_row_or_turn(path):
     assert columns.turn_answer_tokens.tolist() == [2] * 5
 
 
-def test_row_groups_count_their_rows_on(tmp_path):
+def test_row_numbers_continue_across_row_groups(tmp_path):
     write_rows(tmp_path / "examples.parquet", (row("fine_grained", [n], turn()) for n in range(2_500)), EXAMPLES)
     groups = list(read_columns(tmp_path / "examples.parquet"))
     assert [(group.first, len(group)) for group in groups] == [(0, 1_000), (1_000, 1_000), (2_000, 500)]
@@ -55,15 +55,15 @@ def test_row_groups_count_their_rows_on(tmp_path):
     assert groups[2].row(2_007)["segment_ids"] == [2_007]
 
 
-def test_the_columns_are_those_of_a_real_dataset(built):
+def test_the_columns_match_a_real_dataset(built):
     rows = list(read_rows(built / "examples.parquet"))
     (columns,) = read_columns(built / "examples.parquet")
     assert columns.segment.tolist() == [i for one in rows for i in one["segment_ids"]]
-    assert columns.answer == [said["answer"] for one in rows for said in one["turns"]]
+    assert columns.answer == [turn["answer"] for one in rows for turn in one["turns"]]
     assert columns.row(5) == rows[5]
 
 
-def test_an_unknown_part_has_no_place(tmp_path):
+def test_an_unknown_part_has_index_minus_one(tmp_path):
     write_rows(tmp_path / "examples.parquet", [row("else", [1], turn())], EXAMPLES)
     (columns,) = read_columns(tmp_path / "examples.parquet")
     assert columns.part.tolist() == [-1]
@@ -82,18 +82,18 @@ def test_an_unknown_part_has_no_place(tmp_path):
         {**ROWS[0], "part": None},
     ],
 )
-def test_empty_places_are_one_sentence(tmp_path, damage):
+def test_nulls_are_an_error(tmp_path, damage):
     write_rows(tmp_path / "examples.parquet", [ROWS[0], damage], EXAMPLES)
-    with pytest.raises(DatasetError, match=r"examples\.parquet: has empty places behind row 0; remove examples"):
+    with pytest.raises(DatasetError, match=r"examples\.parquet: contains nulls after row 0; delete examples"):
         list(read_columns(tmp_path / "examples.parquet"))
 
 
-def test_other_columns_are_one_sentence(path):
+def test_other_columns_are_an_error(path):
     damages.without_column("examples", "part")(path.parent)
-    with pytest.raises(DatasetError, match="has other columns than it must have"):
+    with pytest.raises(DatasetError, match="columns are missing or unknown"):
         list(read_columns(path))
 
 
-def test_no_row_is_no_group(tmp_path):
+def test_an_empty_file_has_no_rows(tmp_path):
     pq.write_table(EXAMPLES.empty_table(), tmp_path / "examples.parquet")
     assert sum(map(len, read_columns(tmp_path / "examples.parquet"))) == 0

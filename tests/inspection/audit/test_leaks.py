@@ -5,6 +5,7 @@ from in2_plugin.corpus.sources.documents import Document
 from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.dataset.tables import QUESTIONS, write_rows
 from in2_plugin.inspection.audit.leaks import LEAK, REPEAT, UNKNOWN, leak_figures
+from tests.support.broken_datasets import BROKEN, assert_audit_fails
 from tests.support.builds import small_config
 
 TEXTS = [
@@ -21,7 +22,7 @@ MILL = {"kind": "fine_grained", "question": "When did the mill burn?", "answer":
 
 @pytest.fixture
 def figures(tmp_path, mistral):
-    """Figures of examples that are given as (segment ids, turns); segment i is document i."""
+    """Figures of examples given as (segment ids, turns); segment i is document i."""
     documents = [Document("test", str(n), text) for n, text in enumerate(TEXTS)]
     rng = np.random.default_rng(1)
     store = build_store(documents, tmp_path / "segments", mistral, segment_tokens=128, paper_exact=False, rng=rng)
@@ -37,8 +38,8 @@ def figures(tmp_path, mistral):
 
 
 def _row(part, ids, turns):
-    said = [{**turn, "segment_ids": [own], "gold": [{"segment_id": own}]} for turn, own in turns]
-    return {"part": part, "segment_ids": ids, "turns": said}
+    complete = [{**turn, "segment_ids": [own], "gold": [{"segment_id": own}]} for turn, own in turns]
+    return {"part": part, "segment_ids": ids, "turns": complete}
 
 
 def test_a_context_without_leaks_passes(figures):
@@ -47,28 +48,28 @@ def test_a_context_without_leaks_passes(figures):
     assert found[LEAK].detail == "2 questions"
 
 
-def test_an_answer_in_a_filler_is_found_whatever_its_case(figures):
+def test_an_answer_in_a_filler_is_found_in_any_case(figures):
     found = figures(([2, 3], [(MILL, 2)]), ([3, 5, 0], [(ZORA, 0)]))[LEAK]
     assert (found.value, found.passed) == (1, False)
-    assert "row 8: segment 5 holds 'ghent', which answers 'Where was Zora born?'" in found.detail
+    assert "row 8: segment 5 contains 'ghent', which answers 'Where was Zora born?'" in found.detail
 
 
-def test_an_answer_is_whole_words(figures):
+def test_an_answer_matches_whole_words(figures):
     # a hyphen ends a word, a letter does not
     assert not figures(([0, 1], [(ZORA, 0)]))[LEAK].passed
     assert figures(([2, 3], [(MILL | {"answer": "thing"}, 2)]))[LEAK].passed
 
 
-def test_answers_are_let_pass_where_the_build_file_lets_them(figures):
+def test_answers_in_fillers_pass_if_the_build_file_allows_them(figures):
     assert figures(([5, 0], [(ZORA, 0)]), distractors={"answer": False})[LEAK].passed
 
 
-def test_what_a_question_quotes_is_never_let_pass(figures):
+def test_a_quoted_text_never_passes(figures):
     found = figures(([4, 0], [(ZORA, 0)]), distractors={"answer": False})[LEAK]
-    assert "segment 4 holds 'her letters'" in found.detail
+    assert "segment 4 contains 'her letters'" in found.detail
 
 
-def test_the_segments_of_another_question_count_as_well(figures):
+def test_segments_of_another_question_are_searched(figures):
     found = figures(([5, 0], [(ZORA, 0), (MILL, 5)]))
     assert found[LEAK].value == 1
     assert "segment 5" in found[LEAK].detail
@@ -80,23 +81,28 @@ def test_a_near_duplicate_of_the_gold_is_found(figures):
     assert "row 7: segment 4 repeats gold segment 0" in found.detail
 
 
-def test_one_near_duplicate_in_a_hundred_is_what_the_search_may_miss(figures):
+def test_one_near_duplicate_in_a_hundred_passes(figures):
     good = [([2, 3], [(MILL, 2)])] * 99
     assert figures(([0, 4], [(ZORA, 0)]), *good)[REPEAT].passed
 
 
-def test_near_duplicates_that_nobody_looked_for_are_no_figure(figures):
+def test_without_screening_for_near_duplicates_there_is_no_figure(figures):
     corpus = {"sources": ["bundled:python-docs"], "near_duplicates": {"threshold": None}}
     assert REPEAT not in figures(([0, 4], [(ZORA, 0)]), corpus=corpus)
 
 
-def test_a_document_by_itself_has_no_fillers(figures):
+def test_a_short_context_has_no_fillers(figures):
     found = figures(([0, 4, 5], [(ZORA, 0)]), part="short_context")
     assert found[LEAK].passed
     assert found[LEAK].detail == "0 questions"
 
 
-def test_a_question_that_nobody_wrote_is_named(figures):
+def test_an_unknown_question_is_named(figures):
     found = figures(([2], [({**MILL, "question": "Why?"}, 2)]), part="short_context")[UNKNOWN]
     assert (found.value, found.passed) == (1, False)
     assert "row 7: 'Why?'" in found.detail
+
+
+@pytest.mark.parametrize("name", BROKEN["leaks"])
+def test_a_leak_fails_its_figure(copy, mistral, name):
+    assert_audit_fails(copy, mistral, "leaks", name)

@@ -1,14 +1,21 @@
+from dataclasses import asdict
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.dataset.reader import turns_of
 from in2_plugin.dataset.tables import EXAMPLES, write_rows
 from in2_plugin.examples.fillers import FillerPool, fill, target_length
 from in2_plugin.examples.positions import Dealer, arranged
-from in2_plugin.inspection.audit.positions import buckets_of, gathered, pooled, position_figures
+from in2_plugin.examples.rendering import Renderer, gold_spans
+from in2_plugin.examples.template import Template
+from in2_plugin.inspection.audit.positions import buckets_of, concatenated, merged_buckets, position_figures
 from in2_plugin.inspection.audit.tally import Golds, tally
+from in2_plugin.inspection.plans import TRAINERS
+from tests.support.audits import audited
+from tests.support.broken_datasets import BROKEN, assert_audit_fails, change_examples, golds_at_the_edges
 from tests.support.builds import small_config
 
 OVERHEAD = 80
@@ -22,9 +29,9 @@ def store(built) -> SegmentStore:
 
 @pytest.fixture
 def figures(store, tmp_path):
-    """Figures of `n` examples that are planned as a build plans them, but of random segments and not rendered."""
+    """Figures of `n` examples planned like those of a build, but from random segments and without rendering."""
 
-    def make(n: int, seed: int, reorder=None, choose=None, meant: str | None = None, **changes):
+    def make(n: int, seed: int, reorder=None, choose=None, intended: str | None = None, **changes):
         planned = small_config(tmp_path, tmp_path, **changes)
         rows = _planned(store, planned, n, np.random.default_rng([seed, n]))
         if reorder:
@@ -32,7 +39,7 @@ def figures(store, tmp_path):
         if choose:
             rows = (row for row in rows if choose(row))
         write_rows(tmp_path / "examples.parquet", rows, EXAMPLES)
-        config = small_config(tmp_path, tmp_path, **{**changes, **({"positions": meant} if meant else {})})
+        config = small_config(tmp_path, tmp_path, **{**changes, **({"positions": intended} if intended else {})})
         found = tally(tmp_path / "examples.parquet", config, store)
         return list(position_figures(found, config, float(np.median(store.n_tokens[store.usable]))))
 
@@ -74,8 +81,8 @@ def _failing(found):
 
 
 @pytest.mark.parametrize("first", range(0, 100, 25))
-def test_one_hundred_seeds_without_a_false_alarm(figures, first):
-    # contexts of three to twelve segments: the hardest ones
+def test_one_hundred_seeds_give_no_false_alarm(figures, first):
+    # contexts of 3 to 12 segments are the hardest
     for seed in range(first, first + 25):
         found = figures(300, seed, positions="shuffle" if seed % 2 else "stratified")
         assert _failing(found) == []
@@ -84,13 +91,13 @@ def test_one_hundred_seeds_without_a_false_alarm(figures, first):
 
 @pytest.mark.parametrize("strategy", ["edges", "middle", {"strategy": "histogram", "weights": [3, 1, 2]}])
 @pytest.mark.parametrize("lengths", [{"min": 512, "max": 2_048}, {"min": 4_096, "max": 8_192}])
-def test_positions_that_are_meant_pass(figures, strategy, lengths):
+def test_intended_positions_pass(figures, strategy, lengths):
     for seed in range(3):
         assert _failing(figures(300, seed, positions=strategy, lengths=lengths)) == []
 
 
 def test_a_large_dataset_does_not_fail_for_short_contexts(figures):
-    # what chance adds has shrunk to a third: whole segments must not count as a drift
+    # the allowance for chance is a third: whole segments must not count as a drift
     found = figures(5_000, 1, positions="shuffle")
     assert _failing(found) == []
     assert next(figure for figure in found if figure.name == "depth, all").bound < 0.07
@@ -104,15 +111,15 @@ def test_golds_at_the_edges_fail_in_every_length_bucket(figures):
     depths = [figure.name for figure in found if figure.name.startswith("depth")]
     assert len(depths) == 2 * (1 + 8 + 2)
     assert {name for name in depths if not name.endswith("tenths")} <= set(_failing(found))
-    assert "stand at depth 0%-10%" in failing[0].detail or "stand at depth 90%-100%" in failing[0].detail
+    assert "are at depth 0%-10%" in failing[0].detail or "are at depth 90%-100%" in failing[0].detail
 
 
-def test_golds_that_stand_together_fail_by_their_distance(figures):
+def test_adjacent_golds_fail_by_their_distance(figures):
     found = figures(900, 1, reorder=_golds_to(lambda n, number: number * 7919 % (n + 1)))
     assert "distance between two golds" in _failing(found)
 
 
-def test_a_bias_of_one_length_alone_fails_in_its_bucket(figures):
+def test_a_bias_at_one_length_fails_in_its_bucket(figures):
     def reorder(row):
         return _golds_to(lambda n, number: n)(row) if row["n_tokens"] > 1_857 else row["segment_ids"]
 
@@ -121,9 +128,11 @@ def test_a_bias_of_one_length_alone_fails_in_its_bucket(figures):
     assert not any(name.startswith("depth, 512-703") for name in _failing(found))
 
 
-@pytest.mark.parametrize(("made", "meant"), [("edges", "stratified"), ("stratified", "edges"), ("middle", "shuffle")])
-def test_positions_of_another_strategy_fail(figures, made, meant):
-    found = figures(600, 1, positions=made, meant=meant, lengths={"min": 4_096, "max": 8_192})
+@pytest.mark.parametrize(
+    ("made", "intended"), [("edges", "stratified"), ("stratified", "edges"), ("middle", "shuffle")]
+)
+def test_positions_of_another_strategy_fail(figures, made, intended):
+    found = figures(600, 1, positions=made, intended=intended, lengths={"min": 4_096, "max": 8_192})
     assert "depth, all" in _failing(found)
 
 
@@ -133,7 +142,7 @@ def test_lengths_that_are_not_uniform_fail(figures):
     assert "have 819 to 973 tokens" in next(figure.detail for figure in found if figure.name == "length")
 
 
-def test_lengths_that_are_one_number_have_nothing_to_fail(figures):
+def test_a_single_length_passes(figures):
     found = figures(100, 1, lengths={"min": 1_500, "max": 1_500}, choose=lambda row: row["n_tokens"] == 1_500)
     assert _failing(found) == []
 
@@ -155,17 +164,42 @@ def test_buckets_cover_the_lengths_once(tmp_path):
         ([2_000] * 50, [(512, 2_048)]),
     ],
 )
-def test_buckets_with_few_golds_are_pooled(tmp_path, lengths, expected):
+def test_buckets_with_few_golds_are_merged(tmp_path, lengths, expected):
     n = len(lengths)
     golds = Golds(np.zeros(n), np.zeros(n), np.zeros(n), np.array(lengths), np.zeros(n, int))
-    pools = pooled(golds, small_config(tmp_path, tmp_path))
-    assert pools[0][0] == 512
+    merged = merged_buckets(golds, small_config(tmp_path, tmp_path))
+    assert merged[0][0] == 512
     if len(expected) == 1:
-        assert pools == expected
+        assert merged == expected
     else:
-        assert pools[0] == expected[0]
-        assert pools[-1] == (704, 2_048)
+        assert merged[0] == expected[0]
+        assert merged[-1] == (704, 2_048)
 
 
-def test_no_gold_at_all_is_no_figure_of_depths():
-    assert len(gathered([]).depth) == 0
+def test_no_golds_concatenate_to_empty_arrays():
+    assert len(concatenated([]).depth) == 0
+
+
+@pytest.mark.parametrize("name", BROKEN["positions"])
+def test_a_bias_fails_its_figure(copy, mistral, name):
+    assert_audit_fails(copy, mistral, "positions", name)
+
+
+def test_golds_at_the_edges_fail_only_by_their_depths(copy, mistral):
+    """Rows are consistent in themselves, as a faulty planner would write them."""
+    golds_at_the_edges(copy)
+    store = SegmentStore(copy / "segments")
+    renderer = Renderer(store, mistral, Template("chat", mistral))
+
+    def make_consistent(content: list[dict]) -> None:
+        for row in content:
+            rendered = renderer.render(row["segment_ids"], turns_of(row))
+            row["n_tokens"] = len(rendered.input_ids)
+            for turn in row["turns"]:
+                golds = [span["segment_id"] for span in turn["gold"]]
+                turn["gold"] = list(map(asdict, gold_spans(rendered, row["segment_ids"], golds)))
+
+    change_examples(copy, make_consistent)
+    failing = [figure.name for figure in audited(copy, mistral).failing]
+    assert "depth, all, by tenths" in failing
+    assert all(name.startswith("depth") for name in failing if name != TRAINERS)

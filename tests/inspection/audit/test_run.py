@@ -1,29 +1,24 @@
-"""Whole audits of good datasets, and of folders that cannot be audited. The broken ones: test_audit_broken.py."""
+"""Audits of valid datasets, and of folders that cannot be audited."""
 
 import json
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import AutoTokenizer
 
-from in2_plugin.dataset.tables import QUESTIONS, read_rows
-from in2_plugin.errors import DatasetError, FolderBusy, TokenizerError
-from in2_plugin.inspection.audit.run import audit_folder
+from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.dataset.tables import QUESTIONS
+from in2_plugin.errors import DatasetError, FolderLocked, TokenizerError
+from in2_plugin.inspection.audit.run import audit_dataset
 from in2_plugin.io.lock import folder_lock
 from in2_plugin.pipeline.build import build_dataset
 from tests.support import damages
-from tests.support.audits import audited, long_ones
+from tests.support.audits import audited
+from tests.support.broken_datasets import change_turn, golds_at_the_edges, one_token_more
 from tests.support.builds import Quiet, small_config
 
 
-@pytest.fixture
-def copy(built, tmp_path) -> Path:
-    """A copy of a good dataset that a test may break."""
-    return Path(shutil.copytree(built, tmp_path / "in2"))
-
-
-def test_a_good_dataset_passes_and_the_same_one_gives_the_same_bytes(built, mistral, copy):
+def test_a_valid_dataset_passes_with_the_same_bytes_each_time(built, mistral, copy):
     found = audited(copy, mistral)
     assert found.failing == []
     assert len(found.figures) > 35
@@ -32,27 +27,11 @@ def test_a_good_dataset_passes_and_the_same_one_gives_the_same_bytes(built, mist
     assert json.loads((copy / "audit.json").read_text()) == found.as_json()
 
 
-def test_the_data_of_a_page_come_from_the_dataset(built):
-    data = json.loads((built / "audit.json").read_text())["data"]
-    rows = list(read_rows(built / "examples.parquet"))
-    golds = sum(len(turn["gold"]) for row in long_ones(rows) for turn in row["turns"])
-    assert sum(map(sum, data["depth_by_length"]["counts"])) == sum(data["depth"]["counts"]) == golds
-    assert sum(data["length"]["counts"]) == len(long_ones(rows)) == 100
-    assert sum(data["answer_tokens"]["counts"]) == data["examples"] == len(rows)
-    assert {part["part"]: part["have"] for part in data["parts"]} == {
-        "fine_grained": 70, "integration": 30, "short_context": 30, "general": 0,
-    }  # fmt: skip
-    assert data["segments"]["in_use"] == len({i for row in rows for i in row["segment_ids"]})
+def test_a_folder_is_audited_with_its_own_build_file(copy):
+    assert audit_dataset(copy).passed
 
 
-# -- the folder
-
-
-def test_a_folder_is_audited_by_its_own_build_file(copy):
-    assert audit_folder(copy).passed
-
-
-def test_bounds_are_those_of_the_build_file(copy, mistral):
+def test_bounds_come_from_the_build_file(copy, mistral):
     bounds = {"answer_tokens": [3, 20], "sample": 10}
     found = audited(copy, mistral, audit=bounds)
     assert {figure.name for figure in found.failing} == {"shortest answer", "longest answer"}
@@ -60,32 +39,32 @@ def test_bounds_are_those_of_the_build_file(copy, mistral):
     assert details["sampled masks that are not the answers"] == "10 examples"
 
 
-def test_an_unfinished_folder_can_beaudited(copy, mistral):
+def test_an_unfinished_folder_can_be_audited(copy, mistral):
     for name in ("manifest.json", "README.md", "audit.json", "report.html"):
         (copy / name).unlink()
     assert audited(copy, mistral).passed
 
 
 @pytest.mark.parametrize("name", ["build.json", "segments/store.json", "questions.parquet", "examples.parquet"])
-def test_a_folder_without_examples_says_what_to_do(copy, name):
+def test_a_folder_without_a_required_file_is_refused(copy, name):
     (copy / name).unlink()
-    with pytest.raises(DatasetError, match=f"has no {name}, so there is nothing to audit yet; run `in2 build`"):
-        audit_folder(copy)
+    with pytest.raises(DatasetError, match=f"{name} is missing, so the audit cannot run yet; finish"):
+        audit_dataset(copy)
 
 
-def test_a_folder_of_nothing_is_one_sentence(tmp_path):
-    with pytest.raises(DatasetError, match="holds nothing of `in2 build`"):
-        audit_folder(tmp_path)
+def test_another_folder_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match="not a dataset folder of `in2 build`"):
+        audit_dataset(tmp_path)
 
 
-def test_a_folder_that_is_worked_on_is_left_alone(copy):
-    with folder_lock(copy), pytest.raises(FolderBusy, match="is being worked on by process"):
-        audit_folder(copy)
+def test_a_locked_folder_is_refused(copy):
+    with folder_lock(copy), pytest.raises(FolderLocked, match="is being worked on by process"):
+        audit_dataset(copy)
 
 
-def test_a_tokenizer_that_is_not_there_is_one_sentence(copy):
+def test_a_missing_tokenizer_is_an_error(copy):
     with pytest.raises(TokenizerError, match="there is no such folder"):
-        audit_folder(copy, "/nowhere")
+        audit_dataset(copy, "/nowhere")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +72,7 @@ def test_a_tokenizer_that_is_not_there_is_one_sentence(copy):
     [
         damages.cut("examples.parquet", 0.5),
         damages.cut("questions.parquet", 0.5),
-        damages.overwrite("examples.parquet", 2_000, b"nothing of the sort" * 20),
+        damages.overwrite("examples.parquet", 2_000, b"not a Parquet file!" * 20),
         damages.without_column("examples", "turns"),
         damages.without_column("questions", "exclusive"),
         damages.example(n_tokens=None),
@@ -106,10 +85,10 @@ def test_a_tokenizer_that_is_not_there_is_one_sentence(copy):
         damages.arrow_offset,
     ],
 )
-def test_a_damaged_file_is_one_sentence_or_a_figure(copy, damage):
+def test_a_damaged_file_is_an_error_or_a_failing_figure(copy, damage):
     damage(copy)
     try:
-        found = audit_folder(copy)
+        found = audit_dataset(copy)
     except DatasetError as error:
         assert str(error).startswith(str(copy))
         assert "\n" not in str(error)
@@ -152,16 +131,55 @@ def test_conversations_pass(tmp_path, mistral_folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_real_builds_of_other_seeds_pass(tmp_path, qwen_folder, seed):
+def test_builds_of_other_seeds_pass(tmp_path, qwen_folder, seed):
     config = small_config(tmp_path / "in2", qwen_folder, seed=seed, mixture={"fine_grained": 300, "integration": 100})
     build_dataset(config, Quiet())
     figures = json.loads((tmp_path / "in2/audit.json").read_text())["figures"]
     assert [figure for figure in figures if not figure["passed"]] == []
-    # the sampled ones were looked at
+    # the sample was checked
     assert np.mean([figure["name"].startswith("sampled") for figure in figures]) > 0.1
 
 
-def test_questions_are_matched_by_what_they_say(copy, mistral):
-    """The order of questions.parquet has nothing to do with that of the examples."""
+def test_questions_are_matched_by_their_text(copy, mistral):
+    """The order of questions.parquet is unrelated to that of the examples."""
     damages.rows(copy, "questions", QUESTIONS, lambda content: content[::-1])
     assert audited(copy, mistral).passed
+
+
+def test_a_single_fault_fails_a_single_figure(copy, mistral):
+    change_turn(one_token_more)(copy)
+    assert [figure.name for figure in audited(copy, mistral).failing] == ["sampled masks that are not the answers"]
+
+
+def test_a_dataset_of_another_tokenizer_fails_only_the_fingerprints(copy, qwen):
+    failing = audited(copy, qwen).failing
+    assert [figure.name for figure in failing[:2]] == [
+        "another tokenizer than built for", "another chat template than built for",
+    ]  # fmt: skip
+    assert "the dataset was built for" in failing[0].detail
+    assert "`--tokenizer`" in failing[0].detail
+    assert len(failing) == 2
+
+
+@pytest.fixture
+def other_template(mistral_folder) -> ModelTokenizer:
+    pretrained = AutoTokenizer.from_pretrained(mistral_folder)
+    pretrained.chat_template = pretrained.chat_template.replace("[/INST]", "[/INST] ANSWER:")
+    return ModelTokenizer(pretrained)
+
+
+def test_another_chat_template_fails(copy, other_template):
+    failing = audited(copy, other_template).failing
+    assert [figure.name for figure in failing] == ["another chat template than built for"]
+
+
+def test_another_chat_template_fails_the_lengths_without_a_manifest(copy, other_template):
+    (copy / "manifest.json").unlink()
+    failing = {figure.name for figure in audited(copy, other_template).failing}
+    assert "sampled examples of another length than planned" in failing
+
+
+def test_a_complete_folder_keeps_its_manifest_if_it_fails(copy, mistral):
+    golds_at_the_edges(copy)
+    audited(copy, mistral)
+    assert (copy / "manifest.json").exists()

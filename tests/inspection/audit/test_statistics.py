@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -7,71 +9,77 @@ from in2_plugin.examples.positions import quantile
 from in2_plugin.inspection.audit.statistics import (
     ALPHA,
     chi_square,
-    distance_from_uniform,
     distance_shares,
     fixed_points,
-    largest_chi_square,
-    largest_distance,
+    ks_distance,
+    max_chi_square,
+    max_ks_distance,
     shares_below,
 )
 
 UNIFORM = (1.0,)
 
 
-def test_the_distance_is_that_of_scipy():
+def test_the_distance_is_that_of_the_exact_test():
     values = np.random.default_rng(1).beta(2, 3, 500)
-    assert distance_from_uniform(values) == pytest.approx(stats.kstest(values, "uniform").statistic)
+    assert ks_distance(values) == pytest.approx(stats.kstest(values, "uniform").statistic)
 
 
-def test_chi_square_is_that_of_scipy():
+def test_chi_square_counts_equal_ranges():
     values = np.random.default_rng(1).beta(2, 3, 500)
     counts, _ = np.histogram(values, 10, (0, 1))
     assert chi_square(values) == pytest.approx(stats.chisquare(counts).statistic)
 
 
-def test_an_empty_sample_is_at_no_distance():
-    assert distance_from_uniform(np.zeros(0)) == 0
+def test_an_empty_sample_has_distance_zero():
+    assert ks_distance(np.zeros(0)) == 0
     assert chi_square(np.zeros(0)) == 0
 
 
 @pytest.mark.parametrize("n", [50, 1_000])
-def test_the_bound_of_the_distance_is_beyond_chance(n):
-    # the exact distribution lies below the inequality, and not far
-    tail = stats.kstwo.sf(largest_distance(n, 0), n)
-    assert ALPHA / 10 < tail <= ALPHA
+def test_the_bound_of_the_distance_is_the_exact_quantile_of_chance(n):
+    # the inequality of Dvoretzky, Kiefer and Wolfowitz is a little larger than the exact quantile
+    inequality = math.sqrt(-math.log(ALPHA / 2) / (2 * n))
+    assert 0.95 * inequality < max_ks_distance(n, 0) < inequality
+    assert stats.kstwo.sf(max_ks_distance(n, 0), n) == pytest.approx(ALPHA, rel=1e-3)
 
 
-def test_without_tolerance_the_bound_of_chi_square_is_the_plain_one():
-    assert largest_chi_square(1_000, 0) == pytest.approx(stats.chi2.isf(ALPHA, 9), rel=1e-6)
+def test_the_bound_never_exceeds_one():
+    assert max_ks_distance(0, 0) == pytest.approx(1)
+    assert max_ks_distance(3, 0.5) == 1
+
+
+def test_without_tolerance_the_bound_is_the_central_quantile():
+    assert max_chi_square(1_000, 0) == pytest.approx(stats.chi2.isf(ALPHA, 9), rel=1e-6)
 
 
 @pytest.mark.parametrize("n", [1_000, 1_000_000])
-def test_a_drift_within_the_tolerance_passes_whatever_the_size(n):
+def test_a_drift_within_the_tolerance_passes_at_any_size(n):
     # density 1 + a(1 - 2x) is a/4 away from uniform
     shares = (np.arange(n) + 0.5) / n
     a = 4 * 0.0199
     values = ((1 + a) - np.sqrt((1 + a) ** 2 - 4 * a * shares)) / (2 * a)
-    assert distance_from_uniform(values) <= largest_distance(n, 0.02)
-    assert chi_square(values) <= largest_chi_square(n, 0.02)
+    assert ks_distance(values) <= max_ks_distance(n, 0.02)
+    assert chi_square(values) <= max_chi_square(n, 0.02)
 
 
 def test_a_drift_of_twice_the_tolerance_fails_in_a_large_sample():
     n, a = 100_000, 0.16
     shares = (np.arange(n) + 0.5) / n
     values = ((1 + a) - np.sqrt((1 + a) ** 2 - 4 * a * shares)) / (2 * a)
-    assert distance_from_uniform(values) > largest_distance(n, 0.02)
+    assert ks_distance(values) > max_ks_distance(n, 0.02)
 
 
-def test_dents_in_every_second_tenth_pass_by_distance_and_fail_by_chi_square():
+def test_local_deviations_pass_the_distance_and_fail_chi_square():
     values = np.random.default_rng(3).random(100_000)
-    # a fifth of every second tenth goes to the next one
+    # move a fifth of every second tenth to the next one
     values = np.where(values % 0.2 % 0.1 > 0.08, values + np.where(values % 0.2 < 0.1, 0.02, 0), values)
-    assert distance_from_uniform(values) < largest_distance(100_000, 0.02)
-    assert chi_square(values) > largest_chi_square(100_000, 0.02)
+    assert ks_distance(values) < max_ks_distance(100_000, 0.02)
+    assert chi_square(values) > max_chi_square(100_000, 0.02)
 
 
 @pytest.mark.parametrize("histogram", [UNIFORM, EDGES, MIDDLE, (1.0, 2.0, 0.5)])
-def test_depths_as_intended_have_uniform_shares(histogram):
+def test_intended_depths_have_uniform_shares(histogram):
     points = (np.arange(1_000) + 0.5) / 1_000
     depths = np.array([quantile(histogram, point) for point in points])
     assert shares_below(histogram, depths) == pytest.approx(points)
@@ -82,7 +90,7 @@ def test_distances_of_uniform_depths_have_the_known_distribution():
     assert distance_shares(UNIFORM, x) == pytest.approx(2 * x - x**2, abs=0.005)
 
 
-def test_distances_of_depths_at_the_edges_are_small_or_large():
+def test_depths_at_the_edges_are_close_or_far_apart():
     shares = distance_shares(EDGES, np.array([0.1, 0.5, 0.8, 1.0]))
     assert shares == pytest.approx([0.5, 0.5, 0.5, 1.0], abs=0.005)
 

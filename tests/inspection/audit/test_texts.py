@@ -7,6 +7,7 @@ from in2_plugin.corpus.sources.documents import Document
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.inspection.audit.texts import text_figures
+from tests.support.broken_datasets import BROKEN, assert_audit_fails
 from tests.support.builds import small_config
 
 QUIZ = "the quick brown fox jumps over the lazy dog near a bank of the river"
@@ -43,14 +44,14 @@ def figures(store, tmp_path):
     return look
 
 
-def test_texts_that_differ_in_case_and_signs_are_the_same(figures):
+def test_texts_that_differ_in_case_and_punctuation_are_duplicates(figures):
     found = figures([0, 1, 3])["duplicate segments"]
     assert (found.value, found.passed) == (pytest.approx(1 / 3), False)
     assert found.detail.startswith("1 of 3 segments in use")
     assert "audit.duplicate_rate" in found.detail
 
 
-def test_only_what_is_in_use_counts(figures):
+def test_only_segments_in_use_count(figures):
     assert figures([0, 3])["duplicate segments"].passed
     assert figures([0, 3])["evaluation text in use"].passed
 
@@ -59,27 +60,32 @@ def test_a_rate_within_the_bound_passes(figures):
     assert figures([0, 1, 3], audit={"duplicate_rate": 0.4})["duplicate segments"].passed
 
 
-def test_evaluation_text_is_shown_with_its_item_and_document(figures):
+def test_evaluation_text_is_reported_with_its_item_and_document(figures):
     found = figures([2, 3])["evaluation text in use"]
     assert (found.value, found.bound, found.passed) == (1, 0, False)
     assert 'segment 2 (test, 2): "the quick brown fox jumps over the lazy dog near"' in found.detail
     assert "quiz.jsonl" in found.detail
 
 
-def test_decontamination_that_is_off_is_no_figure(figures):
+def test_without_decontamination_there_is_no_figure(figures):
     assert set(figures([2, 3], screening={"ngram": None})) == {"duplicate segments"}
 
 
 def test_evaluation_items_that_cannot_be_read_fail_the_figure(figures):
     found = figures([3], screening={"sources": ["/nowhere/quiz.jsonl"]})["evaluation text in use"]
     assert not found.passed
-    assert found.detail.startswith("evaluation items cannot be read here: ")
+    assert found.detail.startswith("evaluation items cannot be read: ")
     assert "/nowhere/quiz.jsonl" in found.detail
 
 
-def test_texts_without_a_word_are_compared_as_they_are(figures):
+def test_texts_without_words_are_compared_unchanged(figures):
     assert figures([3, 4])["duplicate segments"].value == 0
 
 
-def test_nothing_in_use_is_no_duplicate(figures):
+def test_no_segments_in_use_have_no_duplicates(figures):
     assert figures([])["duplicate segments"].value == 0
+
+
+@pytest.mark.parametrize("name", BROKEN["texts"])
+def test_a_repeated_or_evaluated_text_fails_its_figure(copy, mistral, name):
+    assert_audit_fails(copy, mistral, "texts", name)

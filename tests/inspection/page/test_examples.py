@@ -4,7 +4,7 @@ import pytest
 
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.dataset.tables import read_rows
-from in2_plugin.inspection.page.examples import SAID, SHOWN, shortened, shown_examples
+from in2_plugin.inspection.page.examples import MAX_CHARACTERS, SHOWN, shortened, shown_examples
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +32,16 @@ def test_every_part_is_shown(rows, store):
     assert shown[-1].pieces == ()
 
 
-def test_a_part_with_fewer_examples_shows_all_it_has(rows, store):
+def test_a_part_with_few_examples_shows_all_of_them(rows, store):
     shown = shown_examples([row for row in rows if row["part"] == "integration"][:2], store)
     assert len(shown) == 2
 
 
-def test_no_example_is_no_example(store):
+def test_no_rows_give_no_examples(store):
     assert shown_examples([], store) == []
 
 
-def test_golds_are_whole_and_marked_with_their_depths(rows, store):
+def test_golds_are_shown_in_full_with_their_depths(rows, store):
     for row, example in zip(rows, (shown_examples([row], store)[0] for row in rows), strict=True):
         golds = [span["segment_id"] for turn in row["turns"] for span in turn["gold"]]
         marked = [piece for piece in example.pieces if piece.is_gold]
@@ -51,15 +51,15 @@ def test_golds_are_whole_and_marked_with_their_depths(rows, store):
         assert list(example.depths) == sorted(example.depths)
 
 
-def test_depths_are_where_golds_stand_in_the_example(rows, store):
+def test_depths_match_the_gold_ranges(rows, store):
     row = next(row for row in rows if row["part"] == "fine_grained")
     (example,) = shown_examples([row], store)
     (span,) = row["turns"][0]["gold"]
-    # template, question and answer stand around the context: depths are those of the context alone
+    # depths refer to the context, without template, question and answer
     assert example.depths[0] == pytest.approx((span["start"] + span["stop"]) / 2 / row["n_tokens"], abs=0.1)
 
 
-def test_what_is_far_is_counted(rows, store):
+def test_distant_segments_are_counted(rows, store):
     row = max(rows, key=lambda row: len(row["segment_ids"]))
     (example,) = shown_examples([row], store)
     counted = [re.fullmatch(r"… (\d+) segments? …", piece.text) for piece in example.pieces]
@@ -69,6 +69,6 @@ def test_what_is_far_is_counted(rows, store):
     assert all(len(piece.text) < 400 for piece in near if not piece.is_gold)
 
 
-def test_long_texts_are_cut_and_say_so():
-    assert shortened("a" * SAID) == "a" * SAID
-    assert shortened("a" * (SAID + 1_500)) == "a" * SAID + " … (1,500 characters more)"
+def test_long_texts_are_cut_with_a_note():
+    assert shortened("a" * MAX_CHARACTERS) == "a" * MAX_CHARACTERS
+    assert shortened("a" * (MAX_CHARACTERS + 1_500)) == "a" * MAX_CHARACTERS + " … (1,500 characters more)"

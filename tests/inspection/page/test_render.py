@@ -6,14 +6,14 @@ from html.parser import HTMLParser
 
 import pytest
 
-from in2_plugin.inspection.page.examples import Piece, ShownExample
-from in2_plugin.inspection.page.page import render_dataset_page
+from in2_plugin.inspection.page.examples import ShownExample, ShownText
+from in2_plugin.inspection.page.render import render_dataset_page
 
 VOID = {"meta", "link", "br"}
 
 
 class Outline(HTMLParser):
-    """Checks nesting, and keeps tags, attributes and text."""
+    """Checks nesting, and collects tags, attributes and text."""
 
     def __init__(self):
         super().__init__()
@@ -63,7 +63,7 @@ def test_every_figure_of_the_audit_is_shown(built, audit):
     texts = outline((built / "report.html").read_text()).texts
     for figure in audit["figures"]:
         assert figure["name"] in texts
-    assert f"All {len(audit['figures'])} figures keep their bounds." in texts
+    assert f"All {len(audit['figures'])} figures are within their bounds." in texts
 
 
 def test_failing_figures_come_first(audit):
@@ -77,7 +77,7 @@ def test_failing_figures_come_first(audit):
 
 def test_texts_are_escaped(audit):
     evil = "<script>alert('x')</script> & \"</mark>"
-    example = ShownExample("integration", 9, 3, ((evil, evil),), (0.5,), (Piece(evil), Piece(evil, True, 0.5)))
+    example = ShownExample("integration", 9, 3, ((evil, evil),), (0.5,), (ShownText(evil), ShownText(evil, True, 0.5)))
     figure = {"name": evil, "value": 1, "bound": 0, "passed": False, "detail": evil}
     found = outline(render_dataset_page(audit | {"figures": [figure]}, [example]))
     assert "script" not in found.tags
@@ -85,7 +85,7 @@ def test_texts_are_escaped(audit):
 
 
 def test_examples_are_shown_with_their_golds(audit):
-    pieces = (Piece("… 3 segments …"), Piece("before"), Piece("the gold", True, 0.25), Piece("after"))
+    pieces = (ShownText("… 3 segments …"), ShownText("before"), ShownText("the gold", True, 0.25), ShownText("after"))
     example = ShownExample("fine_grained", 4_096, 30, (("Why?", "So."), ("When?", "Now.")), (0.25,), pieces)
     page = render_dataset_page(audit, [example])
     assert '<mark><span class="depth">gold at 25%</span>the gold</mark>' in page
@@ -104,18 +104,18 @@ def test_a_dataset_without_examples_has_a_page(audit):
     assert "There are no examples." in render_dataset_page(audit, [])
 
 
-def test_screening_is_counted(audit):
+def test_screening_counts_are_shown(audit):
     screening = audit["data"]["screening"] | {
         "contaminated_documents": 17, "by_item": {"quiz.jsonl": 17}, "removes_near_duplicates": False,
     }  # fmt: skip
     texts = outline(render_dataset_page(audit | {"data": audit["data"] | {"screening": screening}}, [])).texts
     assert texts[texts.index("Documents that share text with quiz.jsonl") + 1] == "17"
-    assert "Near-duplicate segments noted and kept" in texts
+    assert "Near-duplicate segments found and kept" in texts
 
 
-def test_the_page_is_made_without_matplotlib():
+def test_the_page_is_rendered_without_matplotlib():
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
-        "import in2_plugin.inspection.audit.run, in2_plugin.inspection.page.page, in2_plugin.inspection.page.examples"
+        "import in2_plugin.inspection.audit.run, in2_plugin.inspection.page.render, in2_plugin.inspection.page.examples"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

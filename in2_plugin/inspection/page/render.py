@@ -1,7 +1,7 @@
-"""report.html of a dataset: what its audit found, drawn, and some examples with their gold marked.
+"""Render report.html of a dataset: the results of its audit as plots, and some examples with their gold marked.
 
-One self-contained page: no script, nothing loaded from anywhere, no matplotlib. Invariant: everything that comes from a
-corpus or a model is escaped by Jinja2; equal audits give equal text.
+The page is self-contained: no script, no external resources, no matplotlib. Invariants: Jinja2 escapes all text from a
+corpus or a model; equal audits give equal pages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,14 @@ from in2_plugin.inspection.figures import short
 from in2_plugin.inspection.page.drawing import CELL, HEIGHT, WIDTH, heat_map, histogram, part_bars
 from in2_plugin.inspection.page.examples import ShownExample
 
-TEMPLATE = "page.html.j2"
+TEMPLATE = "dataset.html.j2"
 
 
 def render_dataset_page(audit: Mapping[str, Any], examples: Sequence[ShownExample]) -> str:
-    """The page as text.
+    """Return the page as HTML.
 
     Args:
-        audit: what audit.json holds.
+        audit: content of audit.json.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -35,7 +35,7 @@ def render_dataset_page(audit: Mapping[str, Any], examples: Sequence[ShownExampl
     data = audit["data"]
     cells, rows = heat_map(data["depth_by_length"])
     return environment.get_template(TEMPLATE).render(
-        # the failing ones first; otherwise in the order of the audit
+        # failing figures first, otherwise in the order of the audit
         figures=sorted(audit["figures"], key=lambda figure: bool(figure["passed"])),
         failing=[figure for figure in audit["figures"] if not figure["passed"]],
         data=data,
@@ -57,7 +57,7 @@ def _histograms(data: Mapping[str, Any]) -> Sequence[Any]:
     return (
         histogram("Depth of golds", "share of the context before a gold", data["depth"], "%", is_uniform),
         histogram("Length of long examples", "tokens", data["length"], "tokens", True),
-        histogram("Length of answers", "supervised tokens; each range twice as wide as the last",
+        histogram("Length of answers", "supervised tokens; each range is twice as wide as the previous one",
                   data["answer_tokens"], "tokens", False),
     )  # fmt: skip
 
@@ -66,22 +66,25 @@ def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     segments = data["segments"]
     return [
         ("Examples", short(data["examples"])),
-        ("Questions to a context, at most", short(data["questions_per_context"])),
+        ("Questions per context, at most", short(data["questions_per_context"])),
         ("Positions", data["positions"]),
         ("Writer of the questions", data["writer"]),
         ("Segments in use", f"{segments['in_use']:,} of {segments['all']:,}"),
-        ("Fingerprint of the tokenizer", data["tokenizer"]),
-        ("Token ids", "stored ids joined" if data["joining"] == "splice" else "every example tokenised as a whole"),
+        ("Tokenizer fingerprint", data["tokenizer"]),
+        (
+            "Token ids",
+            "stored ids concatenated" if data["joining"] == "splice" else "each example tokenized as a whole",
+        ),
     ]
 
 
 def _screening(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    verb = "left out" if facts["removes_near_duplicates"] else "noted and kept"
+    verb = "excluded" if facts["removes_near_duplicates"] else "found and kept"
     rows = [
-        ("Evaluation items compared with", short(facts["evaluation_items"])),
+        ("Evaluation items compared", short(facts["evaluation_items"])),
         ("Evaluation items too short to compare", short(facts["short_items"])),
-        ("Documents left out for evaluation text", short(facts["contaminated_documents"])),
-        ("Segments in them", short(facts["contaminated_segments"])),
+        ("Documents excluded for evaluation text", short(facts["contaminated_documents"])),
+        ("Segments of these documents", short(facts["contaminated_segments"])),
         (f"Near-duplicate segments {verb}", short(facts["near_duplicates"])),
     ]
     return rows + [(f"Documents that share text with {name}", short(n)) for name, n in facts["by_item"].items()]
