@@ -1,7 +1,7 @@
-"""Runs of a batch endpoint against the server in `batch_server`, and runs that are killed at a chosen moment.
+"""Runs of a batch endpoint against the server in `batch_server`, and runs that are interrupted at a chosen moment.
 
-As a program, `python tests/support/batch_runs.py URL LOG COUNT` asks COUNT requests and prints
-`done`: something to kill.
+As a program, `python tests/support/batch_runs.py URL LOG COUNT` sends COUNT requests and prints `done`: a process to
+kill.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ def expected(prompts) -> list[str]:
 
 
 async def ask_all(batch: BatchEndpoint, log: WorkLog, prompts) -> list:
-    """Ask all prompts at once; an exception stands in the place of the answer that did not come."""
+    """Ask all prompts at once; a failed one gives its exception."""
     caller = Caller(log, batch)
     tasks = [asyncio.create_task(caller.ask(request(p))) for p in prompts]
     _, pending = await asyncio.wait(tasks, timeout=120)
@@ -45,7 +45,7 @@ async def ask_all(batch: BatchEndpoint, log: WorkLog, prompts) -> list:
 
 
 def ask(server_or_url, path: Path, prompts, **changes) -> list:
-    """A whole run over a work log."""
+    """Run all prompts with a work log."""
 
     async def run() -> list:
         log = WorkLog(path)
@@ -61,7 +61,7 @@ def ask(server_or_url, path: Path, prompts, **changes) -> list:
 
 
 def abandon(server, path: Path, prompts, moment: str) -> None:
-    """A run that ends without further ado when the server holds it at `moment`."""
+    """Start a run, and abandon it when the server holds it at `moment`."""
     server.reached[moment].clear()
     server.held.add(moment)
 
@@ -79,7 +79,7 @@ def abandon(server, path: Path, prompts, moment: str) -> None:
 
 
 def statuses(path: Path) -> list[str]:
-    """Status of each batch of a work log, in the order in which they were begun."""
+    """Return the status of each batch in a work log, in the order of their creation."""
     with closing(sqlite3.connect(path)) as connection:
         return [status for (status,) in connection.execute("SELECT status FROM batches ORDER BY rowid")]
 

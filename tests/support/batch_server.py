@@ -1,10 +1,10 @@
-"""The Batch interface on localhost, with a will of its own, that counts what it was made to compute.
+"""A Batch API server on localhost with faults on demand, which counts the completions it computes.
 
 In a test: `with BatchServer(polls=2, shuffle=True) as server: ... server.base_url, server.paid`.
 
-Troubles are queued by call: `server.troubles["retrieve"] = ["503", "drop"]`. A call stands still while its name is in
+Faults are queued per call: `server.faults_by_call["retrieve"] = ["503", "drop"]`. A call blocks while its name is in
 `server.held`: `upload` before anything is done, `create` after the batch is created, `retrieve` and `download` before
-the answer.
+the response.
 """
 
 import json
@@ -28,7 +28,7 @@ def echo(body: dict) -> str:
 
 
 class BatchServer:
-    """A server with threads of its own."""
+    """A server that runs in its own threads."""
 
     def __init__(
         self,
@@ -40,16 +40,16 @@ class BatchServer:
         ends: str = "completed",
         invalid: list[tuple[str, str]] | None = None,
     ) -> None:
-        """`polls`: looks until a batch ends; `invalid`: (code, message) for the next batches, which fail as a whole."""
+        """`polls`: polls until a batch ends; `invalid`: (code, message) of the next batches, which are rejected."""
         self._reply, self._shuffle, self._duplicate = reply, shuffle, duplicate
         self.faults, self.polls, self.ends, self.invalid = faults, polls, ends, list(invalid or [])
         self.paid: Counter[str] = Counter()
-        """Completions that were computed, by custom_id."""
+        """Computed completions, by custom_id."""
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict] = {}
         self.calls: Counter[str] = Counter()
         self.most_open = 0
-        self.troubles: defaultdict[str, list[str]] = defaultdict(list)
+        self.faults_by_call: defaultdict[str, list[str]] = defaultdict(list)
         self.held: set[str] = set()
         self.reached: defaultdict[str, threading.Event] = defaultdict(threading.Event)
         self._released = threading.Condition()
@@ -75,7 +75,7 @@ class BatchServer:
         return f"http://127.0.0.1:{self._http.server_port}/v1"
 
     def release(self) -> None:
-        """Let go of all calls that stand still."""
+        """Release all blocked calls."""
         with self._released:
             self.held.clear()
             self._released.notify_all()
@@ -92,13 +92,13 @@ class BatchServer:
             self.files[name] = content
             return {"id": name, "object": "file", "bytes": len(content), "purpose": "batch", "filename": "in.jsonl"}
 
-    def create(self, asked: dict) -> dict:
+    def create(self, body: dict) -> dict:
         with self._lock:
-            lines = [json.loads(line) for line in self.files[asked["input_file_id"]].splitlines()]
+            lines = [json.loads(line) for line in self.files[body["input_file_id"]].splitlines()]
             batch = {
                 "id": f"batch-{len(self.batches)}", "object": "batch", "created_at": 1, "status": "validating",
-                "endpoint": asked["endpoint"], "completion_window": asked["completion_window"],
-                "input_file_id": asked["input_file_id"], "metadata": asked.get("metadata"),
+                "endpoint": body["endpoint"], "completion_window": body["completion_window"],
+                "input_file_id": body["input_file_id"], "metadata": body.get("metadata"),
                 "request_counts": {"total": len(lines), "completed": 0, "failed": 0},
             }  # fmt: skip
             self.batches[batch["id"]] = batch
@@ -159,7 +159,7 @@ class BatchServer:
             return batch
 
     def list(self, query: dict) -> dict:
-        """Newest first, two a page."""
+        """List the newest first, two per page."""
         with self._lock:
             names = list(reversed(self.batches))
             start = names.index(query["after"][0]) + 1 if "after" in query else 0
@@ -193,10 +193,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, call: str, work: Callable[[], dict | bytes]) -> None:
         self.owner.calls[call] += 1
-        queue = self.owner.troubles[call]
-        trouble = queue.pop(0) if queue else None
-        if trouble and trouble != "lost" and trouble != "half":
-            self._fail(trouble)
+        queue = self.owner.faults_by_call[call]
+        fault = queue.pop(0) if queue else None
+        if fault and fault != "lost" and fault != "half":
+            self._fail(fault)
             return
         try:
             if call != "create":
@@ -205,25 +205,25 @@ class _Handler(BaseHTTPRequestHandler):
             if call == "create":
                 self.owner.hold(call)
         except KeyError:
-            self._send(404, {"error": {"message": "there is no such thing"}})
+            self._send(404, {"error": {"message": "not found"}})
             return
-        if trouble == "lost":
+        if fault == "lost":
             self.close_connection = True
             return
-        if trouble == "half":
+        if fault == "half":
             found = found[: len(found) // 2]
         self._send(200, found)
 
-    def _fail(self, trouble: str) -> None:
-        if trouble == "drop":
+    def _fail(self, fault: str) -> None:
+        if fault == "drop":
             self.close_connection = True
-        elif trouble == "html":
+        elif fault == "html":
             self._send(200, b"<html>Welcome to the hotel network</html>", "text/html")
-        elif trouble == "no money":
+        elif fault == "no money":
             self._send(429, {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}})
         else:
             key = self.headers["Authorization"]
-            self._send(int(trouble), {"error": {"message": f"trouble with {key}"}})
+            self._send(int(fault), {"error": {"message": f"error for {key}"}})
 
     def _send(self, status: int, content: dict | bytes, kind: str = "application/json") -> None:
         payload = content if isinstance(content, bytes) else json.dumps(content).encode()

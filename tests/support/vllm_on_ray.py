@@ -1,8 +1,8 @@
-"""A stand-in for vLLM with the names that Ray's stage for it uses, in the workers of a test cluster.
+"""A stand-in for vLLM with the names that Ray's vLLM stage uses, for the workers of a test cluster.
 
-The answer to the word `x` is `answer to x`, one token a word. Some words do something else:
-`long` is refused, `slow` waits for the file `leave` in the package folder, and `dead` then kills the engine. What each
-engine was given is written into `made.jsonl` there, and what it was asked into `asked.jsonl`.
+The answer to the word `x` is `answer to x`, one token per word. Some words are special: `long` is rejected, `slow` waits
+for the file `release` in the package folder, and `dead` waits and then kills the engine. The arguments of each engine
+are written to `engines.jsonl` there, and its prompts to `prompts.jsonl`.
 """
 
 from pathlib import Path
@@ -34,7 +34,7 @@ class AsyncEngineArgs:
         if gpu_memory_utilization > 1:
             raise ValueError("Free memory on device is less than desired\\n GPU memory utilization")
         self.__dict__.update({name: value for name, value in locals().items() if name != "self"})
-        note("made.jsonl", backend=distributed_executor_backend, gpus=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+        note("engines.jsonl", backend=distributed_executor_backend, gpus=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
              window=max_model_len, pid=os.getpid())
 
     def create_engine_config(self):
@@ -54,16 +54,16 @@ class AsyncLLMEngine:
 
     async def generate(self, prompt, sampling_params, request_id, lora_request=None):
         ids = list(prompt["prompt_token_ids"])
-        said = self.tokenizer.decode(ids).split("user")[1].split("model")[0].strip()
-        note("asked.jsonl", said=said, ids=[int(i) for i in ids], sampling=asdict(sampling_params))
-        words = said.split()
+        text_in = self.tokenizer.decode(ids).split("user")[1].split("model")[0].strip()
+        note("prompts.jsonl", prompt=text_in, ids=[int(i) for i in ids], sampling=asdict(sampling_params))
+        words = text_in.split()
         if "long" in words:
             raise ValueError(f"The prompt is longer than the maximum\\nmodel length of {self.args.max_model_len}")
-        while {"slow", "dead"} & set(words) and not (FOLDER / "leave").exists():
+        while {"slow", "dead"} & set(words) and not (FOLDER / "release").exists():
             await asyncio.sleep(0.01)
         if "dead" in words:
             raise EngineDeadError("the engine died")
-        text = f"answer to {said}".split()[: sampling_params.max_tokens]
+        text = f"answer to {text_in}".split()[: sampling_params.max_tokens]
         given = outputs.CompletionOutput(text=" ".join(text), token_ids=list(range(len(text))))
         yield outputs.RequestOutput(prompt_token_ids=ids, outputs=[given])
 
@@ -122,7 +122,7 @@ WORDS = ["<s>", "<unk>", "user", "model", "plain", "brief", "long", "dead", "slo
 
 
 def install(folder: Path) -> Path:
-    """Write the package; the folder belongs on PYTHONPATH, and the package's own folder is returned."""
+    """Write the package into a folder for PYTHONPATH; return the package's own folder."""
     for name, text in PACKAGE.items():
         file = folder / "vllm" / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def install(folder: Path) -> Path:
 
 
 def model(folder: Path) -> Path:
-    """A model folder without weights: one token a word, and a tokenizer that begins every text with `<s>`."""
+    """Write a model folder without weights: one token per word, and a tokenizer that starts every text with `<s>`."""
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.add_special_tokens(["<s>", "<unk>"])

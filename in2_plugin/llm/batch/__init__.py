@@ -1,1 +1,1 @@
-"""Requests through OpenAI's Batch API."""
+"""Requests through the OpenAI Batch API."""

@@ -1,8 +1,8 @@
-"""The calls of the Batch interface: upload, create, find, look, download; each waits out what may pass.
+"""A client of the Batch API: upload, create, find, retrieve and download, with retries.
 
-Invariant: a batch is created once. A `create` whose answer was lost may have worked, so it is looked for by its
-metadata before it is sent again. Waits double from `first_wait` up to ten minutes. Handing over gives up after
-`attempts`; looking and downloading go on for more than a day, because what they wait for is paid.
+Invariant: a batch is created once. A `create` whose response was lost may have worked, so the batch is looked up by its
+metadata before the retry. Waits double from `first_wait` up to ten minutes. Uploading and creating give up after
+`attempts`; retrieving and downloading are retried for more than a day, because their answers are already paid for.
 """
 
 import asyncio
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 MAX_WAIT = 600.0
 PATIENT_ATTEMPTS = 200
-"""Attempts at what must not be given up: 33 hours of error in a row, and a batch takes 24 at most."""
-NO_INTERFACE = {404, 405, 501}
+"""Attempts at calls that must not give up: 33 hours of consecutive errors, and a batch takes 24 hours at most."""
+NOT_SUPPORTED = {404, 405, 501}
 METADATA = "in2"
-"""Key of a batch's metadata under which it carries the name that we gave it."""
+"""Metadata key under which a batch stores our name for it."""
 
 T = TypeVar("T")
 
 
 class BatchClient:
-    """One endpoint's Batch interface."""
+    """The Batch API of one endpoint. Each call raises EndpointError when retries are exhausted or useless."""
 
     def __init__(self, config: EndpointConfig, first_wait: float) -> None:
         """Prepare the connection.
@@ -43,24 +43,20 @@ class BatchClient:
         self._config, self._first_wait = config, first_wait
         self._client, self.key = make_client(config)
         self._has_responded = False
-        self.repeated: Counter[str] = Counter()
-        """Calls that were made again, by reason."""
+        self.retried: Counter[str] = Counter()
+        """Number of retries, by reason."""
 
     async def upload(self, name: str, content: bytes) -> str:
-        """Upload a file of requests; returns its id.
-
-        Raises:
-            EndpointError: as all calls here, when there is no use in trying again.
-        """
+        """Upload a file of requests; return its id."""
 
         async def call() -> str:
             file = (f"{name}.jsonl", content, "application/jsonl")
             return _text(await self._client.files.create(file=file, purpose="batch"), "id")
 
-        return await self._persist(call, self._config.attempts, self._no_interface)
+        return await self._retry(call, self._config.attempts, self._not_supported)
 
     async def create(self, file: str, name: str) -> str:
-        """Have an uploaded file worked on, under a name of ours; returns the batch's id."""
+        """Create a batch from an uploaded file, under a name of ours; return its id."""
 
         async def call() -> str:
             batch = await self._client.batches.create(
@@ -68,23 +64,23 @@ class BatchClient:
             )
             return _text(batch, "id")
 
-        async def call_unless_there() -> str:
+        async def call_unless_created() -> str:
             return (await self.find({name})).get(name) or await call()
 
         try:
-            return await self._attempt(call, self._no_interface)
+            return await self._attempt(call, self._not_supported)
         except (RetryableError, RateLimited) as error:
-            await self._wait_out(error, 1, self._config.attempts)
-        return await self._persist(call_unless_there, self._config.attempts, self._no_interface)
+            await self._wait_before_retry(error, 1, self._config.attempts)
+        return await self._retry(call_unless_created, self._config.attempts, self._not_supported)
 
     async def find(self, names: Collection[str]) -> dict[str, str]:
-        """Ids of the batches with these names, as far as the server has them."""
+        """Return the ids of the batches with these names that the server has."""
 
         async def call() -> dict[str, str]:
             found: dict[str, str] = {}
             page = await self._client.batches.list(limit=100)
             if not isinstance(getattr(page, "data", None), list):
-                raise ValueError("no list of batches")
+                raise ValueError("not a list of batches")
             async for batch in page:
                 name = (batch.metadata or {}).get(METADATA)
                 if name and name in names:
@@ -93,36 +89,36 @@ class BatchClient:
                     break
             return found
 
-        return await self._persist(call, self._config.attempts, self._no_interface)
+        return await self._retry(call, self._config.attempts, self._not_supported)
 
     async def retrieve(self, batch: str) -> "Batch":
-        """How a batch is getting on."""
+        """Return the state of a batch."""
 
         async def call() -> "Batch":
             found = await self._client.batches.retrieve(batch)
             _text(found, "status")
             return found
 
-        return await self._persist(call, PATIENT_ATTEMPTS, lambda status: self._not_there(f"batch {batch}", status))
+        return await self._retry(call, PATIENT_ATTEMPTS, lambda status: self._not_found(f"batch {batch}", status))
 
     async def download(self, file: str, batch: str) -> bytes:
-        """The content of a batch's output or error file."""
+        """Return the content of a batch's output or error file."""
 
         async def call() -> bytes:
             return (await self._client.files.content(file)).content
 
-        return await self._persist(
-            call, PATIENT_ATTEMPTS, lambda status: self._not_there(f"the answers of batch {batch}", status)
+        return await self._retry(
+            call, PATIENT_ATTEMPTS, lambda status: self._not_found(f"the answers of batch {batch}", status)
         )
 
-    async def _persist(self, call: Callable[[], Awaitable[T]], attempts: int, missing: Callable[[int], str]) -> T:
+    async def _retry(self, call: Callable[[], Awaitable[T]], attempts: int, missing: Callable[[int], str]) -> T:
         attempt = 0
         while True:
             try:
                 return await self._attempt(call, missing)
             except (RetryableError, RateLimited) as error:
                 attempt += 1
-                await self._wait_out(error, attempt, attempts)
+                await self._wait_before_retry(error, attempt, attempts)
 
     async def _attempt(self, call: Callable[[], Awaitable[T]], missing: Callable[[int], str]) -> T:
         error: Exception
@@ -132,7 +128,7 @@ class BatchClient:
             return result
         except Exception as failure:
             error = self._translate(failure, missing)
-        # not from within `except`: the SDK's error, which may quote the key, would hang on to it as its context
+        # not inside `except`: the SDK's error, which may quote the key, would become its context
         raise error
 
     def _translate(self, failure: Exception, missing: Callable[[int], str]) -> Exception:
@@ -143,21 +139,21 @@ class BatchClient:
             return RetryableError(reason, is_unreachable=not self._has_responded)
         if isinstance(failure, openai.APIStatusError):
             self._has_responded = True
-            if failure.status_code in NO_INTERFACE:
+            if failure.status_code in NOT_SUPPORTED:
                 return EndpointError(missing(failure.status_code))
             found = error_for_status(
                 failure.status_code, failure.response.headers, failure.body, self._config, self.key
             )
             if isinstance(found, RequestFailed):
                 return EndpointError(
-                    f"{self._config.base_url}: refused the batch ({found}); correct `questions.endpoint`"
+                    f"{self._config.base_url}: rejected the batch ({found}); correct `questions.endpoint`"
                 )
             return found
         if isinstance(failure, openai.OpenAIError | ValueError):
-            return RetryableError("the answer is not valid JSON")
+            return RetryableError("the response is not valid JSON")
         return failure
 
-    async def _wait_out(self, error: RetryableError | RateLimited, attempt: int, attempts: int) -> None:
+    async def _wait_before_retry(self, error: RetryableError | RateLimited, attempt: int, attempts: int) -> None:
         url = self._config.base_url
         rate_limited = isinstance(error, RateLimited)
         reason = "too many requests (429)" if isinstance(error, RateLimited) else error.reason
@@ -167,20 +163,20 @@ class BatchClient:
             )
         if attempt >= (PATIENT_ATTEMPTS if rate_limited else attempts):
             raise EndpointError(f"{url}: {reason}, {attempt} times in a row; run again later, open batches are kept")
-        self.repeated[reason] += 1
+        self.retried[reason] += 1
         wait = min(MAX_WAIT, self._first_wait * 2.0 ** (attempt - 1))
         await asyncio.sleep(max(wait, error.retry_after or 0.0))
 
-    def _no_interface(self, status: int) -> str:
+    def _not_supported(self, status: int) -> str:
         return (
-            f"{self._config.base_url}: has no Batch interface ({status}); set `mode: live`, or correct `base_url` (it "
+            f"{self._config.base_url}: has no Batch API ({status}); set `mode: live`, or correct `base_url` (it "
             "usually ends with /v1)"
         )
 
-    def _not_there(self, what: str, status: int) -> str:
+    def _not_found(self, what: str, status: int) -> str:
         return (
-            f"{self._config.base_url}: does not have {what}, which an earlier run handed over ({status}); use the key "
-            "of that run, or set `mode: live` to ask its requests again and pay for them again"
+            f"{self._config.base_url}: does not have {what}, which an earlier run submitted ({status}); use the key "
+            "of that run, or set `mode: live` to send its requests again and pay for them again"
         )
 
     async def close(self) -> None:
@@ -189,7 +185,7 @@ class BatchClient:
 
 
 def _text(found: object, name: str) -> str:
-    """A field of an answer; the SDK does not check that it is there."""
+    """Return a field of a response; the SDK does not check that it exists."""
     value = getattr(found, name, None)
     if not isinstance(value, str):
         raise ValueError(f"no {name}")

@@ -1,8 +1,8 @@
-"""The files of the Batch interface: requests as JSON lines, and outcomes read back from such lines.
+"""The files of the Batch API: requests as JSON lines, and outcomes parsed from such lines. Pure functions.
 
-Pure functions. Invariants: the `custom_id` of a line is the request's key in hex, so that an answer can only go to the
-request it belongs to; the first answer to a request stays, and no failure displaces it. A file is held in memory: at
-most 200 MB. Format: platform.openai.com/docs/guides/batch, November 2026.
+Invariants: the `custom_id` of a line is the request's key in hex, so that an answer can only reach its own request; the
+first answer to a request is kept, and no failure replaces it. A file is held in memory: at most 200 MB.
+Format: platform.openai.com/docs/guides/batch, November 2026.
 """
 
 import json
@@ -16,35 +16,35 @@ from in2_plugin.llm.request import Completion, Request, RequestFailed
 
 MAX_REQUESTS = 50_000
 MAX_BYTES = 200_000_000
-"""Limits of the interface for one file."""
+"""Limits of the API for one file."""
 URL: Final = "/v1/chat/completions"
 
 OutcomesByKey = dict[bytes, Completion | RequestFailed]
 
 
 class RequestNotRun(RequestFailed):
-    """The batch ended before this request had its turn; nothing was paid for it."""
+    """The batch ended before this request was processed; it costs nothing."""
 
 
 @dataclass(slots=True)
-class Lines:
-    """What the files of an ended batch say."""
+class BatchOutput:
+    """The parsed files of a batch that has ended."""
 
     outcomes: OutcomesByKey = field(default_factory=dict)
     broken: int = 0
-    """Lines that are not JSON: the file did not arrive whole."""
+    """Lines that are not JSON: the download is incomplete."""
 
 
 def request_line(request: Request) -> bytes:
-    """One request as a line."""
+    """Return one request as a line."""
     body = {"model": request.model, "messages": [{"role": "user", "content": request.prompt}], **request.parameters}
     line = {"custom_id": request.key.hex(), "method": "POST", "url": URL, "body": body}
-    # escaped to ASCII, because a lone surrogate has no UTF-8
+    # escaped to ASCII, because UTF-8 cannot encode a lone surrogate
     return json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def split(requests: Iterable[Request], max_bytes: int = MAX_BYTES) -> Iterator[tuple[Request, ...]]:
-    """Requests of one file each, within the limits; a request that is asked twice is written once."""
+    """Yield the requests of each file, within the limits; duplicates are written once."""
     taken: list[Request] = []
     size = 0
     for request in {request.key: request for request in requests}.values():
@@ -58,56 +58,56 @@ def split(requests: Iterable[Request], max_bytes: int = MAX_BYTES) -> Iterator[t
         yield tuple(taken)
 
 
-def read(files: Sequence[bytes], keys: Iterable[bytes], secret: str) -> Lines:
-    """OutcomesByKey of the requests with these keys, from the output file and the error file; those of others are left out.
+def read(files: Sequence[bytes], keys: Iterable[bytes], secret: str) -> BatchOutput:
+    """Parse the outcomes of the requests with these keys from the output file and the error file.
 
-    Messages of the server are shown without `secret`.
+    Server messages are shown without `secret`.
     """
-    lines, known = Lines(), set(keys)
+    output, known = BatchOutput(), set(keys)
     for raw in (line for file in files for line in file.splitlines() if line.strip()):
         try:
             line = json.loads(raw)
             key = bytes.fromhex(line["custom_id"])
         except (ValueError, KeyError, TypeError):
-            lines.broken += 1
+            output.broken += 1
             continue
         if key in known:
             outcome = _outcome(line, secret)
-            if key not in lines.outcomes or (
-                isinstance(outcome, Completion) and not isinstance(lines.outcomes[key], Completion)
+            if key not in output.outcomes or (
+                isinstance(outcome, Completion) and not isinstance(output.outcomes[key], Completion)
             ):
-                lines.outcomes[key] = outcome
-    return lines
+                output.outcomes[key] = outcome
+    return output
 
 
 def _outcome(line: Mapping[str, Any], secret: str) -> Completion | RequestFailed:
     response, error = line.get("response"), line.get("error")
     if isinstance(error, Mapping) and error.get("code") in {"batch_expired", "batch_cancelled"}:
-        return RequestNotRun(_ended(str(error["code"]).removeprefix("batch_")))
+        return RequestNotRun(_not_run(str(error["code"]).removeprefix("batch_")))
     if not isinstance(response, Mapping):
-        return RequestFailed(_said(error, secret))
+        return RequestFailed(_message(error, secret))
     status, body = response.get("status_code"), response.get("body")
     if status != 200:
         return RequestRejected(
             status if isinstance(status, int) else 0,
-            _said(body.get("error", body) if isinstance(body, Mapping) else body, secret),
+            _message(body.get("error", body) if isinstance(body, Mapping) else body, secret),
         )
     try:
         return parse_completion(body)
-    except RetryableError as error:
-        return RequestFailed(error.reason)
+    except RetryableError as failure:
+        return RequestFailed(failure.reason)
 
 
-def fill(outcomes: OutcomesByKey, keys: Iterable[bytes], status: str) -> None:
-    """Add a failure for each request that the files say nothing about."""
+def fill_missing(outcomes: OutcomesByKey, keys: Iterable[bytes], status: str) -> None:
+    """Add a failure for each request without an outcome."""
     for key in keys:
-        outcomes.setdefault(key, RequestNotRun(_ended(status)))
+        outcomes.setdefault(key, RequestNotRun(_not_run(status)))
 
 
-def _ended(status: str) -> str:
+def _not_run(status: str) -> str:
     return f"the batch ended without an answer ({status})"
 
 
-def _said(error: object, secret: str) -> str:
+def _message(error: object, secret: str) -> str:
     message = error.get("message") if isinstance(error, Mapping) else error
     return without_key(str(message or "no reason given"), secret)

@@ -1,8 +1,8 @@
-"""One batch from its file to its answers in the work log.
+"""Batch jobs, from the upload of the requests to their answers in the work log.
 
-Invariant: a batch is in the work log before it is uploaded, and open there until all its answers are. So a kill at any
-moment leaves it to be taken up by name, or, if it was never created, forgotten: nothing of it was computed then. Cost:
-one look every `poll_seconds`, and one file in memory while it is uploaded or read.
+Invariant: a batch is in the work log before it is uploaded, and stays open there until all its answers are stored.
+After a kill at any moment, the next run finds it by name, or drops it if it was never created: then nothing of it was
+computed. Cost: one poll every `poll_seconds`, and one file in memory while it is uploaded or parsed.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from in2_plugin.config import EndpointConfig
 from in2_plugin.errors import EndpointError
 from in2_plugin.llm.batch.client import BatchClient
-from in2_plugin.llm.batch.file import Lines, OutcomesByKey, RequestNotRun, fill, read, request_line
+from in2_plugin.llm.batch.file import BatchOutput, OutcomesByKey, RequestNotRun, fill_missing, read, request_line
 from in2_plugin.llm.endpoint.error_rate import MIN_OUTCOMES
 from in2_plugin.llm.endpoint.errors import without_key
 from in2_plugin.llm.request import Completion, Request, RequestFailed
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     from openai.types import Batch
 
 MAX_DOWNLOADS = 3
-"""Times a file is downloaded that has broken lines, or fewer than the server counts, before the rest is missing."""
+"""Downloads of a file with broken or missing lines before those requests count as not run."""
 ENDED = {"completed", "failed", "expired", "cancelled"}
 
 
 @dataclass(frozen=True)
 class KeyOnlyRequest(Request):
-    """Stands for a request of an earlier run that nobody in this run has asked yet: its key is all that is known."""
+    """A request of an earlier run that this run has not made yet: only its key is known."""
 
     known: bytes = b""
 
     @cached_property
     def key(self) -> bytes:
-        """The key it was asked under."""
+        """Return the key under which it was sent."""
         return self.known
 
 
 @dataclass(slots=True)
 class BatchProgress:
-    """Batches that are open, and what the server says about the requests in them."""
+    """Number of open batches, and the server's counts of the requests in them."""
 
     batches: int = 0
     requests: int = 0
@@ -54,36 +54,36 @@ class BatchProgress:
 
 @dataclass
 class BatchRejected(Exception):
-    """The server found a batch invalid as a whole; nothing of it was computed."""
+    """The server rejected a batch as a whole; nothing of it was computed."""
 
     batch: str
     reason: str
     is_queue_full: bool
-    """The account has too many tokens in open batches."""
+    """The account's limit on tokens in open batches is reached."""
 
 
 class BatchJobs:
-    """Hands batches over and collects them. Belongs to one event loop."""
+    """Submits batches and collects their answers. Belongs to one event loop."""
 
-    def __init__(self, config: EndpointConfig, log: WorkLog, calls: BatchClient, token: Callable[[], str]) -> None:
-        """Note which batches of this endpoint the log holds open; `token` tells batches apart."""
-        self._config, self._log, self._calls, self._token = config, log, calls, token
-        # in the name of each batch: another endpoint with the same log, a judge's for example, must not take it up
+    def __init__(self, config: EndpointConfig, log: WorkLog, client: BatchClient, token: Callable[[], str]) -> None:
+        """Read which batches of this endpoint are open in the log; `token` returns a unique name per batch."""
+        self._config, self._log, self._client, self._token = config, log, client, token
+        # part of each batch's name: another endpoint with the same log, such as a judge's, must not collect it
         self._owner = hashlib.sha256(f"{config.address.rstrip('/')}\n{config.model}".encode()).hexdigest()[:16]
         self.left_over = {r.digest for r in log.open_batches() if r.digest.startswith(f"{self._owner}-")}
         """Names of the batches that earlier runs left open."""
         self._open: dict[str, tuple[asyncio.Task[Any], BatchProgress]] = {}
 
-    async def found(self) -> list[BatchRecord]:
-        """The batches that earlier runs left open and that the server has; the others are marked as lost.
+    async def find_left_over(self) -> list[BatchRecord]:
+        """Return the left-over batches that the server has; mark the others as lost.
 
         Raises:
-            EndpointError: the server cannot be asked.
+            EndpointError: the server does not answer.
         """
         records = [record for record in self._log.open_batches() if record.digest in self.left_over]
-        nameless = {record.digest for record in records if record.id is None}
-        ids = await self._calls.find(nameless) if nameless else {}
-        for digest in nameless:
+        without_id = {record.digest for record in records if record.id is None}
+        ids = await self._client.find(without_id) if without_id else {}
+        for digest in without_id:
             if digest in ids:
                 self._log.name_batch(digest, ids[digest])
             else:
@@ -91,86 +91,86 @@ class BatchJobs:
         records = [record if record.id else replace(record, id=ids.get(record.digest)) for record in records]
         return [record for record in records if record.id]
 
-    async def complete(self, keys: tuple[bytes, ...], requests: Mapping[bytes, Request]) -> OutcomesByKey:
-        """Hand a batch over, when the account's queue has room for it, and collect it; may take a day.
+    async def run(self, keys: tuple[bytes, ...], requests: Mapping[bytes, Request]) -> OutcomesByKey:
+        """Submit a batch, once the account's queue has room for it, and collect it; may take a day.
 
         Raises:
-            EndpointError: the server turned it down, cannot be asked any more, or refused too many requests.
+            EndpointError: the server rejected it, no longer answers, or rejected too many requests.
             WorkLogError: the answers could not be stored.
         """
         while True:
-            record = await self._hand_over(keys, [requests[key] for key in keys])
+            record = await self._submit(keys, [requests[key] for key in keys])
             try:
                 return await self.collect(record, requests)
-            except BatchRejected as no:
+            except BatchRejected as rejection:
                 others = [task for task, _ in self._open.values()]
-                if not (no.is_queue_full and others):
-                    raise EndpointError(self._turned_down(no, len(keys))) from None
+                if not (rejection.is_queue_full and others):
+                    raise EndpointError(self._rejection_message(rejection, len(keys))) from None
             await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _hand_over(self, keys: tuple[bytes, ...], requests: Sequence[Request]) -> BatchRecord:
-        # a name of its own each time: the same requests may be in an older batch that ended without answers
+    async def _submit(self, keys: tuple[bytes, ...], requests: Sequence[Request]) -> BatchRecord:
+        # a new name each time: an older batch with the same requests may have ended without answers
         digest = f"{self._owner}-{self._token()}"
         self._log.begin_batch(digest, keys)
         try:
-            file = await self._calls.upload(f"in2-{digest}", b"".join(map(request_line, requests)))
+            file = await self._client.upload(f"in2-{digest}", b"".join(map(request_line, requests)))
         except EndpointError:
             self._log.end_batch(digest, "lost")
             raise
-        batch = await self._calls.create(file, digest)
+        batch = await self._client.create(file, digest)
         self._log.name_batch(digest, batch)
         return BatchRecord(digest, batch, "open", keys)
 
     async def collect(self, record: BatchRecord, asked: Mapping[bytes, Request]) -> OutcomesByKey:
-        """Wait for a batch to end and store all its answers, also those nobody `asked` for in this run: they are paid.
+        """Wait for a batch to end and store all its answers, also those not `asked` for in this run: they are paid for.
 
         Raises:
             BatchRejected: nothing of it was computed.
-            EndpointError: the server cannot be asked any more, or refused too many requests.
+            EndpointError: the server no longer answers, or rejected too many requests.
             WorkLogError: the answers could not be stored.
         """
-        ended = await self._ended(record)
+        ended = await self._wait_for_end(record)
         if ended.status == "failed":
             self._log.end_batch(record.digest, "failed")
-            raise self._reason(ended)
+            raise self._rejection(ended)
         outcomes = await self._outcomes(ended, record.keys)
         await self._store(outcomes, asked)
         self._log.end_batch(record.digest, ended.status)
         self._require_few_failures(outcomes)
         return outcomes
 
-    async def _ended(self, record: BatchRecord) -> "Batch":
+    async def _wait_for_end(self, record: BatchRecord) -> "Batch":
         task = asyncio.current_task()
         assert task and record.id
         progress = BatchProgress(1, len(record.keys))
         self._open[record.digest] = task, progress
         try:
             while True:
-                seen = await self._calls.retrieve(record.id)
-                if counts := seen.request_counts:
+                state = await self._client.retrieve(record.id)
+                if counts := state.request_counts:
                     progress.done, progress.failed = counts.completed, counts.failed
-                if seen.status in ENDED:
-                    return seen
+                if state.status in ENDED:
+                    return state
                 await asyncio.sleep(self._config.poll_seconds)
         finally:
             del self._open[record.digest]
 
     async def _outcomes(self, ended: "Batch", keys: tuple[bytes, ...]) -> OutcomesByKey:
         counts = ended.request_counts
-        least = counts.completed + counts.failed if counts else 0
+        expected = counts.completed + counts.failed if counts else 0
         for download in range(MAX_DOWNLOADS):
             if download:
                 await asyncio.sleep(self._config.poll_seconds)
-            lines = await self._lines(ended, keys)
-            if not lines.broken and len(lines.outcomes) >= least:
+            output = await self._download(ended, keys)
+            if not output.broken and len(output.outcomes) >= expected:
                 break
-        fill(lines.outcomes, keys, ended.status)
-        return lines.outcomes
+        fill_missing(output.outcomes, keys, ended.status)
+        return output.outcomes
 
-    async def _lines(self, ended: "Batch", keys: tuple[bytes, ...]) -> Lines:
+    async def _download(self, ended: "Batch", keys: tuple[bytes, ...]) -> BatchOutput:
         names = [name for name in (ended.output_file_id, ended.error_file_id) if name]
-        files = [await self._calls.download(name, ended.id) for name in names]
-        return await asyncio.to_thread(read, files, keys, self._calls.key)
+        files = [await self._client.download(name, ended.id) for name in names]
+        return await asyncio.to_thread(read, files, keys, self._client.key)
 
     async def _store(self, outcomes: OutcomesByKey, asked: Mapping[bytes, Request]) -> None:
         model = self._config.model
@@ -181,35 +181,37 @@ class BatchJobs:
         ]
         await asyncio.gather(*(self._log.put(request, answer) for request, answer in answers))
 
-    def _reason(self, batch: "Batch") -> BatchRejected:
+    def _rejection(self, batch: "Batch") -> BatchRejected:
         first = next(iter((batch.errors and batch.errors.data) or []), None)
-        said = without_key(str((first and first.message) or "no reason given"), self._calls.key)
-        return BatchRejected(batch.id, said, bool(first and first.code == "token_limit_exceeded"))
+        reason = without_key(str((first and first.message) or "no reason given"), self._client.key)
+        return BatchRejected(batch.id, reason, bool(first and first.code == "token_limit_exceeded"))
 
-    def _turned_down(self, no: BatchRejected, requests: int) -> str:
+    def _rejection_message(self, rejection: BatchRejected, requests: int) -> str:
         url = self._config.base_url
-        if no.is_queue_full:
-            return f"{url}: has no room for a batch of {requests:,} requests ({no.reason}); lower `batch_requests`"
+        if rejection.is_queue_full:
+            return (
+                f"{url}: has no room for a batch of {requests:,} requests ({rejection.reason}); lower `batch_requests`"
+            )
         return (
-            f"{url}: turned down batch {no.batch} as a whole ({no.reason}); nothing of it was computed. Correct "
+            f"{url}: rejected batch {rejection.batch} as a whole ({rejection.reason}); nothing of it was computed. Correct "
             "`questions.endpoint` and run again"
         )
 
     def _require_few_failures(self, outcomes: OutcomesByKey) -> None:
-        """End the run when too many requests were refused; those that had no turn do not count."""
+        """Check the error rate of a batch; requests that were not run do not count."""
         failures = [outcome for outcome in outcomes.values() if isinstance(outcome, RequestFailed)]
         reasons = Counter(str(failure) for failure in failures if not isinstance(failure, RequestNotRun))
-        failed, of = reasons.total(), len(outcomes)
-        if of >= MIN_OUTCOMES and failed > self._config.max_error_rate * of:
+        failed, total = reasons.total(), len(outcomes)
+        if total >= MIN_OUTCOMES and failed > self._config.max_error_rate * total:
             often = "; ".join(f"{reason} ({count:,} times)" for reason, count in reasons.most_common(3))
             raise EndpointError(
-                f"{self._config.base_url}: {failed:,} of the {of:,} requests of a batch failed, most often: {often}. "
-                "Answers so far are kept; see to the endpoint, then run again"
+                f"{self._config.base_url}: {failed:,} of the {total:,} requests of a batch failed, most often: {often}. "
+                "Answers so far are kept; check the endpoint, then run again"
             )
 
     @property
     def progress(self) -> BatchProgress:
-        """All open batches together."""
+        """Return the sum over all open batches."""
         each = [progress for _, progress in self._open.values()]
         requests, done, failed = (sum(getattr(p, name) for p in each) for name in ("requests", "done", "failed"))
         return BatchProgress(len(each), requests, done, failed)

@@ -1,8 +1,7 @@
-"""Requests through OpenAI's Batch interface: files of them, answered within a day at half the price.
+"""Requests through the OpenAI Batch API: sent as files, answered within a day at half the price.
 
-Invariant: nothing is paid twice. A request that is in an open batch, of this run or an earlier one, waits for that
-batch and is never sent again. RunStopped does not cancel a batch: it stays open in the work log, and the next run
-collects it.
+Invariant: nothing is paid for twice. A request in an open batch, of this run or an earlier one, waits for that batch
+and is never sent again. Stopping does not cancel a batch: it stays open in the work log, and the next run collects it.
 """
 
 import asyncio
@@ -21,13 +20,13 @@ from in2_plugin.llm.work_log import BatchRecord, WorkLog
 
 MAX_OPEN_BATCHES = 8
 IDLE_SECONDS = 2.0
-"""Seconds without a new request after which a batch goes out that is not full."""
+"""Seconds without a new request after which a batch that is not full is submitted."""
 
 T = TypeVar("T")
 
 
 def random_token() -> str:
-    """128 random bits."""
+    """Return 128 random bits in hex."""
     return secrets.token_hex(16)
 
 
@@ -44,23 +43,23 @@ class BatchEndpoint:
         max_bytes: int = MAX_BYTES,
         token: Callable[[], str] = random_token,
     ) -> None:
-        """Prepare the connection, and note which batches of this endpoint the log holds open.
+        """Prepare the connection, and read which batches of this endpoint are open in the log.
 
-        `first_wait` is in seconds, after the first error in a row; `max_bytes` is of one file; `token` tells batches
-        apart.
+        `first_wait` is the wait in seconds after a first error; `max_bytes` is the limit of one file; `token` returns
+        a unique name per batch.
 
         Raises:
             MissingExtra: the SDK is not installed.
             ConfigError: the key is missing.
         """
         self._log, self._most_bytes = log, max_bytes
-        self._calls = BatchClient(config, first_wait)
-        self._work = BatchJobs(config, log, self._calls, token)
-        self._taking_up: asyncio.Task[None] | None = None
+        self._client = BatchClient(config, first_wait)
+        self._jobs = BatchJobs(config, log, self._client, token)
+        self._resuming: asyncio.Task[None] | None = None
         self._batches: set[asyncio.Task[OutcomesByKey]] = set()
         self._batch_of: dict[bytes, asyncio.Task[OutcomesByKey]] = {}
         self._asked: dict[bytes, Request] = {}
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiters: set[asyncio.Future[None]] = set()
         self._stopped = False
         size = min(config.batch_requests, MAX_REQUESTS)
         self._coalescer = RequestCoalescer(
@@ -69,8 +68,8 @@ class BatchEndpoint:
 
     async def answer(self, request: Request) -> Completion:
         """See `Transport`. Takes up to a day; `stop` ends the wait at once, and the batch stays open."""
-        await self._taken_up()
-        # its batch may have ended since the caller looked into the log; nothing is awaited from here to the hand-over
+        await self._resume_left_over()
+        # its batch may have ended since the caller read the log; nothing is awaited from here until the coalescer has it
         if found := self._log.get(request.key):
             return found
         if batch := self._batch_of.get(request.key):
@@ -82,32 +81,32 @@ class BatchEndpoint:
                 return outcome
         return await self._coalescer.answer(request)
 
-    async def _taken_up(self) -> None:
-        """Go on with the batches of earlier runs, once."""
-        if self._taking_up is None:
-            if not self._work.left_over:
+    async def _resume_left_over(self) -> None:
+        """Watch the batches of earlier runs, once."""
+        if self._resuming is None:
+            if not self._jobs.left_over:
                 return
-            self._taking_up = asyncio.get_running_loop().create_task(self._take_up())
-        if not self._taking_up.done() or self._taking_up.exception():
-            await self._until_done(self._taking_up)
+            self._resuming = asyncio.get_running_loop().create_task(self._watch_left_over())
+        if not self._resuming.done() or self._resuming.exception():
+            await self._until_done(self._resuming)
 
-    async def _take_up(self) -> None:
-        for record in await self._work.found():
+    async def _watch_left_over(self) -> None:
+        for record in await self._jobs.find_left_over():
             self._watch(record.keys, self._collect(record))
 
     async def _collect(self, record: BatchRecord) -> OutcomesByKey:
         try:
-            return await self._work.collect(record, self._asked)
+            return await self._jobs.collect(record, self._asked)
         except BatchRejected:
-            return {}  # nothing was computed: who asks is answered by a new batch
+            return {}  # nothing was computed: its requests go into a new batch
 
     async def _answer_all(self, requests: Sequence[Request]) -> list[Completion | RequestFailed]:
-        """Answer a group: one batch, or several if it does not fit into one file."""
+        """Answer a group with one batch, or with several if it does not fit into one file."""
         self._asked.update({request.key: request for request in requests})
         batches = []
         for part in split(requests, self._most_bytes):
             keys = tuple(request.key for request in part)
-            batches.append(self._watch(keys, self._work.complete(keys, self._asked)))
+            batches.append(self._watch(keys, self._jobs.run(keys, self._asked)))
         outcomes: OutcomesByKey = {}
         for batch in batches:
             outcomes |= await self._until_done(batch)
@@ -123,28 +122,28 @@ class BatchEndpoint:
     def _forget(self, keys: Iterable[bytes], batch: asyncio.Task[OutcomesByKey]) -> None:
         self._batches.discard(batch)
         if batch.cancelled() or batch.exception():
-            return  # whoever asks for one of its requests is told so, and nothing is sent again
+            return  # its requests fail with the same error, and nothing is sent again
         for key in keys:
             self._batch_of.pop(key, None)
             self._asked.pop(key, None)
 
     async def _until_done(self, work: asyncio.Task[T]) -> T:
-        """What a task comes to, unless `stop` is called first."""
+        """Wait for a task and return its result, unless `stop` is called first."""
         if self._stopped:
             raise self._stopping()
-        over = asyncio.get_running_loop().create_future()
+        ended = asyncio.get_running_loop().create_future()
 
         def end(_: object) -> None:
-            if not over.done():
-                over.set_result(None)
+            if not ended.done():
+                ended.set_result(None)
 
-        # a callback and no asyncio.wait: that costs a search through all who wait for the same batch
+        # a callback instead of asyncio.wait, which searches all waiters of the same batch
         work.add_done_callback(end)
-        self._waiting.add(over)
+        self._waiters.add(ended)
         try:
-            await over
+            await ended
         finally:
-            self._waiting.discard(over)
+            self._waiters.discard(ended)
         if work.cancelled():
             raise self._stopping()
         return work.result()
@@ -154,41 +153,41 @@ class BatchEndpoint:
         return RunStopped(f"stopping: {requests:,} requests stay in open batches; run again to collect their answers")
 
     def stop(self) -> None:
-        """Hand over nothing more and wait for nothing: open batches are collected by whoever runs next."""
+        """Submit no more batches, and stop waiting: the next run collects the open ones."""
         self._stopped = True
         self._coalescer.stop()
-        for over in self._waiting:
-            if not over.done():
-                over.set_exception(self._stopping())
+        for ended in self._waiters:
+            if not ended.done():
+                ended.set_exception(self._stopping())
 
     def resume(self) -> None:
-        """Hand over again."""
+        """Submit batches again."""
         self._stopped = False
         self._coalescer.resume()
 
     @property
     def progress(self) -> BatchProgress:
-        """All open batches together, as the server counts."""
-        return self._work.progress
+        """Return the server's counts over all open batches."""
+        return self._jobs.progress
 
     def traffic(self) -> str:
-        """Open batches, requests done in them, and what went wrong so far."""
-        now, repeated = self.progress, self._calls.repeated.total()
+        """Describe the open batches, their finished requests, and the failures so far."""
+        now, retried = self.progress, self._client.retried.total()
         parts = (
             [f"open batches: {now.batches}, with {now.done:,} of {now.requests:,} requests done"] if now.batches else []
         )
         parts += [f"{now.failed:,} failed"] if now.failed else []
-        parts += [f"{repeated:,} sent again"] if repeated else []
+        parts += [f"{retried:,} retried"] if retried else []
         return ", ".join(parts)
 
     async def close(self) -> None:
-        """Close all connections. What is not collected by now stays open in the log."""
+        """Close all connections. Batches that are not collected yet stay open in the log."""
         self.stop()
         await self._coalescer.close()
-        works: list[asyncio.Task[Any]] = [*self._batches]
-        if self._taking_up:
-            works.append(self._taking_up)
-        for work in works:
-            work.cancel()
-        await asyncio.gather(*works, return_exceptions=True)
-        await self._calls.close()
+        tasks: list[asyncio.Task[Any]] = [*self._batches]
+        if self._resuming:
+            tasks.append(self._resuming)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._client.close()

@@ -1,10 +1,9 @@
-"""Requests to vLLM inside this process, a group at a time.
+"""Offline inference with vLLM in this process, one group of requests at a time.
 
-Written against vLLM's interface as its documentation has it in November 2026 (`LLM.chat`, `SamplingParams`,
-`StructuredOutputsParams`, and the `GuidedDecodingParams` that 0.12 removed), and tested against a stand-in with these
-signatures: it has not been run on a GPU.
-Invariants: the engine is touched by one thread only, and the model is loaded with the first request that the work log
-cannot answer, so a finished run is replayed without a GPU. A group, once begun, cannot be given up.
+Written against vLLM's API as documented in November 2026 (`LLM.chat`, `SamplingParams`, `StructuredOutputsParams`, and
+`GuidedDecodingParams`, which 0.12 removed), and tested against a stand-in with these signatures: it has not been run on
+a GPU. Invariants: only one thread uses the engine; the model is loaded with the first request that the work log cannot
+answer, so a finished run is replayed without a GPU. A group that has started cannot be cancelled.
 """
 
 import asyncio
@@ -20,11 +19,11 @@ from in2_plugin.llm.coalescing import RequestCoalescer
 from in2_plugin.llm.request import Completion, Request, RequestFailed
 
 IDLE_SECONDS = 0.05
-"""Seconds without a new request after which a group goes out that is not full."""
+"""Seconds without a new request after which a group that is not full is dispatched."""
 MIN_REJECTED = 20
-"""Requests of a group from which on the run ends if the engine refuses them all."""
+"""The run ends if the engine rejects all requests of a group of at least this size."""
 CHAT_TEMPLATE_KWARGS = "chat_template_kwargs"
-"""The one parameter that is `LLM.chat`'s and not `SamplingParams`'s, for example `{enable_thinking: false}`."""
+"""The one parameter of `LLM.chat` rather than `SamplingParams`, for example `{enable_thinking: false}`."""
 
 
 class OfflineVllmTransport:
@@ -40,7 +39,7 @@ class OfflineVllmTransport:
             raise MissingExtra("`writer: vllm`", "vllm")
         self._config = config
         self._llm: Any = None
-        # the engine talks to its workers over sockets that must stay with one thread
+        # the engine's sockets to its workers must stay in one thread
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm")
         self._coalescer = RequestCoalescer(self._run, size=config.batch_requests, idle_seconds=idle_seconds)
 
@@ -70,10 +69,10 @@ class OfflineVllmTransport:
 
     def _sampling(self, parameters: Mapping[str, Any]) -> Any:
         try:
-            own, schema = split_sampling(parameters)
+            arguments, schema = split_sampling(parameters)
             if schema is not None:
-                own |= _forced(schema)
-            return importlib.import_module("vllm").SamplingParams(**own)
+                arguments |= _structured_output(schema)
+            return importlib.import_module("vllm").SamplingParams(**arguments)
         except (TypeError, ValueError, KeyError) as failure:
             raise EndpointError(
                 f"vLLM does not take these sampling parameters ({_reason(failure)}); correct "
@@ -81,18 +80,18 @@ class OfflineVllmTransport:
             ) from None
 
     def _chat(self, requests: Sequence[Request], sampling: Sequence[Any]) -> list[Completion | RequestFailed]:
-        """Answer a group; if the engine refuses it, each half by itself, down to the request that it cannot take.
+        """Answer a group; if the engine rejects it, split it in half, down to the request that is invalid.
 
         The engine checks all prompts before it computes, so that nothing is computed twice.
         """
         chats = [[{"role": "user", "content": request.prompt}] for request in requests]
-        # all requests come from one configuration, and so does this
+        # the same for all requests of a build file
         template = self._config.parameters.get(CHAT_TEMPLATE_KWARGS)
         try:
             outputs = self._llm.chat(chats, list(sampling), use_tqdm=False, chat_template_kwargs=template)
-        except ValueError as refusal:
+        except ValueError as rejection:
             if len(requests) == 1:
-                return [RequestFailed(_reason(refusal))]
+                return [RequestFailed(_reason(rejection))]
             half = len(requests) // 2
             return self._chat(requests[:half], sampling[:half]) + self._chat(requests[half:], sampling[half:])
         except Exception as failure:
@@ -106,55 +105,57 @@ class OfflineVllmTransport:
         return [_answer_of(output) for output in outputs]
 
     def stop(self) -> None:
-        """Begin no more groups; the one that is computed is waited for."""
+        """Start no more groups; the current one is awaited."""
         self._coalescer.stop()
 
     def resume(self) -> None:
-        """Begin groups again."""
+        """Start groups again."""
         self._coalescer.resume()
 
     def traffic(self) -> str:
-        """Requests in the engine, and those that wait for the next group."""
+        """Describe the requests in the engine and in the queue."""
         return self._coalescer.traffic()
 
     async def close(self) -> None:
-        """Let go of the model; a group that is being computed ends first, and its answers are dropped."""
+        """Unload the model; the current group finishes first, and its answers are dropped."""
         await self._coalescer.close()
         self._llm = None
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 def split_sampling(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
-    """What a request's parameters mean to vLLM: arguments of `SamplingParams`, and the JSON schema to force, if any.
+    """Split a request's parameters into arguments of `SamplingParams` and the JSON schema of the response, if any.
 
     Raises:
-        KeyError: the response format holds no schema.
+        KeyError: the response format has no schema.
     """
-    own = {name: value for name, value in parameters.items() if name not in {"response_format", CHAT_TEMPLATE_KWARGS}}
+    arguments = {
+        name: value for name, value in parameters.items() if name not in {"response_format", CHAT_TEMPLATE_KWARGS}
+    }
     response_format = parameters.get("response_format")
-    return own, response_format["json_schema"]["schema"] if response_format else None
+    return arguments, response_format["json_schema"]["schema"] if response_format else None
 
 
 def all_rejected(first: RequestFailed) -> EndpointError:
-    """What ends a run in which no request is taken."""
+    """Return the error that ends a run in which every request is rejected."""
     return EndpointError(
-        f"vLLM refuses every request, the first with: {first}; correct `questions.vllm`, for example "
+        f"vLLM rejects every request, the first with: {first}; correct `questions.vllm`, for example "
         "`engine: {max_model_len: ...}`"
     )
 
 
-def _forced(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The argument of `SamplingParams` that forces this JSON schema."""
-    offered = importlib.import_module("vllm.sampling_params")
-    if hasattr(offered, "StructuredOutputsParams"):
-        return {"structured_outputs": offered.StructuredOutputsParams(json=schema)}
-    return {"guided_decoding": offered.GuidedDecodingParams(json=schema)}
+def _structured_output(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the argument of `SamplingParams` that enforces this JSON schema."""
+    module = importlib.import_module("vllm.sampling_params")
+    if hasattr(module, "StructuredOutputsParams"):
+        return {"structured_outputs": module.StructuredOutputsParams(json=schema)}
+    return {"guided_decoding": module.GuidedDecodingParams(json=schema)}
 
 
 def _answer_of(output: Any) -> Completion:
-    said = output.outputs[0]
-    tokens = len(output.prompt_token_ids or ()), len(said.token_ids)
-    return Completion(said.text, str(said.finish_reason or "stop"), *tokens)
+    completion = output.outputs[0]
+    tokens = len(output.prompt_token_ids or ()), len(completion.token_ids)
+    return Completion(completion.text, str(completion.finish_reason or "stop"), *tokens)
 
 
 def _reason(failure: Exception) -> str:

@@ -18,50 +18,50 @@ def path(tmp_path) -> Path:
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("error", ["500", "503", "429", "drop", "lost", "html"])
-def test_what_passes_is_waited_out_and_nothing_is_computed_twice(path, call, error):
+def test_retryable_faults_are_retried_and_nothing_is_computed_twice(path, call, error):
     with BatchServer() as server:
-        # a creation that was lost is not tried again: it is found
-        server.troubles[call] = [error] * (1 if (call, error) == ("create", "lost") else 2)
+        # a lost creation is not retried: the batch is found
+        server.faults_by_call[call] = [error] * (1 if (call, error) == ("create", "lost") else 2)
         answers = ask(server, path, range(10))
         assert [a.text for a in answers] == [f"answer to {i}" for i in range(10)]
         assert (set(server.paid.values()), len(server.batches)) == ({1}, 1)
-        assert not server.troubles[call]
+        assert not server.faults_by_call[call]
     assert statuses(path) == ["completed"]
 
 
 @pytest.mark.parametrize("error", ["html", "half"])
 @pytest.mark.parametrize("count", [10, 11])
-def test_a_file_that_did_not_arrive_whole_is_downloaded_again(path, error, count):
-    # half of ten lines are five whole ones: only their number tells that some are missing
+def test_an_incomplete_file_is_downloaded_again(path, error, count):
+    # half of ten lines is five complete ones: only the count shows that some are missing
     with BatchServer() as server:
-        server.troubles["download"] = [error] * 2
+        server.faults_by_call["download"] = [error] * 2
         answers = ask(server, path, range(count))
         assert all(isinstance(a, Completion) for a in answers)
         assert server.calls["download"] == 3
 
 
-def test_a_batch_whose_creation_was_lost_is_found_among_many(path):
+def test_a_lost_creation_is_found_among_many_batches(path):
     with BatchServer() as server:
         ask(server, path, ["older"])
         for i in range(7):
             server.batches[f"other-{i}"] = {**server.batches["batch-0"], "id": f"other-{i}", "metadata": None}
-        server.troubles["create"] = ["lost"]
-        server.troubles["list"] = ["503"]
+        server.faults_by_call["create"] = ["lost"]
+        server.faults_by_call["list"] = ["503"]
         (answer,) = ask(server, path, ["newer"])
         assert answer.text == "answer to newer"
         assert set(server.paid.values()) == {1}
 
 
-def test_trouble_while_looking_goes_on_long_after_the_attempts_of_a_live_request(path):
+def test_polling_is_retried_beyond_the_attempts_of_a_live_request(path):
     with BatchServer() as server:
-        server.troubles["retrieve"] = ["500"] * 6
+        server.faults_by_call["retrieve"] = ["500"] * 6
         (answer,) = ask(server, path, ["p"], attempts=2)
         assert answer.text == "answer to p"
 
 
-def test_handing_over_gives_up_and_is_begun_anew_by_the_next_run(path):
+def test_an_upload_that_gives_up_is_repeated_by_the_next_run(path):
     with BatchServer() as server:
-        server.troubles["upload"] = ["500"] * 3
+        server.faults_by_call["upload"] = ["500"] * 3
         (error,) = ask(server, path, ["p"], attempts=3)
         assert isinstance(error, EndpointError)
         assert f"{server.base_url}: status 500, 3 times in a row; run again later" in str(error)
@@ -71,32 +71,32 @@ def test_handing_over_gives_up_and_is_begun_anew_by_the_next_run(path):
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "said"),
+    ("call", "error", "message"),
     [
         ("upload", "401", "does not accept the key"),
-        ("upload", "404", "has no Batch interface (404); set `mode: live`"),
-        ("upload", "405", "has no Batch interface (405); set `mode: live`"),
-        ("upload", "no money", "no money left"),
-        ("upload", "413", "refused the batch (413"),
-        ("create", "400", "refused the batch (400"),
+        ("upload", "404", "has no Batch API (404); set `mode: live`"),
+        ("upload", "405", "has no Batch API (405); set `mode: live`"),
+        ("upload", "no money", "no credit left"),
+        ("upload", "413", "rejected the batch (413"),
+        ("create", "400", "rejected the batch (400"),
         ("create", "403", "does not accept the key"),
         ("retrieve", "401", "does not accept the key"),
-        ("retrieve", "404", "does not have batch batch-0, which an earlier run handed over (404)"),
+        ("retrieve", "404", "does not have batch batch-0, which an earlier run submitted (404)"),
         ("download", "404", "does not have the answers of batch batch-0"),
     ],
 )
-def test_what_ends_the_run(path, monkeypatch, call, error, said):
+def test_fatal_errors_end_the_run(path, monkeypatch, call, error, message):
     monkeypatch.setenv("SECRET_KEY", KEY)
     with BatchServer() as server:
-        server.troubles[call] = [error]
+        server.faults_by_call[call] = [error]
         errors = ask(server, path, ["p", "q"], api_key_env="SECRET_KEY")
         assert {type(e) for e in errors} == {EndpointError}
-        assert said in str(errors[0])
+        assert message in str(errors[0])
         assert server.base_url in str(errors[0])
         assert KEY not in f"{errors[0]!s} {errors[0]!r} {errors[0].__cause__!r} {errors[0].__context__!r}"
 
 
-def test_a_server_that_is_not_there_shows_at_once(path):
+def test_an_unreachable_server_is_reported_at_once(path):
     (error,) = ask("http://127.0.0.1:9/v1", path, ["p"])
     assert isinstance(error, EndpointError)
     assert "http://127.0.0.1:9/v1: cannot be reached" in str(error)

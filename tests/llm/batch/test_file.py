@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from in2_plugin.llm.batch.file import RequestNotRun, fill, read, request_line, split
+from in2_plugin.llm.batch.file import RequestNotRun, fill_missing, read, request_line, split
 from in2_plugin.llm.request import Completion, Request, RequestFailed
 from tests.support.fault_server import completion
 
@@ -21,10 +21,10 @@ def out(key: bytes, text: str = "a", status: int = 200, body: object = None, err
 A, B = b"a" * 32, b"b" * 32
 
 
-def test_a_line_is_the_request_under_its_key():
-    asked = request("p", temperature=0.5, response_format={"type": "json_object"})
-    assert json.loads(request_line(asked)) == {
-        "custom_id": asked.key.hex(),
+def test_a_line_is_the_request_with_its_key():
+    sent = request("p", temperature=0.5, response_format={"type": "json_object"})
+    assert json.loads(request_line(sent)) == {
+        "custom_id": sent.key.hex(),
         "method": "POST",
         "url": "/v1/chat/completions",
         "body": {
@@ -37,7 +37,7 @@ def test_a_line_is_the_request_under_its_key():
 
 
 @given(st.text(st.characters(exclude_categories=())))
-def test_any_text_is_one_line_of_ascii(prompt):
+def test_any_prompt_is_one_line_of_ascii(prompt):
     line = request_line(request(prompt))
     assert line.isascii()
     assert line.splitlines() == [line[:-1]]
@@ -45,12 +45,12 @@ def test_any_text_is_one_line_of_ascii(prompt):
 
 
 @given(st.lists(st.text(max_size=50)), st.integers(250, 1_000))
-def test_files_hold_all_requests_once_within_the_limit(prompts, most):
+def test_files_contain_each_request_once_within_the_limit(prompts, max_bytes):
     requests = [request(p) for p in prompts]
-    parts = list(split(requests, most))
+    parts = list(split(requests, max_bytes))
     assert [r.key for part in parts for r in part] == list(dict.fromkeys(r.key for r in requests))
     for part in parts:
-        assert len(part) == 1 or sum(len(request_line(r)) for r in part) <= most
+        assert len(part) == 1 or sum(len(request_line(r)) for r in part) <= max_bytes
 
 
 def test_a_file_has_no_more_requests_than_allowed(monkeypatch):
@@ -64,44 +64,44 @@ def test_lines_go_to_their_requests_in_any_order():
     assert lines.broken == 0
 
 
-def test_the_first_answer_stays_and_beats_a_failure():
+def test_the_first_answer_is_kept_and_replaces_a_failure():
     failed = out(A, status=500, body={"error": {"message": "oh"}})
     assert read([out(A, "1") + b"\n" + out(A, "2")], [A], "").outcomes[A].text == "1"
     assert read([failed, out(A, "late")], [A], "").outcomes[A].text == "late"
     assert read([out(A, "early"), failed], [A], "").outcomes[A].text == "early"
 
 
-def test_requests_of_others_are_left_out():
+def test_unknown_keys_are_ignored():
     assert read([out(B)], [A], "").outcomes == {}
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         (out(A, status=400, body={"error": {"message": "too\nlong"}}), "400 too long"),
         (out(A, status=500, body="oops"), "500 oops"),
         (out(A, status=503, body={}), "503 no reason given"),
-        (out(A, body={"choices": []}), "the answer holds no choice"),
+        (out(A, body={"choices": []}), "the response contains no choice"),
         (b'{"custom_id": "%s", "response": null, "error": {"message": "no sk-1"}}' % A.hex().encode(), "no ***"),
         (b'{"custom_id": "%s"}' % A.hex().encode(), "no reason given"),
         (b'{"custom_id": "%s", "response": {}}' % A.hex().encode(), "0 no reason given"),
     ],
 )
-def test_failures_have_a_reason_in_one_line(line, said):
+def test_failures_have_a_one_line_reason(line, message):
     failure = read([line], [A], "sk-1").outcomes[A]
     assert isinstance(failure, RequestFailed)
     assert not isinstance(failure, RequestNotRun)
-    assert str(failure) == said
+    assert str(failure) == message
 
 
-def test_a_refusal_has_its_status():
+def test_a_rejection_has_its_status():
     assert read([out(A, status=422, body={})], [A], "").outcomes[A].status == 422
 
 
-def test_expired_requests_are_unanswered():
+def test_expired_requests_count_as_not_run():
     line = json.dumps({"custom_id": A.hex(), "response": None, "error": {"code": "batch_expired", "message": "m"}})
     outcomes = read([line.encode()], [A, B], "").outcomes
-    fill(outcomes, [A, B], "cancelled")
+    fill_missing(outcomes, [A, B], "cancelled")
     assert [type(outcomes[key]) for key in (A, B)] == [RequestNotRun, RequestNotRun]
     assert [str(outcomes[key]) for key in (A, B)] == [
         "the batch ended without an answer (expired)",
@@ -110,11 +110,11 @@ def test_expired_requests_are_unanswered():
 
 
 @pytest.mark.parametrize("broken", [b'{"custom_id": "61', b"3", b"{}", b'{"custom_id": 3}', b'{"custom_id": "xyz"}'])
-def test_broken_lines_are_counted_and_take_nothing_with_them(broken):
+def test_broken_lines_are_counted_and_the_others_parsed(broken):
     lines = read([broken + b"\n" + out(A)], [A], "")
     assert (lines.broken, list(lines.outcomes)) == (1, [A])
 
 
 @given(st.binary())
-def test_no_file_makes_it_fail(content):
+def test_no_content_raises(content):
     assert read([content], [A], "").outcomes == {}

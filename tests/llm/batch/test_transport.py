@@ -22,7 +22,7 @@ async def until(condition) -> None:
             await asyncio.sleep(0.001)
 
 
-def test_a_batch_is_uploaded_watched_and_collected(path):
+def test_a_batch_is_uploaded_polled_and_collected(path):
     with BatchServer(polls=3) as server:
         answers = ask(server, path, range(20))
         assert answers[7] == Completion("answer to 7", "stop", 100, 20)
@@ -41,7 +41,7 @@ def test_order_and_duplicates_do_not_matter(path):
         assert texts(ask(server, path, range(50))) == expected(range(50))
 
 
-def test_full_batches_go_out_and_no_more_than_eight_are_open(path):
+def test_full_batches_are_submitted_and_at_most_eight_are_open(path):
     async def check(server) -> None:
         log = WorkLog(path)
         batch = endpoint(server.base_url, log, batch_requests=10)
@@ -60,7 +60,7 @@ def test_full_batches_go_out_and_no_more_than_eight_are_open(path):
     assert sizes == [10] * 10
 
 
-def test_a_group_that_is_too_long_for_one_file_becomes_several(path):
+def test_a_group_too_long_for_one_file_becomes_several_batches(path):
     with BatchServer() as server:
         assert texts(ask(server, path, range(20), max_bytes=1_000)) == expected(range(20))
         assert len(server.batches) > 1
@@ -68,13 +68,13 @@ def test_a_group_that_is_too_long_for_one_file_becomes_several(path):
         assert set(server.paid.values()) == {1}
 
 
-def test_single_failures_fail_alone(path):
+def test_failed_requests_fail_alone(path):
     faults = {"3": "error", "4": "no choices", "5": "refusal", "6": "missing"}
     with BatchServer(faults=lambda body: faults.get(body["messages"][0]["content"])) as server:
         answers = ask(server, path, range(20))
     assert [str(answers[i]) for i in (3, 4, 6)] == [
         "400 cannot do 3",
-        "the answer holds no choice",
+        "the response contains no choice",
         "the batch ended without an answer (completed)",
     ]
     assert all(isinstance(answers[i], RequestFailed) for i in (3, 4, 6))
@@ -82,12 +82,12 @@ def test_single_failures_fail_alone(path):
     assert sum(isinstance(a, Completion) for a in answers) == 17
 
 
-def half(body: dict) -> str | None:
+def every_second_expires(body: dict) -> str | None:
     return "expired" if int(body["messages"][0]["content"]) % 2 else None
 
 
-def test_what_expired_is_asked_again_by_the_next_run(path):
-    with BatchServer(faults=half, ends="expired") as server:
+def test_expired_requests_are_sent_again_by_the_next_run(path):
+    with BatchServer(faults=every_second_expires, ends="expired") as server:
         first = ask(server, path, range(40))
         assert texts(first[::2]) == expected(range(0, 40, 2))
         assert {str(failure) for failure in first[1::2]} == {"the batch ended without an answer (expired)"}
@@ -97,7 +97,7 @@ def test_what_expired_is_asked_again_by_the_next_run(path):
     assert statuses(path) == ["expired", "expired"]
 
 
-def test_too_many_refused_requests_end_the_run_and_keep_the_answers(path):
+def test_a_high_error_rate_ends_the_run_and_keeps_the_answers(path):
     def faults(body):
         return "error" if int(body["messages"][0]["content"]) % 2 else None
 
@@ -111,7 +111,7 @@ def test_too_many_refused_requests_end_the_run_and_keep_the_answers(path):
     assert statuses(path) == ["completed"]
 
 
-def test_the_progress_is_what_the_server_says(path):
+def test_progress_comes_from_the_server(path):
     async def check(server) -> None:
         log = WorkLog(path)
         batch = endpoint(server.base_url, log, batch_requests=10)
@@ -119,7 +119,7 @@ def test_the_progress_is_what_the_server_says(path):
         asking = asyncio.create_task(ask_all(batch, log, range(20)))
         await until(lambda: batch.progress.done == 20)
         assert (batch.progress.batches, batch.progress.requests) == (2, 20)
-        assert batch.traffic() == "open batches: 2, with 20 of 20 requests done, 1 sent again"
+        assert batch.traffic() == "open batches: 2, with 20 of 20 requests done, 1 retried"
         server.polls = 0
         assert texts(await asking) == expected(range(20))
         assert batch.progress.batches == 0
@@ -127,11 +127,11 @@ def test_the_progress_is_what_the_server_says(path):
         log.close()
 
     with BatchServer(polls=10**9) as server:
-        server.troubles["upload"] = ["503"]
+        server.faults_by_call["upload"] = ["503"]
         asyncio.run(check(server))
 
 
-def test_stopping_ends_the_wait_at_once_and_the_batch_stays_open(path):
+def test_stop_ends_the_wait_and_the_batch_stays_open(path):
     async def stopped(server) -> list:
         log = WorkLog(path)
         batch = endpoint(server.base_url, log)
@@ -156,7 +156,7 @@ def test_stopping_ends_the_wait_at_once_and_the_batch_stays_open(path):
     assert statuses(path) == ["completed"]
 
 
-def test_who_asks_again_after_a_stop_waits_for_the_same_batch(path):
+def test_requests_after_a_stop_wait_for_the_same_batch(path):
     async def check(server) -> None:
         log = WorkLog(path)
         batch = endpoint(server.base_url, log)
@@ -177,7 +177,7 @@ def test_who_asks_again_after_a_stop_waits_for_the_same_batch(path):
         asyncio.run(check(server))
 
 
-def test_an_answer_that_came_since_the_caller_looked_is_not_asked_for(path):
+def test_an_answer_that_arrived_in_the_meantime_is_not_requested(path):
     async def check(server) -> None:
         log = WorkLog(path)
         batch = endpoint(server.base_url, log)

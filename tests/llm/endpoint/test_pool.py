@@ -216,10 +216,10 @@ def test_occasional_errors_at_all_servers_lose_no_request():
 @pytest.mark.parametrize(
     ("changes", "lines"),
     [
-        ({"base_url": []}, "`base_url`: the list is empty; give one address or several"),
-        ({"base_url": [DEAD, f"{DEAD}/"]}, f"`base_url`: the list holds {DEAD}/ twice; give each server once"),
-        ({"base_url": [DEAD, 8000]}, "`base_url`: 8000 in the list is no address; give each as text"),
-        ({"base_url": [DEAD, OTHER_DEAD], "mode": "batch"}, "`mode: batch` takes one address, and `base_url` lists 2"),
+        ({"base_url": []}, "the list is empty; give at least one URL"),
+        ({"base_url": [DEAD, f"{DEAD}/"]}, f"the list contains {DEAD}/ twice; give each server once"),
+        ({"base_url": [DEAD, 8000]}, "8000 in the list is not a URL; give each as text"),
+        ({"base_url": [DEAD, OTHER_DEAD], "mode": "batch"}, "`mode: batch` needs a single URL, but `base_url` lists 2"),
     ],
 )
 def test_invalid_address_lists_are_rejected(changes, lines):

@@ -1,4 +1,4 @@
-"""vLLM needs a GPU, so a package with its documented signatures stands in for it."""
+"""vLLM needs a GPU, so these tests use a stand-in package with its documented signatures."""
 
 import asyncio
 import sys
@@ -25,15 +25,15 @@ class LLM:
             raise OSError("no such model\\non this disk")
         self.model, self.max_model_len = model, max_model_len
         self.groups, self.sampling, self.options, self.threads = [], [], [], [threading.current_thread()]
-        self.leave = threading.Event()
-        self.leave.set()
+        self.release = threading.Event()
+        self.release.set()
         LLM.made.append(self)
 
     def chat(self, messages, sampling_params=None, use_tqdm=True, lora_request=None, chat_template=None,
              chat_template_content_format="auto", add_generation_prompt=True, continue_final_message=False, tools=None,
              chat_template_kwargs=None):
         self.threads.append(threading.current_thread())
-        assert self.leave.wait(60)
+        assert self.release.wait(60)
         prompts = [m["content"] for chat in messages for m in chat if m["role"] == "user"]
         assert len(prompts) == len(messages) == len(sampling_params)
         if any(p == "dead" for p in prompts):
@@ -48,8 +48,8 @@ class LLM:
 def output(prompt, sampling):
     words = f"answer to {prompt}".split()[: sampling.max_tokens]
     finish = "length" if len(words) == sampling.max_tokens else "stop"
-    said = SimpleNamespace(index=0, text=" ".join(words), token_ids=tuple(range(len(words))), finish_reason=finish)
-    return SimpleNamespace(request_id="0", prompt=prompt, prompt_token_ids=[0] * len(prompt.split()), outputs=[said])
+    completion = SimpleNamespace(index=0, text=" ".join(words), token_ids=tuple(range(len(words))), finish_reason=finish)
+    return SimpleNamespace(request_id="0", prompt=prompt, prompt_token_ids=[0] * len(prompt.split()), outputs=[completion])
 """
 SAMPLING = """
 from dataclasses import dataclass
@@ -103,8 +103,8 @@ def ask(requests, **changes) -> list:
     async def run() -> list:
         offline = transport(**changes)
         try:
-            asked = asyncio.gather(*(offline.answer(r) for r in requests), return_exceptions=True)
-            return await asyncio.wait_for(asked, 60)
+            answers = asyncio.gather(*(offline.answer(r) for r in requests), return_exceptions=True)
+            return await asyncio.wait_for(answers, 60)
         finally:
             await offline.close()
 
@@ -116,13 +116,13 @@ def engine():
     return made
 
 
-def test_answers_with_their_tokens(vllm):
-    first, cut = ask([request("one two"), request("one two", max_tokens=3)])
+def test_answers_have_their_token_counts(vllm):
+    first, truncated = ask([request("one two"), request("one two", max_tokens=3)])
     assert first == Completion("answer to one two", "stop", 2, 4)
-    assert cut == Completion("answer to one", "length", 2, 3)
+    assert truncated == Completion("answer to one", "length", 2, 3)
 
 
-def test_requests_are_handed_over_in_groups(vllm):
+def test_requests_are_dispatched_in_groups(vllm):
     answers = ask([request(str(i)) for i in range(10)], batch_requests=4)
     assert [a.text for a in answers] == [f"answer to {i}" for i in range(10)]
     assert [len(group) for group in engine().groups] == [4, 4, 2]
@@ -134,34 +134,34 @@ def test_each_request_has_its_own_sampling(vllm):
 
 
 @pytest.mark.parametrize(("field", "name"), [NEW, OLD])
-def test_a_json_schema_is_forced_in_the_way_of_the_version(install, field, name):
+def test_a_json_schema_is_enforced_in_both_versions(install, field, name):
     install(field, name)
     schema = {"type": "object", "properties": {}}
     ask([request("a", response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": schema}})])
     (sampling,) = engine().sampling
-    forced = getattr(sampling, field)
-    assert (type(forced).__name__, forced.json) == (name, schema)
+    structured = getattr(sampling, field)
+    assert (type(structured).__name__, structured.json) == (name, schema)
 
 
-def test_the_engine_gets_its_arguments_and_stays_in_one_thread(vllm):
+def test_the_engine_gets_its_arguments_and_runs_in_one_thread(vllm):
     ask([request(str(i)) for i in range(9)], batch_requests=3, engine={"tensor_parallel_size": 2, "max_model_len": 4})
     assert (engine().model, engine().max_model_len) == ("m", 4)
     assert len(set(engine().threads)) == 1
     assert engine().threads[0] is not threading.main_thread()
 
 
-def test_arguments_of_the_chat_template_go_to_the_chat(vllm):
+def test_chat_template_kwargs_are_passed_to_chat(vllm):
     thinking = {"enable_thinking": False}
     ask([request("a", temperature=0, chat_template_kwargs=thinking)], parameters={"chat_template_kwargs": thinking})
     assert engine().options == [(False, thinking)]
 
 
-def test_nothing_is_loaded_before_the_first_request(vllm):
+def test_the_model_is_loaded_with_the_first_request(vllm):
     asyncio.run(transport().close())
     assert "vllm" not in sys.modules
 
 
-def test_a_prompt_that_is_too_long_fails_alone_and_the_rest_is_computed_once(vllm):
+def test_a_prompt_that_is_too_long_fails_alone(vllm):
     prompts = [str(i) for i in range(10)]
     answers = ask([request(p) for p in [*prompts[:7], "much " * 20, *prompts[7:]]])
     assert isinstance(answers[7], RequestFailed)
@@ -171,7 +171,7 @@ def test_a_prompt_that_is_too_long_fails_alone_and_the_rest_is_computed_once(vll
 
 
 @pytest.mark.parametrize(
-    ("requests", "changes", "said"),
+    ("requests", "changes", "message"),
     [
         ([request("a")], {"model": "broken"}, "vLLM cannot load broken (OSError: no such model on this disk)"),
         ([request("a")], {"engine": {"gpus": 2}}, "vLLM cannot load m (TypeError:"),
@@ -180,26 +180,26 @@ def test_a_prompt_that_is_too_long_fails_alone_and_the_rest_is_computed_once(vll
         ([request("a", response_format={"type": "text"})], {}, "does not take these sampling parameters (KeyError:"),
         ([request("dead")], {}, "vLLM failed (RuntimeError: the engine died); answers so far are kept"),
         ([request("short"), request("b")], {}, "vLLM gave 1 answers to 2 requests"),
-        ([request("long " * 20 + str(i)) for i in range(20)], {}, "vLLM refuses every request, the first with: ValueE"),
+        ([request("long " * 20 + str(i)) for i in range(20)], {}, "vLLM rejects every request, the first with: ValueE"),
     ],
 )
-def test_what_ends_the_run(vllm, requests, changes, said):
+def test_fatal_errors_end_the_run(vllm, requests, changes, message):
     errors = ask(requests, **changes)
     assert {type(e) for e in errors} == {EndpointError}
-    assert said in str(errors[0])
+    assert message in str(errors[0])
 
 
-def test_stopping_waits_for_the_group_under_way(vllm):
+def test_stop_waits_for_the_current_group(vllm):
     async def check() -> list:
         offline = transport(batch_requests=2)
         assert (await asyncio.gather(*(offline.answer(request(p)) for p in "ab")))[0].text == "answer to a"
-        engine().leave.clear()
+        engine().release.clear()
         tasks = [asyncio.create_task(offline.answer(request(p))) for p in "cde"]
         while not offline.traffic():
             await asyncio.sleep(0.001)
-        assert offline.traffic() == "2 under way, 1 waiting"
+        assert offline.traffic() == "2 in flight, 1 waiting"
         offline.stop()
-        engine().leave.set()
+        engine().release.set()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         offline.resume()
         outcomes.append(await offline.answer(request("f")))
