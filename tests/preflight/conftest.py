@@ -1,4 +1,4 @@
-"""Axolotl files beside a model, a dataset of ours and conversations of any kind."""
+"""Fixtures: a model without weights, conversations, and Axolotl configs for them."""
 
 import json
 import os
@@ -20,7 +20,7 @@ WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog"]
 
 @pytest.fixture(scope="session")
 def model_folder(mistral_folder, tmp_path_factory) -> Path:
-    """Mistral's tokenizer and a model of two layers, without weights: preflight must not ask for any."""
+    """Mistral's tokenizer and a two-layer model without weights, which preflight must not load."""
     folder = tmp_path_factory.mktemp("model") / "model"
     shutil.copytree(mistral_folder, folder)
     (folder / "config.json").write_text(json.dumps(MODEL))
@@ -29,20 +29,20 @@ def model_folder(mistral_folder, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def chats(tmp_path_factory) -> Path:
-    """Sixty conversations of which every third has about 600 tokens, the others about 60."""
+    """Sixty conversations; every third has about 600 tokens, the others about 60."""
     path = tmp_path_factory.mktemp("chats") / "chats.jsonl"
     with path.open("w") as file:
         for i in range(60):
             asked = " ".join(WORDS[(i + j) % len(WORDS)] for j in range(600 if i % 3 == 0 else 60))
-            said = f"It is {i}, and {i + 1} follows."
-            turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
+            answer = f"It is {i}, and {i + 1} follows."
+            turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
             file.write(json.dumps({"messages": turns}) + "\n")
     return path
 
 
 @pytest.fixture
 def axolotl_file(model_folder, built, tmp_path):
-    """A function that writes a file with changes; a change of None leaves a key out."""
+    """Return a function that writes a config with changes; a value of None removes a key."""
     from axolotl.integrations.base import PluginManager
 
     base = {

@@ -1,4 +1,4 @@
-"""The estimates against the documented table, against a count of PyTorch's own, and against each other."""
+"""Estimates agree with the documented table, with PyTorch's saved tensors, and with each other."""
 
 from dataclasses import replace
 
@@ -40,19 +40,19 @@ def gib(setup: Setup) -> float:
     return memory(MISTRAL, setup, 32_768, 512).total / GIB
 
 
-def test_the_documented_table_of_memory_is_what_the_functions_give():
-    said = {
+def test_documented_memory_table_is_up_to_date():
+    documented = {
         cells[1].strip(): cells[2:5] for line in DOCS.read_text().splitlines() if len(cells := line.split("|")) == 6
     }
     for name, offload in OFFLOADS.items():
-        for gpus, cell in zip((4, 8, 16), said[name], strict=True):
+        for gpus, cell in zip((4, 8, 16), documented[name], strict=True):
             some = replace(ZERO_3, gpus=gpus, **offload)
             expected = f"{gib(some):.0f} / {gib(replace(some, logits='all')):.0f}"
             assert cell.strip() == expected, (name, gpus)
 
 
 class Kept(torch.autograd.Function):
-    """Attention that keeps queries, keys, values and its output, as FlashAttention does."""
+    """Attention that saves queries, keys, values and its output, as FlashAttention does."""
 
     @staticmethod
     def forward(ctx, query, key, value):
@@ -66,8 +66,8 @@ def kept_attention(module, query, key, value, attention_mask, **_):
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.model_type)
-def test_what_a_layer_keeps_is_what_pytorch_keeps(config):
-    """Counted on the meta device: storages that autograd saves in the forward pass of one layer."""
+def test_layer_bytes_equal_what_pytorch_saves(config):
+    """Count on the meta device the storages that autograd saves in the forward pass of one layer."""
     ALL_ATTENTION_FUNCTIONS.register("kept", kept_attention)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16, attn_implementation="kept")
@@ -78,18 +78,18 @@ def test_what_a_layer_keeps_is_what_pytorch_keeps(config):
     kept, alive = {}, []
 
     def keep(tensor):
-        alive.append(tensor)  # or its storage would be found again under the next one's address
+        alive.append(tensor)  # otherwise the next storage could reuse its address
         kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
         return tensor
 
     with torch.device("meta"), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         model.model.layers[0](hidden, position_embeddings=rotation, attention_mask=None)
     counted = sum(size for storage, size in kept.items() if storage not in known)
-    # an estimate leaves out the statistics of norms, a number a token and head
+    # the estimate leaves out the statistics of norms, one number per token and head
     assert layer_bytes(shape_of(config, model), Setup(), TOKENS) == pytest.approx(counted, rel=0.07)
 
 
-def test_sharding_divides_and_offload_removes():
+def test_sharding_divides_and_offload_removes_memory():
     whole, shared = replace(ZERO_3, gpus=1), ZERO_3
     assert memory(MISTRAL, shared, 100, 1).optimizer * 8 == memory(MISTRAL, whole, 100, 1).optimizer
     assert memory(MISTRAL, shared, 100, 1).gradients * 8 == memory(MISTRAL, whole, 100, 1).gradients
@@ -99,35 +99,35 @@ def test_sharding_divides_and_offload_removes():
     assert saved == pytest.approx(MISTRAL.parameters * 2 / 8)
 
 
-def test_adapters_leave_gradients_and_optimizer_small():
+def test_adapters_have_small_gradients_and_optimizer():
     lora = Setup(trained=10_000_000, weight_bytes=4, gradient_bytes=4, optimizer_bytes=8)
     need = memory(MISTRAL, lora, 32_768, 512)
     assert need.weights == 10_000_000 * 4 + MISTRAL.parameters * 2
     assert (need.gradients, need.optimizer) == (40_000_000, 80_000_000)
 
 
-def test_each_way_to_save_activations_and_logits_saves():
+def test_each_option_reduces_activations_and_logits():
     plain = gib(replace(ZERO_3, checkpointing=False, logits="all"))
-    ways = [
+    reduced = [
         gib(replace(ZERO_3, logits="all")),
         gib(ZERO_3),
         gib(replace(ZERO_3, offload_activations=True)),
         gib(replace(ZERO_3, offload_activations=True, context_parallel=2)),
     ]
-    assert [plain, *ways] == sorted([plain, *ways], reverse=True)
-    assert gib(replace(ZERO_3, flash=False)) > plain, "scores for each pair of tokens are dearer than anything"
+    assert [plain, *reduced] == sorted([plain, *reduced], reverse=True)
+    assert gib(replace(ZERO_3, flash=False)) > plain, "scores for each pair of tokens take the most memory"
     assert gib(replace(ZERO_3, micro_batch=2)) > gib(ZERO_3)
 
 
 def test_operations_of_checkpointed_training():
-    """8 a weight and token, 9 a pair of tokens and unit of width: the count of an example of 16,384 tokens."""
+    """Check 8 operations per weight and token and 9 per token pair and unit of width, for 16,384 tokens."""
     counted = operations(MISTRAL, Setup(), 16_384, 16_384**2)
     assert counted == 8 * MISTRAL.parameters * 16_384 + 9 * 32 * 4_096 * 16_384**2
     assert operations(MISTRAL, Setup(checkpointing=False), 16_384, 0) == 6 * MISTRAL.parameters * 16_384
     assert operations(MISTRAL, Setup(trained=1), 16_384, 0) == 6 * MISTRAL.parameters * 16_384
 
 
-def test_time_is_shared_by_gpus_and_falls_with_their_speed():
+def test_time_scales_with_gpus_and_their_speed():
     lengths = np.linspace(4_096, 32_768, 1_000)
     one = seconds(MISTRAL, lengths, Setup(), GPUS["A100-80G"], 0.4, 1.0)
     # 206 GPU-days for 1.75M examples, a fifth of them short, at 40% of an A100: about 10 s an example
@@ -136,13 +136,13 @@ def test_time_is_shared_by_gpus_and_falls_with_their_speed():
     assert seconds(MISTRAL, lengths, Setup(), GPUS["H100-80G"], 0.4, 0.5) == pytest.approx(one * 2 * 312 / 989)
 
 
-def test_a_mixture_of_experts_works_with_its_active_weights():
+def test_mixture_of_experts_uses_its_active_weights():
     sparse = replace(MISTRAL, parameters=46_700_000_000, active=12_900_000_000)
     assert operations(sparse, Setup(), 1, 0) == 8 * 12_900_000_000
     assert memory(sparse, Setup(), 1, 1).weights == 2 * 46_700_000_000
 
 
-def test_gpus_have_what_their_names_say():
+def test_gpus_match_their_names():
     assert GPUS["A100-40G"].memory == 40 * GIB and GPUS["A100-80G"].memory == 80 * GIB
     assert all(name == gpu.name and gpu.memory > 20 * GIB and gpu.tflops > 50 for name, gpu in GPUS.items())
     assert isinstance(MISTRAL, ModelShape) and MISTRAL.embeddings == 2 * 32_000 * 4_096

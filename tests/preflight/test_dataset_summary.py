@@ -1,4 +1,4 @@
-"""What is counted of a dataset of ours."""
+"""Summaries of IN2 datasets."""
 
 import shutil
 
@@ -20,30 +20,30 @@ def test_every_example_is_counted(built):
     assert found.is_in2 and found.trained == len(rows)
 
 
-def test_those_that_do_not_fit(built):
+def test_examples_that_do_not_fit(built):
     found = summarize_in2({"path": str(built), "type": "in2"}, 1_000)
     assert found.refused == int((found.lengths > 1_000).sum()) > 0
 
 
-def test_a_shard_of_a_dataset_is_a_part_of_its_examples(built):
+def test_shards_reduce_the_number_of_examples(built):
     found = summarize_in2({"path": str(built), "type": "in2", "shards": 2}, 2_048)
     assert found.examples == found.looked_at // 2 and found.trained == found.examples
 
 
 def test_sums_for_json(built):
     found = summarize_in2({"path": str(built), "type": "in2"}, 2_048)
-    said = found.as_json()
-    assert (said["tokens"], said["answer_tokens"]) == (found.lengths.sum(), found.answers.sum())
-    assert said["seen"] == "all"
+    record = found.as_json()
+    assert (record["tokens"], record["answer_tokens"]) == (found.lengths.sum(), found.answers.sum())
+    assert record["seen"] == "all"
 
 
-def test_a_dataset_that_was_not_looked_at_has_no_size():
+def test_unread_dataset_has_no_size():
     found = unread_summary({"path": "x", "type": "alpaca"}, "why")
     assert found.trained is None and not found.is_in2 and not np.any(found.lengths)
 
 
 @pytest.mark.parametrize("content", [None, b"PAR1 damaged"])
-def test_damage_is_one_sentence(built, tmp_path, content):
+def test_damaged_file_is_one_sentence(built, tmp_path, content):
     folder = tmp_path / "in2"
     shutil.copytree(built, folder)
     (folder / "examples.parquet").unlink()

@@ -1,4 +1,4 @@
-"""Steps, tokens and time from facts."""
+"""Steps, tokens and time from dataset summaries."""
 
 from dataclasses import replace
 
@@ -15,21 +15,21 @@ from in2_plugin.preflight.estimate import (
     row_length,
 )
 from in2_plugin.preflight.training_setup import setup_of
-from tests.support.preflight_cases import PLUGIN, Cfg, case, configuration, facts, model
+from tests.support.preflight_cases import PLUGIN, Cfg, configuration, model, summary
 
 SEEN = "the first 100 of 1,000"
 
 
 def run(*listed, gpus: int = 8, **changes):
     cfg = configuration(**changes)
-    return estimate_run(cfg, model(), setup_of(cfg, gpus), GPUS["A100-80G"], listed or (facts(),))
+    return estimate_run(cfg, model(), setup_of(cfg, gpus), GPUS["A100-80G"], listed or (summary(),))
 
 
 def test_steps_of_whole_epochs():
     found = run(gradient_accumulation_steps=2, num_epochs=3)
     assert (found.rows_per_step, found.steps, found.examples) == (16, 19, 100)
-    assert found.tokens_per_step == pytest.approx(16 * facts().lengths.mean())
-    assert found.answer_tokens_per_step == pytest.approx(16 * facts().answers.mean())
+    assert found.tokens_per_step == pytest.approx(16 * summary().lengths.mean())
+    assert found.answer_tokens_per_step == pytest.approx(16 * summary().answers.mean())
     assert found.tokens == pytest.approx(19 * found.tokens_per_step)
 
 
@@ -39,22 +39,22 @@ def test_max_steps_and_held_out_examples():
     assert run(val_set_size=30).examples == 70
 
 
-def test_a_sample_stands_for_the_whole():
-    whole = run(facts(type="chat_template", seen=SEEN, examples=1_000))
+def test_sample_is_extrapolated():
+    whole = run(summary(type="chat_template", seen=SEEN, examples=1_000))
     assert whole.examples == 1_000 and whole.steps == 8 and not whole.balanced
-    dropped = facts(type="chat_template", seen=SEEN, examples=1_000, looked_at=200)
+    dropped = summary(type="chat_template", seen=SEEN, examples=1_000, looked_at=200)
     assert run(dropped).examples == 500
 
 
 def test_time_grows_with_steps_and_shrinks_with_gpus():
-    many = facts(examples=10_000, seen=SEEN)
+    many = summary(examples=10_000, seen=SEEN)
     assert run(many, num_epochs=2).seconds == pytest.approx(2 * run(many).seconds, rel=0.01)
     assert run(many, gpus=16).seconds < 0.7 * run(many).seconds
 
 
-@pytest.mark.parametrize("unknown", [facts(examples=None), facts(looked_at=0)])
-def test_what_is_not_known_is_not_estimated(unknown):
-    assert run(facts(), unknown) is None
+@pytest.mark.parametrize("unknown", [summary(examples=None), summary(looked_at=0)])
+def test_unknown_size_is_not_estimated(unknown):
+    assert run(summary(), unknown) is None
 
 
 def test_packed_rows_hold_several_examples():
@@ -63,14 +63,14 @@ def test_packed_rows_hold_several_examples():
     assert packed.steps < plain.steps and packed.tokens_per_step == pytest.approx(8 * 32_768)
 
 
-def test_datasets_have_the_share_of_their_rows():
-    short = facts(examples=900, lengths=np.full(50, 10), answers=np.full(50, 5), looked_at=50)
-    known = [(facts(), 100.0), (short, 900.0)]
+def test_datasets_are_weighted_by_their_rows():
+    short = summary(examples=900, lengths=np.full(50, 10), answers=np.full(50, 5), looked_at=50)
+    known = [(summary(), 100.0), (short, 900.0)]
     lengths = representative(known)
     assert np.mean(lengths == 10) == pytest.approx(0.9, abs=0.02)
 
 
-def test_the_order_of_our_trainer_keeps_ranks_busy():
+def test_length_balance_keeps_ranks_busy():
     rng = np.random.default_rng(0)
     lengths = rng.integers(4_096, 32_768, 20_000)
     setup = setup_of(configuration(), 16)
@@ -89,13 +89,13 @@ def test_the_order_of_our_trainer_keeps_ranks_busy():
         ({"datasets": [Cfg(path="in2", type="in2", shards=2)]}, False),
     ],
 )
-def test_when_the_order_is_balanced(changes, balanced):
-    assert is_balanced(configuration(**changes), (facts(),)) is balanced
-    assert not is_balanced(configuration(plugins=[PLUGIN]), (facts(seen=SEEN),))
+def test_settings_that_disable_length_balance(changes, balanced):
+    assert is_balanced(configuration(**changes), (summary(),)) is balanced
+    assert not is_balanced(configuration(plugins=[PLUGIN]), (summary(seen=SEEN),))
 
 
 def test_rows_are_padded():
-    listed = (replace(facts(), lengths=np.array([100, 1_000])),)
+    listed = (replace(summary(), lengths=np.array([100, 1_000])),)
     assert row_length(configuration(), listed) == 1_024
     assert row_length(configuration(sequence_len=1_000), listed) == 1_000
     assert row_length(configuration(pad_to_sequence_len=True), listed) == 32_768
@@ -103,10 +103,6 @@ def test_rows_are_padded():
 
 
 def test_answers_of_a_packed_row():
-    listed = (replace(facts(), lengths=np.array([100, 1_000]), answers=np.array([10, 20])),)
+    listed = (replace(summary(), lengths=np.array([100, 1_000]), answers=np.array([10, 20])),)
     assert most_answers(configuration(), listed, 1_024) == 20
     assert most_answers(configuration(sample_packing=True), listed, 32_768) == 3_277
-
-
-def test_a_case_has_the_longest_of_all_datasets():
-    assert case(facts(longest=5), facts(longest=9)).longest == 9

@@ -1,4 +1,4 @@
-"""Shapes of models as transformers builds them."""
+"""Model shapes, counted from transformers models on the meta device."""
 
 import pytest
 import torch
@@ -21,14 +21,14 @@ def test_mistral_7b():
     assert not found.tied and not found.qk_norm
 
 
-def test_tied_embeddings_and_heads_of_their_own_width():
+def test_tied_embeddings_and_explicit_head_dim():
     found = shape(Qwen3Config(hidden_size=1_024, num_hidden_layers=2, head_dim=128, tie_word_embeddings=True))
     assert found.tied and found.qk_norm and found.attention_width == 32 * 128
     assert found.embeddings == found.vocabulary * 1_024
     assert shape(LlamaConfig(num_hidden_layers=1, num_key_value_heads=None)).kv_heads == 32
 
 
-def test_of_experts_only_the_chosen_work():
+def test_only_chosen_experts_are_active():
     config = Qwen3MoeConfig(num_hidden_layers=2, num_experts=16, num_experts_per_tok=2, moe_intermediate_size=64)
     found = shape(config)
     experts = 2 * 16 * 3 * 64 * config.hidden_size
@@ -36,7 +36,7 @@ def test_of_experts_only_the_chosen_work():
     assert found.intermediate == 2 * 64
 
 
-def test_adapters(axolotl_file):
+def test_adapter_weights(axolotl_file):
     lora = {"adapter": "lora", "lora_r": 4, "lora_alpha": 8}
     every = read_model(load_config(axolotl_file(**lora, lora_target_linear=True))).adapter
     some = read_model(load_config(axolotl_file(**lora, lora_target_modules=["q_proj", "v_proj"]))).adapter
@@ -54,8 +54,8 @@ def test_overrides_are_applied(axolotl_file):
     assert read_model(cfg).config.sliding_window == 512
 
 
-def test_a_model_that_is_no_decoder(axolotl_file):
+def test_model_without_a_decoder_config(axolotl_file):
     cfg = load_config(axolotl_file())
     cfg.base_model_config = "no/such/model"
-    with pytest.raises(ConfigError, match="cannot be read as that of a decoder-only transformer"):
+    with pytest.raises(ConfigError, match="is not that of a decoder-only transformer"):
         read_model(cfg)

@@ -1,4 +1,4 @@
-"""What a file says about sharding, optimizer and logits, in the terms of the estimates."""
+"""Sharding, optimizer and logits of a config."""
 
 import pytest
 
@@ -10,7 +10,7 @@ OFFLOADED = {
 }
 
 
-def test_zero_3_shards_all_and_keeps_a_float32_copy():
+def test_zero_3_shards_everything_and_keeps_a_float32_copy():
     setup = setup_of(configuration(), 16)
     assert (setup.shard_weights, setup.shard_gradients, setup.shard_optimizer) == (True, True, True)
     assert (setup.weight_bytes, setup.gradient_bytes, setup.optimizer_bytes) == (2, 2, 12)
@@ -18,7 +18,7 @@ def test_zero_3_shards_all_and_keeps_a_float32_copy():
 
 
 @pytest.mark.parametrize(("stage", "shards"), [(0, (0, 0, 0)), (1, (0, 0, 1)), (2, (0, 1, 1)), (3, (1, 1, 1))])
-def test_stages_of_zero(stage, shards):
+def test_zero_stages(stage, shards):
     setup = setup_of(configuration(deepspeed={"zero_optimization": {"stage": stage}}), 8)
     assert (setup.shard_weights, setup.shard_gradients, setup.shard_optimizer) == tuple(map(bool, shards))
 
@@ -59,7 +59,7 @@ def test_float32():
 @pytest.mark.parametrize(
     ("settings", "frozen"), [({}, 2), ({"load_in_4bit": True}, 0.52), ({"load_in_8bit": True}, 1), ({"bf16": False}, 4)]
 )
-def test_adapters_freeze_the_model(settings, frozen):
+def test_bytes_per_frozen_weight(settings, frozen):
     setup = setup_of(configuration(adapter="lora", deepspeed=None, **settings), 1, adapter=1_000)
     assert (setup.trained, setup.frozen_bytes, setup.weight_bytes) == (1_000, frozen, 4)
 
@@ -81,7 +81,7 @@ def test_logits(changes, logits):
     assert setup_of(configuration(**changes), 8).logits == logits
 
 
-def test_parallelism_leaves_fewer_ranks_with_examples_of_their_own():
+def test_context_and_tensor_parallelism_reduce_replicas():
     setup = setup_of(configuration(context_parallel_size=4, tensor_parallel_size=2), 16)
     assert (setup.replicas, setup.batch) == (2, 32)
 

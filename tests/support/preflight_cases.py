@@ -1,4 +1,4 @@
-"""Configurations, models and facts for tests of preflight, without Axolotl."""
+"""Configs, models and dataset summaries for preflight tests, without Axolotl."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -9,8 +9,8 @@ import numpy as np
 from in2_plugin.preflight.costs import GPUS, ModelShape, memory
 from in2_plugin.preflight.dataset_summary import DatasetSummary
 from in2_plugin.preflight.findings import Case
-from in2_plugin.preflight.training_setup import setup_of
 from in2_plugin.preflight.shape import Model
+from in2_plugin.preflight.training_setup import setup_of
 
 MISTRAL = ModelShape(32, 4_096, 32, 8, 128, 14_336, 32_000, 7_241_732_096, 7_241_732_096)
 PLUGIN = "in2_plugin.axolotl.IN2Plugin"
@@ -18,7 +18,7 @@ ZERO_3 = {"zero_optimization": {"stage": 3}}
 
 
 class Cfg(dict):
-    """Like Axolotl's configuration: what is not said is None."""
+    """A stand-in for Axolotl's config: a missing key is None."""
 
     def __getattr__(self, name: str) -> Any:
         value = self.get(name)
@@ -26,8 +26,8 @@ class Cfg(dict):
 
 
 def configuration(**changes: Any) -> Cfg:
-    """A sound file for FILM-7B on eight GPUs."""
-    sound = {
+    """Return a valid config for FILM-7B on eight GPUs, with changes."""
+    valid = {
         "base_model": "mistral",
         "plugins": [PLUGIN],
         "datasets": [Cfg(path="in2", type="in2")],
@@ -42,24 +42,26 @@ def configuration(**changes: Any) -> Cfg:
         "deepspeed": ZERO_3,
         "seed": 42,
     }
-    return Cfg({key: value for key, value in {**sound, **changes}.items() if value is not None})
+    return Cfg({key: value for key, value in {**valid, **changes}.items() if value is not None})
 
 
-def facts(**changes: Any) -> DatasetSummary:
-    """A hundred examples of 4K to 32K tokens with answers of 10 to 208."""
+def summary(**changes: Any) -> DatasetSummary:
+    """Return the summary of a hundred examples of 4K to 32K tokens with answers of 10 to 208 tokens."""
     lengths, answers = np.linspace(4_096, 32_768, 100).astype(np.int64), np.arange(10, 210, 2)
-    sound = DatasetSummary("in2", "in2", 100, 100, "all", lengths, answers, 32_768)
-    return replace(sound, **changes)
+    base = DatasetSummary("in2", "in2", 100, 100, "all", lengths, answers, 32_768)
+    return replace(base, **changes)
 
 
 def model(shape: ModelShape = MISTRAL, **config: Any) -> Model:
-    """Mistral-7B-Instruct-v0.2, whose window is the whole context, with changes of its configuration."""
+    """Return Mistral-7B-Instruct-v0.2, which has no sliding window, with changes of its config."""
     values = {"sliding_window": None, "max_position_embeddings": 32_768, "rope_parameters": {"rope_theta": 1e6}}
     return Model("mistral", SimpleNamespace(**{**values, **config}), shape, 0)
 
 
-def case(*listed: DatasetSummary, gpus: int = 8, gpu: str = "A100-80G", of: Model | None = None, **changes: Any) -> Case:
-    """What checks look at; changes are those of the file."""
-    cfg, of, listed = configuration(**changes), of or model(), listed or (facts(),)
+def case(
+    *listed: DatasetSummary, gpus: int = 8, gpu: str = "A100-80G", of: Model | None = None, **changes: Any
+) -> Case:
+    """Return the input of the checks, with changes of the config."""
+    cfg, of, listed = configuration(**changes), of or model(), listed or (summary(),)
     setup = setup_of(cfg, gpus)
     return Case(cfg, of, setup, GPUS[gpu], tuple(listed), memory(of.shape, setup, 32_768, 512))

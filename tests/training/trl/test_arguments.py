@@ -1,15 +1,15 @@
-"""The arguments of `in2 sft`: TRL's keys and ours, what is accelerate's, and what is refused."""
+"""The arguments of `in2 sft`: TRL's keys, ours, accelerate's options, and invalid ones."""
 
 import re
 
 import pytest
 import yaml
 
-from in2_plugin.errors import ConfigError, TokenizerMismatch
+from in2_plugin.errors import ConfigError
 from in2_plugin.training.trl.arguments import load_datasets, parse
 from in2_plugin.training.trl.data import EXAMPLE, with_answers
 from in2_plugin.training.trl.launch import launch_options
-from in2_plugin.training.trl.sft import load_tokenizer, main, model_settings
+from in2_plugin.training.trl.sft import load_tokenizer
 from tests.support import ROOT
 
 GUIDE = ROOT / "docs/trl.md"
@@ -18,7 +18,7 @@ CPU = {"use_cpu": True, "bf16": False, "report_to": "none"}
 
 @pytest.fixture
 def parsed(tmp_path, built, mistral_folder):
-    """Parse a file with some changes, and further words of the command line."""
+    """Return a function that parses a config file with changes and command-line words."""
 
     def parsed(*words, **changes):
         entry = {"path": "in2", "data_dir": str(built)}
@@ -35,7 +35,7 @@ def loaded(arguments):
     return load_datasets(arguments, load_tokenizer(arguments))
 
 
-def test_the_settings_of_in2_examples_are_defaults(parsed, built):
+def test_settings_of_in2_examples_are_defaults(parsed, built):
     arguments = parsed()
     assert arguments.training.max_length is None and arguments.training.remove_unused_columns is False
     assert arguments.training.dataset_kwargs == {"skip_prepare_dataset": True}
@@ -44,7 +44,7 @@ def test_the_settings_of_in2_examples_are_defaults(parsed, built):
     assert len(train) == 130 and held_out is None
 
 
-def test_what_the_file_and_the_command_line_say_has_the_last_word(parsed):
+def test_file_and_command_line_override_defaults(parsed):
     arguments = parsed("--max_length", "4096", "--length_balanced", "false", learning_rate=0.5, packing=False)
     assert (arguments.training.max_length, arguments.training.learning_rate) == (4_096, 0.5)
     assert not arguments.in2.length_balanced
@@ -54,24 +54,14 @@ def test_what_the_file_and_the_command_line_say_has_the_last_word(parsed):
         loaded(parsed("--packing"))
 
 
-def test_what_is_accelerates_is_passed_on(parsed):
+def test_accelerate_options_are_passed_on(parsed):
     arguments = parsed("--num_processes", "2", main_process_port=0)
     assert arguments.launch == ("--main_process_port", "0", "--num_processes", "2")
     assert launch_options(arguments.launch) == list(arguments.launch)
 
 
-def test_accelerate_configurations_of_trl_and_files(tmp_path):
-    options = launch_options(["--num_processes", "2", "--accelerate_config", "zero3"])
-    assert options[0] == "--config_file" and options[1].endswith("zero3.yaml")
-    assert options[2:] == ["--num_processes", "2"]
-    (tmp_path / "mine.yml").write_text("")
-    assert launch_options(["--accelerate_config", str(tmp_path / "mine.yml")])[1] == str(tmp_path / "mine.yml")
-    with pytest.raises(ConfigError, match=r"`accelerate_config: zero9` is no file, and not one of those .* zero3"):
-        launch_options(["--accelerate_config", "zero9"])
-
-
 @pytest.mark.parametrize(
-    ("words", "changes", "says"),
+    ("words", "changes", "message"),
     [
         ((), {"lerning_rate": 1}, "neither TRL nor accelerate knows the key `lerning_rate`; did you mean `learning_ra"),
         (("--num_procesess", "2"), {}, "knows the key `num_procesess`; did you mean `num_processes`"),
@@ -79,24 +69,24 @@ def test_accelerate_configurations_of_trl_and_files(tmp_path):
         ((), {"datasets": [{"path": "in2", "data_dirr": "x"}]}, "arguments of `in2 sft` cannot be read: .*data_dirr"),
     ],
 )
-def test_unknown_keys_are_refused(parsed, words, changes, says):
-    with pytest.raises(ConfigError, match=says):
+def test_unknown_keys_are_refused(parsed, words, changes, message):
+    with pytest.raises(ConfigError, match=message):
         parsed(*words, **changes)
 
 
-def test_a_missing_file_is_refused(tmp_path):
+def test_missing_file_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot be read: .*none.yml"):
         parse(["--config", str(tmp_path / "none.yml")])
 
 
-def test_several_entries_and_a_held_out_one(parsed, built):
+def test_entries_are_concatenated_or_held_out(parsed, built):
     entry = {"path": "in2", "data_dir": str(built)}
     entries = [entry, entry, {**entry, "split": "test"}]
     train, held_out = loaded(parsed(datasets=entries, eval_strategy="steps", eval_steps=5))
     assert (len(train), len(held_out)) == (260, 130)
 
 
-def test_a_part_held_out_is_the_same_every_time(parsed):
+def test_test_split_is_deterministic(parsed):
     found = [loaded(parsed(test_split_size=0.1, eval_strategy="epoch", seed=seed)) for seed in (1, 1, 2)]
     assert [(len(train), len(held_out)) for train, held_out in found] == [(117, 13)] * 3
     numbers = [with_answers(held_out)[:][EXAMPLE] for _, held_out in found]
@@ -108,45 +98,33 @@ def entries(*changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
-        ({"datasets": None, "dataset_name": "imdb"}, "give the data as `datasets:"),
-        ({"dataset_name": "imdb"}, "without `dataset_name`"),
-        (entries({"path": "imdb"}), "the dataset `imdb` is not IN2's"),
+        ({"datasets": None, "dataset_name": "imdb"}, "set `datasets:"),
+        ({"dataset_name": "imdb"}, "remove `dataset_name`"),
+        (entries({"path": "imdb"}), "the dataset `imdb` is not an IN2 dataset"),
         (entries({"data_dir": None}), "has no `data_dir`"),
         (entries({"fraction": 0.5}), "`fraction` of the dataset data/a has no effect"),
         (entries({"columns": ["a"]}), "`columns` of the dataset data/a has no effect"),
         (entries({"split": "validation"}), "`split: validation` of data/a: set `train`, or `test`"),
         (entries({"split": "test"}), "every entry of `datasets` is held out"),
-        ({"streaming": True}, "not streamed; remove `streaming`"),
+        ({"streaming": True}, "`streaming` has no effect"),
         ({"test_split_size": 0.1}, "`eval_strategy` and held-out examples go together"),
         ({"eval_strategy": "steps", "eval_steps": 5}, "`eval_strategy` and held-out examples go together"),
-        ({**entries({}, {"split": "test"}), "test_split_size": 0.1}, "both `split: test` and `test_split_size`"),
-        ({"model_name_or_path": None}, "no model is named"),
-        ({"model_name_or_path": "/no/model"}, "the tokenizer of `model_name_or_path: /no/model` cannot be loaded"),
+        (
+            {**entries({}, {"split": "test"}), "test_split_size": 0.1},
+            "and `test_split_size` are both set",
+        ),
+        ({"model_name_or_path": None}, "`model_name_or_path` is not set"),
+        ({"model_name_or_path": "/no/model"}, "cannot load the tokenizer of `model_name_or_path: /no/model`"),
     ],
 )
-def test_what_cannot_be_heeded_is_refused(parsed, changes, says):
-    with pytest.raises(ConfigError, match=says):
+def test_invalid_entries_are_refused(parsed, changes, message):
+    with pytest.raises(ConfigError, match=message):
         loaded(parsed(**changes))
 
 
-def test_another_models_dataset_is_refused_before_the_model_is_loaded(parsed, qwen_folder, tmp_path):
-    arguments = parsed(model_name_or_path=str(qwen_folder))  # there is a tokenizer and no model
-    with pytest.raises(TokenizerMismatch):
-        loaded(arguments)
-    with pytest.raises(TokenizerMismatch):
-        main(["--config", str(tmp_path / "sft.yml")])
-
-
-def test_model_settings(parsed):
-    alone = model_settings(parsed(dtype="bfloat16", attn_implementation="sdpa"))
-    assert alone == {"revision": "main", "attn_implementation": "sdpa", "dtype": "bfloat16"}
-    settings = model_settings(parsed(model_init_kwargs={"dtype": "float16", "use_cache": False}))
-    assert (settings["dtype"], settings["use_cache"]) == ("float16", False)
-
-
-def test_the_guides_files_are_read(tmp_path):
+def test_documented_files_are_read(tmp_path):
     blocks = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     whole, deepspeed = map(yaml.safe_load, blocks)
     (tmp_path / "sft.yml").write_text(yaml.safe_dump({**whole, **CPU}))

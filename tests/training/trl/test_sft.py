@@ -1,0 +1,37 @@
+"""The script that `in2 sft` starts in every process."""
+
+import pytest
+import yaml
+
+from in2_plugin.errors import TokenizerMismatch
+from in2_plugin.training.trl.arguments import load_datasets, parse
+from in2_plugin.training.trl.sft import load_tokenizer, main, model_settings
+
+
+@pytest.fixture
+def parsed(tmp_path, built, mistral_folder):
+    """Return a function that parses a config file with changes."""
+
+    def parsed(**changes):
+        values = {"model_name_or_path": str(mistral_folder), "datasets": [{"path": "in2", "data_dir": str(built)}],
+                  "output_dir": str(tmp_path / "out"), "use_cpu": True, "bf16": False, "report_to": "none",
+                  **changes}  # fmt: skip
+        (tmp_path / "sft.yml").write_text(yaml.safe_dump(values))
+        return parse(["--config", str(tmp_path / "sft.yml")])
+
+    return parsed
+
+
+def test_dataset_for_another_tokenizer_is_refused_before_the_model_is_loaded(parsed, qwen_folder, tmp_path):
+    arguments = parsed(model_name_or_path=str(qwen_folder))  # a tokenizer without a model
+    with pytest.raises(TokenizerMismatch):
+        load_datasets(arguments, load_tokenizer(arguments))
+    with pytest.raises(TokenizerMismatch):
+        main(["--config", str(tmp_path / "sft.yml")])
+
+
+def test_model_settings(parsed):
+    alone = model_settings(parsed(dtype="bfloat16", attn_implementation="sdpa"))
+    assert alone == {"revision": "main", "attn_implementation": "sdpa", "dtype": "bfloat16"}
+    settings = model_settings(parsed(model_init_kwargs={"dtype": "float16", "use_cache": False}))
+    assert (settings["dtype"], settings["use_cache"]) == ("float16", False)
