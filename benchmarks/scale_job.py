@@ -82,7 +82,7 @@ def write_event(phase: str, folder: Path) -> None:
 
 def run(job: dict[str, Any]) -> None:
     """Build with one engine, as far as the job says."""
-    from in2_plugin.cli.engines import EngineName, open_engine
+    from in2_plugin.cli.options import EngineName, open_engine
     from in2_plugin.config import BuildConfig
     from in2_plugin.pipeline.build import build_dataset
 

@@ -1,4 +1,4 @@
-"""The command `in2`, and the same commands as `axolotl in2 ...`.
+"""The command line: `in2 ...`, also as `axolotl in2 ...`.
 
-One small file per command; each imports its stage inside the function, so that `in2 --help` stays light.
+One module per command. Each imports its stage inside the function, so that `in2 --help` stays fast.
 """

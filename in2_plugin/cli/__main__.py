@@ -1,4 +1,4 @@
-"""`python -m in2_plugin.cli`: the command `in2` where its script is not on the path."""
+"""Run the command line as `python -m in2_plugin.cli`, where the `in2` script is not on the PATH."""
 
 from in2_plugin.cli.app import app
 

@@ -1,30 +1,32 @@
-"""`in2 audit`: is a dataset what its build file promises?"""
+"""`in2 audit`: check that a dataset is what its build file promises."""
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from in2_plugin.cli.options import AsJson, DatasetFolder
+from in2_plugin.cli.tables import make_console
 
 if TYPE_CHECKING:
     from in2_plugin.inspection.figures import Audit
 
 
 def audit(
-    folder: Annotated[Path, typer.Argument(help="A dataset folder: the `output` of a build file.")],
+    folder: DatasetFolder,
     tokenizer: Annotated[
-        str | None, typer.Option(help="Folder or hub name of its tokenizer, if the build file's cannot be had here.")
+        str | None, typer.Option(help="Tokenizer folder or hub name, if the one in the build file is not available.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print audit.json instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Hold a dataset against its build file: positions, lengths, mixture, masks, leaks, evaluation text.
+    """Check a dataset against its build file: positions, lengths, mixture, masks, leaks, contamination.
 
-    Writes audit.json and report.html into the folder. Exit status 1 when a figure breaks its bound.
+    Writes audit.json and report.html to the folder. Exit status 1 when a figure is out of bounds.
     """
-    from in2_plugin.inspection.audit.run import audit_folder
+    from in2_plugin.inspection.audit.run import audit_dataset
 
-    found = audit_folder(folder, tokenizer)
+    found = audit_dataset(folder, tokenizer)
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False, sort_keys=True))
     else:
@@ -40,20 +42,17 @@ def audit(
 
 def _show(found: "Audit") -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from in2_plugin.inspection.figures import short
 
-    terminal = sys.stdout.isatty()
-    table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
     for column, justify in (("", "left"), ("figure", "left"), ("value", "right"), ("bound", "right")):
         table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("looked at", overflow="fold")
+    table.add_column("measured on", overflow="fold")
     for figure in found.figures:
         verdict = Text("ok", "green") if figure.passed else Text("FAILS", "bold red")
         table.add_row(verdict, figure.name, short(figure.value), short(figure.bound), Text(figure.detail))
-    # where the output is not a terminal no row is broken
-    width = None if terminal else max(len(figure.detail) for figure in found.figures) + 120
-    Console(file=sys.stdout, width=width).print(table)
+    # wide enough that no row wraps outside a terminal
+    make_console(max(len(figure.detail) for figure in found.figures) + 120).print(table)

@@ -1,52 +1,41 @@
-"""`in2 estimate`: calls, tokens, money and time, before the first call."""
+"""`in2 estimate`: calls, tokens, cost and time of a build, before the first call."""
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from in2_plugin.cli.options import BuildFile
+from in2_plugin.cli.tables import make_console, make_table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from in2_plugin.pipeline.estimate import Estimate
 
-PLAIN_WIDTH = 160
-
 
 def estimate(
-    build_file: Annotated[Path, typer.Argument(help="The build file, for example build.yml.")],
+    build_file: BuildFile,
     calls: Annotated[
-        int,
-        typer.Option(min=0, help="Really ask about this many passages of each kind, and measure. Kept for the build."),
+        int, typer.Option(min=0, help="Measure with about this many real calls per kind. The build reuses the answers.")
     ] = 0,
-    rate: Annotated[float, typer.Option(min=0.001, help="Calls a second that the endpoint gives you.")] = 10.0,
+    rate: Annotated[float, typer.Option(min=0.001, help="Calls per second that the endpoint allows.")] = 10.0,
 ) -> None:
-    """Say what the questions of a build will cost. Without `--calls` nothing is asked and nothing paid."""
-    from rich.console import Console
-
-    from in2_plugin.config import load_build_file
+    """Estimate what the questions of a build will cost. Without `--calls`, no call is made."""
+    from in2_plugin.config import load_build_config
     from in2_plugin.pipeline.estimate import estimate_build
 
-    config = load_build_file(build_file)
-    found = estimate_build(config, calls)
-    terminal = sys.stdout.isatty()
-    Console(file=sys.stdout, width=None if terminal else PLAIN_WIDTH).print(_table(found, rate, terminal))
+    found = estimate_build(load_build_config(build_file), calls)
+    make_console().print(_table(found, rate))
     for note in _notes(found, rate):
         typer.echo(note)
 
 
-def _table(found: "Estimate", rate: float, terminal: bool) -> "Table":
-    from rich import box
-    from rich.table import Table
-
+def _table(found: "Estimate", rate: float) -> "Table":
     from in2_plugin.cli.progress import duration
 
     currency = found.prices.currency if found.prices else ""
-    table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
-    table.add_column("questions")
-    for column in ("number", "calls", "input tokens", "output tokens", "95% interval", currency or "money", "time"):
-        table.add_column(column, justify="right", no_wrap=True)
+    columns = ("number", "calls", "input tokens", "output tokens", "95% interval", currency or "cost", "time")
+    table = make_table("questions", columns)
     for line in found.lines:
         money = found.money(line)
         table.add_row(
@@ -66,20 +55,17 @@ def _table(found: "Estimate", rate: float, terminal: bool) -> "Table":
 
 def _notes(found: "Estimate", rate: float) -> list[str]:
     sampled = ", ".join(f"{line.sampled} {line.kind.replace('_', '-')}" for line in found.lines)
-    notes = [f"time at {rate:g} calls a second (`--rate`); from {sampled} passages of the beginning of the corpus"]
+    notes = [f"time at {rate:g} calls per second (`--rate`); based on {sampled} passages from the start of the corpus"]
     if found.measured:
-        turned_down = sum(found.rejections.values())
-        notes.append(
-            f"measured with the endpoint; {turned_down} results were turned down and are paid for all the same"
-        )
+        notes.append(f"measured with the endpoint; {sum(found.rejections.values())} results were rejected, also paid")
         notes += [f"  {count} x {reason}" for reason, count in found.rejections.most_common(3)]
     else:
         notes.append(
-            "answers are assumed: 40 words each, none turned down; input is counted with the tokenizer of the model to "
-            "be trained. Measure with `--calls 20`"
+            "assumes answers of 40 words and no rejections; input is counted with the tokenizer of the model to train. "
+            "Measure with `--calls 20`"
         )
     if found.prices is None:
-        notes.append("no money without `questions.endpoint.prices: {input: ..., output: ...}`, for a million tokens")
+        notes.append("no cost: set `questions.endpoint.prices: {input: ..., output: ...}`, per million tokens")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""`in2 export`: a dataset written out for trainers without this package."""
+"""`in2 export`: write a dataset as plain Parquet for trainers without this package."""
 
 import os
 import re
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from in2_plugin.cli.engines import Address, EngineName, EngineOption, open_engine
+from in2_plugin.cli.options import DatasetFolder, EngineName, EngineOption, RayAddress, open_engine
 
 if TYPE_CHECKING:
     from in2_plugin.sharing.export import Export
 
 
-class To(StrEnum):
-    """The names of `sharing.formats.Format`, whose import takes a second."""
+class ExportFormat(StrEnum):
+    """The values of `sharing.formats.Format`, which takes a second to import."""
 
     MESSAGES = "messages"
     PROMPT_COMPLETION = "prompt-completion"
@@ -28,7 +28,7 @@ UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 def _bytes(text: str) -> int:
-    """A size like `500MB`."""
+    """Parse a size like `500MB`."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(KB|MB|GB)\s*", text.upper())
     if not found or not (size := int(float(found[1]) * UNITS[found[2]])):
         raise typer.BadParameter(f"give a size like 500MB or 2GB, not `{text}`")
@@ -36,28 +36,23 @@ def _bytes(text: str) -> int:
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(help="A dataset folder: the `output` of a build file.")],
-    to: Annotated[
-        To,
-        typer.Option("--to", help="What to write; docs/sharing.md compares them."),
-    ],
+    folder: DatasetFolder,
+    to: Annotated[ExportFormat, typer.Option("--to", help="Format to write; docs/sharing.md compares them.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder to write; by default FOLDER with the format in its name."),
+        typer.Option("--output", "-o", help="Folder to write. Default: FOLDER-FORMAT."),
     ] = None,
     shard_size: Annotated[
-        str, typer.Option(help="Size of a Parquet file in memory, for example 500MB; on disk it is smaller.")
+        str, typer.Option(help="Maximum size of a Parquet file before compression, for example 500MB.")
     ] = "500MB",
     tokenizer: Annotated[
-        str | None, typer.Option(help="Where the tokenizer of the build file is now, if it was moved.")
+        str | None, typer.Option(help="Tokenizer folder or hub name, if the one in the build file has moved.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; as many as there are cores when absent.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one per core.")] = None,
     engine: EngineOption = EngineName.LOCAL,
-    address: Address = None,
+    address: RayAddress = None,
 ) -> None:
-    """Write a dataset out for TRL, Axolotl or another trainer, as Parquet that `datasets.load_dataset` reads."""
+    """Write a dataset for TRL, Axolotl or another trainer, as Parquet that `datasets.load_dataset` reads."""
     shard_bytes = _bytes(shard_size)
     from in2_plugin.cli.progress import make_progress
     from in2_plugin.config import RayConfig
@@ -81,11 +76,11 @@ def export(
             engine=opened,
             on_examples=step,
         )
-    _tell(done)
+    _print(done)
 
 
-def _tell(done: "Export") -> None:
+def _print(done: "Export") -> None:
     for note in done.notes:
         typer.echo(f"note: {note}")
     files = "1 file" if len(done.shards) == 1 else f"{len(done.shards)} files"
-    typer.echo(f"{done.folder}: {done.rows:,} rows in {files}; README.md there says how to train on them")
+    typer.echo(f"{done.folder}: {done.rows:,} rows in {files}; its README.md explains how to train on them")

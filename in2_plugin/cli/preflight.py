@@ -1,4 +1,4 @@
-"""`in2 preflight`: what an Axolotl file would lose, need and cost, before it runs."""
+"""`in2 preflight`: what a training run would lose, need and cost, before it starts."""
 
 import os
 from pathlib import Path
@@ -6,34 +6,32 @@ from typing import Annotated
 
 import typer
 
+from in2_plugin.cli.options import AsJson, GpuName
+
 
 def preflight(
-    axolotl_file: Annotated[Path, typer.Argument(help="The file that `axolotl train` gets.")],
-    gpu: Annotated[
-        str | None, typer.Option(help="Kind of GPU, for example A100-80G, H100-80G, H200, L40S or RTX-4090.")
-    ] = None,
-    gpus: Annotated[int | None, typer.Option(min=1, help="How many GPUs, over all nodes.")] = None,
-    rows: Annotated[
-        int, typer.Option(min=1, help="Rows to tokenise of each dataset that is not of `type: in2`.")
-    ] = 200,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    axolotl_file: Annotated[Path, typer.Argument(help="The config file of `axolotl train`.")],
+    gpu: GpuName = None,
+    gpus: Annotated[int | None, typer.Option(min=1, help="Number of GPUs over all nodes.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Rows to tokenize of each dataset that is not `type: in2`.")] = 200,
+    as_json: AsJson = False,
 ) -> None:
-    """Check an Axolotl file against its model and data: what is lost, memory, steps and time. Needs no GPU.
+    """Check an Axolotl config against its model and data: lost answers, memory, steps, time. Needs no GPU.
 
     Exit status 1 when there is an error.
     """
-    # Axolotl's log of how it reads a file; what it warns of stays
+    # hides Axolotl's log of how it reads the file; its warnings stay
     os.environ.setdefault("AXOLOTL_LOG_LEVEL", "WARNING")
     from in2_plugin.preflight.report import show, to_json
-    from in2_plugin.preflight.run import preflight as look
+    from in2_plugin.preflight.run import preflight as run_preflight
 
-    report = look(axolotl_file, gpus=gpus, gpu=gpu, rows=rows)
+    report = run_preflight(axolotl_file, gpus=gpus, gpu=gpu, rows=rows)
     if as_json:
         typer.echo(to_json(report))
     else:
         show(report)
     errors = len(report.errors)
-    verdict = f"{errors} error{'s' if errors > 1 else ''}" if errors else "nothing stands in the way"
+    verdict = f"{errors} error{'s' if errors > 1 else ''}" if errors else "no problems found"
     typer.echo(f"{axolotl_file}: {verdict}", err=as_json)
     if errors:
         raise typer.Exit(1)

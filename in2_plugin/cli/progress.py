@@ -1,4 +1,4 @@
-"""How a stage shows what it is doing: a moving bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of a build: a bar on a terminal, plain lines at intervals elsewhere."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ PLAIN_INTERVAL = 10.0
 
 
 class TerminalProgress:
-    """Bars by rich, with a line below them about how it is going."""
+    """Show a progress bar with a line of detail below it."""
 
     def say(self, line: str) -> None:
         print(line, flush=True)
@@ -41,7 +41,7 @@ class TerminalProgress:
 
 
 class PlainProgress:
-    """Lines: one when a stage begins, one every ten seconds whether or not anything moves, one when it is done."""
+    """Print a line when a stage begins, every ten seconds even without progress, and when it ends."""
 
     def __init__(self, out: TextIO, interval: float = PLAIN_INTERVAL) -> None:
         self._out, self._interval = out, interval
@@ -59,30 +59,30 @@ class PlainProgress:
             nonlocal done
             done += steps
 
-        def how() -> str:
+        def detail_text() -> str:
             return f" ({line})" if detail and (line := detail()) else ""
 
-        def show_now_and_then() -> None:
+        def print_at_intervals() -> None:
             before = 0
             while not over.wait(self._interval):
                 of = f" of {total:,}" if total is not None else ""
                 rate, before = (done - before) / self._interval, done
                 left = f", about {duration((total - done) / rate)} left" if total and rate else ""
-                self.say(f"{name}: {done:,}{of}{left}{how()}")
+                self.say(f"{name}: {done:,}{of}{left}{detail_text()}")
 
         self.say(f"{name} ...")
-        clock = threading.Thread(target=show_now_and_then, daemon=True)
+        clock = threading.Thread(target=print_at_intervals, daemon=True)
         clock.start()
         try:
             yield step
         finally:
             over.set()
             clock.join()
-        self.say(f"{name}: {done:,} in {time.monotonic() - started:.1f} s{how()}")
+        self.say(f"{name}: {done:,} in {time.monotonic() - started:.1f} s{detail_text()}")
 
 
 def duration(seconds: float) -> str:
-    """A time that a person can judge at a glance."""
+    """Format a duration: 89 s, 10 min, 2.5 h, 3.0 days."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5_400:
@@ -91,5 +91,5 @@ def duration(seconds: float) -> str:
 
 
 def make_progress(out: TextIO) -> Progress:
-    """Bars if `out` is a terminal, plain lines otherwise."""
+    """Return bars if `out` is a terminal, plain lines otherwise."""
     return TerminalProgress() if out.isatty() else PlainProgress(out)

@@ -1,4 +1,4 @@
-"""`in2 push`: a dataset or an export onto the Hugging Face hub."""
+"""`in2 push`: upload a dataset or an export to the Hugging Face Hub."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,13 +8,11 @@ import typer
 
 def push(
     folder: Annotated[Path, typer.Argument(help="A dataset folder, or a folder that `in2 export` wrote.")],
-    repository: Annotated[str, typer.Argument(help="Name of the dataset on the hub, as user/name.")],
-    private: Annotated[bool, typer.Option("--private", help="Make the dataset private when it is new.")] = False,
-    revision: Annotated[
-        str | None, typer.Option(help="Branch to push to, made when it is not there; `main` when absent.")
-    ] = None,
+    repository: Annotated[str, typer.Argument(help="Dataset repository on the Hub, as user/name.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    revision: Annotated[str | None, typer.Option(help="Branch to push to, created if needed. Default: `main`.")] = None,
 ) -> None:
-    """Upload a dataset or an export. Who you are comes from `hf auth login` or HF_TOKEN."""
-    from in2_plugin.sharing.push import push as pushed
+    """Upload a dataset or an export. Log in with `hf auth login`, or set HF_TOKEN."""
+    from in2_plugin.sharing.push import push as push_folder
 
-    typer.echo(f"{folder}: is at {pushed(folder, repository, private=private, revision=revision)}")
+    typer.echo(f"{folder}: uploaded to {push_folder(folder, repository, private=private, revision=revision)}")

@@ -1,72 +1,67 @@
-"""`in2 recipes list|show|copy|plan|validate`: the recipes that travel with the package, and folders of one's own."""
+"""`in2 recipes list|show|copy|plan|validate`: the package's recipes, and recipe folders of the user."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from in2_plugin.errors import ConfigError
-
-recipes = typer.Typer(help="List, show and copy complete recipes; plan and check them.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="A name from `in2 recipes list`.")]
+recipes = typer.Typer(help="List, show and copy complete recipes; plan and validate them.", no_args_is_help=True)
 NameOrFolder = Annotated[str, typer.Argument(help="A name from `in2 recipes list`, or a recipe folder of your own.")]
 BaseModel = Annotated[
-    str | None, typer.Option(help="A model folder to read in place of the recipe's base model; weights are not needed.")
+    str | None, typer.Option(help="A model folder to read instead of the recipe's base model; weights are not needed.")
 ]
 
 
 @recipes.command("list")
 def list_recipes() -> None:
-    """One line a recipe: its name, the GPUs and days that it takes, and what it is for."""
-    from in2_plugin.recipe.folder import named_recipe, recipe_names
+    """Print one line per recipe: its name, GPUs and days, and what it is for."""
+    from in2_plugin.recipe.folder import find_recipe, recipe_names
     from in2_plugin.recipe.planning.plan import short_plan
 
     for name in recipe_names():
-        recipe = named_recipe(name)
+        recipe = find_recipe(name)
         typer.echo(f"{name:<16} {short_plan(recipe):<26} {recipe.title}")
 
 
 @recipes.command()
-def show(name: Name) -> None:
+def show(recipe: NameOrFolder) -> None:
     """Print a recipe's README and the names of its files."""
-    from in2_plugin.recipe.folder import named_recipe
+    from in2_plugin.recipe.folder import recipe_source
+    from in2_plugin.recipe.overlay import README, compose
 
-    folder = named_recipe(name).path
-    typer.echo((folder / "README.md").read_text(encoding="utf-8"))
-    typer.echo(f"Files in {folder}:")
-    for file in sorted(folder.iterdir()):
-        typer.echo(f"  {file.name}")
+    source = recipe_source(recipe)
+    files = compose(source)
+    typer.echo(files[README].text)
+    typer.echo(f"Files of {recipe} ({source}):")
+    for name in sorted(files):
+        typer.echo(f"  {name}")
 
 
 @recipes.command()
 def copy(
-    name: Name,
+    recipe: NameOrFolder,
     to: Annotated[Path | None, typer.Argument(help="Folder to write; default: the recipe's name.")] = None,
 ) -> None:
-    """Copy a recipe's files into a folder of your own; files that are there already are never overwritten."""
-    from in2_plugin.recipe.folder import named_recipe
+    """Copy a recipe's files into a folder of your own. Never overwrites a file."""
+    from in2_plugin.recipe.folder import copy_recipe
 
-    source, target = named_recipe(name).path, to or Path(name)
-    clashes = [file.name for file in source.iterdir() if (target / file.name).exists()]
-    if clashes:
-        raise ConfigError(f"{target} already has {', '.join(sorted(clashes))}; give another folder")
-    shutil.copytree(source, target, dirs_exist_ok=True)
-    typer.echo(f"copied {name} to {target}; next: read {target / 'README.md'}")
+    target = to or Path(Path(recipe).name)
+    copy_recipe(recipe, target)
+    typer.echo(f"copied {recipe} to {target}; next: read {target / 'README.md'}")
 
 
 @recipes.command()
 def plan(
     recipe: NameOrFolder,
-    gpus: Annotated[int | None, typer.Option(min=1, help="How many GPUs; without it a table over 1 to 128.")] = None,
+    gpus: Annotated[int | None, typer.Option(min=1, help="Number of GPUs; default: a table from 1 to 128.")] = None,
     gpu: Annotated[
-        str | None, typer.Option(help="Kind of GPU, for example A100-80G, H100-80G, H200, L40S or RTX-4090.")
+        str | None, typer.Option(help="GPU model, for example A100-80G, H100-80G, H200, L40S or RTX-4090.")
     ] = None,
     base_model: BaseModel = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Memory a GPU, days, steps, disk and money for questions. Needs neither GPU nor network nor data."""
+    """Print memory per GPU, days, steps, disk and money for questions. Needs no GPU, network or data."""
     from in2_plugin.recipe.folder import find_recipe
     from in2_plugin.recipe.planning.plan import plan_recipe
     from in2_plugin.recipe.planning.text import as_json as figures
@@ -82,23 +77,23 @@ def validate(
     base_model: BaseModel = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check every file with the tool that reads it, and whether they fit each other. Needs neither GPU nor data.
+    """Check every file with the tool that reads it, and all files against each other. Needs no GPU or data.
 
-    Exit status 1 when there is an error.
+    Exits with status 1 if there is an error.
     """
-    from in2_plugin.recipe.checks.validate import validate as look
+    from in2_plugin.recipe.checks.validate import validate as checks_of
     from in2_plugin.recipe.folder import find_recipe
 
     folder, found = find_recipe(recipe), []
-    for check in look(folder, base_model):
+    for check in checks_of(folder, base_model):
         found.append(check)
         if not as_json:
-            typer.echo(f"{check.mark:<8} {check.file:<18} {check.said}")
+            typer.echo(f"{check.mark:<8} {check.file:<18} {check.message}")
     errors = sum(check.mark == "ERROR" for check in found)
     if as_json:
         checks = [check.as_json() for check in found]
         typer.echo(json.dumps({"recipe": folder.name, "ok": not errors, "checks": checks}, indent=2))
-    verdict = f"{errors} error{'s' if errors > 1 else ''}" if errors else "nothing stands in the way"
+    verdict = f"{errors} error{'s' if errors > 1 else ''}" if errors else "no problems found"
     typer.echo(f"{folder.name}: {verdict}", err=as_json)
     if errors:
         raise typer.Exit(1)

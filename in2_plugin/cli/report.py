@@ -1,37 +1,30 @@
-"""`in2 report`: what lm_eval measured, of any number of models and lengths, as one page.
+"""`in2 report`: compare lm_eval results of any number of models and lengths on one page.
 
-The terminal shows the scores and the effective lengths; intervals and all the rest are on the page.
+The terminal shows scores and effective lengths; intervals and everything else are on the page.
 """
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from in2_plugin.cli.tables import make_console, make_table
 
+if TYPE_CHECKING:
     from rich.table import Table
 
     from in2_plugin.reporting.comparison import Comparison
     from in2_plugin.reporting.text.lengths import LengthTable
 
-PLAIN_WIDTH = 200
-"""Columns where the output is not a terminal: no row is broken in a log or a pipe."""
-
 
 def report(
     results: Annotated[
-        list[Path],
-        typer.Argument(help="Folders or files that lm_eval wrote, one a model: first before, second after."),
+        list[Path], typer.Argument(help="Result folders or files of lm_eval, one per model; the model before first.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The page; a .json and a .png go beside it.")] = Path(
-        "report.html"
-    ),
-    label: Annotated[
-        list[str] | None, typer.Option(help="Name of a model in the report; once for each of RESULTS, in order.")
-    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="HTML file to write, with a .json and a .png next to it.")
+    ] = Path("report.html"),
+    label: Annotated[list[str] | None, typer.Option(help="Name of a model; repeat in the order of RESULTS.")] = None,
 ) -> None:
     """Show what training changed: averages, gaps and position curves of the VAL probes."""
     from in2_plugin.reporting import write_report
@@ -48,50 +41,35 @@ def report(
 
 
 def _print_tables(comparison: "Comparison") -> None:
-    from rich.console import Console
-
     from in2_plugin.reporting.text.lengths import length_tables
 
-    terminal = sys.stdout.isatty()
-    console = Console(file=sys.stdout, width=None if terminal else PLAIN_WIDTH)
+    console = make_console()
     if any(model.probes for model in comparison.models):
-        console.print(_scores(comparison, terminal))
+        console.print(_scores(comparison))
     for table in length_tables(comparison):
-        console.print(_lengths(table, terminal))
+        console.print(_lengths(table))
 
 
-def _empty_table(first: str, columns: "Sequence[str]", terminal: bool) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD if terminal else None, title=None, pad_edge=False)
-    table.add_column(first, overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
-
-
-def _scores(comparison: "Comparison", terminal: bool) -> "Table":
+def _scores(comparison: "Comparison") -> "Table":
     from rich.text import Text
 
-    from in2_plugin.reporting.text.tables import COLUMNS, authors_rows, measured_rows, paper_rows
+    from in2_plugin.reporting.text.tables import authors_rows, columns, measured_rows, paper_rows
 
-    table = _empty_table("Avg / Gap, %", COLUMNS, terminal)
-    for row in (*measured_rows(comparison), *authors_rows(comparison), *paper_rows()):
+    table = make_table("Avg / Gap, %", columns(comparison))
+    for row in (*measured_rows(comparison), *authors_rows(comparison), *paper_rows(comparison)):
         name = f"{row.name} ({row.measured})" if row.measured else row.name
         cells = (f"{cell.avg} / {cell.gap}" for cell in row.cells)
-        # Text, not str: a label with square brackets is a name, not markup
+        # Text, not str: square brackets in a label are not markup
         table.add_row(Text(name, style="dim" if row.measured else "bold"), *cells)
     return table
 
 
-def _lengths(lengths: "LengthTable", terminal: bool) -> "Table":
+def _lengths(lengths: "LengthTable") -> "Table":
     from rich.text import Text
 
     from in2_plugin.reporting.text.wording import ABSENT
 
-    columns = (*lengths.lengths, "effective length")
-    table = _empty_table(f"{lengths.title} by length, Avg / Gap, %", columns, terminal)
+    table = make_table(f"{lengths.title} by length, Avg / Gap, %", (*lengths.lengths, "effective length"))
     for row in lengths.rows:
         values = (f"{cell.avg} / {cell.gap}" if cell else ABSENT for cell in row.cells)
         table.add_row(Text(row.name, style="bold"), *values, row.effective)

@@ -1,4 +1,4 @@
-"""`in2 sft`: TRL's fine-tuning on IN2 examples, launched by accelerate."""
+"""`in2 sft`: train on IN2 examples with TRL, launched by accelerate."""
 
 import importlib.util
 
@@ -8,7 +8,7 @@ from in2_plugin.errors import MissingExtra
 
 
 def sft(ctx: typer.Context) -> None:
-    """Train with TRL's `SFTTrainer` on IN2 examples; takes every argument of `trl sft`."""
+    """Train on IN2 examples with TRL's `SFTTrainer`. Takes all arguments of `trl sft`."""
     if importlib.util.find_spec("trl") is None:
         raise MissingExtra("in2 sft", "trl")
     from in2_plugin.training.trl.launch import launch

@@ -1,13 +1,14 @@
-"""`in2 status`: how far a dataset folder is."""
+"""`in2 status`: the progress of a build, from its dataset folder."""
 
 import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+from in2_plugin.cli.options import AsJson, DatasetFolder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,10 +19,10 @@ SHOWN_REASONS = 5
 
 
 def status(
-    folder: Annotated[Path, typer.Argument(help="A dataset folder: the `output` of a build file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    folder: DatasetFolder,
+    as_json: AsJson = False,
 ) -> None:
-    """Show what is in a dataset folder and how far its build is; also while it runs."""
+    """Show the contents of a dataset folder and the progress of its build, also while it runs."""
     from in2_plugin.inspection.status import read_status
 
     found = read_status(folder)
@@ -33,11 +34,11 @@ def status(
         Console().print(table(found))
     else:
         for name, value in lines(found):
-            typer.echo(f"{name:<14}{value}")
+            typer.echo(f"{name:<11}{value}")
 
 
 def table(found: "FolderStatus") -> "Table":
-    """The lines for a terminal: long ones are wrapped within their column."""
+    """Return the lines as a grid for a terminal, where long values wrap within their column."""
     from rich.table import Table
     from rich.text import Text
 
@@ -45,28 +46,28 @@ def table(found: "FolderStatus") -> "Table":
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in lines(found):
-        # reasons come from servers and may look like markup
+        # Text, not str: reasons come from servers and may look like markup
         grid.add_row(name, Text(value))
     return grid
 
 
 def lines(found: "FolderStatus") -> Iterator[tuple[str, str]]:
-    """(what, how it is), in the order of the stages."""
+    """Yield (label, value) in the order of the stages."""
     from in2_plugin import layout
 
     yield "folder", str(found.folder)
-    yield "working on it", str(found.holder or "nobody")
-    yield "finished", ", ".join(found.finished) or "nothing yet"
-    yield "to do", ", ".join(name for name in layout.STAGES if name not in found.finished) or "nothing"
+    yield "locked by", str(found.holder or "none")
+    yield "finished", ", ".join(found.finished) or "none yet"
+    yield "remaining", ", ".join(name for name in layout.STAGES if name not in found.finished) or "none"
     for stage, (sealed, shards) in found.shards.items():
-        yield "shards", f"{stage.replace('_', '-')}: {sealed:,} of {shards:,}"
+        yield "shards", f"{stage.replace('_', '-')}: {sealed:,} of {shards:,} done"
     if found.segments:
         yield "segments", f"{found.segments['segments']:,} from {found.segments['documents']:,} documents"
     if found.questions:
         yield "questions", _counts(found.questions)
     elif found.wanted:
         yield "wanted", _counts(found.wanted)
-    yield from _reasons("turned down", found.rejected)
+    yield from _reasons("rejected", found.rejected)
     if found.examples:
         yield "examples", f"{found.examples:,}"
     if found.log:
@@ -85,10 +86,10 @@ def _log_lines(log: "LogStatus") -> Iterator[tuple[str, str]]:
         yield "format", log.answer_format
     if log.money:
         sums = " and ".join(f"{money:,.2f} {currency}" for currency, money in log.money.items())
-        without = f", without {', '.join(log.unpriced)}: no prices there" if log.unpriced else ""
+        without = f", without {', '.join(log.unpriced)}: no prices given" if log.unpriced else ""
         yield "paid", f"{sums} at the prices of the build file{without}"
     if log.open_batches:
-        yield "batches", f"{log.open_batches} open with the server; the next run collects them"
+        yield "batches", f"{log.open_batches} open on the server; the next run collects them"
     yield from _reasons("failed", log.failures)
 
 

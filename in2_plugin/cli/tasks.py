@@ -1,26 +1,30 @@
-"""`in2 tasks-path` and `in2 tasks install|uninstall`: how a bare `lm_eval` finds the val_probe tasks."""
+"""`in2 tasks-path` and `in2 tasks install|uninstall`: make the val_probe tasks available to plain `lm_eval`."""
 
 import typer
 
-from in2_plugin.probing.lm_eval import install as installing
-
-tasks = typer.Typer(help="Put the val_probe tasks into the installed lm_eval, or take them out.", no_args_is_help=True)
+tasks = typer.Typer(help="Install the val_probe tasks into lm_eval, or uninstall them.", no_args_is_help=True)
 
 
 def tasks_path() -> None:
-    """Print the folder to give to `lm_eval --include_path`."""
-    typer.echo(installing.tasks_folder())
+    """Print the folder for `lm_eval --include_path`."""
+    from in2_plugin.probing.lm_eval.install import tasks_folder
+
+    typer.echo(tasks_folder())
 
 
 @tasks.command()
 def install() -> None:
-    """Copy val_probe and film into the installed lm_eval, so that a bare `lm_eval` finds them; again to refresh."""
-    target = installing.install(installing.lm_eval_folder())
-    typer.echo(f"installed {target} and film beside it; `in2 tasks uninstall` before you uninstall in2-plugin")
+    """Copy val_probe and film into the installed lm_eval, so that plain `lm_eval` finds them. Run again to update."""
+    from in2_plugin.probing.lm_eval.install import install_tasks, lm_eval_folder
+
+    target = install_tasks(lm_eval_folder())
+    typer.echo(f"installed {target} and film next to it; run `in2 tasks uninstall` before you uninstall in2-plugin")
 
 
 @tasks.command()
 def uninstall() -> None:
-    """Remove what `install` copied; nothing else is touched."""
-    removed = installing.uninstall(installing.lm_eval_folder())
+    """Remove what `in2 tasks install` copied, and nothing else."""
+    from in2_plugin.probing.lm_eval.install import lm_eval_folder, uninstall_tasks
+
+    removed = uninstall_tasks(lm_eval_folder())
     typer.echo(f"removed {removed}" if removed else "nothing to remove: the tasks are not installed")

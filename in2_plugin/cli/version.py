@@ -1,4 +1,4 @@
-"""`in2 --version`."""
+"""`in2 --version`: the options of `in2` itself."""
 
 from typing import Annotated
 
@@ -7,8 +7,8 @@ import typer
 import in2_plugin
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"in2-plugin {in2_plugin.__version__}")
         raise typer.Exit
 
@@ -16,7 +16,7 @@ def _print_version(asked: bool) -> None:
 def show_version(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Options that belong to no command."""
+    """Build IN2 training data, train on it with Axolotl or TRL, and probe the result."""

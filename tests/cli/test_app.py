@@ -1,3 +1,5 @@
+import json
+import shutil
 import subprocess
 import sys
 
@@ -33,6 +35,71 @@ def in2(*arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", "from in2_plugin.cli.app import app; app(prog_name='in2')", *arguments],
         text=True, capture_output=True, check=False,
     )  # fmt: skip
+
+
+def loaded_modules(*arguments: str) -> set[str]:
+    """Run a command to its end; return the names of the top-level modules that its process has imported."""
+    command = (
+        "import sys\n"
+        "from in2_plugin.cli.app import app\n"
+        "try:\n"
+        "    app(prog_name='in2')\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+        "print('\\nmodules', *{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", command, *arguments], text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_help_loads_no_large_library():
+    large = {*HEAVY, "pydantic", "rich", "scipy", "pandas", "sklearn", "tokenizers", "huggingface_hub"}
+    assert loaded_modules("--help") & large == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("build", "BUILD"),
+        ("preview", "BUILD"),
+        ("estimate", "ENDPOINT"),
+        ("audit", "DATA"),
+        ("status", "DATA"),
+        ("doctor", "DATA"),
+        ("export", "DATA", "--to", "tokenized", "-o", "NEW"),
+        (
+            "val",
+            "write",
+            "--task",
+            "document",
+            "--tokenizer",
+            "TOKENIZER",
+            "--length",
+            "2K",
+            "--sets",
+            "1",
+            "-o",
+            "NEW",
+        ),
+    ],
+)
+def test_commands_that_need_a_tokenizer_load_no_torch(arguments, built, mistral_folder, tmp_path):
+    shutil.copytree(built, tmp_path / "data")
+    config = {
+        "output": str(tmp_path / "output"), "tokenizer": str(mistral_folder), "workers": 1,
+        "corpus": {"sources": [{"path": "bundled:python-docs", "limit": 60}]},
+        "mixture": {"fine_grained": 4, "integration": 1, "short_context": 0}, "lengths": {"min": 400, "max": 900},
+    }  # fmt: skip
+    (tmp_path / "build.json").write_text(json.dumps(config))
+    endpoint = {"model": "m", "base_url": "http://localhost:1/v1", "api_key_env": None}
+    config["questions"] = {"writer": "endpoint", "endpoint": endpoint}
+    (tmp_path / "endpoint.json").write_text(json.dumps(config))
+    paths = {"BUILD": "build.json", "ENDPOINT": "endpoint.json", "DATA": "data", "NEW": "new"}
+    paths = {name: str(tmp_path / path) for name, path in paths.items()} | {"TOKENIZER": str(mistral_folder)}
+    loaded = loaded_modules(*(paths.get(argument, argument) for argument in arguments))
+    assert loaded & {"torch", "sklearn", "transformers", "axolotl", "trl", "datasets", "pandas", "scipy"} == set()
+    assert "tokenizers" in loaded or arguments[0] == "status"
 
 
 def test_help_names_every_command():

@@ -23,7 +23,7 @@ def invoke(*arguments: str):
     return CliRunner().invoke(app, ["audit", *arguments])
 
 
-def test_a_good_dataset(copy):
+def test_a_good_dataset_passes(copy):
     (copy / "audit.json").unlink()
     (copy / "report.html").unlink()
     result = invoke(str(copy))
@@ -36,7 +36,7 @@ def test_a_good_dataset(copy):
     assert (copy / "report.html").read_text().startswith("<!DOCTYPE html>")
 
 
-def test_a_failing_figure_is_in_the_last_line(broken):
+def test_the_last_line_names_the_failing_figure(broken):
     result = invoke(str(broken))
     assert result.exit_code == 1
     last = result.output.splitlines()[-1]
@@ -46,20 +46,20 @@ def test_a_failing_figure_is_in_the_last_line(broken):
     assert not json.loads((broken / "audit.json").read_text())["passed"]
 
 
-def test_json_is_audit_json_alone(broken):
+def test_json_prints_audit_json_only(broken):
     result = invoke(str(broken), "--json")
     assert result.exit_code == 1
     assert result.stdout == (broken / "audit.json").read_text()
     assert "fails: empty answers" in result.stderr
 
 
-def test_json_of_a_good_dataset(copy):
+def test_json_of_a_passing_dataset(copy):
     result = invoke(str(copy), "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["passed"]
 
 
-def test_another_tokenizer_is_named(copy, qwen_folder):
+def test_another_tokenizer_fails_the_audit(copy, qwen_folder):
     result = invoke(str(copy), "--tokenizer", str(qwen_folder))
     assert result.exit_code == 1
     last = result.output.splitlines()[-1]
@@ -67,7 +67,7 @@ def test_another_tokenizer_is_named(copy, qwen_folder):
     assert str(qwen_folder) in last
 
 
-def test_a_tokenizer_that_moved_can_be_given(copy, mistral_folder):
+def test_a_moved_tokenizer_can_be_given(copy, mistral_folder):
     damages.keys("build.json", tokenizer="/nowhere")(copy)
     result = invoke(str(copy))
     assert result.exit_code == 1
@@ -75,8 +75,8 @@ def test_a_tokenizer_that_moved_can_be_given(copy, mistral_folder):
     assert invoke(str(copy), "--tokenizer", str(mistral_folder)).exit_code == 0
 
 
-def test_a_folder_of_nothing_is_one_sentence(tmp_path):
+def test_an_empty_folder_gives_one_sentence(tmp_path):
     result = invoke(str(tmp_path))
     assert result.exit_code == 1
-    assert "holds nothing of `in2 build`" in result.stderr
+    assert "not a dataset folder of `in2 build`" in result.stderr
     assert "Traceback" not in result.output

@@ -9,33 +9,33 @@ def invoke(*arguments: str):
     return CliRunner().invoke(app, list(arguments))
 
 
-def test_a_sound_folder(built):
+def test_an_intact_folder_passes(built):
     result = invoke("doctor", str(built))
     assert result.exit_code == 0
     shown = result.output.splitlines()
     # questions that no model wrote have no work log
-    assert shown[-1] == f"{built}: checks done: 15, nothing wrong"
+    assert shown[-1] == f"{built}: 15 checks, no problems found"
     assert sum(line.startswith("ok ") for line in shown) == 15
     assert [line for line in shown if line.startswith("- ")] == [
-        "-       work log              left out: work.sqlite is not there",
-        "-       answers of questions  left out: work.sqlite is not there",
+        "-       work log              skipped: work.sqlite is missing",
+        "-       answers of questions  skipped: work.sqlite is missing",
     ]
 
 
-def test_what_is_wrong_gives_exit_status_1(built, tmp_path):
+def test_a_damaged_file_fails_its_check(built, tmp_path):
     folder = shutil.copytree(built, tmp_path / "in2")
     (folder / "README.md").write_text("")
     (folder / "examples.parquet.part").write_text("half")
     result = invoke("doctor", str(folder))
     assert result.exit_code == 1
     shown = result.output.splitlines()
-    assert "WRONG   dataset card          the digest of examples.parquet" in shown
-    assert any(line.startswith("wrong: README.md: does not name the digest") for line in shown)
-    assert any(line.startswith("note: examples.parquet.part: was left by a build") for line in shown)
-    assert shown[-1] == f"{folder}: checks done: 15, something wrong in 1 of them"
+    assert "FAILS   dataset card          the digest of examples.parquet" in shown
+    assert any(line.startswith("error: README.md: does not name the digest") for line in shown)
+    assert any(line.startswith("note: examples.parquet.part: left by a killed build") for line in shown)
+    assert shown[-1] == f"{folder}: 15 checks, 1 failed"
 
 
-def test_a_folder_of_nothing_is_one_sentence(tmp_path):
+def test_an_empty_folder_gives_one_sentence(tmp_path):
     result = invoke("doctor", str(tmp_path))
     assert result.exit_code == 1
-    assert "holds nothing of `in2 build`" in result.stderr
+    assert "not a dataset folder of `in2 build`" in result.stderr

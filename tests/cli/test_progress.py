@@ -6,7 +6,7 @@ import pytest
 from in2_plugin.cli.progress import PlainProgress, TerminalProgress, duration, make_progress
 
 
-def test_plain_lines_come_also_while_nothing_moves():
+def test_plain_lines_continue_without_progress():
     out = io.StringIO()
     progress = PlainProgress(out, interval=0.02)
     with progress.stage("asking", 100, lambda: "3 requests/s") as step:
@@ -17,12 +17,12 @@ def test_plain_lines_come_also_while_nothing_moves():
     assert lines[0] == "asking ..."
     assert lines[1].startswith("asking: 10 of 100, about ")
     assert lines[1].endswith(" left (3 requests/s)")
-    # no step since: no guess
+    # no step since the last line: no estimate
     assert lines[2] == "asking: 10 of 100 (3 requests/s)"
     assert lines[-1].startswith("asking: 10 in 0.")
 
 
-def test_a_stage_that_fails_says_no_more():
+def test_a_failing_stage_prints_no_last_line():
     out = io.StringIO()
     with pytest.raises(ValueError, match="broken"), PlainProgress(out).stage("asking", None):
         raise ValueError("broken")
@@ -43,7 +43,7 @@ def test_a_pipe_gets_plain_lines():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(3, "3 s"), (89, "89 s"), (600, "10 min"), (9_000, "2.5 h"), (259_200, "3.0 days")]
+    ("seconds", "text"), [(3, "3 s"), (89, "89 s"), (600, "10 min"), (9_000, "2.5 h"), (259_200, "3.0 days")]
 )
-def test_durations(seconds, said):
-    assert duration(seconds) == said
+def test_durations(seconds, text):
+    assert duration(seconds) == text

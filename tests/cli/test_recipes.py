@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from in2_plugin.cli.recipes import recipes
-from in2_plugin.config import load_build_file
+from in2_plugin.config import load_build_config
 from in2_plugin.errors import ConfigError
 from in2_plugin.io.resources import packaged_folder
 
@@ -31,7 +31,7 @@ def test_show_prints_the_readme_and_the_files():
 
 def test_copy_gives_a_folder_of_ones_own(tmp_path):
     assert invoke("copy", "smoke", str(tmp_path / "mine")).exit_code == 0
-    assert load_build_file(tmp_path / "mine/build.yml").tokenizer == "model"
+    assert load_build_config(tmp_path / "mine/build.yml").tokenizer == "model"
 
 
 def test_copy_never_overwrites(tmp_path):

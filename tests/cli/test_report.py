@@ -1,5 +1,3 @@
-"""`in2 report`, through typer."""
-
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -17,7 +15,7 @@ def run(tmp_path, monkeypatch):
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_it_prints_the_numbers_and_the_paths(run, before, after, tmp_path):
+def test_scores_and_paths_are_printed(run, before, after, tmp_path):
     result = run("before", "after", "-o", "out/film.html", "--label", "Base", "--label", "[bold]FILM")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
@@ -30,13 +28,13 @@ def test_it_prints_the_numbers_and_the_paths(run, before, after, tmp_path):
     assert (tmp_path / "out" / "film.html").is_file()
 
 
-def test_away_from_a_terminal_it_is_plain(run, before):
+def test_output_outside_a_terminal_is_plain(run, before):
     result = run("before")
     assert "\x1b" not in result.output
     assert not set("─━│┃╭╰") & set(result.output)
 
 
-def test_the_report_goes_to_the_current_folder_by_default(run, before, tmp_path):
+def test_the_default_output_is_the_current_folder(run, before, tmp_path):
     run("before")
     assert sorted(path.name for path in tmp_path.glob("report.*")) == ["report.html", "report.json", "report.png"]
 
@@ -51,16 +49,16 @@ def test_warnings_go_to_stderr_and_notes_to_stdout(run, before, tmp_path):
     assert "short: 2 files hold val_probe_code; took the newest, results_2026-11-22" in result.stdout
 
 
-def test_errors_are_ours(run, tmp_path):
+def test_missing_results_raise_a_report_error(run, tmp_path):
     result = run(tmp_path)
     assert isinstance(result.exception, ReportError)
 
 
-def test_it_needs_results(run):
+def test_results_are_required(run):
     assert run().exit_code == 2
 
 
-def test_lengths_have_tables_with_the_effective_length(run, rich_folder, rich):
+def test_lengths_have_a_table_with_the_effective_length(run, rich_folder, rich):
     result = run(rich_folder / "Mistral", rich_folder / "FILM")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
@@ -74,7 +72,7 @@ def scores(result):
     return f"{100 * result.score.avg:.1f}", "/", f"{100 * result.score.gap:.1f}"
 
 
-def test_without_probes_only_the_path_is_said(run, tmp_path):
+def test_without_probes_only_the_path_is_printed(run, tmp_path):
     made.write(tmp_path / "suite", {"results": {"mmlu": {"acc,none": 0.5}}, "model_name": "m", "n-shot": {"mmlu": 5}})
     result = run("suite")
     assert result.stdout == "wrote report.html, report.json\n", result.output

@@ -17,7 +17,7 @@ from tests.support.fault_server import FaultServer
 
 @pytest.fixture(scope="module")
 def half(tmp_path_factory, mistral_folder):
-    """A build that was refused one request, and then everything."""
+    """Return a build that stopped: the server rejected one request, and later all of them."""
     folder = tmp_path_factory.mktemp("half") / "in2"
 
     def plan(number, body):
@@ -35,14 +35,14 @@ def invoke(*arguments: str):
     return CliRunner().invoke(app, list(arguments))
 
 
-def test_plain_lines(half):
+def test_plain_lines_outside_a_terminal(half):
     folder, server = half
     result = invoke("status", str(folder))
-    shown = {line[:14].strip(): line[14:] for line in result.output.splitlines()}
+    shown = {line[:11].strip(): line[11:] for line in result.output.splitlines()}
     assert shown["folder"] == str(folder)
-    assert shown["working on it"] == "nobody"
+    assert shown["locked by"] == "none"
     assert shown["finished"] == "segments, screening"
-    assert shown["to do"] == "questions, instructions, examples, plans, manifest"
+    assert shown["remaining"] == "questions, instructions, examples, plans, manifest"
     assert shown["wanted"] == "150 fine-grained, 50 integration"
     assert shown["failed"] == "1 x 400 bad parameter: ***"
     assert shown["format"] == "json_schema"
@@ -53,7 +53,7 @@ def test_plain_lines(half):
         f"{20 * server.paid.total():,} out"
     )
     assert "segments 2 MB" in shown["on disk"]
-    assert shown["next"] == "run `in2 build` with its build file to go on"
+    assert shown["next"] == "run `in2 build` with its build file to resume"
 
 
 def test_a_terminal_shows_the_same_lines(half):
@@ -61,10 +61,10 @@ def test_a_terminal_shows_the_same_lines(half):
     out = io.StringIO()
     Console(file=out, width=300).print(table(found))
     shown = [line.rstrip() for line in out.getvalue().splitlines()]
-    assert shown == [f"{name:<15}{value}".rstrip() for name, value in lines(found)]
+    assert shown == [f"{name:<11}{value}".rstrip() for name, value in lines(found)]
 
 
-def test_json_has_everything(half):
+def test_json_contains_all_fields(half):
     found = json.loads(invoke("status", str(half[0]), "--json").output)
     assert found["folder"] == str(half[0])
     assert found["log"]["failures"] == {"400 bad parameter: ***": 1}
@@ -72,13 +72,13 @@ def test_json_has_everything(half):
     assert found["next_step"]
 
 
-def test_rare_reasons_are_added_up(half):
+def test_rare_reasons_are_summed_up(half):
     reasons = {f"reason {i}": 20 - i for i in range(9)}
-    said = [value for name, value in lines(replace(read_status(half[0]), rejected=reasons)) if name == "turned down"]
-    assert said == [*(f"{20 - i} x reason {i}" for i in range(SHOWN_REASONS)), "54 for 4 other reasons"]
+    shown = [value for name, value in lines(replace(read_status(half[0]), rejected=reasons)) if name == "rejected"]
+    assert shown == [*(f"{20 - i} x reason {i}" for i in range(SHOWN_REASONS)), "54 for 4 other reasons"]
 
 
-def test_a_folder_of_nothing_is_one_sentence(tmp_path):
+def test_an_empty_folder_gives_one_sentence(tmp_path):
     result = invoke("status", str(tmp_path))
     assert result.exit_code == 1
-    assert "holds nothing of `in2 build`" in result.stderr
+    assert "not a dataset folder of `in2 build`" in result.stderr

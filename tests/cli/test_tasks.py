@@ -1,10 +1,9 @@
-"""The commands around the tasks, in-process, with lm_eval's folder replaced."""
+"""The commands run in-process, with the installed lm_eval's folder replaced."""
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from in2_plugin.cli.lm_eval import lm_eval
 from in2_plugin.cli.tasks import tasks, tasks_path
 from in2_plugin.io.resources import packaged_folder
 
@@ -22,24 +21,14 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "tasks/val_probe"
 
 
-def test_install_and_uninstall_say_where(folder):
-    assert call(tasks, "install").startswith(f"installed {folder} and film beside it; `in2 tasks uninstall`")
+def test_install_and_uninstall_name_the_folder(folder):
+    assert call(tasks, "install").startswith(f"installed {folder} and film next to it; run `in2 tasks uninstall`")
     assert (folder / "val_probe.yaml").is_file() and (folder.parent / "film/film_suite.yaml").is_file()
     assert call(tasks, "uninstall") == f"removed {folder}"
     assert not folder.exists() and not (folder.parent / "film").exists()
     assert call(tasks, "uninstall") == "nothing to remove: the tasks are not installed"
 
 
-def test_tasks_path_prints_the_folder_and_nothing_else(capsys):
+def test_tasks_path_prints_only_the_folder(capsys):
     tasks_path()
     assert capsys.readouterr().out == f"{packaged_folder('lm_eval_tasks')}\n"
-
-
-def test_lm_eval_gets_every_argument(monkeypatch):
-    passed: list[list[str]] = []
-    monkeypatch.setattr("in2_plugin.probing.lm_eval.run.run_lm_eval", passed.append)
-    app = typer.Typer()
-    settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-    app.command(context_settings=settings)(lm_eval)
-    call(app, "run", "--tasks", "val_probe", "--metadata", '{"probe_length": 512}', "--help")
-    assert passed == [["run", "--tasks", "val_probe", "--metadata", '{"probe_length": 512}', "--help"]]

@@ -1,12 +1,10 @@
-"""`in2 export` on the command line; `in2 push` is run as a process in test_push.py."""
-
 import shutil
 
 import pytest
 from typer.testing import CliRunner
 
 from in2_plugin.cli.app import app
-from in2_plugin.cli.export import To
+from in2_plugin.cli.export import ExportFormat
 from in2_plugin.sharing.formats import Format
 
 
@@ -14,7 +12,7 @@ def invoke(*arguments: object):
     return CliRunner().invoke(app, [str(one) for one in arguments])
 
 
-def test_export_says_where_and_what(in_chatml, tmp_path):
+def test_the_output_names_the_folder_its_rows_and_notes(in_chatml, tmp_path):
     folder = shutil.copytree(in_chatml.folder, tmp_path / "in2")
     result = invoke("export", folder, "--to", "prompt-completion", "--workers", 1, "--shard-size", "20kB")
     assert result.exit_code == 0, result.output
@@ -23,12 +21,12 @@ def test_export_says_where_and_what(in_chatml, tmp_path):
     turns = in_chatml.dataset.manifest.counts["turns"]
     files = len(list(out.glob("data/*.parquet")))
     assert files > 1
-    assert lines[-1] == f"{out}: {turns} rows in {files} files; README.md there says how to train on them"
+    assert lines[-1] == f"{out}: {turns} rows in {files} files; its README.md explains how to train on them"
     assert lines[-2].startswith("note: TRL also trains on")
     assert lines[-3].startswith("note: one row a question")
 
 
-def test_refusals_are_one_sentence(in_film, tmp_path):
+def test_errors_are_one_sentence(in_film, tmp_path):
     result = invoke("export", in_film.folder, "--to", "messages", "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert result.stderr.startswith(f"error: {in_film.folder}: was built with `template: film`")
@@ -36,12 +34,12 @@ def test_refusals_are_one_sentence(in_film, tmp_path):
 
 
 @pytest.mark.parametrize("size", ["500", "MB", "0MB", "1 TB", "-1MB"])
-def test_sizes_that_are_none(in_chat, size):
+def test_invalid_sizes_are_refused(in_chat, size):
     result = invoke("export", in_chat.folder, "--to", "messages", f"--shard-size={size}")
     assert result.exit_code == 2
-    said = " ".join(result.stderr.replace("│", " ").split())
-    assert f"give a size like 500MB or 2GB, not `{size}`" in said
+    message = " ".join(result.stderr.replace("│", " ").split())
+    assert f"give a size like 500MB or 2GB, not `{size}`" in message
 
 
-def test_the_command_names_every_format():
-    assert list(To) == list(Format)
+def test_the_command_offers_every_format():
+    assert list(ExportFormat) == list(Format)

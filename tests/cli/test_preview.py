@@ -1,0 +1,22 @@
+import pytest
+from typer.testing import CliRunner
+
+from in2_plugin.cli.app import app
+
+
+@pytest.fixture
+def build_file(mistral_folder, tmp_path):
+    path = tmp_path / "build.yml"
+    path.write_text(f"output: {tmp_path}/out\ntokenizer: {mistral_folder}\n")
+    return path
+
+
+def test_questions_are_shown_with_their_gold_segments(build_file):
+    result = CliRunner().invoke(app, ["preview", str(build_file), "-n", "2"])
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    # each kind is shown at least once
+    assert lines[-1].startswith("3 questions")
+    assert sum(line.startswith("│ Q  ") and " rejected" not in line for line in lines) >= 3
+    assert any("GOLD segment" in line for line in lines)
+    assert max(map(len, lines)) == 120
