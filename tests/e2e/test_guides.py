@@ -1,7 +1,7 @@
-"""What the guides tell people to do, done: the build file of a page and its `sh` blocks, word for word.
+"""Run the guides: the build file of each page and its `sh` blocks, unchanged.
 
-Local files and servers stand for what a page names: a folder `texts`, the tokenizers' folders, an endpoint. Of a page
-only the endpoint's port is changed. Blocks without `sh` are for machines that a test does not have.
+Local files and servers replace the inputs that a page names: the folder `texts`, tokenizer folders, an endpoint. Only
+the port of the endpoint is changed. Blocks of another language than `sh` need other machines.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def walk(page: Path, folder: Path, port: int | None = None) -> list[str]:
-    """Write the first build file of a page and run its `sh` blocks; what each printed."""
+    """Write the first build file of a page, run its `sh` blocks, and return their outputs."""
     build = next(iter(blocks(page, "yaml")), "")
     (folder / "build.yml").write_text(build.replace(":8000/", f":{port}/"), encoding="utf-8")
     return [run("bash", "-e", "-c", block, cwd=folder, timeout=1_500) for block in blocks(page, "sh")]
@@ -67,22 +67,24 @@ def test_getting_started_copies_a_recipe(place):
 
 
 @pytest.mark.slow
+@pytest.mark.e2e_full
 def test_own_corpus(with_texts):
     first, second = walk(GUIDES / "own-corpus.md", with_texts)
     assert "audit passed" in first
-    assert "nothing wrong" in second
+    assert "no problems found" in second
     assert len(questions(with_texts / "data/first")) == 90
     assert (with_texts / "data/first/report.html").is_file()
 
 
 @pytest.mark.slow
+@pytest.mark.e2e_full
 def test_own_endpoint(with_texts):
     with FaultServer() as server:
-        (said,) = walk(GUIDES / "own-endpoint.md", with_texts, server.port)
-        assert set(server.paid.values()) == {1}  # the preview's answers were used again
+        (output,) = walk(GUIDES / "own-endpoint.md", with_texts, server.port)
+        assert set(server.paid.values()) == {1}  # the answers of the preview are reused
         assert {body["model"] for body in server.bodies} == {"Qwen/Qwen3-32B"}
         assert server.bodies[-1]["chat_template_kwargs"] == {"enable_thinking": False}
-    assert "audit passed" in said
+    assert "audit passed" in output
     assert len(questions(with_texts / "data/asked")) == 50
 
 
@@ -131,7 +133,7 @@ def chinese_document(rng: np.random.Generator) -> str:
 
 
 def chinese_reply(body: dict) -> str:
-    """A Chinese question about the last sentence of the passage, with that sentence as its answer."""
+    """Return a Chinese question about the last sentence of the passage, with that sentence as the answer."""
     prompt = body["messages"][0]["content"]
     sentence = re.findall(r"\d{4}年[^。\n]+。", prompt)[-1]
     mark = hashlib.sha256(prompt.encode()).hexdigest()[:4]
@@ -144,7 +146,7 @@ def chinese_reply(body: dict) -> str:
 
 @pytest.fixture
 def chinese(place):
-    """Chinese texts, and a vocabulary that was trained on them."""
+    """Chinese texts and a vocabulary trained on them."""
     rng = np.random.default_rng(5)
     texts = [chinese_document(rng) for _ in range(80)]
     (place / "texts").mkdir()
@@ -156,11 +158,12 @@ def chinese(place):
 
 
 @pytest.mark.slow
+@pytest.mark.e2e_full
 def test_chinese(chinese):
     with FaultServer(reply=chinese_reply) as server:
-        (said,) = walk(GUIDES / "chinese.md", chinese, server.port)
+        (output,) = walk(GUIDES / "chinese.md", chinese, server.port)
         prompts = [body["messages"][0]["content"] for body in server.bodies]
-    assert "audit passed" in said
+    assert "audit passed" in output
     assert any(prompt.startswith("请根据下面的文字提出1个问题") for prompt in prompts)
     found = questions(chinese / "data/chinese")
     assert len(found) == 40
