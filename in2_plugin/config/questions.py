@@ -236,7 +236,7 @@ class QuestionsConfig(Config):
     OpenAI-compatible server; `vllm` loads a model into this process. Other packages can register more."""
     endpoint: EndpointConfig | None = None
     vllm: VllmConfig | None = None
-    settings: Setting = Field({}, validate_default=True)
+    settings: Setting = Field(default={}, validate_default=True)
     """Settings of a writer from another package, as that package documents them."""
     questions_per_call: Annotated[int, Field(ge=1, le=20)] = 1
     """Questions per call, all about the same passage. More questions share the cost of the input; the paper's prompts

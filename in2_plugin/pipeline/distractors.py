@@ -58,7 +58,7 @@ class DistractorFilter:
 
     def __enter__(self) -> Self:
         if self._open is not None:
-            self._ask = self._stack.enter_context(self._open).distracting
+            self._ask = self._stack.enter_context(self._open).find_distracting
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

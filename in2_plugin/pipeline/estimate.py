@@ -28,7 +28,7 @@ from in2_plugin.pipeline.passages import part_passages, questions_by_kind, wante
 from in2_plugin.pipeline.sample_store import sample_store
 from in2_plugin.questions import Kind, Part, Passage, Question
 from in2_plugin.questions.judge_cost import judge_usage
-from in2_plugin.questions.model.pipeline import Pipeline, Speaker
+from in2_plugin.questions.model.pipeline import Pipeline, AskedModel
 from in2_plugin.questions.model.writer import ModelWriter, Trial
 
 SAMPLE_PASSAGES = 200
@@ -138,14 +138,14 @@ async def _assumed(config: QuestionsConfig, offered: Sequence[Passage], tokenize
     async def one(passage: Passage) -> Trial:
         cost = {"writer": Usage(), "judge": Usage()}
 
-        def speaker(who: str) -> Speaker:
+        def speaker(who: str) -> AskedModel:
             async def ask(request: Request) -> Completion:
                 text = _assumed_answer(request, passage, config.questions_per_call)
                 answer = Completion(text, "stop", tokens(request.prompt), tokens(text))
                 cost[who].add(answer)
                 return answer
 
-            return Speaker(ask, "assumed", {})
+            return AskedModel(ask, "assumed", {})
 
         pipeline = Pipeline(config, speaker("writer"), speaker("judge"), "json_schema", "assumed")
         return Trial(await pipeline.results(passage), cost["writer"], cost["judge"])

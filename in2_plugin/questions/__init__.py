@@ -1,4 +1,4 @@
-"""Questions: what they are, who writes them, and the passages they are written about."""
+"""Write questions about passages: the values that pass through the stage, the writers, and their registry."""
 
 from in2_plugin.questions.question import Kind, Part, Passage, Question, QuestionWriter, Rejection
 

@@ -1,8 +1,8 @@
-"""Collect the questions that a mixture asks for: passages in random order, until there are enough.
+"""Collect the questions that a mixture asks for: draw passages in random order until there are enough.
 
-Invariant: which passage comes n-th depends on the seed and the store alone, so that a longer run asks the same
-passages first. Memory grows by 100 bytes a question. Every rejection is handed on with its reason; a
-shortfall is an error that says how many are missing.
+Invariant: the n-th passage depends only on the seed and the store, so a longer run asks about the same passages first.
+Every rejection is passed on with its reason; a shortfall is an error that says how many questions are missing. Cost:
+100 bytes of memory per question.
 """
 
 from collections import Counter
@@ -18,28 +18,31 @@ from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.questions.question import Kind, Part, Passage, Question, QuestionWriter, Rejection
 
 MAX_DRAWS = 8
-"""Times that a passage is offered at most; a small corpus gives several questions a segment."""
+"""Maximum draws per passage; a small corpus gives several questions per segment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """How collecting a part went."""
+    """Outcome of collecting the questions of a part."""
 
     kept: int
     reasons: Counter[str]
-    """Rejections by reason."""
+    """Number of rejections by reason."""
 
 
 def passages(
     store: SegmentStore, kind: Kind, lengths: Lengths, rng: np.random.Generator, *, with_texts: bool = True
 ) -> Iterator[Passage]:
-    """Every passage of a kind for long contexts in random order, then all of them again, `MAX_DRAWS` times in all.
+    """Yield the passages of a kind for long contexts in random order, `MAX_DRAWS` times each.
 
     A fine-grained passage is a usable segment. An integration passage is a document of two or more segments (paper,
-    equation 2); of a document that is longer than `lengths.max` it is a random run of its segments, of two or more
-    and at most half of `lengths.min` tokens, and it is offered as often as `lengths.max` goes into it. Segments that
-    may not be used break a run. The order is that of all segments, usable or not: when some are excluded later, the
-    others come as they came before. Without texts they are left for others to fill in.
+    equation 2). A document longer than `lengths.max` gives random runs of its segments instead, of at least two
+    segments and at most half of `lengths.min` tokens, as many per draw as `lengths.max` fits into the document.
+    Unusable segments break a run. The random order covers all segments, so excluding some later does not change the
+    order of the others.
+
+    Args:
+        with_texts: read the texts of the segments; False leaves them to the worker that writes the question.
     """
     draw_all = _segments if kind is Kind.FINE_GRAINED else _documents
     for draw in range(MAX_DRAWS):
@@ -50,8 +53,11 @@ def passages(
 def short_passages(
     store: SegmentStore, kind: Kind, lengths: Lengths, rng: np.random.Generator, *, with_texts: bool = True
 ) -> Iterator[Passage]:
-    """Passages whose context is their whole document, without fillers: documents of usable segments alone, of at most
-    `lengths.max` tokens. They are offered like long ones, but as further draws, so that no call is made twice."""
+    """Yield the passages whose context is their whole document, without fillers.
+
+    These are documents of at most `lengths.max` tokens whose segments are all usable. They count as further draws, so
+    that a writer does not send the same request as for long contexts.
+    """
     whole = np.bincount(store.document, weights=store.n_tokens, minlength=store.facts.documents) <= lengths.max
     whole[store.document[~store.usable]] = False
     for passage in passages(store, kind, lengths, rng, with_texts=with_texts):
@@ -71,7 +77,7 @@ def _segments(store: SegmentStore, lengths: Lengths, rng: np.random.Generator, d
 def _documents(store: SegmentStore, lengths: Lengths, rng: np.random.Generator, draw: int) -> Iterator[Passage]:
     tokens = np.bincount(store.document, weights=store.n_tokens, minlength=store.facts.documents)
     several = np.flatnonzero(np.asarray(store.documents["n_segments"]) > 1)
-    # a book counts as the many texts that could be cut from it
+    # a book counts as many times as a context fits into it
     times = np.maximum(1, tokens[several] // lengths.max).astype(np.int64)
     for document in map(int, rng.permutation(np.repeat(several, times).astype(np.uint32))):
         ids = _whole_or_run(store, document, lengths, rng.random())
@@ -80,7 +86,7 @@ def _documents(store: SegmentStore, lengths: Lengths, rng: np.random.Generator, 
 
 
 def _whole_or_run(store: SegmentStore, document: int, lengths: Lengths, chance: float) -> range:
-    """Segments of a document that go into one context: all, or a random run of a long or partly unusable one."""
+    """Return the segments of a document for one context: all, or a random run of a long or partly unusable one."""
     own = store.segments_of(document)
     usable, tokens = store.usable[own.start : own.stop], store.n_tokens[own.start : own.stop]
     if usable.all() and tokens.sum() <= lengths.max:
@@ -95,31 +101,31 @@ def _whole_or_run(store: SegmentStore, document: int, lengths: Lengths, chance: 
 
 def collect(
     writer: QuestionWriter,
-    offered: Iterator[Passage],
+    passages: Iterator[Passage],
     wanted: int,
     asked: set[bytes],
     objection: Callable[[Question], str | None],
     keep: Callable[[Question], None],
-    turn_down: Callable[[Rejection], None],
+    reject: Callable[[Rejection], None],
 ) -> Collected:
-    """Have `writer` write until there are `wanted` different questions that nobody objects to, or no more passages.
+    """Have `writer` write until there are `wanted` distinct, accepted questions, or no more passages.
 
     Args:
-        asked: digests of the questions so far, of this and other parts; the new ones are added.
-        objection: a reason to turn a written question down, or None.
-        keep: called with each question, in order.
-        turn_down: called with each rejection, in order.
+        asked: digests of all questions so far, of this and other parts; new ones are added.
+        objection: returns a reason to reject a question, or None.
+        keep: called with each accepted question, in order.
+        reject: called with each rejection, in order.
     """
     kept = 0
     reasons: Counter[str] = Counter()
     if not wanted:
         return Collected(0, reasons)
-    with closing(writer.write(offered, lambda: wanted - kept)) as results:
+    with closing(writer.write(passages, lambda: wanted - kept)) as results:
         for result in results:
             rejection = result if isinstance(result, Rejection) else None
             if isinstance(result, Question):
-                said = " ".join(result.question.casefold().split())
-                digest = blake2b(said.encode(), digest_size=12).digest()
+                normalized = " ".join(result.question.casefold().split())
+                digest = blake2b(normalized.encode(), digest_size=12).digest()
                 reason = "the same question was written before" if digest in asked else objection(result)
                 if reason:
                     rejection = rejected(result, reason)
@@ -129,24 +135,24 @@ def collect(
                     keep(result)
             if rejection:
                 reasons[rejection.reason] += 1
-                turn_down(rejection)
+                reject(rejection)
             if kept == wanted:
                 break
     return Collected(kept, reasons)
 
 
 def rejected(question: Question, reason: str) -> Rejection:
-    """A written question that is turned down."""
+    """Return the rejection of a written question."""
     passage = Passage(question.kind, question.document, question.segment_ids, (), draw=0)
-    said = question.question, question.answer, question.writer, question.request
-    return Rejection(passage, reason, *said)
+    return Rejection(passage, reason, question.question, question.answer, question.writer, question.request)
 
 
 def shortfall(part: Part, wanted: int, collected: Collected) -> str:
-    """What to tell a user whose corpus did not give enough."""
+    """Return the error message for a corpus that gives too few questions."""
     commonest = collected.reasons.most_common(1)
     why = f" (most often because {commonest[0][0]}: {commonest[0][1]:,} times)" if commonest else ""
     return (
         f"mixture.{part} asks for {wanted:,} questions, but the corpus gave {collected.kept:,}, "
-        f"{wanted - collected.kept:,} too few{why}; add text, lower mixture.{part}, or set `mixture.shortfall: rescale`"
+        f"{wanted - collected.kept:,} too few{why}; add text, lower `mixture.{part}`, or set "
+        "`mixture.shortfall: rescale`"
     )

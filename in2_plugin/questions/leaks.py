@@ -1,8 +1,8 @@
-"""What no text beside a question may hold: what the question quotes, and its answer.
+"""Find the quotations and the answer of a question in other texts of its context.
 
-A quotation is looked for anywhere; an answer as whole words, so that "Iran" is not found in "Tirana". In scripts
-without spaces every character is a word, and an answer of a single one is not looked for: it stands in most texts.
-Invariant: case never matters.
+Quotations match anywhere; an answer matches as whole words, so that "Iran" is not found in "Tirana". In scripts without
+spaces every character is a word, and answers of a single character are ignored because most texts contain them.
+Invariant: matching ignores case.
 """
 
 from collections.abc import Iterable
@@ -13,20 +13,20 @@ _ENDS = ".。!！?？;；,，:：\"'“”‘’「」()（）"
 
 
 def core(answer: str) -> str:
-    """An answer without case and the signs at its ends; empty when it is too common to look for."""
+    """Case-fold an answer and strip punctuation at its ends; return an empty string if it is too common to match."""
     found = answer.strip().strip(_ENDS).strip().casefold()
     return "" if len(found) == 1 and _is_dense(found) else found
 
 
 class Forbidden:
-    """Texts that must not stand beside a question."""
+    """Texts that must not occur in the context of a question outside its gold segments."""
 
     def __init__(self, exclusive: Iterable[str], answers: Iterable[str]) -> None:
         self._quotes = [text.casefold() for text in exclusive]
         self._answers = [text for text in map(core, answers) if text]
 
     def found_in(self, folded: str) -> str | None:
-        """What of it a case-folded text holds, or None."""
+        """Return the first of them that a case-folded text contains, or None."""
         for text in self._quotes:
             if text in folded:
                 return text
@@ -46,7 +46,7 @@ def _has_words(folded: str, words: str) -> bool:
 
 
 def _is_edge(text: str, at: int) -> bool:
-    """Whether no word goes on from text[at - 1] to text[at]."""
+    """Return True when no word continues from text[at - 1] to text[at]."""
     if not 0 < at < len(text):
         return True
     before, after = text[at - 1], text[at]

@@ -1,4 +1,4 @@
-"""What passes through the question stage: a passage goes in, a question or a rejection comes out."""
+"""Define the values of the question stage: a writer turns a `Passage` into a `Question` or a `Rejection`."""
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
@@ -7,75 +7,75 @@ from typing import Protocol
 
 
 class Kind(StrEnum):
-    """What a question asks for."""
+    """Kinds of questions."""
 
     FINE_GRAINED = "fine_grained"
-    """The answer sits in one segment (paper, equation 1)."""
+    """The answer is in one segment (paper, equation 1)."""
     INTEGRATION = "integration"
     """The answer needs at least two segments of one document (paper, equation 2)."""
 
 
 class Part(StrEnum):
-    """The parts of the mixture that ask about text; conversations are the fourth."""
+    """Parts of the mixture with questions about text; the fourth part is general conversations."""
 
     FINE_GRAINED = "fine_grained"
     INTEGRATION = "integration"
     SHORT_CONTEXT = "short_context"
-    """Questions of both kinds, on a document by itself."""
+    """Questions of both kinds whose context is a single document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What a question is written about: one segment (fine-grained) or all of a document's (integration)."""
+    """Text that a question is written about: one segment (fine-grained) or those of a document (integration)."""
 
     kind: Kind
     document: int
     segment_ids: tuple[int, ...]
     texts: tuple[str, ...]
     draw: int
-    """Counts the times this passage was offered; a writer must not repeat itself from draw to draw."""
+    """Number of earlier draws of this passage; a writer must not repeat itself from draw to draw."""
     whole: tuple[int, ...] = ()
-    """Every segment of its document, for a question that gets the document by itself as its context."""
+    """All segments of the document, for a question whose context is the document alone."""
 
     @property
     def context(self) -> tuple[int, ...]:
-        """Every segment that goes into the context with a question about it, in document order."""
+        """All segments that go into the context with the question, in document order."""
         return self.whole or self.segment_ids
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question with its answer, and what makes it unambiguous."""
+    """A question with its answer, and the texts that keep it unambiguous."""
 
     kind: Kind
     form: str
-    """What sort of question it is, in the writer's own terms."""
+    """The writer's own name for this sort of question."""
     question: str
     answer: str
     document: int
     segment_ids: tuple[int, ...]
-    """Every segment that goes into the context with it, in document order."""
+    """All segments that go into the context with the question, in document order."""
     gold: tuple[int, ...]
-    """Those of `segment_ids` that the answer needs."""
+    """The segments among `segment_ids` that the answer needs."""
     exclusive: tuple[str, ...]
-    """Texts that no filler may contain, upper or lower case: what the question quotes, and the answer."""
+    """Texts that no filler may contain, ignoring case: quotations in the question, and the answer."""
     writer: str
     verified: tuple[str, ...] = ()
-    """Checks by a model that it has passed."""
+    """Checks by a model that the question has passed."""
     request: str = ""
-    """Key of the call that gave it, in hexadecimal; empty where none was made."""
+    """Key of the request that produced it, in hexadecimal; empty without a request."""
     short_context: bool = False
-    """It gets the document by itself as its context."""
+    """True when the context is the document alone."""
 
     @property
     def part(self) -> Part:
-        """The part of the mixture that it counts for."""
+        """Part of the mixture that the question belongs to."""
         return Part.SHORT_CONTEXT if self.short_context else Part(self.kind)
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A passage that gave no question, or a question that was turned down, and why."""
+    """A passage without a question, or a rejected question, with the reason."""
 
     passage: Passage
     reason: str
@@ -83,25 +83,25 @@ class Rejection:
     answer: str | None = None
     writer: str | None = None
     request: str = ""
-    """Key of the call that gave it, in hexadecimal."""
+    """Key of the request that produced it, in hexadecimal."""
 
 
 Results = Generator[Question | Rejection, None, None]
 
 
 class QuestionWriter(Protocol):
-    """Writes questions about passages: at least one result for each, in the order of the passages."""
+    """Writes questions about passages: at least one result per passage, in the order of the passages."""
 
     @property
     def name(self) -> str:
-        """Name and version; stored with every question."""
+        """Name and version, stored with every question; change it whenever the results change."""
 
     def write(self, passages: Iterable[Passage], missing: Callable[[], int]) -> Results:
-        """Take passages as fast as they can be worked on, and give back their results in order.
+        """Yield the results of the passages in order; close the generator to end the work.
 
-        `missing` tells how many questions are still wanted, so that a writer that pays for each does not begin many
-        more passages than are needed. Closing the generator ends the work.
+        `missing` returns how many questions are still wanted, so that a writer that pays per request starts few more
+        passages than needed.
         """
 
     def detail(self) -> str:
-        """A line about how it is getting on; empty when there is nothing to say."""
+        """Return one line about the current state for the progress display, or an empty string."""

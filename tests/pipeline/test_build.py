@@ -137,7 +137,7 @@ def test_a_shortfall_is_an_error_and_leaves_no_manifest(mistral_folder, tmp_path
 
 
 def test_retokenised_examples_are_the_same_plans(built, mistral_folder, tmp_path, monkeypatch):
-    """The fall-back: when joined ids turn out wrong, every example is tokenised as a whole."""
+    """The fall-back: when joined ids turn out wrong, every example is tokenized as a whole."""
     from in2_plugin.pipeline import build as building
 
     verdicts = iter([False, True])
@@ -145,7 +145,7 @@ def test_retokenised_examples_are_the_same_plans(built, mistral_folder, tmp_path
     progress = Quiet()
     manifest = build_dataset(small_config(tmp_path / "in2", mistral_folder), progress)
     assert manifest.joining == "retokenize"
-    assert any("tokenised as a whole" in line for line in progress.lines)
+    assert any("tokenized as a whole" in line for line in progress.lines)
     assert json.loads((tmp_path / "in2/segments/store.json").read_text())["joining"] == "retokenize"
     assert (tmp_path / "in2/examples.parquet").read_bytes() == (built / "examples.parquet").read_bytes()
 

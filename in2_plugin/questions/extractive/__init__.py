@@ -1,1 +1,1 @@
-"""The extractive writer: questions made from the text itself, without a language model."""
+"""Make questions from the text itself, without a language model."""

@@ -1,12 +1,12 @@
 """Fine-grained forms of the extractive writer: the answer is in one segment (paper, equation 1).
 
-The forms differ in where the answer stands seen from what is quoted: after it, before it, around it, inside it,
-or in the sentence that follows. Each returns None when its first pick does not work out; the caller goes on.
+The forms differ in the position of the answer relative to the quotation: after it, before it, around it, inside it, or
+in the next sentence. Each returns None when its random choice fails; the caller tries the next form.
 """
 
 import numpy as np
 
-from in2_plugin.questions.extractive.quoting import MIN_ANSWER_UNITS, PIECE_UNITS, Draft, Excerpt, Sentence
+from in2_plugin.questions.extractive.quoting import MIN_ANSWER_UNITS, QUOTED_UNITS, Draft, Excerpt, Sentence
 
 
 def _pick(excerpt: Excerpt, rng: np.random.Generator) -> Sentence | None:
@@ -14,19 +14,19 @@ def _pick(excerpt: Excerpt, rng: np.random.Generator) -> Sentence | None:
 
 
 def words_after(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
-    """Forward: how a sentence goes on."""
+    """Ask for the words after the quotation."""
     sentence = _pick(excerpt, rng)
-    if not sentence or not (found := excerpt.piece(sentence, 0, MIN_ANSWER_UNITS, rng)):
+    if not sentence or not (found := excerpt.quotation(sentence, 0, MIN_ANSWER_UNITS, rng)):
         return None
     first, piece = found
-    answer = sentence.cut(first + PIECE_UNITS, len(sentence.units))
+    answer = sentence.cut(first + QUOTED_UNITS, len(sentence.units))
     return Draft(f'How does the sentence go on after "{piece}"?', answer, (sentence.segment,), (piece, answer))
 
 
 def words_before(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
-    """Backward: how a sentence begins."""
+    """Ask for the words before the quotation."""
     sentence = _pick(excerpt, rng)
-    if not sentence or not (found := excerpt.piece(sentence, MIN_ANSWER_UNITS, 0, rng)):
+    if not sentence or not (found := excerpt.quotation(sentence, MIN_ANSWER_UNITS, 0, rng)):
         return None
     first, piece = found
     answer = sentence.cut(0, first)
@@ -34,9 +34,9 @@ def words_before(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
 
 
 def sentence_with(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
-    """Both ways: the sentence around a piece."""
+    """Ask for the whole sentence around the quotation."""
     sentence = _pick(excerpt, rng)
-    if not sentence or not (found := excerpt.piece(sentence, 0, 0, rng)):
+    if not sentence or not (found := excerpt.quotation(sentence, 0, 0, rng)):
         return None
     piece = found[1]
     question = f'What is the whole sentence that has "{piece}" in it?'
@@ -44,9 +44,9 @@ def sentence_with(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
 
 
 def missing_words(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
-    """Inside: the words between two quoted halves."""
+    """Ask for the words between two quotations."""
     sentence = _pick(excerpt, rng)
-    half = PIECE_UNITS // 2
+    half = QUOTED_UNITS // 2
     if not sentence or len(sentence.units) < 2 * half + MIN_ANSWER_UNITS:
         return None
     gap = int(rng.integers(half, len(sentence.units) - half - MIN_ANSWER_UNITS + 1))
@@ -62,7 +62,7 @@ def missing_words(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
 
 
 def next_sentence(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
-    """Forward, one step farther: the sentence after the one that ends with a piece."""
+    """Ask for the sentence after the one that ends with the quotation."""
     pairs = [
         (one, other)
         for one, other in zip(excerpt.sentences, excerpt.sentences[1:], strict=False)
@@ -71,7 +71,7 @@ def next_sentence(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     if not pairs:
         return None
     one, other = pairs[rng.integers(len(pairs))]
-    piece = one.cut(len(one.units) - PIECE_UNITS, len(one.units))
+    piece = one.cut(len(one.units) - QUOTED_UNITS, len(one.units))
     if not excerpt.has_once(piece):
         return None
     question = f'Which sentence follows the one that ends with "{piece}"?'

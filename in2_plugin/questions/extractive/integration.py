@@ -1,21 +1,20 @@
 """Integration forms of the extractive writer: the answer needs two segments of one document (paper, equation 2).
 
-Each form starts from two sentences of different segments that are found by a quoted piece each, and asks for
-something that neither segment says by itself.
+Each form quotes two sentences of different segments, and asks for something that neither segment states alone.
 """
 
 from collections import Counter
 
 import numpy as np
 
-from in2_plugin.questions.extractive.quoting import MIN_ANSWER_UNITS, PIECE_UNITS, Draft, Excerpt, Sentence, words_of
+from in2_plugin.questions.extractive.quoting import MIN_ANSWER_UNITS, QUOTED_UNITS, Draft, Excerpt, Sentence, words_of
 
 TRIES = 4
-"""Pairs of sentences tried before a form gives up on a document."""
+"""Pairs of sentences that a form tries per document."""
 
 
 def _pairs(excerpt: Excerpt, rng: np.random.Generator) -> list[tuple[Sentence, Sentence]]:
-    """Random pairs of sentences of different segments."""
+    """Draw random pairs of sentences of different segments."""
     if len(excerpt.sentences) < 2:
         return []
     picks = (rng.choice(len(excerpt.sentences), size=2, replace=False) for _ in range(TRIES))
@@ -24,12 +23,12 @@ def _pairs(excerpt: Excerpt, rng: np.random.Generator) -> list[tuple[Sentence, S
 
 
 def rest_of_both(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
-    """Two look-ups in one answer: how two sentences go on."""
+    """Ask how two sentences continue: two look-ups in one answer."""
     for one, other in _pairs(excerpt, rng):
-        first = excerpt.piece(one, 0, MIN_ANSWER_UNITS, rng)
-        second = excerpt.piece(other, 0, MIN_ANSWER_UNITS, rng)
+        first = excerpt.quotation(one, 0, MIN_ANSWER_UNITS, rng)
+        second = excerpt.quotation(other, 0, MIN_ANSWER_UNITS, rng)
         if first and second:
-            rests = [s.cut(at + PIECE_UNITS, len(s.units)) for s, (at, _) in ((one, first), (other, second))]
+            rests = [s.cut(at + QUOTED_UNITS, len(s.units)) for s, (at, _) in ((one, first), (other, second))]
             question = (
                 f'How do these two sentences go on, the first after "{first[1]}", the second after "{second[1]}"?'
             )
@@ -38,16 +37,16 @@ def rest_of_both(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
 
 
 def shared_word(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
-    """Comparison: the only longer word that two sentences have in common."""
+    """Ask for the only longer word that two sentences share: a comparison."""
     letters = 6
     for one, other in _pairs(excerpt, rng):
         shared = words_of(one, letters) & words_of(other, letters)
-        first, second = excerpt.piece(one, 0, 0, rng), excerpt.piece(other, 0, 0, rng)
+        first, second = excerpt.quotation(one, 0, 0, rng), excerpt.quotation(other, 0, 0, rng)
         if len(shared) != 1 or not first or not second:
             continue
         word = shared.pop()
         if word in first[1].casefold() or word in second[1].casefold():
-            continue  # the question would say it
+            continue  # the question would give it away
         question = (
             f"Which word of {letters} or more letters is in both of these sentences, "
             f'the one with "{first[1]}" and the one with "{second[1]}"?'
@@ -57,7 +56,7 @@ def shared_word(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
 
 
 def other_sentence_with_word(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
-    """Two hops: a quoted piece leads to a word, and the word to the only other sentence that has it."""
+    """Ask for a sentence in two hops: from the quotation to a word, and to the only other sentence with it."""
     uses = Counter(word for sentence in excerpt.sentences for word in words_of(sentence, 5))
     for one, other in _pairs(excerpt, rng):
         bridges = sorted(
@@ -72,11 +71,11 @@ def other_sentence_with_word(excerpt: Excerpt, rng: np.random.Generator) -> Draf
 
 
 def _bridge(excerpt: Excerpt, one: Sentence, other: Sentence, word: str) -> Draft | None:
-    """Quote what stands before `word` in one sentence; the answer is the other sentence."""
+    """Quote the text before `word` in one sentence; the answer is the other sentence."""
     at = next(i for i, (a, b) in enumerate(one.units) if one.text[a:b].strip(".,;:!?()[]'").casefold() == word)
-    if at < PIECE_UNITS:
+    if at < QUOTED_UNITS:
         return None
-    piece = one.cut(at - PIECE_UNITS, at)
+    piece = one.cut(at - QUOTED_UNITS, at)
     if not excerpt.has_once(piece):
         return None
     question = f'The word that comes after "{piece}" is in one other sentence as well. What is that sentence?'
@@ -84,11 +83,11 @@ def _bridge(excerpt: Excerpt, one: Sentence, other: Sentence, word: str) -> Draf
 
 
 def longer_sentence(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
-    """Comparison: the longer of two sentences."""
+    """Ask for the longer of two sentences: a comparison."""
     for one, other in _pairs(excerpt, rng):
-        first, second = excerpt.piece(one, 0, 0, rng), excerpt.piece(other, 0, 0, rng)
+        first, second = excerpt.quotation(one, 0, 0, rng), excerpt.quotation(other, 0, 0, rng)
         if not first or not second or abs(len(one.text) - len(other.text)) < 20:
-            continue  # a difference of a few letters asks for counting, not for reading
+            continue  # a difference of a few letters tests counting, not reading
         answer = max(one.text, other.text, key=len)
         question = f'Which sentence is longer, the one with "{first[1]}" or the one with "{second[1]}"?'
         return Draft(question, answer, (one.segment, other.segment), (first[1], second[1]))

@@ -1,7 +1,7 @@
-"""Sentences, and pieces of them that can be quoted: the material of the extractive writer.
+"""Split passages into sentences and select quotations from them.
 
-A *unit* is a run of non-space characters, or one character of a script written without spaces, so that the same
-rules work for English and Chinese. Invariant: a quoted piece occurs exactly once in its excerpt, ignoring case.
+A *unit* is a run of non-space characters, or one character of a script written without spaces, so the same rules work
+for English and Chinese. Invariant: a quotation occurs exactly once in its excerpt, ignoring case.
 """
 
 import re
@@ -14,11 +14,11 @@ from in2_plugin.corpus.sentences import sentence_spans
 
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1780-\u17ff"
 UNIT = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
-PIECE_UNITS = 8
-"""Units quoted; VAL quotes 8 words too (paper, section 4.1)."""
-SENTENCE_UNITS = range(PIECE_UNITS + 4, 61)
+QUOTED_UNITS = 8
+"""Units per quotation; VAL also quotes 8 words (paper, section 4.1)."""
+SENTENCE_UNITS = range(QUOTED_UNITS + 4, 61)
 MIN_ANSWER_UNITS = 4
-"""Shorter copied answers occur elsewhere by chance, and every filler with the answer in it is lost."""
+"""Shorter answers occur elsewhere by chance, and every segment that contains the answer is lost as filler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +26,21 @@ class Sentence:
     """One sentence of an excerpt."""
 
     segment: int
-    """Index of its segment in the excerpt."""
+    """Index of the segment in the excerpt."""
     order: int
-    """Its number among all sentences of that segment, quotable or not."""
+    """Index among all sentences of the segment, quotable or not."""
     text: str
     units: tuple[tuple[int, int], ...]
-    """Character ranges of its units."""
+    """Character ranges of the units."""
 
     def cut(self, first: int, last: int) -> str:
-        """Text of units `first` to `last`, the last not included."""
+        """Return the text of units `first` to `last`, exclusive."""
         return self.text[self.units[first][0] : self.units[last - 1][1]]
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A question before it is tied to segment ids."""
+    """A question before segment ids are assigned."""
 
     question: str
     answer: str
@@ -50,32 +50,34 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """The texts of a passage with the sentences that can be quoted from them."""
+    """The texts of a passage, with the sentences that can be quoted."""
 
     folded: str
     sentences: tuple[Sentence, ...]
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "Excerpt":
-        """Find the quotable sentences: on one line, of a fair length, without quotation marks, occurring once."""
+        """Find the quotable sentences: on one line, of medium length, without quotation marks, occurring once."""
         folded = "\n".join(texts).casefold()
         found = (sentence for index, text in enumerate(texts) for sentence in _sentences(index, text))
         return cls(folded, tuple(s for s in found if folded.count(s.text.casefold()) == 1))
 
-    def has_once(self, piece: str) -> bool:
-        """Whether `piece` occurs exactly once."""
-        return self.folded.count(piece.casefold()) == 1
+    def has_once(self, text: str) -> bool:
+        """Return True when `text` occurs exactly once."""
+        return self.folded.count(text.casefold()) == 1
 
-    def piece(self, sentence: Sentence, before: int, after: int, rng: np.random.Generator) -> tuple[int, str] | None:
-        """A random piece with at least `before` units to its left and `after` to its right, if one is unique.
+    def quotation(
+        self, sentence: Sentence, before: int, after: int, rng: np.random.Generator
+    ) -> tuple[int, str] | None:
+        """Draw a quotation with at least `before` units to its left and `after` to its right.
 
-        Returns its first unit and its text.
+        Returns the number of its first unit and its text, or None when the drawn quotation is not unique.
         """
-        last = len(sentence.units) - after - PIECE_UNITS
+        last = len(sentence.units) - after - QUOTED_UNITS
         if last < before:
             return None
         first = int(rng.integers(before, last + 1))
-        text = sentence.cut(first, first + PIECE_UNITS)
+        text = sentence.cut(first, first + QUOTED_UNITS)
         return (first, text) if self.has_once(text) else None
 
 
@@ -90,6 +92,6 @@ def _sentences(segment: int, text: str) -> list[Sentence]:
 
 
 def words_of(sentence: Sentence, min_letters: int) -> set[str]:
-    """The purely alphabetic words of a sentence, lower-cased, with at least `min_letters` letters."""
+    """Return the case-folded alphabetic words of a sentence with at least `min_letters` letters."""
     stripped = (sentence.text[a:b].strip(".,;:!?()[]'") for a, b in sentence.units)
     return {word.casefold() for word in stripped if word.isalpha() and len(word) >= min_letters}

@@ -1,10 +1,9 @@
-"""The extractive writer: questions made from the text itself, without a language model.
+"""Make questions from the text itself, without a language model: quote a few words and ask for the text around them.
 
-What it is: a deterministic program that quotes a few words of a passage and asks for what belongs to them. What
-it is not: a substitute for written questions. It teaches a model to find and copy text at any depth - the same
-skill that the VAL probes test, so probe scores after training on it must not be compared with FILM-7B's.
-Invariant: what a question quotes occurs once in its passage, and the planner keeps it out of all fillers.
-Cost: about 0.3 ms a segment.
+The writer is deterministic, and no substitute for questions of a language model. It teaches a model to find and copy
+text at any depth. The VAL probes test the same skill, so probe scores after training on these questions must not be
+compared with FILM-7B's. Invariant: each quotation occurs once in its passage, and the planner keeps it out of all
+fillers. Cost: about 0.3 ms per segment.
 """
 
 import zlib
@@ -36,7 +35,7 @@ FORMS: Mapping[Kind, Mapping[str, Form]] = {
 
 
 class ExtractiveWriter:
-    """A `QuestionWriter` that needs no endpoint; the same seed and passage give the same question."""
+    """A `QuestionWriter` without an endpoint; the same seed and passage give the same question."""
 
     name = "extractive/1"
 
@@ -51,7 +50,7 @@ class ExtractiveWriter:
         return ""
 
     def _write_one(self, passage: Passage) -> Question | Rejection:
-        # seeded by the passage alone, so that the result does not depend on what was written before it
+        # seeded by the passage alone, so that the result does not depend on earlier passages
         rng = np.random.default_rng(
             [self._seed, passage.draw, passage.segment_ids[0], zlib.crc32(passage.kind.encode())]
         )

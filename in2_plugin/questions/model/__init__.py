@@ -1,1 +1,1 @@
-"""The writer that asks a language model: prompts, parsing, checks and verification."""
+"""Write questions with a language model: prompts, parsing, checks and verification."""

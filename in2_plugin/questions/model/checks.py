@@ -1,8 +1,8 @@
-"""Checks of a written question that cost nothing and always run.
+"""Check written questions with rules that cost nothing and always run.
 
-Each gives a fixed sentence, so that reasons can be counted. They are made to catch what is surely wrong; what they
-pass may still be a bad question. Languages of one script are not told apart: an English question about a French text
-passes here. Phrases are looked for in the languages listed below, and in no other.
+Each check returns a fixed sentence, so that reasons can be counted. The checks catch certain errors only; a question
+that passes may still be bad. Languages with the same script are not distinguished: an English question about a French
+text passes. Phrases are matched in the languages below and in no others.
 """
 
 import re
@@ -16,16 +16,16 @@ from in2_plugin.config import LiteralChecks
 from in2_plugin.questions.model.parsing import Pair
 
 SHORT_WORD = 3
-"""Words up to this length say little about where an answer comes from."""
+"""Words up to this length are no evidence of the source of an answer."""
 OWN_SCRIPT = 0.1
-"""Share of a text's letters from which on a script counts as the text's own, for code in Chinese prose and the like."""
+"""Minimum fraction of letters for a script to count as the text's own, for example for code in Chinese prose."""
 
-# nouns that by themselves point at what was given, and those that do so only with a word like "provided"
+# nouns that refer to the passage alone, and nouns that do so only with a word like "provided"
 _TEXT = r"(?:context|passage|excerpt|text|article|document|paragraph|snippet)s?"
 _ANY = rf"(?:{_TEXT}|(?:piece|segment|material)s?)"
 _GIVEN = r"(?:given|provided|supplied|above|following|preceding)"
 _WHICH = rf"(?:{_GIVEN} |present |original |whole |entire |same |two |first |second )?"
-# "in the context of", "the text messages", "in the article 5": not the passage, but something in it
+# "in the context of", "the text messages", "in the article 5" refer to something in the passage
 _NOT_NAMED = r"\b(?! (?:of|by|titled|entitled|called|message|box|field|file|editor|\d))"
 _CHINESE_GIVEN = "(?:上述|以上|上面|所给|所提供|给定|提供|该|本|这段|这篇|此)"
 
@@ -38,7 +38,7 @@ _POINTS_AT_SOURCE = re.compile(
             rf"\b(?:the|this|these) {_GIVEN} (?:{_ANY}|information){_NOT_NAMED}",
             r"\b(?:the|this) information (?:provided|given|above)\b(?! (?:by|to))",
             r"\bpieces? (?:no\.? ?|number )?\d",
-            # Chinese; 日本文化, 该文件 and 英文中 hold the same characters
+            # Chinese; 日本文化, 该文件 and 英文中 contain the same characters
             rf"(?:根[据據]|依[据據]|按照|基[于於]){_CHINESE_GIVEN}?的?(?:上下文|文本|文章|文[档檔]|材料|段落|片段|原文)"
             r"(?!的(?!内容|信息))",
             rf"(?:根[据據]|依[据據]|按照|基[于於]){_CHINESE_GIVEN}的?(?:内容|信息|內容|資訊)",
@@ -81,7 +81,7 @@ _DECLINES = re.compile(
     re.IGNORECASE,
 )
 _EDGES = ".,;:!?()[]{}'\"“”‘’«»„…—–-*`。？！ "
-# scripts that put no space between words (Chinese, kana, Thai, Lao, Burmese, Khmer), or endings on them (Korean)
+# scripts without spaces between words (Chinese, kana, Thai, Lao, Burmese, Khmer), or with endings on them (Korean)
 _DENSE = "\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _PART = re.compile(rf"\d+|[{_DENSE}]+|[^\s\d{_DENSE}]+")
 _IS_DENSE = re.compile(rf"[{_DENSE}]")
@@ -89,9 +89,9 @@ _THOUSANDS = re.compile(r"(?<=\d)[.,'\u2019\u00a0\u202f](?=\d{3}(?!\d))")
 
 
 def objection(pair: Pair, texts: Sequence[str], bounds: LiteralChecks) -> str | None:
-    """The first reason to turn a question down, or None.
+    """Return the first reason to reject a question, or None.
 
-    About 0.1 ms for a segment of 128 tokens; grows with the length of the texts.
+    Takes about 0.1 ms for a segment of 128 tokens; grows with the length of the texts.
 
     Args:
         texts: the gold segments.
@@ -130,26 +130,26 @@ def _repeats_question(pair: Pair, texts: Sequence[str], bounds: LiteralChecks) -
 
 
 def _changes_script(pair: Pair, texts: Sequence[str], bounds: LiteralChecks) -> str | None:
-    """Words of the text are left out of account, so that a name in Latin letters is fair in any language."""
+    """Ignore words of the text, so that a name in Latin letters is allowed in any language."""
     if all(map(str.isascii, (pair.question, pair.answer, *texts))):
-        return None  # Latin throughout
+        return None  # all Latin
     letters = _scripts("".join(texts))
     own = {script for script, count in letters.items() if count >= OWN_SCRIPT * letters.total()}
-    for name, said in (("question", pair.question), ("answer", pair.answer)):
-        if not own or not _scripts(said).keys() - own:
+    for name, written in (("question", pair.question), ("answer", pair.answer)):
+        if not own or not _scripts(written).keys() - own:
             continue
         known = {word for text in texts for word in words(text)}
-        found = main_script("".join(word for word in words(said) if word not in known))
+        found = main_script("".join(word for word in words(written) if word not in known))
         if found and found not in own:
             return f"the {name} is not in the script of the text"
     return None
 
 
 def _is_foreign(pair: Pair, texts: Sequence[str], bounds: LiteralChecks) -> str | None:
-    """Words of the answer that occur nowhere it could have them from."""
+    """Compare the words of the answer with those of the gold segments and the question."""
     telling = _traces(pair.answer)
     if len(texts) > 1:
-        # a number may be worked out of several segments: a count, a sum, a span of years
+        # a number may be computed from several segments: a count, a sum, a span of years
         telling = {trace for trace in telling if not trace.isdecimal()}
     known = set().union(*map(_traces, (*texts, pair.question)))
     if telling and len(telling & known) < bounds.min_overlap * len(telling):
@@ -168,13 +168,13 @@ CHECKS: tuple[Callable[[Pair, Sequence[str], LiteralChecks], str | None], ...] =
 
 
 def words(text: str) -> list[str]:
-    """Words and numbers without the signs around them, case folded; single characters where a script is dense."""
+    """Return case-folded words and numbers without punctuation; single characters in scripts without spaces."""
     return [word for part in _parts(text) for word in (part if _IS_DENSE.match(part) else (part,))]
 
 
 def _traces(text: str) -> set[str]:
-    """What an answer that rests on a text has in common with it: longer words without their endings, whole numbers,
-    and pairs of characters in dense scripts."""
+    """Return what an answer shares with its source: stems of longer words, whole numbers, and pairs of characters in
+    scripts without spaces."""
     found: set[str] = set()
     for part in set(_parts(text)):
         if part.isdecimal():
@@ -187,7 +187,7 @@ def _traces(text: str) -> set[str]:
 
 
 def _stem(word: str) -> str:
-    """Four or five letters, so that "boats" is known from "boat" and "founder" from "founded"."""
+    """Return four or five letters, so that "boats" matches "boat" and "founder" matches "founded"."""
     return word[: min(max(len(word) - 1, 4), 5)]
 
 
@@ -197,7 +197,7 @@ def _parts(text: str) -> list[str]:
 
 
 class _Separators(dict[int, str]):
-    """A table for `str.translate` that turns all but letters, marks and numbers into spaces; fills as it is used."""
+    """A lazy table for `str.translate` that turns everything but letters, marks and numbers into spaces."""
 
     def __missing__(self, code: int) -> str:
         letter = chr(code)
@@ -209,13 +209,13 @@ _SEPARATORS = _Separators()
 
 
 def main_script(text: str) -> str | None:
-    """The script of most letters, as Unicode names it; Chinese characters and kana are one. None without letters."""
+    """Return the Unicode name of the most frequent script, or None without letters; Chinese and kana count as one."""
     scripts = _scripts(text)
     return scripts.most_common(1)[0][0] if scripts else None
 
 
 def _scripts(text: str) -> Counter[str]:
-    """Letters by script."""
+    """Count letters by script."""
     found: Counter[str] = Counter()
     for letter, count in Counter(unicodedata.normalize("NFKC", text)).items():
         if letter.isalpha():

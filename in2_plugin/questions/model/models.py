@@ -1,7 +1,7 @@
-"""The model that writes and the model that judges: how they are reached, and the pipeline over both.
+"""Connect to the model that writes and the model that judges, and make the pipeline over both.
 
-Invariant: with the same work log a model is always asked in the same answer format, so that a resumed run sends the
-same requests. Belongs to one event loop, but for `meter`.
+Invariant: with the same work log, a model always gets the same answer format, so that a resumed run sends the same
+requests. All objects belong to one event loop, except `meter`.
 """
 
 import random
@@ -14,18 +14,18 @@ from in2_plugin.llm.caller import Caller
 from in2_plugin.llm.meter import Meter, PricedModel
 from in2_plugin.llm.request import Ask, Completion, Request, RequestFailed, Transport, Usage
 from in2_plugin.llm.work_log import WorkLog
-from in2_plugin.questions.model.pipeline import AnswerFormat, Pipeline, Speaker
+from in2_plugin.questions.model.pipeline import AnswerFormat, AskedModel, Pipeline
 from in2_plugin.questions.question import Passage
 
 ModelConfig = EndpointConfig | VllmConfig
 OPEN_BATCHES = 8
-"""Batches whose passages are worked on at a time. A batch takes up to a day; a passage that waits takes about 8 KB."""
+"""Batches in progress at a time. A batch takes up to a day; a waiting passage takes about 8 KB."""
 FORMAT_REFUSED = {400, 415, 422, 501}
-"""What servers answer to a response format that they do not know."""
+"""HTTP status codes with which servers reject an unknown response format."""
 
 
 class Models:
-    """Transports and callers of a `questions` section."""
+    """Transports and callers for the models of a `questions` section."""
 
     def __init__(
         self,
@@ -36,13 +36,15 @@ class Models:
         *,
         on_ray: bool = False,
     ) -> None:
-        """Prepare the connections; `say` hears of servers that drop out of a pool or come back.
+        """Prepare the connections.
 
-        `on_ray`: this process is connected to a Ray cluster, on which `writer: vllm` runs.
+        Args:
+            say: shows the user one line, when a server of a pool fails or recovers.
+            on_ray: this process is connected to a Ray cluster, on which `writer: vllm` runs.
 
         Raises:
-            MissingExtra: what they need is not installed.
-            ConfigError: a key is missing, or an address is none.
+            MissingExtra: a required package is not installed.
+            ConfigError: an API key is missing, or a URL is invalid.
         """
         self._config, self._log, self._name = config, log, name
         self._writer = model_config(config)
@@ -61,19 +63,21 @@ class Models:
             ]
         )
 
-    def pipeline(self, answer_format: AnswerFormat, written: Usage | None = None, judged: Usage | None = None) -> Pipeline:
-        """A pipeline for answers of this format, which adds what it uses to the two counts."""
-        writer = Speaker(_counted(self._ask_writer, written), self._writer.model, _parameters(self._writer))
-        # a verdict is not a matter of chance
+    def pipeline(
+        self, answer_format: AnswerFormat, written: Usage | None = None, judged: Usage | None = None
+    ) -> Pipeline:
+        """Return a pipeline for answers of this format, which adds its usage to `written` and `judged`."""
+        writer = AskedModel(_counted(self._ask_writer, written), self._writer.model, _parameters(self._writer))
+        # verdicts should not be random
         cool = {"temperature": 0} if "temperature" in self._judge.parameters else {}
-        judge = Speaker(_counted(self._ask_judge, judged), self._judge.model, {**_parameters(self._judge), **cool})
+        judge = AskedModel(_counted(self._ask_judge, judged), self._judge.model, {**_parameters(self._judge), **cool})
         return Pipeline(self._config, writer, judge, answer_format, self._name)
 
     async def answer_format(self, first: Passage) -> AnswerFormat:
-        """The format that is set, was settled before, or is settled now by asking about the first passage.
+        """Return the answer format: from the build file, from the work log, or by asking about the first passage.
 
         Raises:
-            EndpointError: that request gets no answer in either format.
+            EndpointError: the request fails in both formats.
         """
         config = self._writer
         if config.answer_format != "auto":
@@ -82,7 +86,7 @@ class Models:
         if settled := self._log.fact(fact):
             return "json_schema" if settled == "json_schema" else "markers"
         if config.mode == "batch":
-            return "json_schema"  # a question to a batch takes up to a day
+            return "json_schema"  # a trial request in a batch would take up to a day
         found = await self._first_accepted(first, config)
         self._log.set_fact(fact, found)
         return found
@@ -103,26 +107,26 @@ class Models:
             raise EndpointError(_first_failed(config, reasons)) from None
 
     def stop(self) -> None:
-        """Send nothing more."""
+        """Stop sending requests."""
         for transport in self._transports:
             transport.stop()
 
     def resume(self) -> None:
-        """Send again."""
+        """Resume sending requests."""
         for transport in self._transports:
             transport.resume()
 
     async def close(self) -> None:
-        """Close all connections, and see that the log has everything."""
+        """Close all connections, and wait until the log has stored everything."""
         for transport in self._transports:
             await transport.close()
-        await self._log.settled()
+        await self._log.flush()
 
     @property
     def open_at_once(self) -> int:
-        """Passages to work on at a time, so that the transport never waits for one."""
+        """Passages in progress at a time, enough that the transport never waits for one."""
         if isinstance(self._writer, VllmConfig):
-            # on Ray answers settle one by one, so that the next job's line fills while one runs
+            # on Ray answers arrive one by one, so the queue of the next job fills while one runs
             return self._writer.ray.requests_per_job if self._on_ray else 2 * self._writer.batch_requests
         if self._writer.mode == "batch":
             return OPEN_BATCHES * self._writer.batch_requests
@@ -130,7 +134,7 @@ class Models:
 
     @property
     def stopping(self) -> str:
-        """What to tell a user who stops the run."""
+        """Message for a user who stops the run."""
         if isinstance(self._writer, EndpointConfig) and self._writer.mode == "batch":
             return "stopping: open batches stay with the server; the next run collects them"
         return "stopping: waiting for the answers under way (press Ctrl-C again to give them up)"
@@ -143,11 +147,11 @@ def model_config(config: QuestionsConfig) -> ModelConfig:
 
 
 def make_transport(config: ModelConfig, log: WorkLog, say: Callable[[str], None], *, on_ray: bool = False) -> Transport:
-    """The transport that a section of the build file asks for.
+    """Return the transport for a model section of the build file.
 
     Raises:
-        MissingExtra: what it needs is not installed.
-        ConfigError: the key is missing, or the address is none.
+        MissingExtra: a required package is not installed.
+        ConfigError: the API key is missing, or the URL is invalid.
     """
     if isinstance(config, VllmConfig):
         if on_ray:

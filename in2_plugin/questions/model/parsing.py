@@ -1,8 +1,8 @@
-"""From the text of an answer to questions: JSON or markers, whichever the model chose to write.
+"""Parse the text of an answer into question-answer pairs, from JSON or from markers, whichever the model used.
 
-Invariants: what cannot be read is `Unreadable` with a reason that a person, or the model itself, can act on; no text
-raises anything else. Nothing that was paid for is dropped: pairs beyond the number asked for are kept, and a faulty
-pair among sound ones comes along with its flaw, to be turned down by itself.
+Invariants: text without usable pairs raises `Unreadable`, with a reason that a person or the model can act on, and no
+text raises anything else. Paid output is never dropped: pairs beyond the requested number are kept, and a flawed pair
+among good ones is returned with its flaw, so that it is rejected alone.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 from in2_plugin.questions.question import Kind
 
 MOST_PIECES = 10_000
-"""Pieces that a range like "2-5" is spelt out to; far above any passage, and a bound on memory."""
+"""Largest number to which a range like "2-5" is expanded; far above any passage, and a bound on memory."""
 _THINKING = r"(?:<{0}(?:think|thinking|thought|reasoning)>|\[{0}THINK\])"
 _OPENED = re.compile(r"\s*" + _THINKING.format(""), re.IGNORECASE)
 _CLOSED = re.compile(_THINKING.format("/"), re.IGNORECASE)
@@ -25,34 +25,34 @@ _BARE_MARKER = re.compile(rf"^[ \t>*_]*{_NAME}[:\uff1a][*_]*[ \t]*", re.IGNORECA
 _OPENING = re.compile(r"[\[{]")
 _NUMBERS = re.compile(r"(-?\d{1,9})(?:\.0+)?(?:[ \t]*[-\u2013][ \t]*(\d{1,9}))?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# numbers stay as they were written: 40.50 is no 40.5, and 5,000 digits are no error
+# numbers stay as they are written: 40.50 does not become 40.5, and 5,000 digits are not an error
 _DECODER = json.JSONDecoder(strict=False, parse_float=str, parse_int=str, parse_constant=str)
 
 
 class Unreadable(Exception):
-    """An answer that cannot be made into questions; its text is the reason."""
+    """The answer has no usable pair; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A question and its answer, as the model wrote them."""
+    """A question and its answer, as written by the model."""
 
     question: str
     answer: str
     pieces: tuple[int, ...] | None = None
-    """Numbers, from 1 and ascending, of the pieces that the answer needs; None when the model did not say."""
+    """Ascending numbers, from 1, of the segments that the answer needs; None when the model named none."""
     flaw: str | None = None
-    """Why it cannot be used, whatever it says. Only beside sound pairs of the same answer."""
+    """Reason why the pair cannot be used; set only next to good pairs of the same answer."""
 
 
 def parse(text: str, kind: Kind, n_pieces: int) -> tuple[Pair, ...]:
-    """Read the pairs of an answer; at least one of them without a flaw.
+    """Return the pairs of an answer, at least one of them without a flaw.
 
     Args:
-        n_pieces: pieces of the passage, for integration.
+        n_pieces: number of segments of the passage, for integration.
 
     Raises:
-        Unreadable: there is no pair, or all are flawed: one part is empty, or the pieces cannot be right.
+        Unreadable: there is no pair, or every pair has an empty part or impossible segment numbers.
     """
     text = without_thinking(text)
     found = _from_json(text) or _from_markers(text, _MARKER) or _from_markers(text, _BARE_MARKER)
@@ -65,13 +65,13 @@ def parse(text: str, kind: Kind, n_pieces: int) -> tuple[Pair, ...]:
 
 
 def without_thinking(text: str) -> str:
-    """What follows the thoughts of a reasoning model; empty when they never end.
+    """Return the text after the thoughts of a reasoning model; empty when the thoughts never end.
 
-    Some chat templates hold the opening tag themselves, so that only the closing one arrives.
+    Some chat templates contain the opening tag, so that only the closing tag arrives.
     """
     opened = _OPENED.match(text)
     if not opened and text.lstrip().startswith(("{", "[", "```")):
-        return text  # a tag in it is what the question is about
+        return text  # a tag in JSON belongs to the question
     closed = list(_CLOSED.finditer(text))
     if closed:
         return text[closed[-1].end() :]
@@ -93,7 +93,7 @@ def _checked(pair: Pair, kind: Kind, n_pieces: int) -> Pair:
 
 
 def _from_json(text: str) -> list[Pair]:
-    """Pairs of the first JSON value in the text that holds any, prose and code fences around it or not."""
+    """Return the pairs of the first JSON value with any, ignoring prose and code fences around it."""
     at = 0
     while opening := _OPENING.search(text, at):
         try:
@@ -117,23 +117,23 @@ def _pairs_of(value: Any) -> list[Pair]:
 
 def _pair_of(entry: dict[str, Any]) -> Pair:
     question, answer = (_text(entry.get(name)) for name in ("question", "answer"))
-    # not escaped, because "\\u2013" for a dash would be read as a number
+    # not escaped, because "\\u2013" for a dash would be parsed as a number
     return Pair(question, answer, _pieces(json.dumps(entry.get("pieces"), ensure_ascii=False)))
 
 
 def _text(value: Any) -> str:
-    # some models give a list of sentences
+    # some models return a list of sentences
     if isinstance(value, list):
         value = " ".join(map(_text, value))
-    # half an emoji, as an escape; it could be written nowhere
+    # a lone surrogate, half of an escaped emoji, cannot be encoded
     return "" if value is None else _SURROGATE.sub("\ufffd", str(value)).strip()
 
 
 def _from_markers(text: str, marker: re.Pattern[str]) -> list[Pair]:
-    """Pairs between markers; none when no question has an answer.
+    """Return the pairs between markers; none when no question has an answer.
 
-    The first question may lack its marker, because the paper's prompt ends with it, but not where any line that begins
-    with "Answer:" would count as one.
+    The first question may lack its marker, because the paper's prompt ends with it; but not with bare markers, where
+    any line that starts with "Answer:" would count.
     """
     marks = list(marker.finditer(text))
     ends = [*(mark.start() for mark in marks[1:]), len(text)]
@@ -147,19 +147,19 @@ def _from_markers(text: str, marker: re.Pattern[str]) -> list[Pair]:
         groups[-1][name] = content
     if not any({"question", "answer"} <= group.keys() for group in groups):
         return []
-    # a last marker with nothing behind it begins no question
+    # a final marker without text does not start a question
     begun = [group for group in groups if group.get("question") or group.get("answer")] or groups
     return [Pair(_text(g.get("question")), _text(g.get("answer")), _pieces(g.get("piece", ""))) for g in begun]
 
 
 def _unfenced(text: str) -> str:
-    """Text without the spaces around it, and without the end of a code fence that began before it."""
+    """Strip whitespace, and the end of a code fence that started before the text."""
     text = text.strip()
     return text.removesuffix("```").rstrip() if text.count("```") % 2 else text
 
 
 def _pieces(text: str) -> tuple[int, ...] | None:
-    """The numbers in the first paragraph of a text, ranges spelt out."""
+    """Return the numbers in the first paragraph of a text, with ranges expanded."""
     numbers: set[int] = set()
     for first, last in _NUMBERS.findall(text.split("\n\n", maxsplit=1)[0]):
         numbers |= {int(first), int(last or first), *range(max(int(first), 1), min(int(last or 0), MOST_PIECES))}

@@ -1,8 +1,7 @@
-"""From a passage to questions with a language model: ask, read, ask once more if unreadable, check, verify.
+"""Turn a passage into questions with a language model: ask, parse, retry once if unreadable, check, verify.
 
-Invariant: the result is a function of the passage and the answers alone, so that asking again with the answers of a
-work log gives the same result. Cost a passage: one call, a second if the first answer is unreadable, and those of
-`verify`.
+Invariant: the result depends only on the passage and the answers, so the answers of a work log give the same result
+again. Cost per passage: one request, a second if the first answer is unreadable, and those of `verify`.
 """
 
 import asyncio
@@ -25,8 +24,8 @@ DECLINED = {"refusal", "content_filter"}
 
 
 @dataclass(frozen=True, slots=True)
-class Speaker:
-    """A model, how it is asked, and by whom."""
+class AskedModel:
+    """A model with its sampling parameters and the function that sends requests to it."""
 
     ask: Ask
     model: str
@@ -34,28 +33,28 @@ class Speaker:
 
 
 class Pipeline:
-    """Makes the results of one passage."""
+    """Makes the results of single passages."""
 
     def __init__(
-        self, config: QuestionsConfig, writer: Speaker, judge: Speaker, answer_format: AnswerFormat, name: str
+        self, config: QuestionsConfig, writer: AskedModel, judge: AskedModel, answer_format: AnswerFormat, name: str
     ) -> None:
         self._config, self._writer, self._judge, self._format, self._name = config, writer, judge, answer_format, name
 
     def request(self, passage: Passage) -> Request:
-        """The first call about a passage."""
+        """Return the first request about a passage."""
         count = self._config.questions_per_call
         own = getattr(self._config.prompts, passage.kind)
         prompt = make_prompt(passage.kind, passage.texts, count, self._format, own, passage.draw)
-        return self._asking(passage, prompt)
+        return self._make_request(passage, prompt)
 
-    def _asking(self, passage: Passage, prompt: str) -> Request:
+    def _make_request(self, passage: Passage, prompt: str) -> Request:
         parameters = dict(self._writer.parameters)
         if self._format == "json_schema":
             parameters["response_format"] = response_format(passage.kind)
         return Request(prompt, self._writer.model, parameters, str(passage.kind), passage.draw)
 
     async def results(self, passage: Passage) -> PassageResults:
-        """Questions and rejections about one passage: at least one of them.
+        """Return the questions and rejections of one passage, at least one.
 
         Raises:
             RunStopped, EndpointError, WorkLogError: as the caller that it asks.
@@ -67,40 +66,40 @@ class Pipeline:
                 try:
                     pairs = self._read(answer, passage)
                 except Unreadable as unreadable:
-                    request = self._asking(passage, retry_prompt(request.prompt, str(unreadable)))
+                    request = self._make_request(passage, retry_prompt(request.prompt, str(unreadable)))
                     answer = await self._writer.ask(request)
             if answer.finish in DECLINED:
-                return (self._turn_down(passage, request, "the model declined to answer"),)
+                return (self._reject(passage, request, "the model declined to answer"),)
             pairs = self._read(answer, passage)
         except Unreadable as unreadable:
-            return (self._turn_down(passage, request, f"unreadable answer: {unreadable}"),)
+            return (self._reject(passage, request, f"unreadable answer: {unreadable}"),)
         except RequestFailed as failure:
-            return (self._turn_down(passage, request, f"no answer: {failure}"),)
+            return (self._reject(passage, request, f"no answer: {failure}"),)
         if len(pairs) == 1:
-            return (await self._judged(passage, request, pairs[0]),)
-        return tuple(await asyncio.gather(*(self._judged(passage, request, pair) for pair in pairs)))
+            return (await self._judge_pair(passage, request, pairs[0]),)
+        return tuple(await asyncio.gather(*(self._judge_pair(passage, request, pair) for pair in pairs)))
 
     def _read(self, answer: Completion, passage: Passage) -> tuple[Pair, ...]:
         if answer.finish == "length":
             raise Unreadable("it was cut off at the limit of output tokens")
         return parse(answer.text, passage.kind, len(passage.texts))
 
-    def _turn_down(self, passage: Passage, request: Request, reason: str, pair: Pair | None = None) -> Rejection:
+    def _reject(self, passage: Passage, request: Request, reason: str, pair: Pair | None = None) -> Rejection:
         question, answer = (pair.question, pair.answer) if pair else (None, None)
         return Rejection(passage, reason, question, answer, self._name, request.key.hex())
 
-    async def _judged(self, passage: Passage, request: Request, pair: Pair) -> Question | Rejection:
+    async def _judge_pair(self, passage: Passage, request: Request, pair: Pair) -> Question | Rejection:
         chosen = [number - 1 for number in sorted(set(pair.pieces))] if pair.pieces else range(len(passage.texts))
         gold = [passage.texts[i] for i in chosen]
         checks: Sequence[Check] = getattr(self._config.verify, passage.kind)
         reason = objection(pair, gold, self._config.checks)
         try:
             if not reason and checks:
-                reason = await verify(pair.question, pair.answer, gold, checks, self._say)
+                reason = await verify(pair.question, pair.answer, gold, checks, self._ask_judge)
         except RequestFailed as failure:
             reason = f"no answer of the judge: {failure}"
         if reason:
-            return self._turn_down(passage, request, reason, pair)
+            return self._reject(passage, request, reason, pair)
         return Question(
             kind=passage.kind,
             form=f"written_{passage.kind}",
@@ -117,17 +116,17 @@ class Pipeline:
         )
 
     async def distracts(self, distractor: Distractor) -> bool:
-        """Whether the judge finds an answer in a filler, or does not say.
+        """Return True when the judge finds an answer in a filler, or gives no answer.
 
         Raises:
             RunStopped, EndpointError, WorkLogError: as the caller that it asks.
         """
         try:
-            return await is_answered(distractor, self._say)
+            return await is_answered(distractor, self._ask_judge)
         except RequestFailed:
             return True
 
-    async def _say(self, prompt: str, purpose: str) -> str:
+    async def _ask_judge(self, prompt: str, purpose: str) -> str:
         answer = await self._judge.ask(Request(prompt, self._judge.model, self._judge.parameters, purpose))
-        # half a verdict is none
+        # an incomplete verdict does not count
         return "" if answer.finish in {*DECLINED, "length"} else answer.text

@@ -1,8 +1,8 @@
-"""What a language model is asked for: a question about a passage, and how to write it down.
+"""Build the prompts that ask a language model for questions about a passage.
 
 The rules are those of the paper's prompts I_f and I_r (arXiv 2404.16811, appendix), in our own words. Instructions come
-first and the passage last, so that servers can cache what all prompts share. Text of the user's is never formatted:
-`{context}` and `{count}` are replaced in one pass, and all other braces stay as they are.
+first and the passage last, so that servers can cache the common prefix. User text is never formatted: `{context}` and
+`{count}` are replaced in one pass, and all other braces stay.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from in2_plugin.questions.question import Kind
 
 PROMPT_VERSION = 1
-"""Grows when the wording of ours changes; part of the writer's name."""
+"""Increased when the wording of our prompts changes; part of the writer's name."""
 
 _RULES = """\
 Rules for the question:
@@ -52,13 +52,13 @@ def make_prompt(
     own: str | None,
     draw: int,
 ) -> str:
-    """The prompt about one passage.
+    """Return the prompt about one passage.
 
     Args:
-        texts: the segments of the passage in document order; numbered from 1 for integration.
-        count: how many questions to ask for.
-        own: a prompt of the user's with `{context}` in it, or None for ours.
-        draw: how often this passage was asked about before.
+        texts: segments of the passage in document order; numbered from 1 for integration.
+        count: number of questions to ask for.
+        own: the user's prompt, which contains `{context}`, or None for ours.
+        draw: number of earlier requests about this passage.
     """
     context = texts[0] if kind is Kind.FINE_GRAINED else "\n\n".join(f"[{i}] {text}" for i, text in enumerate(texts, 1))
     how = _how_to_answer(kind, count, answer_format)
@@ -72,7 +72,7 @@ def make_prompt(
 
 
 def _fill(prompt: str, context: str, count: str) -> str:
-    # one pass, so that a passage that itself says "{count}" is left alone
+    # one pass, so that "{count}" inside a passage is not replaced
     values = {"{context}": context, "{count}": count}
     return re.sub(r"\{context\}|\{count\}", lambda found: values[found[0]], prompt)
 
@@ -88,15 +88,15 @@ def _how_to_answer(kind: Kind, count: int, answer_format: str) -> str:
 
 
 def retry_prompt(prompt: str, reason: str) -> str:
-    """The same prompt after an answer that could not be read."""
+    """Return the prompt that follows an unreadable answer."""
     return f"{prompt}\n\nAn earlier answer to this could not be used: {reason}. Keep to the form that was asked for."
 
 
 def response_format(kind: Kind) -> dict[str, Any]:
-    """The `response_format` of the chat completions interface: a strict JSON schema.
+    """Return the `response_format` of the chat completions API: a strict JSON schema.
 
-    It does not bound the number of entries: OpenAI's strict mode has come to take `minItems` and `maxItems`, but other
-    servers (Bedrock for one) answer 400 to them.
+    It does not limit the number of entries: OpenAI's strict mode accepts `minItems` and `maxItems` by now, but other
+    servers (for example Bedrock) answer 400.
     """
     properties: dict[str, Any] = {"question": {"type": "string"}, "answer": {"type": "string"}}
     if kind is Kind.INTEGRATION:

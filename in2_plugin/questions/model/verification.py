@@ -1,9 +1,9 @@
-"""Checks of a written question by a model: a judge answers it, and agrees with the writer or does not.
+"""Check written questions with a model: a judge answers the question, and its answer is compared with the writer's.
 
-`answerable` (the gold segments alone must do) costs one call, or two when the answers are worded differently.
-`closed_book` (no segment at all must not do) costs one, or two when the judge gives an answer. `needs_all` (one gold
-segment alone must not do) costs as much for each gold segment. The first check that fails ends it, and a judge that
-says nothing fails all of them: a check that was not made is never passed. The paper checks nothing.
+`answerable` (the gold segments must suffice) costs one request, or two when the answers are worded differently.
+`closed_book` (no text must not suffice) costs one, or two when the judge gives an answer. `needs_all` (a single gold
+segment must not suffice) costs the same per gold segment. The first failed check ends the verification. An empty answer
+of the judge fails every check: a check that was not made never passes. The paper makes no such checks.
 """
 
 import re
@@ -15,12 +15,12 @@ from in2_plugin.config.questions import Check
 from in2_plugin.questions.model.checks import words
 from in2_plugin.questions.model.parsing import without_thinking
 
-Say = Callable[[str, str], Awaitable[str]]
-"""(prompt, purpose) -> the text of the judge's answer."""
+AskJudge = Callable[[str, str], Awaitable[str]]
+"""(prompt, purpose) -> text of the judge's answer."""
 
 UNANSWERABLE = "UNANSWERABLE"
 AGREE_LITERALLY = 0.8
-"""F1 of the two answers' words from which on no grade is asked for, if their numbers are equal as well."""
+"""Minimum word F1 at which two answers with the same numbers agree without a grading request."""
 _VERDICT = re.compile(r"\b(NOT (?:THE )?SAME|SAME|DIFFERENT)\b")
 
 _WITH = f"""Answer the question from the text at the end and from nothing else. Be brief. If the text does not hold the
@@ -39,58 +39,58 @@ Question: """
 
 @dataclass(frozen=True, slots=True)
 class Distractor:
-    """A filler that stands beside a question."""
+    """A filler segment in the context of a question."""
 
     question: str
     segment: int
     text: str
 
 
-async def is_answered(distractor: Distractor, say: Say) -> bool:
-    """Whether a judge that sees the filler alone gives an answer, whichever; one that says nothing is taken to."""
+async def is_answered(distractor: Distractor, ask: AskJudge) -> bool:
+    """Return True when a judge that sees only the filler gives any answer, or an empty one."""
     prompt = f"{_WITH}{distractor.question}\n\nText:\n{distractor.text}"
-    given = without_thinking(await say(prompt, "distractor")).strip()
+    given = without_thinking(await ask(prompt, "distractor")).strip()
     return UNANSWERABLE not in given.upper()
 
 
 class _NoVerdict(Exception):
-    """The judge said nothing, or neither SAME nor DIFFERENT, or both."""
+    """The judge gave an empty answer, or neither SAME nor DIFFERENT, or both."""
 
 
-async def verify(question: str, answer: str, gold: Sequence[str], checks: Sequence[Check], say: Say) -> str | None:
-    """The first reason to turn a question down, or None when it passes all `checks`.
+async def verify(question: str, answer: str, gold: Sequence[str], checks: Sequence[Check], ask: AskJudge) -> str | None:
+    """Return the first reason to reject a question, or None when it passes all `checks`.
 
-    The checks are made in the order of their cost, however they are listed.
+    The checks run in the order of their cost.
 
     Args:
         gold: texts of the gold segments.
-        say: asks the judge; what it raises comes through.
+        ask: sends a prompt to the judge; its errors propagate.
     """
     try:
-        if "answerable" in checks and not await _agrees(question, answer, "answerable", gold, say):
+        if "answerable" in checks and not await _agrees(question, answer, "answerable", gold, ask):
             return "a judge that saw the gold segments gave another answer"
-        if "closed_book" in checks and await _agrees(question, answer, "closed_book", (), say):
+        if "closed_book" in checks and await _agrees(question, answer, "closed_book", (), ask):
             return "a judge that saw nothing gave the answer"
         if "needs_all" in checks:
             for text in gold:
-                if await _agrees(question, answer, "needs_all", (text,), say):
+                if await _agrees(question, answer, "needs_all", (text,), ask):
                     return "a judge that saw one segment alone gave the answer"
     except _NoVerdict:
         return "the judge gave no verdict"
     return None
 
 
-async def _agrees(question: str, answer: str, purpose: Check, seen: Sequence[str], say: Say) -> bool:
-    """Whether a judge that sees these texts gives the same answer."""
+async def _agrees(question: str, answer: str, purpose: Check, seen: Sequence[str], ask: AskJudge) -> bool:
+    """Return True when a judge that sees these texts gives the same answer."""
     prompt = f"{_WITH}{question}\n\nText:\n" + "\n\n".join(seen) if seen else f"{_WITHOUT}{question}"
-    given = without_thinking(await say(prompt, purpose)).strip()
+    given = without_thinking(await ask(prompt, purpose)).strip()
     if not given:
         raise _NoVerdict
     if UNANSWERABLE in given.upper():
         return False
     if _numbers(given) == _numbers(answer) and word_f1(given, answer) >= AGREE_LITERALLY:
         return True
-    grade = await say(f"{_GRADE}{question}\nFirst answer: {answer}\nSecond answer: {given}", "agreement")
+    grade = await ask(f"{_GRADE}{question}\nFirst answer: {answer}\nSecond answer: {given}", "agreement")
     verdicts: set[bool] = {found == "SAME" for found in _VERDICT.findall(without_thinking(grade).upper())}
     if len(verdicts) != 1:
         raise _NoVerdict
@@ -102,7 +102,7 @@ def _numbers(text: str) -> list[str]:
 
 
 def word_f1(one: str, other: str) -> float:
-    """Harmonic mean of precision and recall over words (characters, in scripts without spaces), in [0, 1]."""
+    """Return the F1 over words (characters in scripts without spaces), in [0, 1]."""
     first, second = Counter(words(one)), Counter(words(other))
     shared = sum((first & second).values())
     return 2 * shared / (first.total() + second.total()) if shared else 0.0

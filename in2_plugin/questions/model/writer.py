@@ -1,7 +1,7 @@
-"""The writer that asks a language model: many passages at once in a thread of its own, results in order.
+"""Write questions with a language model: many concurrent requests, results in the order of the passages.
 
-Invariant: an answer is in the work log before anything is made of it, so that stopping at any moment loses at most what
-is under way. The build's own thread takes results one by one; the calls run on an event loop beside it.
+Invariant: an answer is in the work log before it is used, so that a stop at any moment loses at most the requests in
+flight. The build's thread takes results one by one; requests run on an event loop in a background thread.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from typing import Any, Self
 from in2_plugin.config import QuestionsConfig
 from in2_plugin.llm.request import RunStopped, Usage
 from in2_plugin.llm.work_log import WorkLog
-from in2_plugin.questions.model.background import Background
+from in2_plugin.questions.model.background import BackgroundLoop
 from in2_plugin.questions.model.models import Models, model_config
 from in2_plugin.questions.model.production import PassageResults, Production
 from in2_plugin.questions.model.prompts import PROMPT_VERSION
@@ -28,13 +28,13 @@ from in2_plugin.questions.model.verification import Distractor
 from in2_plugin.questions.question import Passage, Results
 
 HAND_OVER_SECONDS = 0.02
-"""Time in which results are gathered for the thread that takes them. A thread that is woken for each takes the
-interpreter from the one that sends: a fifth of the throughput at 256 connections."""
+"""Seconds for which results are buffered before the build's thread is woken. Waking it for every result takes the
+interpreter lock from the thread that sends: a fifth of the throughput at 256 connections."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of one passage, and what it cost, whether or not it was paid for before."""
+    """Results of one passage with the tokens that they took, including those of earlier runs."""
 
     results: PassageResults
     writer: Usage
@@ -42,7 +42,7 @@ class Trial:
 
 
 class ModelWriter:
-    """A `QuestionWriter` over an endpoint or offline vLLM; a context manager."""
+    """A `QuestionWriter` for an endpoint or offline vLLM; a context manager."""
 
     def __init__(
         self,
@@ -56,9 +56,9 @@ class ModelWriter:
         """Prepare a writer whose answers go into the work log at `log`.
 
         Args:
-            say: shows a line to the user.
+            say: shows the user one line.
             on_ray: `writer: vllm` uses the GPUs of the Ray cluster that this process is connected to.
-            known_log: another work log, whose answers are used as well.
+            known_log: a second, read-only work log whose answers count as well.
         """
         self._config, self._path, self._say = config, log, say
         self._on_ray, self._known = on_ray, known_log
@@ -68,7 +68,7 @@ class ModelWriter:
         with ExitStack() as stack:
             log = WorkLog(self._path, known=self._known)
             stack.callback(log.close)
-            self._background = stack.enter_context(Background())
+            self._background = stack.enter_context(BackgroundLoop())
             self._models = self._background.run(self._open(log))
             stack.callback(lambda: self._background.run(self._models.close()))
             self._stack = stack.pop_all()
@@ -81,17 +81,17 @@ class ModelWriter:
         self._stack.close()
 
     def detail(self) -> str:
-        """Rates, money and failures of this run."""
+        """Return rates, cost and failures of this run in one line."""
         return self._models.meter.line()
 
     def write(self, passages: Iterable[Passage], missing: Callable[[], int]) -> Results:
-        """Results in the order of the passages; see `QuestionWriter`.
+        """Yield results in the order of the passages; see `QuestionWriter`.
 
-        Closing the iterator early, or an interrupt, waits for the answers that are under way and stores them; a second
-        interrupt gives them up.
+        Closing the generator early, or an interrupt, waits for the requests in flight and stores their answers; a second
+        interrupt drops them.
 
         Raises:
-            EndpointError, WorkLogError: no more questions can be written now; all answers so far are stored.
+            EndpointError, WorkLogError: no more questions can be written; all answers so far are stored.
         """
         ready: SimpleQueue[list[PassageResults] | None] = SimpleQueue()
         production = Production(self._results, self._models.open_at_once, self._config.questions_per_call, missing)
@@ -134,7 +134,7 @@ class ModelWriter:
         return await self._pipeline.results(passage)
 
     def trials(self, passages: Sequence[Passage]) -> list[Trial]:
-        """Work on each of a few passages, and tell what each costs."""
+        """Write about a few passages, and return the results and the cost of each."""
         run = self._background.begin(self._trials(passages))
         try:
             return run.result()
@@ -148,34 +148,34 @@ class ModelWriter:
             written, judged = Usage(), Usage()
             return Trial(await self._models.pipeline(answer_format, written, judged).results(passage), written, judged)
 
-        # all of them, whatever becomes of one: what was sent is paid for
+        # finish all of them even if one fails: every request that was sent costs money
         outcomes = await asyncio.gather(*map(one, passages), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
         return [outcome for outcome in outcomes if isinstance(outcome, Trial)]
 
-    def distracting(self, distractors: Sequence[Distractor]) -> list[bool]:
-        """For each filler, whether the judge finds in it an answer to the question that it stands beside."""
-        run = self._background.begin(self._distracting(distractors))
+    def find_distracting(self, distractors: Sequence[Distractor]) -> list[bool]:
+        """Return, per filler, True when the judge finds an answer to its question in it."""
+        run = self._background.begin(self._find_distracting(distractors))
         try:
             return run.result()
         finally:
             self._finish(run, lambda: None)
 
-    async def _distracting(self, distractors: Sequence[Distractor]) -> list[bool]:
-        pipeline = self._models.pipeline("markers")  # the format of questions, and none are written here
+    async def _find_distracting(self, distractors: Sequence[Distractor]) -> list[bool]:
+        pipeline = self._models.pipeline("markers")  # any format will do: no questions are written here
         return await asyncio.gather(*map(pipeline.distracts, distractors))
 
     def _finish(self, run: Future[Any], stop: Callable[[], None]) -> None:
-        """Stop asking and wait for what is under way."""
+        """Stop sending requests and wait for those in flight."""
         if run.done():
             return
         cause = sys.exc_info()[1]
         try:
             self._background.call(stop)
             self._background.call(self._models.stop)
-            # raised here, or where the results are taken, which closes the generator
+            # raised here, or by the consumer of the results, which closes the generator
             if isinstance(cause, KeyboardInterrupt) or (cause and isinstance(cause.__context__, KeyboardInterrupt)):
                 self._say(self._models.stopping)
             with suppress(RunStopped):

@@ -7,7 +7,7 @@ import pytest
 from in2_plugin.config import QuestionsConfig
 from in2_plugin.llm.request import Completion, Request, RequestFailed, RunStopped
 from in2_plugin.questions import Kind, Part, Passage, Question, Rejection
-from in2_plugin.questions.model.pipeline import Pipeline, Speaker
+from in2_plugin.questions.model.pipeline import AskedModel, Pipeline
 
 TEXTS = (
     "Harbour Seven was founded in 1843 by fishermen from the northern islands.",
@@ -43,8 +43,8 @@ def results(writer: Model, passage: Passage = FINE, judge: Model | None = None, 
     judge = judge or Model()
     pipeline = Pipeline(
         config,
-        Speaker(writer.ask, "m", {"temperature": 1}),
-        Speaker(judge.ask, "j", {"temperature": 0}),
+        AskedModel(writer.ask, "m", {"temperature": 1}),
+        AskedModel(judge.ask, "j", {"temperature": 0}),
         answer_format,
         "name/1",
     )

@@ -23,7 +23,7 @@ from in2_plugin.llm.caller import Caller
 from in2_plugin.llm.request import Completion, Request
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.questions import Kind, Passage
-from in2_plugin.questions.model.pipeline import Pipeline, Speaker
+from in2_plugin.questions.model.pipeline import AskedModel, Pipeline
 from in2_plugin.questions.model.production import Production
 
 PASSAGES = 9
@@ -99,7 +99,7 @@ class Session:
         self.transport = Played()
         self.rows: list[str] = []
         ask = Caller(self.log, self.transport).ask
-        speaker = Speaker(ask, "m", {"temperature": 1})
+        speaker = AskedModel(ask, "m", {"temperature": 1})
         self.pipeline = Pipeline(CONFIG, speaker, speaker, "markers", "test")
         self.production = Production(self.pipeline.results, OPEN_AT_ONCE, 2, lambda: 10**6)
         self.run = loop.create_task(self.production.run(map(passage, range(PASSAGES)), self._deliver))
