@@ -1,14 +1,14 @@
-"""Peak memory and time of a training step, with logits for every token and with logits at answer tokens alone.
+"""Measure peak memory and time of a training step, with logits at every token and only at answer tokens.
 
     python benchmarks/answer_logits.py      # the tables of docs/benchmarks.md; 7B on a GPU if there is one
     python benchmarks/answer_logits.py --device cpu --tokens 8192 --vocabulary 32000
 
-One example a step, with its 64 answer tokens at the end; one step is forward and backward. On the CPU the model has two
-layers of width 256 in float32, on a GPU it is shaped like Mistral-7B, in bfloat16 with gradient checkpointing; weights
-are random. Each cell is a process of its own. What cannot fit into memory is not tried, and the table says so; what
-fails for want of memory is said, too. Memory is what a step takes above the model: resident memory on the CPU,
-allocated memory on a GPU. On the CPU, processor time stands in parentheses and is compared, because other work counts
-little in it. Needs torch and transformers, and nothing else of this package's requirements.
+Each step is the forward and backward pass of one example with 64 answer tokens at the end. On the CPU the model has two
+layers of width 256 in float32; on a GPU it has the shape of Mistral-7B, in bfloat16 with gradient checkpointing.
+Weights are random. Each cell runs in its own process. The table marks cells that are too large to try and cells that
+run out of memory. Memory is the amount that a step adds to the model: resident memory on the CPU, allocated memory on a
+GPU. On the CPU, processor time is in parentheses and is used for the comparison, because other processes affect it
+little. Needs only torch and transformers of this package's requirements.
 """
 
 import argparse
@@ -21,7 +21,6 @@ from typing import Any
 
 from measured import (
     OUT_OF_MEMORY,
-    ROOT,
     forget_peak,
     heading,
     held,
@@ -33,9 +32,9 @@ from measured import (
 
 ANSWER_TOKENS = 64
 WARM_UP = 128
-"""Tokens of a first step that is not measured."""
+"""Tokens of the first step, which is not measured."""
 SAMPLE = 65_536
-"""Entries of each parameter's gradient that are compared, evenly spread."""
+"""Evenly spread entries of each parameter's gradient that are compared."""
 WAYS = ("full", "at answers")
 SHAPES = {
     "cpu": {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -48,12 +47,12 @@ SHAPES = {
 
 
 def least_bytes_of_logits(tokens: int, vocabulary: int) -> int:
-    """What all logits take at least on the CPU: float32 logits, their log-softmax and their gradient."""
+    """Return the least memory for all logits on the CPU: float32 logits, their log-softmax and their gradient."""
     return 3 * 4 * tokens * vocabulary
 
 
 def config_of(shape: str, vocabulary: int, tokens: int) -> Any:
-    """A Mistral without a sliding window."""
+    """Return the config of a Mistral without a sliding window."""
     from transformers import MistralConfig
 
     window = {"sliding_window": None, "max_position_embeddings": tokens}
@@ -61,7 +60,7 @@ def config_of(shape: str, vocabulary: int, tokens: int) -> Any:
 
 
 def make_model(job: dict[str, Any]) -> Any:
-    """The model of a job, with the same random weights in every process."""
+    """Return the model of a job, with the same random weights in every process."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -76,7 +75,7 @@ def make_model(job: dict[str, Any]) -> Any:
 
 
 def step(model: Any, inputs: dict[str, Any], at_answers: bool) -> float:
-    """Forward and backward; the loss."""
+    """Run a forward and backward pass and return the loss."""
     if at_answers:
         from in2_plugin.training.answer_logits import keep_supervised
 
@@ -87,7 +86,7 @@ def step(model: Any, inputs: dict[str, Any], at_answers: bool) -> float:
 
 
 def measure(job: dict[str, Any]) -> dict[str, float]:
-    """Seconds, bytes above the model's own, and loss; a sample of every gradient goes to the file of the job."""
+    """Return seconds, bytes above those of the model, and loss; write a sample of every gradient to the job's file."""
     import torch
 
     on_gpu = job["device"] == "cuda"
@@ -99,7 +98,7 @@ def measure(job: dict[str, Any]) -> dict[str, float]:
     else:
         forget_peak()
     took, before = [], torch.cuda.memory_allocated() if on_gpu else held("VmRSS")
-    # what is chosen, compiled or imported at first use is no part of a step
+    # kernel selection, compilation and imports at first use are not part of a step
     step(model, {name: value[:, -WARM_UP:] for name, value in inputs.items()}, at_answers)
     for _ in range(3 if on_gpu else 1):
         model.zero_grad(set_to_none=True)
@@ -115,7 +114,7 @@ def measure(job: dict[str, Any]) -> dict[str, float]:
 
 
 def make_inputs(job: dict[str, Any]) -> dict[str, Any]:
-    """One example of random tokens, (1, n_tokens) each."""
+    """Return one example of random tokens, (1, n_tokens) each."""
     import torch
 
     ids = torch.randint(3, job["vocabulary"], (1, job["tokens"]), generator=torch.Generator().manual_seed(1))
@@ -132,13 +131,13 @@ def _wait(on_gpu: bool) -> None:
 
 
 def sampled(model: Any) -> list[Any]:
-    """Entries of each parameter's gradient."""
+    """Return a sample of the entries of each parameter's gradient."""
     gradients = (parameter.grad.flatten() for parameter in model.parameters())
     return [gradient[:: math.ceil(len(gradient) / SAMPLE)].cpu().clone() for gradient in gradients]
 
 
 def difference(full: dict[str, float], kept: dict[str, float], gradients: list[str]) -> str:
-    """Relative difference of the loss, and the largest one of any parameter's gradient."""
+    """Return the relative difference of the loss, and the largest of any parameter's gradient."""
     import torch
 
     pairs = zip(*(torch.load(path) for path in gradients), strict=True)
@@ -147,7 +146,7 @@ def difference(full: dict[str, float], kept: dict[str, float], gradients: list[s
 
 
 def cell(job: dict[str, Any]) -> dict[str, Any] | str:
-    """Figures of one cell, or why there are none."""
+    """Return the figures of one cell, or the reason why there are none."""
     wanted = least_bytes_of_logits(job["tokens"], job["vocabulary"])
     if job["device"] == "cpu" and job["way"] == "full" and wanted > 0.9 * memory("MemAvailable"):
         return f"does not fit: {wanted / 1e9:.0f} GB by estimate, not tried"
@@ -156,10 +155,10 @@ def cell(job: dict[str, Any]) -> dict[str, Any] | str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tokens", type=int, nargs="+", help="by default 8192 and 32768")
-    parser.add_argument("--vocabulary", type=int, nargs="+", help="by default 32000 and 152064")
-    parser.add_argument("--device", choices=["cpu", "cuda"], help="a GPU if there is one")
-    parser.add_argument("--quick", action="store_true", help="a very small model and few tokens, to see that it runs")
+    parser.add_argument("--tokens", type=int, nargs="+", help="default: 8192 and 32768")
+    parser.add_argument("--vocabulary", type=int, nargs="+", help="default: 32000 and 152064")
+    parser.add_argument("--device", choices=["cpu", "cuda"], help="default: a GPU if there is one")
+    parser.add_argument("--quick", action="store_true", help="use a very small model and few tokens, as a smoke test")
     parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.job:
@@ -176,7 +175,7 @@ def main() -> None:
 
 
 def print_table(cells: list[dict[str, Any]]) -> None:
-    """A row for each number of tokens and vocabulary; memory is what a step takes above model and inputs."""
+    """Print a row for each vocabulary and number of tokens; memory is the amount above model and inputs."""
     row = tabulate(
         "vocabulary | tokens | s a step, every token | s, at answers | times as fast | GB, every token | "
         "GB, at answers | times less | difference of loss / gradients"
@@ -204,11 +203,10 @@ def _seconds(job: dict[str, Any], found: dict[str, float]) -> str:
 
 
 def run_job(job: dict[str, Any]) -> None:
-    """One cell, in this process."""
-    sys.path.insert(0, str(ROOT))
+    """Measure one cell in this process."""
     try:
         print(json.dumps(measure(job)))
-    except (MemoryError, RuntimeError) as failure:  # torch has a type of its own for GPUs alone
+    except (MemoryError, RuntimeError) as failure:  # torch has a separate error type only for GPUs
         if "memory" not in str(failure).lower() and not isinstance(failure, MemoryError):
             raise
         sys.exit(OUT_OF_MEMORY)

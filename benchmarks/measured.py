@@ -1,7 +1,7 @@
-"""What every table of a benchmark needs: where and when it was measured, and cells in processes of their own.
+"""Shared parts of the benchmark tables: a heading with date and machine, and cells in separate processes.
 
-A process of its own has a peak memory of its own, and may run out of it without taking the others along. This module
-imports the standard library alone, so that it also runs where only torch and transformers are installed.
+A separate process has its own peak memory and can run out of memory without stopping the others. This module imports
+only the standard library, so it also runs where only torch and transformers are installed.
 """
 
 import json
@@ -25,13 +25,13 @@ ENVIRONMENT = {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
 }
-"""No network, no telemetry, the programs beside this Python, and this checkout of the package."""
+"""No network, no telemetry, the programs next to this Python, and this checkout of the package."""
 OUT_OF_MEMORY = 3
-"""Exit status of a cell that asked for more memory than there was."""
+"""Exit status of a cell that ran out of memory."""
 
 
 def heading(device: str = "") -> str:
-    """One line for above a table: command, date, commit, machine."""
+    """Return the line above a table: command, date, commit, machine."""
     command = " ".join(["python", os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]])
     machine = f"{os.cpu_count()} cores, {memory('MemTotal') / 2**30:.0f} GiB, load {os.getloadavg()[0]:.1f}"
     date = datetime.now(UTC).strftime("%Y-%m-%d")
@@ -52,38 +52,38 @@ def _commit() -> str:
 
 
 def memory(name: str) -> int:
-    """Bytes, as the kernel says: MemTotal, MemAvailable."""
+    """Return bytes from /proc/meminfo: MemTotal, MemAvailable."""
     lines = Path("/proc/meminfo").read_text().splitlines()
     return next(int(line.split()[1]) * 1_024 for line in lines if line.startswith(f"{name}:"))
 
 
 def held(name: str) -> int:
-    """Bytes of this process, as the kernel says: VmRSS, VmHWM (the most so far), RssAnon (mapped files apart)."""
+    """Return bytes of this process from /proc/self/status: VmRSS, VmHWM (peak), RssAnon (without mapped files)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1_024 for line in lines if line.startswith(f"{name}:"))
 
 
 def forget_peak() -> None:
-    """Let VmHWM count from here."""
+    """Reset VmHWM."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def limit_memory(share: float = 0.9) -> None:
-    """Let this process fail by itself before the machine has none left."""
+    """Limit the memory of this process, so that it fails before the machine runs out of memory."""
     limit = held("VmRSS") + int(share * memory("MemAvailable"))
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def used() -> tuple[float, float]:
-    """Seconds by the clock, and of processor time: of this process and of its children that have ended."""
+    """Return wall-clock seconds and processor seconds, of this process and its finished children."""
     spent = os.times()
     return time.perf_counter(), spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def in_own_process(file: str, job: dict[str, Any], launcher: tuple[str, ...] = (), **environment: str) -> Any:
-    """What the job of a script came to, as its last line of output says in JSON; None when memory did not suffice.
+    """Run a job of a script and return the JSON of its last output line; None if it ran out of memory.
 
-    `launcher` stands in place of this Python, for a job of several ranks.
+    `launcher` replaces this Python for a job of several ranks.
     """
     done = subprocess.run(
         [*(launcher or (sys.executable,)), file, "--job", json.dumps(job)],
@@ -97,7 +97,7 @@ def in_own_process(file: str, job: dict[str, Any], launcher: tuple[str, ...] = (
 
 
 def tabulate(columns: str) -> Callable[..., None]:
-    """Print the head of a markdown table, given as `a | b | c`; returns what prints a row of it."""
+    """Print the head of a markdown table, given as `a | b | c`, and return a function that prints a row."""
     print(f"\n| {columns} |\n|{'---|' * (columns.count('|') + 1)}", flush=True)
 
     def row(*cells: object) -> None:

@@ -1,18 +1,16 @@
-"""What several questions a context save, and what they cost: tokens, time, and the loss on questions one to a context.
+"""Measure several questions per context: tokens, time, and the loss on held-out contexts with one question.
 
     python benchmarks/questions_per_context.py            # the table of docs/benchmarks.md, half an hour on two cores
 
-The tiny model of the smoke recipe is trained on datasets of one corpus that differ in `questions_per_context` and in
-the number of questions alone, with the optimiser and batch (in tokens) alike, and asked about documents that it has
-never seen, one question a context. It has learnt to copy and nothing else: what holds here for learning to find a place
-need not hold for a language model.
+The tiny model of the smoke recipe is trained on datasets of one corpus that differ only in `questions_per_context` and
+in the number of questions, with the same optimizer and batch (in tokens). It is evaluated on unseen documents, with one
+question per context. The model can only copy: results for learning to find a place need not hold for a language model.
 """
 
 import argparse
 import json
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -30,19 +28,8 @@ HELD_OUT = 1_000
 LEARNING_RATE = 1e-3
 
 
-class Silent:
-    """A build's progress that says nothing."""
-
-    @contextmanager
-    def stage(self, name, total, detail=None):
-        yield lambda steps: None
-
-    def say(self, line: str) -> None:
-        pass
-
-
 def split_corpus(folder: Path) -> tuple[Path, Path]:
-    """The bundled documents in two files, every sixth in the second."""
+    """Write the bundled documents to two files, every sixth to the second."""
     paths = folder / "train.jsonl", folder / "held-out.jsonl"
     with paths[0].open("w") as train, paths[1].open("w") as held_out:
         for number, document in enumerate(read_documents(CorpusConfig().sources)):
@@ -51,19 +38,19 @@ def split_corpus(folder: Path) -> tuple[Path, Path]:
 
 
 def built(folder: Path, model: Path, corpus: Path, questions: int, per_context: int) -> IN2Dataset:
-    """A dataset of fine-grained questions alone."""
+    """Build a dataset of fine-grained questions only."""
     config = {
         "output": str(folder), "tokenizer": str(model), "questions_per_context": per_context, "workers": 1,
         "corpus": {"segment_tokens": 32, "sources": [str(corpus)], "decontamination": {"ngram": None}},
         "mixture": {"fine_grained": questions, "integration": 0, "short_context": 0},
         "lengths": {"min": 384, "max": 640}, "audit": {"answer_tokens": [2, 512]},
     }  # fmt: skip
-    build_dataset(BuildConfig.parse(config, "benchmark"), Silent())
+    build_dataset(BuildConfig.parse(config, "benchmark"))
     return IN2Dataset(folder, load_tokenizer(str(model)))
 
 
 def batches(dataset: IN2Dataset):
-    """(input_ids, labels) of about BATCH_TOKENS, padded, in the dataset's own order."""
+    """Yield (input_ids, labels) of about BATCH_TOKENS, padded, in dataset order."""
     rows, tokens = [], 0
     for row in dataset.rows():
         rendered = dataset.render(row)
@@ -77,20 +64,20 @@ def batches(dataset: IN2Dataset):
 
 
 def padded(rows):
-    """One batch; padding stands behind and carries no loss."""
+    """Return one batch, padded on the right without labels."""
     ids, labels = zip(*rows, strict=True)
     pad = torch.nn.utils.rnn.pad_sequence
     return pad(ids, batch_first=True), pad(labels, batch_first=True, padding_value=-100)
 
 
 def loss_of(model, ids, labels) -> torch.Tensor:
-    """Mean loss over the supervised tokens of a batch."""
+    """Return the mean loss over the supervised tokens of a batch."""
     logits = model(ids).logits[:, :-1]
     return cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
 
 
 def trained(model_folder: Path, dataset: IN2Dataset):
-    """The model after one pass over a dataset, and the seconds and steps it took."""
+    """Return the model after one pass over a dataset, with its seconds and steps."""
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_pretrained(model_folder)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
@@ -106,7 +93,7 @@ def trained(model_folder: Path, dataset: IN2Dataset):
 
 @torch.no_grad()
 def held_out_loss(model, dataset: IN2Dataset) -> tuple[float, float]:
-    """Loss a supervised token on unseen documents, and the share of them guessed right."""
+    """Return the loss per supervised token on unseen documents, and the share predicted correctly."""
     total, right, count = 0.0, 0, 0
     for ids, labels in batches(dataset):
         logits, wanted = model(ids).logits[:, :-1], labels[:, 1:]

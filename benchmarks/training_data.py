@@ -1,12 +1,12 @@
-"""What it costs to give a trainer its examples: speed, disk, memory, start of training, and waiting for other ranks.
+"""Measure the cost of training data: speed, disk, memory, start of training, and waiting for other ranks.
 
     python benchmarks/training_data.py                  # the tables of docs/benchmarks.md
     python benchmarks/training_data.py --only speed disk --examples 50
 
-The same examples, built from the bundled corpus with Mistral's vocabulary, are given to Axolotl's own `chat_template`
-and `input_output`, to TRL's prompt-completion, and to this package, each in one process and with one worker. Planned
-examples in the hundreds of thousands are the plans of a small dataset over and over. Times of others are those of
-their own code within their own program, without its imports.
+The same examples, built from the bundled corpus with Mistral's vocabulary, go through Axolotl's `chat_template` and
+`input_output`, TRL's prompt-completion, and this package, each in one process with one worker. Datasets with hundreds
+of thousands of planned examples repeat the plans of a small dataset. The times of the other tools are measured inside
+their own programs, without imports.
 """
 
 import argparse
@@ -32,11 +32,11 @@ SIMULATED = 100_000
 
 
 def prepared_by_others(folder: Path, model: Path, dataset: Path) -> dict[str, dict[str, Any]]:
-    """Figures by format: seconds (clock, processor), ids, bytes that preparation wrote, bytes that it read."""
+    """Return by format: seconds (wall clock, processor), ids, bytes written by the preparation, bytes read."""
     found = {}
     for form in EXPORTS:
         source = export(dataset, form)
-        cache = {"HF_DATASETS_CACHE": str(folder / f"{form}-cache")}  # a new one: nothing is prepared already
+        cache = {"HF_DATASETS_CACHE": str(folder / f"{form}-cache")}  # an empty cache, so that nothing is prepared yet
         if form == "prompt-completion":
             job = {"kind": "trl", "model": str(model), "dataset": str(source)}
             found[form] = in_own_process(JOBS, job, **cache)
@@ -50,10 +50,10 @@ def prepared_by_others(folder: Path, model: Path, dataset: Path) -> dict[str, di
 
 
 def print_speed(ours: dict[str, Any], others: dict[str, dict[str, Any]]) -> None:
-    """Milliseconds an example, and how many times as fast ours come."""
+    """Print milliseconds per example, and the speedup of this package."""
     n = len(ours["digests"])
-    print(f"\n{n:,} examples of {ours['tokens'] / n:,.0f} tokens on average. For others the first figure is the making "
-          "of ids alone, the second all of the preparation; by the clock (of processor time).")  # fmt: skip
+    print(f"\n{n:,} examples of {ours['tokens'] / n:,.0f} tokens on average. For the other tools, the first figure "
+          "is tokenization alone, the second the whole preparation; wall clock (processor time).")  # fmt: skip
     row = tabulate("from | ms an example | examples/s | the whole, ms an example | in2 is faster by | same ids")
     item = ours["item"]
     for form, found in others.items():
@@ -65,9 +65,8 @@ def print_speed(ours: dict[str, Any], others: dict[str, dict[str, Any]]) -> None
     row("in2, an item of `LazyExamples`", f"{1e3 * item:.3f}", f"{1 / item:,.0f}", opened, "-", f"{n} of {n}")
     for name, what in (("assemble", "in2, ids and labels"), ("copy", "the limit: one copy of the ids")):
         row(what, f"{1e3 * ours[name]:.3f}", f"{1 / ours[name]:,.0f}", "-", "-", "-")
-    print(
-        f"\nOf the limit: {ours['copy'] / item:.2f} (an item), {ours['copy'] / ours['assemble']:.2f} (ids and labels)."
-    )
+    shares = [ours["copy"] / seconds for seconds in (item, ours["assemble"])]
+    print(f"\nShare of the limit: {shares[0]:.2f} (an item), {shares[1]:.2f} (ids and labels).")
 
 
 def _milliseconds(seconds: Any) -> str:
@@ -75,7 +74,7 @@ def _milliseconds(seconds: Any) -> str:
 
 
 def print_disk(dataset: Path, examples: int, others: dict[str, dict[str, Any]]) -> None:
-    """Bytes an example: of what was prepared, and of that together with what it was prepared from."""
+    """Print bytes per example: of the prepared data, and of the prepared data with its source."""
     row = tabulate("from | prepared, bytes an example | in2 takes 1 / | with its source | of both in2 takes 1 /")
     plans, corpus = size_of(dataset / "plans") / examples, size_of(dataset / "segments")
     whole = (size_of(dataset) - corpus) / examples
@@ -83,12 +82,12 @@ def print_disk(dataset: Path, examples: int, others: dict[str, dict[str, Any]]) 
         prepared, both = found["bytes"] / examples, (found["bytes"] + found["source"]) / examples
         row(FORMATS[form][0], f"{prepared:,.0f}", f"{prepared / plans:,.0f}", f"{both:,.0f}", f"{both / whole:,.0f}")
     row("in2", f"{plans:,.0f}", "-", f"{whole:,.0f}", "-")
-    print(f"\nThe source of others is their export; in2's is its dataset folder. Its corpus of {corpus / 1e6:,.1f} MB "
-          "comes on top once, however many the examples.")  # fmt: skip
+    print(f"\nThe source of the other tools is their export; in2's is its dataset folder. Its corpus of "
+          f"{corpus / 1e6:,.1f} MB is added once, whatever the number of examples.")  # fmt: skip
 
 
 def print_memory(folder: Path, model: Path, dataset: Path, counts: list[int]) -> None:
-    """Memory and time to open, order and draw, by number of examples."""
+    """Print the memory and time to open, order and draw, by number of examples."""
     row = tabulate("planned examples | plans, MB | peak, MB | of it own, MB | first example, s | each further, ms")
     for n in counts:
         planned = repeated(dataset, folder / f"planned-{n}", n)
@@ -98,7 +97,7 @@ def print_memory(folder: Path, model: Path, dataset: Path, counts: list[int]) ->
 
 
 def print_start(folder: Path, model: Path, dataset: Path, counts: list[int], times: int) -> None:
-    """From the command to the first step, by number of examples; the fastest of some runs that take turns."""
+    """Print seconds from the command to the first step, by number of examples; the fastest of interleaved runs."""
     files = {n: _start_file(folder, model, repeated(dataset, folder / f"start-{n}", n)) for n in counts}
     took = {n: [] for n in counts}
     for _ in range(times):
@@ -116,25 +115,25 @@ def _start_file(folder: Path, model: Path, planned: Path) -> Path:
 
 
 def seconds_to_first_step(file: Path) -> float:
-    """`axolotl train`, until it logs the loss of its first step."""
+    """Run `axolotl train` and return the seconds until it logs the loss of its first step."""
     command = ["axolotl", "train", file, "--launcher", "python"]
-    started, said, first = time.perf_counter(), [], None
+    started, output, first = time.perf_counter(), [], None
     with subprocess.Popen(
         command, cwd=file.parent, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
     ) as process:  # fmt: skip
         assert process.stdout
         for line in process.stdout:
-            said.append(line)
+            output.append(line)
             if first is None and ("'loss':" in line or '"loss":' in line):
                 first = time.perf_counter() - started
     if process.returncode or first is None:
-        sys.exit(f"{file}: was not trained on\n{''.join(said)[-4_000:]}")
+        sys.exit(f"{file}: training failed\n{''.join(output)[-4_000:]}")
     return first
 
 
 def print_order(examples: int, longest: int) -> None:
-    """Efficiency: the share of the time that ranks work, and do not wait for the slowest of a step."""
+    """Print the efficiency: the share of the time that ranks compute and do not wait for the slowest of a step."""
     from in2_plugin.training.length_balance import balanced_order, efficiency
 
     launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
@@ -160,11 +159,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", type=int, default=200)
     parser.add_argument(
-        "--tokens", type=int, default=16_384, help="of the longest example; the shortest has 9/10 of it"
+        "--tokens", type=int, default=16_384, help="tokens of the longest example; the shortest has 9/10 of it"
     )
     parser.add_argument("--planned", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
     parser.add_argument("--only", choices=SECTIONS, nargs="+", default=SECTIONS)
-    parser.add_argument("--quick", action="store_true", help="few and short examples, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="use few and short examples, as a smoke test")
     arguments = parser.parse_args()
     sys.path.insert(0, str(ROOT))
     examples, tokens, planned, steps, times = arguments.examples, arguments.tokens, arguments.planned, (128, 4_096), 3

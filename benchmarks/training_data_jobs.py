@@ -1,7 +1,7 @@
-"""What benchmarks/training_data.py measures, each in a process of its own: `python training_data_jobs.py --job JSON`.
+"""The measurements of benchmarks/training_data.py, each in its own process: `python training_data_jobs.py --job JSON`.
 
-The last line of output is the result. Preparation by others is timed within their own programs: all of it, and the
-part of it that turns text into ids.
+The last line of output is the result. The preparation by other tools is timed inside their own programs: the whole
+preparation, and the tokenization alone.
 """
 
 import argparse
@@ -28,30 +28,30 @@ DRAWN = 500
 
 
 def make(model: str, window: int) -> None:
-    """The model and its tokenizer."""
+    """Write the model and its tokenizer."""
     make_model(Path(model), window)
 
 
 def digests(rows: Any) -> list[str]:
-    """What tells whether two preparations gave the same token ids."""
+    """Return a digest of the token ids of each row, to compare preparations."""
     return [hashlib.sha256(np.asarray(row["input_ids"], np.int64).tobytes()).hexdigest()[:16] for row in rows]
 
 
 class Timer:
-    """Seconds by the clock and of processor time that were spent in a block or in a method."""
+    """Wall-clock and processor seconds spent in a block or in a method."""
 
     def __init__(self) -> None:
         self.spent = np.zeros(2)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Count what happens in the block."""
+        """Time the block."""
         before = np.array(used())
         yield
         self.spent += np.array(used()) - before
 
     def watch(self, owner: type, name: str) -> "Timer":
-        """Count every call of a method from now on."""
+        """Time every call of a method from now on."""
         method = getattr(owner, name)
 
         def timed(*arguments: Any, **named: Any) -> Any:
@@ -63,7 +63,7 @@ class Timer:
 
 
 def prepare_with_axolotl(file: str) -> dict[str, Any]:
-    """`axolotl preprocess` from where the file has been read and everything is imported."""
+    """Time `axolotl preprocess` after its imports and after reading the config."""
     from axolotl.cli.config import load_cfg
     from axolotl.common.datasets import load_datasets
     from axolotl.datasets import TokenizedPromptDataset
@@ -75,7 +75,7 @@ def prepare_with_axolotl(file: str) -> dict[str, Any]:
 
 
 def prepare_with_trl(model: str, dataset: str) -> dict[str, Any]:
-    """The construction of an SFTTrainer, which prepares its dataset, around a model that is loaded."""
+    """Time the construction of an SFTTrainer, which prepares its dataset, with a loaded model."""
     from datasets import load_dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import SFTConfig, SFTTrainer
@@ -92,8 +92,10 @@ def prepare_with_trl(model: str, dataset: str) -> dict[str, Any]:
 
 
 def assemble(model: str, dataset: str) -> dict[str, Any]:
-    """Lazy examples in random order, seconds each: opening, an item as a trainer gets it, its ids and labels alone, and
-    the limit, one copy of the ids. Median of rounds that take turns."""
+    """Time lazy examples in random order: opening, a whole item, its ids and labels alone, and one copy of the ids.
+
+    The copy is the lower limit. Each figure is the median in seconds over interleaved rounds.
+    """
     from in2_plugin.corpus.tokenizer import load_tokenizer
     from in2_plugin.dataset.reader import IN2Dataset
     from in2_plugin.training.dataset import LazyExamples
@@ -126,7 +128,7 @@ def assemble(model: str, dataset: str) -> dict[str, Any]:
 
 
 def draw(model: str, dataset: str) -> dict[str, float]:
-    """Open a dataset, make the sampler of eight ranks, draw examples; memory above that of imports and tokenizer."""
+    """Open a dataset, create the sampler for eight ranks and draw examples; memory excludes imports and tokenizer."""
     from in2_plugin.corpus.tokenizer import load_tokenizer
     from in2_plugin.training.dataset import LazyExamples
 
@@ -144,10 +146,10 @@ def draw(model: str, dataset: str) -> dict[str, float]:
 
 
 def take_steps(examples: int, longest: int) -> dict[str, Any]:
-    """Training steps of every rank that the launcher started, on the CPU, in random and in balanced order by turns.
+    """Take training steps on every rank of the launcher, on the CPU, alternating random and balanced order.
 
-    Seconds a step by the clock and by the processor time of its slowest rank, and the share of the time that ranks
-    work when each step ends with its slowest: by processor time, and as `efficiency` expects it.
+    Return seconds per step by wall clock and by the processor time of the slowest rank, and the efficiency: measured by
+    processor time, and as predicted by `efficiency`.
     """
     import torch
     from torch import distributed
@@ -164,7 +166,7 @@ def take_steps(examples: int, longest: int) -> dict[str, Any]:
         "random": np.random.default_rng(1).permutation(examples),
         "balanced": balanced_order(lengths, ranks=ranks, micro_batch=1, seed=0, epoch=0),
     }
-    take_step(model, longest)  # what is done at first use is no part of a step
+    take_step(model, longest)  # warm up: work at first use is not part of a step
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in orders}
     for k in range(examples // ranks):
         for name, order in orders.items():
@@ -185,8 +187,10 @@ def take_steps(examples: int, longest: int) -> dict[str, Any]:
 
 
 def take_step(model: Any, tokens: int) -> tuple[float, float]:
-    """Forward and backward of one example, and the sum of gradients over ranks: seconds by the clock of all of it, and
-    of processor time before the sum."""
+    """Run forward and backward of one example and reduce the gradients over the ranks.
+
+    Return the wall-clock seconds of all of it, and the processor seconds before the reduction.
+    """
     import torch
     from torch import distributed
 

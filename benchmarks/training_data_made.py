@@ -1,7 +1,7 @@
-"""What benchmarks/training_data.py trains on: a model, a dataset, its exports, and plans of many examples.
+"""Make the inputs of benchmarks/training_data.py: a model, a dataset, its exports, and plans of many examples.
 
-Everything is made by the programs that a user has. Only plans of very many examples are not built but repeated: the
-ones of a small dataset, over and over, through the same writer.
+Everything is made with the programs that a user runs, except the plans of very many examples: they repeat the plans of
+a small dataset, written by the same writer.
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from measured import ENVIRONMENT, ROOT
+from measured import ENVIRONMENT
 
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
@@ -22,7 +22,7 @@ EXPORTS = ("messages", "axolotl", "prompt-completion")
 
 
 def run(*command: object, cwd: Path) -> str:
-    """Run a program to its end; what it said. Ends this one if it fails."""
+    """Run a program and return its output; exit if it fails."""
     done = subprocess.run(
         [str(part) for part in command], cwd=cwd, env=ENVIRONMENT, text=True, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
@@ -33,8 +33,7 @@ def run(*command: object, cwd: Path) -> str:
 
 
 def make_model(folder: Path, window: int) -> Path:
-    """Mistral's own vocabulary of 32,000 pieces, and two layers of width 64 with random weights."""
-    sys.path.insert(0, str(ROOT / "tests"))
+    """Write a model with Mistral's vocabulary of 32,000 tokens and two layers of width 64 with random weights."""
     import torch
     from transformers import MistralConfig, MistralForCausalLM
 
@@ -50,7 +49,7 @@ def make_model(folder: Path, window: int) -> Path:
 
 
 def build(output: Path, model: Path, *, examples: int, tokens: int, segment_tokens: int) -> Path:
-    """A dataset of the bundled corpus with nine tenths to all of `tokens` in each example."""
+    """Build a dataset of the bundled corpus, with 9/10 to all of `tokens` in each example."""
     integration = examples * 3 // 10
     config = {
         "output": str(output), "tokenizer": str(model),
@@ -65,14 +64,14 @@ def build(output: Path, model: Path, *, examples: int, tokens: int, segment_toke
 
 
 def export(dataset: Path, form: str) -> Path:
-    """The dataset in another form, in a folder named after it."""
+    """Export the dataset to a folder named after the format."""
     folder = dataset.with_name(form)
     run("in2", "export", dataset, "--to", form, "-o", folder, cwd=dataset.parent)
     return folder
 
 
 def repeated(dataset: Path, output: Path, examples: int) -> Path:
-    """A dataset with the plans of another one over and over, until there are so many."""
+    """Write a dataset that repeats the plans of another one until it has `examples` of them."""
     from in2_plugin import layout
     from in2_plugin.corpus.store import SegmentStore
     from in2_plugin.dataset.plans import Plans, PlanWriter
@@ -94,7 +93,7 @@ def repeated(dataset: Path, output: Path, examples: int) -> Path:
 
 
 def axolotl_file(folder: Path, name: str, model: Path, dataset: dict[str, Any], **changes: Any) -> Path:
-    """`NAME.yml`, a configuration that trains on the CPU."""
+    """Write `NAME.yml`, a config that trains on the CPU."""
     values = {
         "base_model": str(model), "datasets": [dataset], "dataset_prepared_path": str(folder / f"{name}-prepared"),
         "output_dir": str(folder / f"{name}-out"), "sequence_len": 32_768, "micro_batch_size": 1, "num_epochs": 1,
@@ -107,5 +106,5 @@ def axolotl_file(folder: Path, name: str, model: Path, dataset: dict[str, Any], 
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files under a folder."""
+    """Return the bytes of all files under a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

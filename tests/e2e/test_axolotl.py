@@ -1,4 +1,4 @@
-"""The real `axolotl` as a subprocess, on the CPU."""
+"""The real `axolotl`, started as a user starts it, on the CPU."""
 
 import json
 import re
@@ -33,143 +33,175 @@ CONFIG = {
     "seed": 42,
     "dataset_num_proc": 1,
 }
-IN_ADVANCE = {"lazy": False}
+NOT_LAZY = {"lazy": False}
 PREPROCESS = ("axolotl", "preprocess", "config.yml", "--debug-num-examples", "0")
+TRAIN = ("axolotl", "train", "config.yml")
+
+
+class RunFolder:
+    """A folder with links to the workshop's model and data, in which `config.yml` is written and used."""
+
+    def __init__(self, path: Path, workshop: Path) -> None:
+        self.path = path
+        for name in ("model", "data"):
+            (path / name).symlink_to(workshop / name)
+
+    def configure(self, **changes) -> "RunFolder":
+        """Write the config with changes; a value of None removes a key."""
+        config = {key: value for key, value in {**CONFIG, **changes}.items() if value is not None}
+        (self.path / "config.yml").write_text(yaml.safe_dump(config))
+        return self
+
+    def run(self, *command: object, ok: bool = True) -> str:
+        return run(*command, cwd=self.path, ok=ok)
+
+    def prepared(self) -> datasets.Dataset:
+        (path,) = (self.path / "prepared").glob("*/state.json")
+        return datasets.load_from_disk(str(path.parent))
+
+    def losses(self, output: str = "out") -> dict[int, float]:
+        """Return the logged loss by step, from the last checkpoint."""
+        states = self.path.glob(f"{output}/checkpoint-*/trainer_state.json")
+        last = max(states, key=lambda path: int(path.parent.name.removeprefix("checkpoint-")))
+        return {
+            entry["step"]: entry["loss"] for entry in json.loads(last.read_text())["log_history"] if "loss" in entry
+        }
+
+    def supervised_texts(self) -> list[str]:
+        """Return the decoded supervised tokens of each prepared row, sorted."""
+        tokenizer = AutoTokenizer.from_pretrained(self.path / "model")
+        texts = []
+        for row in self.prepared():
+            assert all(label in (-100, token) for token, label in zip(row["input_ids"], row["labels"], strict=True))
+            texts.append(tokenizer.decode([label for label in row["labels"] if label != -100]))
+        return sorted(texts)
+
+    def answers(self) -> list[str]:
+        """Return the expected supervised text of each example, sorted."""
+        rows = read_rows(self.path / "data/in2/examples.parquet")
+        return sorted("".join(f" {turn['answer']}</s>" for turn in row["turns"]) for row in rows)
 
 
 @pytest.fixture
-def configured(workshop, tmp_path):
-    """Write a configuration beside links to the workshop's model and data; returns a function of changes."""
-    for name in ("model", "data"):
-        (tmp_path / name).symlink_to(workshop / name)
-
-    def write(**changes) -> Path:
-        config = {key: value for key, value in {**CONFIG, **changes}.items() if value is not None}
-        (tmp_path / "config.yml").write_text(yaml.safe_dump(config))
-        return tmp_path
-
-    return write
+def folder(workshop, tmp_path) -> RunFolder:
+    return RunFolder(tmp_path, workshop)
 
 
-def prepared(folder: Path) -> datasets.Dataset:
-    (path,) = (folder / "prepared").glob("*/state.json")
-    return datasets.load_from_disk(str(path.parent))
+@pytest.fixture(scope="module")
+def lazy(workshop, tmp_path_factory) -> tuple[RunFolder, str]:
+    """A lazy training run of four steps, and its output."""
+    folder = RunFolder(tmp_path_factory.mktemp("lazy"), workshop).configure()
+    return folder, folder.run(*TRAIN)
 
 
-def losses(folder: Path) -> dict[int, float]:
-    states = sorted(folder.glob("out/checkpoint-*/trainer_state.json"), key=lambda path: int(path.parent.name[11:]))
-    history = json.loads(states[-1].read_text())["log_history"]
-    return {entry["step"]: entry["loss"] for entry in history if "loss" in entry}
+@pytest.fixture(scope="module")
+def prepared(workshop, tmp_path_factory) -> tuple[RunFolder, str]:
+    """A dataset prepared by `axolotl preprocess`, and its output."""
+    folder = RunFolder(tmp_path_factory.mktemp("prepared"), workshop).configure(in2=NOT_LAZY)
+    return folder, folder.run(*PREPROCESS)
 
 
-def supervised_texts(rows: datasets.Dataset, tokenizer) -> list[str]:
-    texts = []
-    for row in rows:
-        supervised = [label for label in row["labels"] if label != -100]
-        assert all(label in (-100, token) for token, label in zip(row["input_ids"], row["labels"], strict=True))
-        texts.append(tokenizer.decode(supervised))
-    return texts
+def test_lazy_training_prepares_nothing_and_logs_loss_by_depth(lazy):
+    folder, output = lazy
+    assert sorted(folder.losses()) == [1, 2, 3, 4]
+    assert not (folder.path / "prepared").exists()
+    assert "logits are computed only at answer tokens" in output
+    assert "in2/loss_depth_" in output
 
 
-def answers(folder: Path) -> list[str]:
-    rows = read_rows(folder / "data/in2/examples.parquet")
-    return ["".join(f" {turn['answer']}</s>" for turn in row["turns"]) for row in rows]
+@pytest.mark.e2e_full
+def test_resumed_lazy_training_takes_the_same_steps(lazy):
+    folder, _ = lazy
+    folder.configure(resume_from_checkpoint="out/checkpoint-2", output_dir="resumed")
+    folder.run(*TRAIN, "--launcher", "python")
+    assert folder.losses("resumed") == pytest.approx(folder.losses(), abs=1e-6)
 
 
-def test_preprocess_supervises_answers_and_nothing_else(configured):
-    folder = configured(in2=IN_ADVANCE)
-    said = run(*PREPROCESS, cwd=folder)
-    rows = prepared(folder)
-    expected = answers(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
-    assert sorted(supervised_texts(rows, tokenizer)) == sorted(expected)
-    assert re.search(r"all [\d,]+ answer tokens of [\d,]+ tokens are supervised", said)
+@pytest.mark.e2e_full
+def test_preprocess_supervises_only_answers(prepared):
+    folder, output = prepared
+    assert folder.supervised_texts() == folder.answers()
+    assert re.search(r"all [\d,]+ answer tokens of [\d,]+ tokens are supervised", output)
 
 
-def test_dotted_type_works_without_the_plugin(configured):
-    folder = configured(plugins=None, datasets=[{"path": "data/in2", "type": "in2_plugin.axolotl"}])
-    run(*PREPROCESS, cwd=folder)
-    assert len(prepared(folder)) == len(list(read_rows(folder / "data/in2/examples.parquet")))
+@pytest.mark.e2e_full
+def test_training_on_prepared_examples_resumes_with_the_same_steps(prepared):
+    folder, _ = prepared
+    output = folder.configure(in2=NOT_LAZY).run(*TRAIN)
+    assert sorted(folder.losses()) == [1, 2, 3, 4]
+    assert "logits are computed only at answer tokens" in output and "in2/loss_depth_" not in output
+    folder.configure(in2=NOT_LAZY, resume_from_checkpoint="out/checkpoint-2", output_dir="resumed")
+    folder.run(*TRAIN, "--launcher", "python")
+    assert folder.losses("resumed") == pytest.approx(folder.losses(), abs=1e-6)
 
 
-def test_preprocess_writes_nothing_for_lazy_examples(configured):
-    folder = configured()
-    said = run(*PREPROCESS, cwd=folder)
-    assert re.search(r"in2: \d+ examples are put together when they are needed; nothing is prepared or written", said)
-    assert not (folder / "prepared").exists()
+@pytest.mark.e2e_full
+def test_dotted_type_works_without_the_plugin(folder):
+    folder.configure(plugins=None, datasets=[{"path": "data/in2", "type": "in2_plugin.axolotl"}]).run(*PREPROCESS)
+    assert len(folder.prepared()) == len(folder.answers())
 
 
-@pytest.mark.parametrize("in2", [None, IN_ADVANCE], ids=["lazy", "prepared"])
-def test_train_and_resume_take_the_same_steps(configured, in2):
-    folder = configured(in2=in2)
-    said = run("axolotl", "train", "config.yml", cwd=folder)
-    whole = losses(folder)
-    assert sorted(whole) == [1, 2, 3, 4]
-    assert (folder / "prepared").exists() == (in2 is not None)
-    assert "logits are computed at answer tokens alone" in said
-    assert ("in2/loss_depth_" in said) == (in2 is None)
-    (folder / "out/checkpoint-4").rename(folder / "whole-4")
-    configured(resume_from_checkpoint="out/checkpoint-2", in2=in2)
-    run("axolotl", "train", "config.yml", "--launcher", "python", cwd=folder)
-    resumed = losses(folder)
-    assert resumed == pytest.approx(whole, abs=1e-6)
+@pytest.mark.e2e_full
+def test_preprocess_writes_nothing_for_lazy_examples(folder):
+    output = folder.configure().run(*PREPROCESS)
+    assert re.search(r"in2: \d+ examples are assembled when the trainer reads them; nothing is prepared", output)
+    assert not (folder.path / "prepared").exists()
 
 
-def test_sample_packing_trains_on_the_same_answers(configured):
+@pytest.mark.e2e_full
+def test_sample_packing_trains_on_the_same_answers(folder):
     packed = {"sample_packing": True, "sequence_len": 1_024, "pad_to_sequence_len": True, "max_steps": 2}
-    folder = configured(**packed, in2=IN_ADVANCE)
-    run(*PREPROCESS, cwd=folder)
-    rows = prepared(folder)
-    assert "position_ids" in rows.column_names
-    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
-    expected = answers(folder)
-    assert sorted(supervised_texts(rows, tokenizer)) == sorted(expected)
-    run("axolotl", "train", "config.yml", "--launcher", "python", cwd=folder)
-    assert sorted(losses(folder)) == [1, 2]
+    folder.configure(**packed, in2=NOT_LAZY).run(*PREPROCESS)
+    assert "position_ids" in folder.prepared().column_names
+    assert folder.supervised_texts() == folder.answers()
+    folder.run(*TRAIN, "--launcher", "python")
+    assert sorted(folder.losses()) == [1, 2]
 
 
-def test_lazy_examples_are_packed_and_held_out(configured):
-    folder = configured(sample_packing=True, sequence_len=1_024, micro_batch_size=1, val_set_size=8, eval_steps=2,
-                        dataloader_num_workers=1, max_steps=2)  # fmt: skip
-    said = run("axolotl", "train", "config.yml", "--launcher", "python", cwd=folder)
-    assert sorted(losses(folder)) == [1, 2]
-    assert "8 are held out" in said and "eval_in2/loss_fine_grained" in said
-    assert not (folder / "prepared").exists()
+@pytest.mark.e2e_full
+def test_lazy_examples_are_packed_and_held_out(folder):
+    folder.configure(sample_packing=True, sequence_len=1_024, micro_batch_size=1, val_set_size=8, eval_steps=2,
+                     dataloader_num_workers=1, max_steps=2)  # fmt: skip
+    output = folder.run(*TRAIN, "--launcher", "python")
+    assert sorted(folder.losses()) == [1, 2]
+    assert "8 are held out" in output and "eval_in2/loss_fine_grained" in output
+    assert not (folder.path / "prepared").exists()
 
 
-def test_beside_another_dataset_examples_are_prepared(configured):
-    folder = configured(datasets=[{"path": "data/in2", "type": "in2"},
-                                  {"path": "said.jsonl", "ds_type": "json", "type": "alpaca"}])  # fmt: skip
+@pytest.mark.e2e_full
+def test_examples_are_prepared_next_to_another_dataset(folder):
+    folder.configure(datasets=[{"path": "data/in2", "type": "in2"},
+                               {"path": "other.jsonl", "ds_type": "json", "type": "alpaca"}])  # fmt: skip
     rows = [{"instruction": f"Say {i}.", "input": "", "output": f"It is {i}."} for i in range(8)]
-    (folder / "said.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    said = run(*PREPROCESS, cwd=folder)
-    assert "examples are prepared in advance: said.jsonl is not of `type: in2`" in said
-    assert len(prepared(folder)) == len(answers(folder)) + 8
+    (folder.path / "other.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    output = folder.run(*PREPROCESS)
+    assert "examples are prepared in advance: other.jsonl is not of `type: in2`" in output
+    assert len(folder.prepared()) == len(folder.answers()) + 8
 
 
-def refusal(folder: Path) -> str:
-    """The last line that a refused run prints; there is no traceback above it."""
-    said = run(*PREPROCESS, cwd=folder, ok=False)
-    assert "Traceback" not in said, said[-3_000:]
-    return said.strip().splitlines()[-1]
+def refusal(folder: RunFolder) -> str:
+    """Return the last line of a refused run, and check that there is no traceback."""
+    output = folder.run(*PREPROCESS, ok=False)
+    assert "Traceback" not in output, output[-3_000:]
+    return output.strip().splitlines()[-1]
 
 
-def test_refusals_are_one_sentence(configured, workshop):
-    """A misspelt key, an unknown dataset, and one for another tokenizer; the rest is tested in-process."""
-    said = refusal(configured(sequnce_len=3))
-    assert said.startswith("in2: axolotl does not know the key `sequnce_len`; did you mean `sequence_len`?")
-    said = refusal(configured(datasets=[{"path": "data/none", "type": "in2"}]))
-    assert said == "in2: there is no IN2 dataset at data/none; build it with `in2 build`, or correct the path"
-    folder = configured(base_model="other")
+@pytest.mark.e2e_full
+def test_refusals_are_one_sentence(folder, workshop):
+    """Check three refusals; tests/test_axolotl.py checks the others without starting a process."""
+    message = refusal(folder.configure(sequnce_len=3))
+    assert message.startswith("in2: axolotl does not know the key `sequnce_len`; did you mean `sequence_len`?")
+    message = refusal(folder.configure(datasets=[{"path": "data/none", "type": "in2"}]))
+    assert message.startswith("in2: there is no IN2 dataset at data/none; ")
     other = AutoTokenizer.from_pretrained(workshop / "model")
     other.chat_template = other.chat_template.replace("[INST] ", "[USER] ")
-    other.save_pretrained(folder / "other")
-    (folder / "other/config.json").write_text((workshop / "model/config.json").read_text())
-    said = refusal(folder)
-    assert "was built for the chat template of model" in said and "build again into another folder" in said
+    other.save_pretrained(folder.path / "other")
+    (folder.path / "other/config.json").write_text((workshop / "model/config.json").read_text())
+    assert "was built for the chat template of model" in refusal(folder.configure(base_model="other"))
 
 
-def test_our_commands_are_axolotls(workshop):
+@pytest.mark.e2e_full
+def test_in2_commands_are_available_in_axolotl(workshop):
     assert "smoke" in run("axolotl", "in2", "recipes", "list", cwd=workshop)
-    said = run("axolotl", "in2", "recipes", "show", "smokee", cwd=workshop, ok=False)
-    assert said.strip().splitlines()[-1] == "error: no recipe is called `smokee`; did you mean `smoke`?"
+    output = run("axolotl", "in2", "recipes", "show", "smokee", cwd=workshop, ok=False)
+    assert "did you mean `smoke`?" in output.strip().splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Logits at answers alone change nothing but the memory they take: the real Axolotl with and without them."""
+"""Logits only at answers do not change the loss or the gradients of the real Axolotl."""
 
 import json
 import shutil
@@ -8,14 +8,14 @@ import pytest
 
 from tests.support.axolotl_runs import steps, train_all, witness, write
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.e2e_full]
 
 LORA = {
     "adapter": "lora",
     "lora_r": 8,
     "lora_alpha": 16,
     "lora_target_linear": True,
-    # Axolotl's own kernels for LoRA need Triton, and Triton a GPU
+    # Axolotl's LoRA kernels need Triton, which needs a GPU
     "lora_mlp_kernel": False,
     "lora_qkv_kernel": False,
     "lora_o_kernel": False,
@@ -27,7 +27,7 @@ SETTINGS = {
     "by-example": {**PACKED, "gradient_accumulation_steps": 2, "in2": {"loss_normalization": "example"}},
     "lora": {"micro_batch_size": 2, "gradient_checkpointing": True, **LORA},
 }
-"""What an answer's logits have to get along with; `padded` has rows of different lengths."""
+"""Settings under which the two are compared; `padded` has rows of different lengths."""
 EPOCH = {"learning_rate": 0.0, "max_steps": None, "num_epochs": 1, "weight_decay": 0.0}
 OLD_MODEL = """
 from transformers import MistralForCausalLM as Mistral
@@ -40,7 +40,7 @@ class OldForCausalLM(Mistral):
 
 
 def old_model(model: Path, folder: Path) -> None:
-    """The same weights under code of their own, whose forward has no `logits_to_keep`."""
+    """Copy a model with remote code whose forward has no `logits_to_keep`."""
     shutil.copytree(model, folder)
     config = json.loads((folder / "config.json").read_text())
     config["auto_map"] = {"AutoModelForCausalLM": "old.OldForCausalLM"}
@@ -50,7 +50,7 @@ def old_model(model: Path, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def done(workshop, tmp_path_factory) -> tuple[Path, str]:
-    """Where all runs of this module took place, and what they said."""
+    """The folder of all runs of this module, and their output."""
     folder = tmp_path_factory.mktemp("loss")
     for name in ("model", "data"):
         (folder / name).symlink_to(workshop / name)
@@ -67,29 +67,31 @@ def done(workshop, tmp_path_factory) -> tuple[Path, str]:
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_loss_and_gradients_are_those_of_all_logits(done, setting):
+def test_loss_and_gradients_equal_those_of_all_logits(done, setting):
     at_answers, everywhere = (steps(witness(done[0], f"{setting}-{logits}")) for logits in (True, False))
     assert len(at_answers) == 3
     assert at_answers == [pytest.approx(step, rel=2e-4) for step in everywhere]
 
 
-def test_a_model_that_cannot_falls_back_and_says_so_once(done):
-    folder, said = done
-    assert said.count("logits are computed for every token: the forward of OldForCausalLM has no `logits_to_keep`") == 1
-    assert said.count("logits are computed at answer tokens alone") == len(SETTINGS) + 2
+def test_model_without_logits_to_keep_falls_back_and_logs_once(done):
+    folder, output = done
+    assert (
+        output.count("logits are computed for every token: the forward of OldForCausalLM has no `logits_to_keep`") == 1
+    )
+    assert output.count("logits are computed only at answer tokens") == len(SETTINGS) + 2
     taken, expected = (steps(witness(folder, name)) for name in ("old-auto", "padded-True"))
     assert taken == [pytest.approx(step, rel=2e-4) for step in expected]
 
 
 def mean_loss(folder: Path, name: str) -> tuple[int, float]:
-    """(answer tokens, mean loss of one) over a whole run."""
+    """Return (answer tokens, mean loss per answer token) of a whole run."""
     logs = [entry for entry in witness(folder, name)["logs"] if "loss" in entry]
     tokens = [entry["in2/answer_tokens_per_step"] for entry in logs]
     return round(sum(tokens)), sum(n * entry["loss"] for n, entry in zip(tokens, logs, strict=True)) / sum(tokens)
 
 
-def test_packed_examples_do_not_see_each_other(done):
-    """An epoch without learning: every answer token has the loss that it has when its example is alone."""
+def test_packed_examples_do_not_attend_to_each_other(done):
+    """Compare the mean loss of an epoch at learning rate zero with that of one example per row."""
     folder, _ = done
     (n_apart, apart), (n_together, together) = (mean_loss(folder, name) for name in ("apart", "together"))
     assert n_together == n_apart

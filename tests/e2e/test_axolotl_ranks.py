@@ -1,4 +1,4 @@
-"""The same training on one rank and on two, however the batch is cut and the model is kept, with the real Axolotl."""
+"""The real Axolotl takes the same steps on one and two ranks, for any batch split and model sharding."""
 
 import re
 from pathlib import Path
@@ -9,18 +9,18 @@ import yaml
 from tests.support.axolotl_runs import steps, train, train_all, witness, write
 from tests.support.e2e_run import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.e2e_full]
 
 CUTS = ((4, 1), (2, 2), (1, 4))
-"""(micro-batch, accumulation) of the same four examples a step on one rank."""
+"""(micro-batch, accumulation) for four examples per step on one rank."""
 GUIDE = (ROOT / "docs/distributed.md").read_text(encoding="utf-8")
 ZERO3, FSDP2 = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL))
-"""As the guide has them."""
+"""The settings in the guide."""
 
 
 @pytest.fixture(scope="module")
 def folder(workshop, tmp_path_factory) -> Path:
-    """Where this module's runs take place."""
+    """The folder of all runs of this module."""
     folder = tmp_path_factory.mktemp("ranks")
     for name in ("model", "data"):
         (folder / name).symlink_to(workshop / name)
@@ -28,14 +28,14 @@ def folder(workshop, tmp_path_factory) -> Path:
 
 
 def options(normalization: str) -> dict:
-    # in balanced order the examples of a step depend on how the step is cut
+    # in balanced order the examples of a step depend on micro-batch and ranks
     return {"in2": {"loss_normalization": normalization, "length_balanced": False}}
 
 
 def write_resumption(folder: Path, whole: str, resumed: str) -> None:
-    """18 steps, and the last two of them again, with worker processes and in balanced order.
+    """Write a run of 18 steps and one that resumes at step 16, with dataloader workers and in balanced order.
 
-    An epoch of 42 examples has 11 steps on one rank and 6 on two, so that step 16 is in the middle of a later one.
+    An epoch of 42 examples has 11 steps on one rank and 6 on two, so step 16 is in the middle of a later epoch.
     """
     several = {"micro_batch_size": 2, "gradient_accumulation_steps": 2, "max_steps": 18, "dataloader_num_workers": 2}
     write(folder, whole, **several, save_strategy="steps", save_steps=16)
@@ -43,13 +43,13 @@ def write_resumption(folder: Path, whole: str, resumed: str) -> None:
 
 
 def same(steps: list[tuple[float, float]]):
-    """Equal but for the rounding of sums in another order."""
+    """Match steps up to the rounding of sums in another order."""
     return [pytest.approx(step, rel=2e-4) for step in steps]
 
 
 @pytest.fixture(scope="module")
 def one_rank(folder) -> Path:
-    """All runs on one rank: every cut of a step, and a run that is resumed, in one process."""
+    """All runs on one rank, in one process: every batch split, and a resumed run."""
     names = ["one", "one-resumed"]
     write_resumption(folder, *names)
     for normalization in ("token", "example"):
@@ -63,7 +63,7 @@ def one_rank(folder) -> Path:
 
 @pytest.fixture(scope="module")
 def alone(one_rank) -> dict[str, list[tuple[float, float]]]:
-    """Steps on one rank in one piece, by loss normalisation."""
+    """Steps on one rank without accumulation, by loss normalization."""
     return {normalization: steps(witness(one_rank, f"{normalization}-4-1")) for normalization in ("token", "example")}
 
 
@@ -74,12 +74,12 @@ def test_accumulation_takes_the_same_steps(alone, one_rank, normalization):
         assert steps(witness(one_rank, f"{normalization}-{micro}-{accumulation}")) == same(alone[normalization])
 
 
-def test_normalisations_differ(alone):
+def test_normalizations_differ(alone):
     assert all(token != same([example])[0] for token, example in zip(alone["token"], alone["example"], strict=True))
 
 
 def test_two_ranks_take_the_steps_of_one(alone, folder):
-    """Each normalisation, in one piece and accumulated."""
+    """Check each normalization, with and without accumulation."""
     names = []
     for normalization in ("token", "example"):
         for micro, accumulation in ((2, 1), (1, 2)):
@@ -110,7 +110,7 @@ def test_fsdp2_takes_the_same_steps(alone, folder):
 
 
 def require_same_end(whole: dict, resumed: dict) -> None:
-    """The resumed run took the last two steps alone, and they are those of the whole one, answer tokens included."""
+    """Check that the resumed run takes only the last two steps, with the same losses and answer tokens."""
     assert (whole["steps"], resumed["steps"]) == (18, 2)
     assert [entry["step"] for entry in resumed["logs"][:18]] == list(range(1, 19))
     assert steps(resumed) == [pytest.approx(step, abs=1e-6) for step in steps(whole)]
@@ -119,11 +119,11 @@ def require_same_end(whole: dict, resumed: dict) -> None:
         assert entry[tokens] == other[tokens] > 1
 
 
-def test_a_run_resumed_on_one_rank_goes_on_in_the_same_order(one_rank):
+def test_run_resumed_on_one_rank_continues_in_the_same_order(one_rank):
     require_same_end(witness(one_rank, "one"), witness(one_rank, "one-resumed"))
 
 
-def test_a_run_resumed_on_two_ranks_goes_on_in_the_same_order(folder):
+def test_run_resumed_on_two_ranks_continues_in_the_same_order(folder):
     write_resumption(folder, "two", "two-resumed")
     assert "length-balanced order for 2 ranks" in train(folder, "two", ranks=2)
     train(folder, "two-resumed", ranks=2)

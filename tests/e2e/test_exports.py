@@ -1,4 +1,4 @@
-"""Stock Axolotl and stock TRL train on what `in2 export` writes, with the labels that the dataset has."""
+"""Stock Axolotl and stock TRL train on exports with the labels of the dataset."""
 
 import json
 import sys
@@ -8,7 +8,9 @@ import datasets
 import pytest
 import yaml
 from transformers import AutoTokenizer
+from typer.testing import CliRunner
 
+from in2_plugin.cli.app import app
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.dataset.reader import IN2Dataset, turns_of
 from tests.support.e2e_run import run
@@ -37,13 +39,13 @@ MARKED = (
     "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
     "{% else %}{% generation %} {{ m['content'] }}{{ eos_token }}{% endgeneration %}{% endif %}{% endfor %}"
 )
-"""The model's template with the marks that `assistant_only_loss` needs."""
+"""The model's template with the generation tags that `assistant_only_loss` needs."""
 TRL_JOBS = {
     "prompt-completion": {"completion_only_loss": True},
     "tokenized": {},
     "messages": {"assistant_only_loss": True, "chat_template_path": "marked.jinja"},
 }
-# what the README.md of an export says, and what the trainer's batches hold then
+# the code in the README.md of an export; it also records the batches of the trainer
 TRL = """
 import json, sys
 from datasets import load_dataset
@@ -62,7 +64,7 @@ for name, settings in json.loads(sys.argv[1]).items():
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     with open(f"{name}.json", "w") as file:
         json.dump({"seen": seen, "losses": losses}, file)
-assert not [module for module in sys.modules if module.startswith("in2_plugin")], "stock means without this package"
+assert not [module for module in sys.modules if module.startswith("in2_plugin")], "this package must not be imported"
 """
 Seen = list[list[list[int]]]
 """[ids, labels] of each row, sorted."""
@@ -70,12 +72,14 @@ Seen = list[list[list[int]]]
 
 @pytest.fixture(scope="module")
 def exported(workshop, tmp_path_factory) -> Path:
-    """A folder with the model and an export in each format, under the format's name."""
+    """A folder with the model and, for each format, an export under the format's name."""
     folder = tmp_path_factory.mktemp("exports")
     (folder / "model").symlink_to(workshop / "model")
     for form in FORMATS:
-        run("in2", "export", workshop / "data/in2", "--to", form, "-o", form, "--tokenizer", "model",
-            "--shard-size", "100kB", cwd=folder)  # fmt: skip
+        command = ["export", workshop / "data/in2", "--to", form, "-o", folder / form,
+                   "--tokenizer", folder / "model", "--shard-size", "100kB"]  # fmt: skip
+        result = CliRunner().invoke(app, [str(part) for part in command])
+        assert result.exit_code == 0, result.output
     return folder
 
 
@@ -86,44 +90,52 @@ def dataset(workshop) -> IN2Dataset:
 
 @pytest.fixture(scope="module")
 def expected(dataset) -> Seen:
-    """What the dataset itself gives a trainer."""
+    """[ids, labels] of each example of the dataset."""
     rendered = [dataset.render(row) for row in dataset.rows()]
     return sorted([one.input_ids.tolist(), one.labels.tolist()] for one in rendered)
 
 
+def test_tokenized_export_has_the_labels_of_the_dataset(exported, expected):
+    rows = datasets.load_dataset(str(exported / "tokenized"), split="train", cache_dir=str(exported / "cache"))
+    assert sorted([row["input_ids"], row["labels"]] for row in rows) == expected
+
+
+@pytest.mark.e2e_full
 @pytest.mark.parametrize(("form", "entry"), [("axolotl", {"type": "input_output"}), ("tokenized", {})])
 def test_axolotl_trains_without_our_plugin(exported, expected, tmp_path, form, entry):
     for name in ("model", form):
         (tmp_path / name).symlink_to(exported / name)
     (tmp_path / "config.yml").write_text(yaml.safe_dump({**AXOLOTL, "datasets": [{"path": form, **entry}]}))
-    said = run("axolotl", "train", "config.yml", "--launcher", "python", cwd=tmp_path)
+    output = run("axolotl", "train", "config.yml", "--launcher", "python", cwd=tmp_path)
     (state,) = (tmp_path / "prepared").glob("*/state.json")
     rows = datasets.load_from_disk(str(state.parent))
     assert sorted([row["input_ids"], row["labels"]] for row in rows) == expected
-    assert said.count("'loss':") >= 2 or said.count('"loss":') >= 2, said[-3_000:]
+    assert output.count("'loss':") >= 2 or output.count('"loss":') >= 2, output[-3_000:]
 
 
 @pytest.fixture(scope="module")
 def trl(exported) -> dict[str, dict]:
-    """What TRL saw of each export, and its losses."""
+    """The batches and losses of a TRL run on each export."""
     (exported / "marked.jinja").write_text(MARKED)
     (exported / "train.py").write_text(TRL)
     run(sys.executable, "train.py", json.dumps(TRL_JOBS), cwd=exported)
     return {name: json.loads((exported / f"{name}.json").read_text()) for name in TRL_JOBS}
 
 
+@pytest.mark.e2e_full
 @pytest.mark.parametrize("form", ["tokenized", "messages"])
-def test_trl_sees_the_datasets_own_labels(trl, expected, form):
+def test_trl_batches_have_the_labels_of_the_dataset(trl, expected, form):
     assert sorted(trl[form]["seen"]) == expected
     assert len(trl[form]["losses"]) == 2 and all(loss > 0 for loss in trl[form]["losses"])
 
 
-def test_trl_sees_each_answer_after_its_conversation_so_far(trl, dataset):
+@pytest.mark.e2e_full
+def test_trl_batches_have_one_row_per_turn(trl, dataset):
     turns = []
     for row in dataset.rows():
-        said = turns_of(row)
-        for n in range(1, len(said) + 1):
-            rendered = dataset.renderer.render(row["segment_ids"], said[:n])
+        conversation = turns_of(row)
+        for n in range(1, len(conversation) + 1):
+            rendered = dataset.renderer.render(row["segment_ids"], conversation[:n])
             start, stop = rendered.answers[-1]
             ids = rendered.input_ids.tolist()
             turns.append([ids, [-100] * start + ids[start:stop] + [-100] * (len(ids) - stop)])

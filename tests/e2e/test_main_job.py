@@ -1,4 +1,4 @@
-"""The main job from text to report, with the commands of the README, at the smallest size that means anything."""
+"""The main workflow from text to report, with the commands of the README, at a very small size."""
 
 import json
 
@@ -18,6 +18,7 @@ def probe(model: str, output: str, cwd) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.e2e_full
 def test_from_text_to_report(workshop, tmp_path):
     for name in ("model", "data"):
         (tmp_path / name).symlink_to(workshop / name)
@@ -35,12 +36,12 @@ def test_from_text_to_report(workshop, tmp_path):
     probe("model", "results/before", tmp_path)
     run("axolotl", "train", "axolotl.yml", cwd=tmp_path)
     probe("out", "results/after", tmp_path)
-    said = run("in2", "report", "results/before", "results/after", "-o", "report.html", cwd=tmp_path)
+    output = run("in2", "report", "results/before", "results/after", "-o", "report.html", cwd=tmp_path)
 
     (state,) = tmp_path.glob("out/checkpoint-20/trainer_state.json")
     losses = [entry["loss"] for entry in json.loads(state.read_text())["log_history"] if "loss" in entry]
     assert losses[-1] < losses[0]
-    assert "report.html" in said
+    assert "report.html" in output
     page = (tmp_path / "report.html").read_text()
     assert page.count("<svg") >= 3
     assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
@@ -48,8 +49,8 @@ def test_from_text_to_report(workshop, tmp_path):
     assert [len(model["tasks"]) for model in models] == [3, 3]
 
 
-def test_the_smoke_recipe_is_complete(tmp_path):
-    """Its build file and its Axolotl file say the same, and every file that run.sh copies is there."""
+def test_smoke_recipe_is_consistent(tmp_path):
+    """Check that its build file and its Axolotl config agree, and that run.sh is valid shell."""
     build = yaml.safe_load((SMOKE / "build.yml").read_text())
     train = yaml.safe_load((SMOKE / "axolotl.yml").read_text())
     assert train["datasets"] == [{"path": build["output"], "type": "in2"}]

@@ -1,11 +1,11 @@
-"""The same dataset and seed in TRL and in Axolotl: the same batches and the same losses."""
+"""TRL and Axolotl read the same batches and compute the same losses for one dataset and seed."""
 
 import pytest
 
 from tests.support import axolotl_runs, trl_runs
 from tests.support.example_watch import seen, steps
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.e2e_full]
 
 SAME = {"learning_rate": 0.002, "weight_decay": 0.0, "warmup_steps": 0, "max_steps": 4, "seed": 42}
 BATCH = {"gradient_accumulation_steps": 2}
@@ -13,7 +13,7 @@ BATCH = {"gradient_accumulation_steps": 2}
 
 @pytest.fixture(scope="module")
 def runs(workshop, tmp_path_factory) -> dict[str, dict]:
-    """Four steps of two micro-batches of two, with each trainer."""
+    """Four steps of two micro-batches of two examples, with each trainer."""
     folder = tmp_path_factory.mktemp("parity")
     for name in ("model", "data"):
         (folder / name).symlink_to(workshop / name)
@@ -29,20 +29,20 @@ def runs(workshop, tmp_path_factory) -> dict[str, dict]:
     return {name: seen(folder, name) for name in ("axolotl", "trl")}
 
 
-def test_batches_are_the_same(runs):
+def test_batches_are_equal(runs):
     assert len(set(runs["trl"]["read"][:16])) == 16
     assert runs["trl"]["read"][:16] == runs["axolotl"]["read"][:16]
 
 
-def test_losses_are_the_same(runs):
+def test_losses_are_equal(runs):
     ours, other = steps(runs["trl"]), steps(runs["axolotl"])
     assert len(ours) == len(other) == 4
     assert [loss for loss, _ in ours] == pytest.approx([loss for loss, _ in other], abs=1e-5)
     assert [norm for _, norm in ours] == pytest.approx([norm for _, norm in other], rel=1e-3)
 
 
-def test_statistics_are_the_same(runs):
-    """Loss by depth and part, and answer tokens a step, although each trainer computes its logits in its own way."""
+def test_statistics_are_equal(runs):
+    """Compare loss by depth and part and answer tokens per step; the trainers compute logits differently."""
     found = [
         [{key: value for key, value in entry.items() if key.startswith("in2/")} for entry in runs[name]["logs"]]
         for name in ("trl", "axolotl")

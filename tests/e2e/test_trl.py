@@ -1,4 +1,4 @@
-"""The real TRL as a subprocess, on the CPU: one rank and two, stopped and resumed, whole and in pieces."""
+"""The real TRL on the CPU: one and two ranks, resumed runs, accumulation, and ZeRO-3."""
 
 from pathlib import Path
 
@@ -18,27 +18,27 @@ ZERO3 = {
         "offload_param": {"device": "cpu"},
         "stage3_gather_16bit_weights_on_model_save": True,
     },
-    "zero_force_ds_cpu_optimizer": False,  # AdamW of torch: DeepSpeed's own is compiled at first use
+    "zero_force_ds_cpu_optimizer": False,  # torch's AdamW; DeepSpeed would compile its own
     "gradient_accumulation_steps": "auto",
     "gradient_clipping": "auto",
     "train_batch_size": "auto",
     "train_micro_batch_size_per_gpu": "auto",
 }
 IN_FILE_ORDER = {"length_balanced": False}
-"""In balanced order the examples of a step depend on how the step is cut."""
+"""In balanced order the examples of a step depend on micro-batch and ranks."""
 
 
 @pytest.fixture(scope="module")
 def folder(workshop, tmp_path_factory) -> Path:
-    """Where this module's runs take place; `untied` is the model with a head of its own, as Mistral-7B has."""
+    """The folder of all runs of this module."""
     folder = tmp_path_factory.mktemp("trl")
     for name in ("model", "data"):
         (folder / name).symlink_to(workshop / name)
-    make_untied(folder)
     return folder
 
 
 def make_untied(folder: Path) -> None:
+    """Write the model with an untied head, as in Mistral-7B, to `untied`."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(folder / "model", dtype="float32")
@@ -49,7 +49,7 @@ def make_untied(folder: Path) -> None:
 
 
 def same(taken: list[tuple[float, float]]):
-    """Equal but for the rounding of sums in another order."""
+    """Match steps up to the rounding of sums in another order."""
     return [pytest.approx(step, rel=2e-4) for step in taken]
 
 
@@ -60,6 +60,7 @@ def statistics(taken: dict) -> list[dict[str, float]]:
 @pytest.fixture(scope="module")
 def alone(folder) -> dict[str, dict]:
     """Runs on one rank, in one process."""
+    make_untied(folder)
     write(folder, "stock", stock=True)
     write(folder, "ours", **IN_FILE_ORDER)
     write(folder, "cut", **IN_FILE_ORDER, per_device_train_batch_size=1, gradient_accumulation_steps=4)
@@ -70,18 +71,21 @@ def alone(folder) -> dict[str, dict]:
     return {name: seen(folder, name) for name in names}
 
 
-def test_the_stock_trainer_takes_the_same_steps(alone):
+@pytest.mark.e2e_full
+def test_stock_trainer_takes_the_same_steps(alone):
     assert alone["stock"]["read"][:12] == alone["ours"]["read"][:12]
     assert steps(alone["stock"]) == same(steps(alone["ours"]))
     assert len(steps(alone["ours"])) == 3
 
 
-def test_accumulation_and_padding_change_nothing(alone):
+@pytest.mark.e2e_full
+def test_accumulation_and_padding_do_not_change_the_steps(alone):
     assert steps(alone["cut"]) == same(steps(alone["ours"]))
     assert steps(alone["padding-free"]) == same(steps(alone["ours"]))
 
 
-def test_the_log_has_loss_by_depth_and_part(alone):
+@pytest.mark.e2e_full
+def test_log_has_loss_by_depth_and_part(alone):
     for name in ("ours", "cut", "untied", "padding-free"):
         first = next(entry for entry in alone[name]["logs"] if "loss" in entry)
         assert any(key.startswith("in2/loss_depth_") for key in first), name
@@ -91,6 +95,7 @@ def test_the_log_has_loss_by_depth_and_part(alone):
     assert not any("in2/" in key for entry in alone["stock"]["logs"] for key in entry)
 
 
+@pytest.mark.e2e_full
 def test_two_ranks_take_the_steps_of_one(alone, folder):
     write(folder, "two-1-2", **IN_FILE_ORDER, per_device_train_batch_size=1)
     write(folder, "two-2-1", **IN_FILE_ORDER, gradient_accumulation_steps=1)
@@ -102,8 +107,9 @@ def test_two_ranks_take_the_steps_of_one(alone, folder):
         assert statistics(taken) == [pytest.approx(each, rel=1e-3) for each in statistics(alone["ours"])]
 
 
+@pytest.mark.e2e_full
 def test_zero_3_with_offload_takes_the_same_steps(alone, folder):
-    """With a head of its own, and with one that is the embeddings."""
+    """Check an untied head and a head tied to the embeddings."""
     zero = {**IN_FILE_ORDER, "deepspeed": ZERO3, "per_device_train_batch_size": 1}
     write(folder, "zero-untied", **zero, model_name_or_path="untied")
     write(folder, "zero-tied", **zero)
@@ -115,15 +121,16 @@ def test_zero_3_with_offload_takes_the_same_steps(alone, folder):
         assert statistics(taken) == [pytest.approx(each, rel=1e-3) for each in statistics(alone[other])]
 
 
+@pytest.mark.e2e_full
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_a_resumed_run_goes_on_in_the_same_order(folder, ranks):
-    """Stopped in the middle of the second epoch: 64 examples are 16 steps of 4; worker processes read them."""
+def test_resumed_run_continues_in_the_same_order(folder, ranks):
+    """Resume in the middle of the second epoch (64 examples are 16 steps of 4), with dataloader workers."""
     several = {"per_device_train_batch_size": 2 // ranks, "max_steps": 20, "dataloader_num_workers": 2}
     write(folder, f"whole-{ranks}", **several, save_strategy="steps", save_steps=18)
     checkpoint = f"out/whole-{ranks}/checkpoint-18"
     write(folder, f"resumed-{ranks}", **several, resume_from_checkpoint=checkpoint)
-    said = train_all(folder, [f"whole-{ranks}", f"resumed-{ranks}"], ranks)
-    assert "length-balanced order" in said
+    output = train_all(folder, [f"whole-{ranks}", f"resumed-{ranks}"], ranks)
+    assert "length-balanced order" in output
     whole, resumed = (seen(folder, f"{name}-{ranks}") for name in ("whole", "resumed"))
     assert len(steps(whole)) == 20
     assert steps(resumed) == [pytest.approx(step, abs=1e-6) for step in steps(whole)]
@@ -132,7 +139,7 @@ def test_a_resumed_run_goes_on_in_the_same_order(folder, ranks):
 
 @pytest.fixture
 def recipe(folder):
-    """The smoke recipe, for the small dataset of the tests."""
+    """Return a function that writes the smoke recipe for the test dataset, with changes."""
     values = yaml.safe_load((SMOKE / "sft.yml").read_text())
     values["datasets"][0]["data_dir"] = "data/in2"
 
@@ -146,15 +153,16 @@ def recipe(folder):
 def test_in2_sft_trains_evaluates_and_saves(recipe):
     evaluated = {"test_split_size": 8, "eval_strategy": "steps", "eval_steps": 2}
     folder = recipe(per_device_train_batch_size=4, logging_steps=1, **evaluated)
-    said = run("in2", "sft", "--config", "sft.yml", "--max_steps", "2", "--num_processes", "1", cwd=folder)
-    assert "in2: length-balanced order for 1 ranks and micro-batches of 4" in said
-    assert "'eval_in2/answer_tokens'" in said and "in2: the model is in out-trl" in said
+    output = run("in2", "sft", "--config", "sft.yml", "--max_steps", "2", "--num_processes", "1", cwd=folder)
+    assert "in2: length-balanced order for 1 ranks and micro-batches of 4" in output
+    assert "'eval_in2/answer_tokens'" in output and "in2: saved the model to out-trl" in output
     written = {path.name for path in (folder / "out-trl").iterdir()}
     assert {"model.safetensors", "tokenizer.json", "checkpoint-2"} <= written
 
 
+@pytest.mark.e2e_full
 def test_in2_sft_refuses_in_one_sentence(recipe):
     folder = recipe(max_length=300)
-    said = run("in2", "sft", "--config", "sft.yml", cwd=folder, ok=False)
-    assert "Traceback" not in said
-    assert said.strip().splitlines()[-1].startswith("error: `max_length: 300` is below the longest example")
+    output = run("in2", "sft", "--config", "sft.yml", cwd=folder, ok=False)
+    assert "Traceback" not in output
+    assert output.strip().splitlines()[-1].startswith("error: `max_length: 300` is below the longest example")

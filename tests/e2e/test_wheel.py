@@ -1,4 +1,4 @@
-"""The wheel, installed where there is nothing else: what a user of the package index gets."""
+"""The wheel, installed into an empty environment."""
 
 import os
 import shutil
@@ -12,12 +12,12 @@ import pytest
 from in2_plugin.dataset.reader import read_manifest
 from tests.support.e2e_run import ROOT, run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.e2e_full]
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
-    """The `bin` folder of an environment that holds the wheel and its core dependencies only."""
+    """The `bin` folder of an environment with only the wheel and its core dependencies."""
     folder = tmp_path_factory.mktemp("wheel")
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
     (wheel,) = folder.glob("*.whl")
@@ -27,7 +27,7 @@ def installed(tmp_path_factory) -> Path:
 
 
 def use(installed: Path, *command: object, cwd: Path) -> str:
-    """Run a command of the empty environment, out of reach of the checkout."""
+    """Run a command of that environment, isolated from the checkout."""
     program, *rest = map(str, command)
     environment = {"PATH": f"{installed}:/usr/bin:/bin", "HOME": str(cwd), "HF_HUB_OFFLINE": "1", "LANG": "C.UTF-8"}
     done = subprocess.run(
@@ -37,7 +37,7 @@ def use(installed: Path, *command: object, cwd: Path) -> str:
     return done.stdout
 
 
-def test_recipes_travel_with_the_wheel(installed, tmp_path):
+def test_wheel_contains_recipes(installed, tmp_path):
     assert "smoke" in use(installed, "in2", "recipes", "list", cwd=tmp_path)
     use(installed, "in2", "recipes", "copy", "smoke", cwd=tmp_path)
     checkout = {path.name for path in (ROOT / "recipes/smoke").iterdir() if path.is_file()}
@@ -45,21 +45,21 @@ def test_recipes_travel_with_the_wheel(installed, tmp_path):
     assert os.access(tmp_path / "smoke/run.sh", os.X_OK)
 
 
-def test_tasks_travel_with_the_wheel(installed, tmp_path):
+def test_wheel_contains_tasks(installed, tmp_path):
     folder = Path(use(installed, "in2", "tasks-path", cwd=tmp_path).strip())
     assert installed.parent in folder.parents
     assert {"val_probe.yaml", "utils.py"} <= {path.name for path in folder.rglob("*")}
 
 
-def test_a_dataset_can_be_built_with_the_core_alone(installed, workshop, tmp_path):
+def test_core_dependencies_can_build_a_dataset(installed, workshop, tmp_path):
     shutil.copy(workshop / "chats.jsonl", tmp_path)
-    said = use(installed, "in2", "build", workshop / "build.yml", "--tokenizer", workshop / "model", cwd=tmp_path)
-    assert f"{read_manifest(workshop / 'data/in2').examples} examples" in said
+    output = use(installed, "in2", "build", workshop / "build.yml", "--tokenizer", workshop / "model", cwd=tmp_path)
+    assert f"{read_manifest(workshop / 'data/in2').examples} examples" in output
     for name in ("questions.parquet", "instructions.parquet", "examples.parquet"):
         assert (tmp_path / "data/in2" / name).read_bytes() == (workshop / "data/in2" / name).read_bytes()
 
 
-def test_what_is_missing_is_said_with_the_install_command(installed, tmp_path):
+def test_missing_extra_names_the_install_command(installed, tmp_path):
     done = subprocess.run(
         [str(installed / "in2"), "lm-eval", "--tasks", "val_probe"],
         cwd=tmp_path,

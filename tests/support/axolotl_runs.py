@@ -1,7 +1,7 @@
-"""Training with the real Axolotl, and reading what it did.
+"""Train with the real Axolotl and read the results.
 
-A start of `axolotl train` costs 10 to 20 s of imports, so several configurations can also share one process, under
-torchrun too: `python axolotl_runs.py a.yml b.yml` does for each what `python -m axolotl.cli.train` does for one.
+Starting `axolotl train` costs 10 to 20 s of imports, so several configs can share one process, also under torchrun:
+`python axolotl_runs.py a.yml b.yml` does for each config what `python -m axolotl.cli.train` does for one.
 """
 
 import json
@@ -29,11 +29,11 @@ CONFIG = {
     "seed": 42,
     "dataset_num_proc": 1,
 }
-TORCHRUN = ("--standalone", "--nproc_per_node")  # standalone: a port that is free
+TORCHRUN = ("--standalone", "--nproc_per_node")  # standalone: chooses a free port
 
 
 def write(folder: Path, name: str, **changes: Any) -> str:
-    """`NAME.yml` in a folder, with `out/NAME` for its output; a change of None leaves a key out."""
+    """Write `NAME.yml` with `out/NAME` as its output folder; a value of None removes a key."""
     import yaml
 
     values = {**CONFIG, "output_dir": f"out/{name}", **changes}
@@ -44,7 +44,7 @@ def write(folder: Path, name: str, **changes: Any) -> str:
 
 
 def train(folder: Path, name: str, ranks: int = 1) -> str:
-    """`axolotl train NAME.yml`; what it said."""
+    """Run `axolotl train NAME.yml` and return its output."""
     from tests.support.e2e_run import run
 
     launcher = ("torchrun", "--", *TORCHRUN, ranks) if ranks > 1 else ("python",)
@@ -52,7 +52,7 @@ def train(folder: Path, name: str, ranks: int = 1) -> str:
 
 
 def train_all(folder: Path, names: list[str], ranks: int = 1) -> str:
-    """Train with each configuration, in one process a rank; what they said."""
+    """Train with each config, in one process per rank, and return the output."""
     from tests.support.e2e_run import run
 
     launcher = ("torchrun", *TORCHRUN, ranks) if ranks > 1 else (sys.executable,)
@@ -60,17 +60,17 @@ def train_all(folder: Path, names: list[str], ranks: int = 1) -> str:
 
 
 def witness(folder: Path, name: str) -> dict[str, Any]:
-    """What the shim's callback wrote at the end of a run."""
+    """Return the record that the callback of `cpu_shim` wrote at the end of a run."""
     return json.loads((folder / "out" / name / "witness.json").read_text())
 
 
 def steps(seen: Mapping[str, Any]) -> list[tuple[float, float]]:
-    """(loss, gradient norm) of each step."""
+    """Return (loss, gradient norm) of each step."""
     return [(entry["loss"], entry["grad_norm"]) for entry in seen["logs"] if "loss" in entry]
 
 
 def _forget() -> None:
-    """Leave the next run a process as new: without the plugins and the devices of the last one."""
+    """Reset plugins and devices, so that the next run starts as in a new process."""
     from accelerate.state import AcceleratorState
     from axolotl.integrations.base import PluginManager
     from axolotl.utils import distributed
@@ -84,7 +84,7 @@ def _main(files: list[str]) -> None:
     import torch.distributed
     from axolotl.cli.train import do_cli
 
-    # runs share their process group: a second one would look up the addresses of the first, and may wait for ever
+    # runs share one process group: a second one would look up the addresses of the first and may wait forever
     torch.distributed.destroy_process_group = lambda *_: None
     for file in files:
         _forget()

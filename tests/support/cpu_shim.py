@@ -1,8 +1,8 @@
-"""What Axolotl, accelerate and DeepSpeed need to run several ranks on the CPU: a plugin for tests, named first.
+"""A test plugin that lets Axolotl, accelerate and DeepSpeed run several ranks on the CPU. List it first.
 
-They choose device and backend by looking for a GPU; without one they start every rank for itself, on the same data, or
-hand out a CUDA device. This plugin chooses gloo and the CPU before they look, and writes down what the run did. It
-changes nothing of what is computed, and no device where there is a GPU.
+They choose device and backend by looking for a GPU; without one they train every rank alone on the same data, or
+select a CUDA device. This plugin selects gloo and the CPU first, and records the run. It does not change the
+computation, and changes no device if there is a GPU.
 """
 
 import json
@@ -20,22 +20,22 @@ MESHED = ParallelismConfig.build_device_mesh
 
 
 def ranks() -> int:
-    """Processes of this run, as the launcher says."""
+    """Return the number of processes that the launcher has set."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def choose_gloo(kind: DistributedType) -> None:
-    """Let accelerate take gloo, and `kind` for the way in which its processes work together."""
+    """Make accelerate use gloo, with `kind` as its distributed type."""
     PartialState._prepare_backend = lambda *_, **__: ("gloo", kind)
     os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
 
 
 def let_deepspeed_run() -> None:
-    """DeepSpeed's own CPU accelerator, with gloo where it is asked for NCCL, and without compiling anything."""
+    """Select DeepSpeed's CPU accelerator, with gloo instead of NCCL, and without compiling extensions."""
     os.environ["DS_ACCELERATOR"] = "cpu"
     import deepspeed.comm
 
-    # sums through shared memory, which would be compiled now: a minute, and it takes a C++ compiler
+    # reductions through shared memory would be compiled now, which takes a minute and a C++ compiler
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     started = deepspeed.comm.init_distributed
     deepspeed.comm.init_distributed = lambda dist_backend=None, *rest, **named: started("gloo", *rest, **named)
@@ -43,23 +43,23 @@ def let_deepspeed_run() -> None:
 
 
 def let_fsdp_run() -> None:
-    """Accelerate knows FSDP on accelerators alone, and Axolotl asks for a mesh of CUDA devices."""
+    """Report gloo as a GPU backend, which accelerate requires for FSDP, and build a CPU mesh instead of a CUDA mesh."""
     choose_gloo(DistributedType.MULTI_GPU)
     ParallelismConfig.build_device_mesh = lambda self, _: MESHED(self, "cpu")
 
 
 class Witness(TrainerCallback):
-    """Writes the log in full precision and how parameters are kept to `witness.json` in the output folder."""
+    """Writes the log in full precision and the type of the parameters to `witness.json` in the output folder."""
 
     def __init__(self) -> None:
         self._steps = 0
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
-        """A step of this run, and not one that a checkpoint remembers."""
+        """Count a step of this run; steps before a checkpoint are not counted."""
         self._steps += 1
 
     def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        """After the last step, while the model is still as it was trained."""
+        """Write the record after the last step, while the model is still sharded."""
         parameter = next(model.parameters())
         seen = {
             "logs": state.log_history,
@@ -76,7 +76,7 @@ class CPUShimPlugin(BasePlugin):
     """`plugins: [tests.support.cpu_shim.CPUShimPlugin, in2_plugin.axolotl.IN2Plugin]`."""
 
     def register(self, cfg: Any) -> None:
-        """The first hook of a process: nobody has looked for a device yet."""
+        """Select devices in the first hook of a process, before anything has looked for one."""
         if torch.cuda.is_available():
             return
         if cfg.get("deepspeed"):
@@ -87,10 +87,10 @@ class CPUShimPlugin(BasePlugin):
             choose_gloo(DistributedType.MULTI_CPU)
 
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
-        """The first hook after Axolotl has chosen `device_map`, which names a GPU for each of several ranks."""
+        """Overwrite the `device_map` that Axolotl has chosen, which names a GPU per rank."""
         if ranks() > 1 and not torch.cuda.is_available():
             cfg.device_map = None if cfg.deepspeed or cfg.fsdp_config else {"": "cpu"}
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[TrainerCallback]:
-        """Callbacks of the trainer."""
+        """Return the callback that records the run."""
         return [Witness()]

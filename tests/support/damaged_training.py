@@ -1,4 +1,4 @@
-"""Plugins that spoil training on purpose, to see that the stored losses notice.
+"""Plugins that damage training on purpose, to check that the stored losses detect it.
 
 `plugins: [tests.support.damaged_training.Mask]`
 """
@@ -11,10 +11,10 @@ from in2_plugin.training.dataset import LazyExamples
 
 
 class Mask(BasePlugin):
-    """The first token of every answer loses its label. Lasts for the rest of the process."""
+    """Removes the label of the first token of every answer, for the rest of the process."""
 
     def register(self, cfg: Any) -> None:
-        """Wrap the way in which an example is put together."""
+        """Patch the assembly of examples."""
         item = LazyExamples._item
 
         def damaged(self: LazyExamples, number: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Which examples a training run reads, written to `watch.json` in its output folder with its log in full precision.
+"""Record which examples a training run reads, in `watch.json` in its output folder, with the log in full precision.
 
-Works by `LazyExamples` reading one example at a time, so for a run without worker processes. For Axolotl it is a
-plugin; `trl_runs` adds the callback itself.
+It patches `LazyExamples`, so it works for runs without dataloader workers. For Axolotl it is a plugin; `trl_runs` adds
+the callback itself.
 """
 
 import json
@@ -14,11 +14,11 @@ from transformers import TrainerCallback
 from in2_plugin.training.dataset import EXAMPLE, LazyExamples
 
 READ: list[int] = []
-"""Numbers of the examples that this process has read, in order."""
+"""Numbers of the examples read by this process, in order."""
 
 
 def watch() -> None:
-    """Keep the numbers of examples that are read from now on."""
+    """Record the numbers of all examples read from now on."""
     item = LazyExamples._item
 
     def watched(self: LazyExamples, number: int) -> dict[str, Any]:
@@ -30,14 +30,14 @@ def watch() -> None:
 
 
 class Watch(TrainerCallback):
-    """Writes down what happened between the first step and the last."""
+    """Records the run between the first and the last step."""
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """TRL reads the first example beforehand, to see what it is like."""
+        """Forget earlier reads: TRL inspects the first example before training."""
         READ.clear()
 
     def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        """`zero`: parameters are kept as ZeRO keeps them."""
+        """Write the record; `zero` is True if parameters are partitioned by ZeRO."""
         if state.is_world_process_zero:
             zero = hasattr(next(model.parameters()), "ds_id")
             seen = {"logs": state.log_history, "ranks": args.world_size, "zero": zero, "read": READ}
@@ -45,12 +45,12 @@ class Watch(TrainerCallback):
 
 
 def seen(folder: Path, name: str) -> dict[str, Any]:
-    """What a run with `out/NAME` for its output wrote."""
+    """Return the record of the run with output folder `out/NAME`."""
     return json.loads((folder / "out" / name / "watch.json").read_text())
 
 
 def steps(run: dict[str, Any]) -> list[tuple[float, float]]:
-    """(loss, gradient norm) of each step."""
+    """Return (loss, gradient norm) of each step."""
     return [(entry["loss"], entry["grad_norm"]) for entry in run["logs"] if "loss" in entry]
 
 
@@ -58,9 +58,9 @@ class WatchPlugin(BasePlugin):
     """`plugins: [tests.support.example_watch.WatchPlugin, in2_plugin.axolotl.IN2Plugin]`."""
 
     def register(self, cfg: Any) -> None:
-        """The first hook of a process."""
+        """Start recording in the first hook of a process."""
         watch()
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[TrainerCallback]:
-        """Callbacks of the trainer."""
+        """Return the callback that writes the record."""
         return [Watch()]

@@ -1,8 +1,8 @@
-"""Training with the real TRL, and reading what it did.
+"""Train with the real TRL and read the results.
 
 `python trl_runs.py a.yml b.yml` does for each file what `python -m in2_plugin.training.trl.sft --config FILE` does for
-one, in one process, because a start costs 10 to 20 s of imports; torchrun takes it too. A file with a further key
-`stock: true` is trained by TRL's own SFTTrainer.
+one, in one process, because a start costs 10 to 20 s of imports; it also works under torchrun. A file with the
+additional key `stock: true` is trained by TRL's own SFTTrainer.
 """
 
 import os
@@ -15,7 +15,7 @@ import yaml
 CONFIG = {
     "model_name_or_path": "model",
     "datasets": [{"path": "in2", "data_dir": "data/in2"}],
-    # accelerate's own choice is the device cpu:0, which checkpoints cannot be read to
+    # accelerate's default device is cpu:0, to which checkpoints cannot be loaded
     "env": {"ACCELERATE_TORCH_DEVICE": "cpu"},
     "per_device_train_batch_size": 2,
     "gradient_accumulation_steps": 2,
@@ -31,13 +31,13 @@ CONFIG = {
     "report_to": "none",
     "seed": 42,
 }
-TORCHRUN = ("--standalone", "--nproc_per_node")  # standalone: a port that is free
-# one thread a process: with more, ranks and other work on the machine wait for each other
+TORCHRUN = ("--standalone", "--nproc_per_node")  # standalone: chooses a free port
+# one thread per process: with more, ranks and other work on the machine wait for each other
 ENV = ("env", "OMP_NUM_THREADS=1")
 
 
 def write(folder: Path, name: str, **changes: Any) -> str:
-    """`NAME.yml` in a folder, with `out/NAME` for its output; a change of None leaves a key out."""
+    """Write `NAME.yml` with `out/NAME` as its output folder; a value of None removes a key."""
     values = {**CONFIG, "output_dir": f"out/{name}", **changes}
     (folder / f"{name}.yml").write_text(
         yaml.safe_dump({key: value for key, value in values.items() if value is not None})
@@ -46,7 +46,7 @@ def write(folder: Path, name: str, **changes: Any) -> str:
 
 
 def train_all(folder: Path, names: list[str], ranks: int = 1) -> str:
-    """Train with each configuration, in one process a rank; what they said."""
+    """Train with each config, in one process per rank, and return the output."""
     from tests.support.e2e_run import run
 
     launcher = ("torchrun", *TORCHRUN, ranks) if ranks > 1 else (sys.executable,)
@@ -54,18 +54,18 @@ def train_all(folder: Path, names: list[str], ranks: int = 1) -> str:
 
 
 def let_deepspeed_run() -> None:
-    """What DeepSpeed needs on the CPU: gloo, and none of its C++ parts, which are compiled at first use."""
+    """Set DeepSpeed up for the CPU: gloo, and no C++ extensions, which are compiled at first use."""
     os.environ["DS_ACCELERATOR"] = "cpu"
     import deepspeed
 
-    # sums through shared memory, which would be compiled now: a minute, and it takes a C++ compiler
+    # reductions through shared memory would be compiled now, which takes a minute and a C++ compiler
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    # TRL leaves this to accelerate, which leaves it out without a GPU, and the model is then cut for one rank
+    # TRL leaves this to accelerate, which skips it without a GPU; the model would be partitioned for one rank
     deepspeed.init_distributed("gloo")
 
 
 def _train_stock(values: dict[str, Any]) -> None:
-    """TRL's own SFTTrainer, as a training script of a user would have it."""
+    """Train with TRL's own SFTTrainer, as a user's training script does."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import SFTConfig, SFTTrainer
 
