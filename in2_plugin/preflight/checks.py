@@ -196,9 +196,7 @@ def check_precision(case: Case) -> Iterator[ConfigFinding]:
     rate = float(cfg.learning_rate or 0)
     if case.setup.compute_bytes == 2 and plain and not keeps_master(cfg) and 0 < rate < SMALL_STEP:
         what = f"bf16 weights without a float32 copy round away updates of {rate:g}, so the model hardly changes"
-        remedy = (
-            "train with `deepspeed:` or `fsdp_config:`, which keep a float32 copy, or set `optimizer: optimi_adamw`"
-        )
+        remedy = "use `deepspeed:` or `fsdp_config:`, which keep a float32 copy, or set `optimizer: optimi_adamw`"
         yield ConfigFinding("warning", "bf16", what, remedy)
 
 

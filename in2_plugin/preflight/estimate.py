@@ -55,7 +55,7 @@ class RunEstimate:
 def estimate_run(
     cfg: Any, model: Model, setup: Setup, gpu: Gpu, datasets: Sequence[DatasetSummary]
 ) -> RunEstimate | None:
-    """What the run comes to; None when the size of some dataset is not known, or nothing is trained on."""
+    """Estimate the run; return None if the size of a dataset is unknown or there are no training rows."""
     known = [(one, trained) for one in datasets if (trained := one.trained) is not None]
     if len(known) < len(datasets) or not any(trained for _, trained in known):
         return None

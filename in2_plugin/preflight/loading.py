@@ -150,11 +150,11 @@ def _reason(error: Exception) -> str:
         key = ".".join(map(str, listed[0]["loc"]))
         message = _flat(str(listed[0]["msg"]).removeprefix("Value error, "))
         return f"`{key}`: {message}" if key else message
-    return _flat(error) or type(error).__name__
+    return _flat(error)
 
 
 def _flat(message: object) -> str:
-    return " ".join(str(message).split()).rstrip(".;")
+    return one_line(message).rstrip(".;")
 
 
 @contextmanager

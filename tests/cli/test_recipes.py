@@ -65,7 +65,7 @@ def test_a_folder_of_ones_own_is_planned_like_a_recipe(tmp_path):
 
 
 def test_an_unknown_gpu_is_one_sentence():
-    assert "no GPU is called `A1000`" in str(invoke("plan", "film-7b", "--gpu", "A1000").exception)
+    assert "unknown GPU `A1000`" in str(invoke("plan", "film-7b", "--gpu", "A1000").exception)
 
 
 def test_validate_ends_with_a_verdict_and_a_status(tmp_path):

@@ -1,38 +1,33 @@
-"""What the affordable recipes do, at reduced size: adapters in 16 and 4 bits and their merging, YaRN, chat templates.
+"""Run the affordable recipes at reduced size: adapters in 16 and 4 bits, merging, YaRN, chat templates.
 
-What differs from the recipe is in `SMALL_BUILD` and `SMALL_TRAINING`: lengths, counts, device and number format.
+The differences from the recipes are `SMALL_BUILD` and `SMALL_TRAINING`: lengths, counts, device and number format.
 """
 
 import json
 import math
 import os
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-
-from tests.support import vocabularies
-from tests.support.axolotl_runs import train_all, witness
-from tests.support.builds import Quiet
-from tests.support.e2e_run import ROOT, run
-
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from recipe_texts.affordable_table import LLAMA, MISTRAL, QWEN_8B, RECIPES
 
 from in2_plugin.config import load_build_config
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.dataset.reader import IN2Dataset
 from in2_plugin.pipeline.build import build_dataset
 from in2_plugin.recipe.planning.published_models import CONFIGS
+from tests.support import vocabularies
+from tests.support.axolotl_runs import train_all, witness
+from tests.support.builds import Quiet
+from tests.support.e2e_run import ROOT, run
 
 os.environ.setdefault("AXOLOTL_DO_NOT_TRACK", "1")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.e2e_full]
 
-BY_NAME = {recipe.name: recipe for recipe in RECIPES}
+MISTRAL, LLAMA, QWEN_8B = "mistralai/Mistral-7B-Instruct-v0.2", "meta-llama/Llama-3.1-8B-Instruct", "Qwen/Qwen3-8B"
 TRAINED = ("lora-80gb", "qlora-24gb", "yarn-64k")
 BUILT = (*TRAINED, "llama-3.1-8b")
+BASE_MODELS = {"lora-80gb": MISTRAL, "qlora-24gb": MISTRAL, "yarn-64k": QWEN_8B, "llama-3.1-8b": LLAMA}
 SMALL_MODEL = {
     "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "head_dim": 16, "max_window_layers": 2, "bos_token_id": 1, "eos_token_id": 2,
@@ -56,11 +51,11 @@ LLAMA_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
 )
-"""What Llama 3.1's template writes for a conversation without a system text or tools."""
+"""The output of Llama 3.1's template for a conversation without a system prompt or tools."""
 
 
 def save_tokenizer(folder: Path, model: str, texts: list[str]) -> int:
-    """A tokenizer with the model's turns and special tokens; how many ids it has."""
+    """Save a tokenizer with the model's turns and special tokens; return its vocabulary size."""
     if model == MISTRAL:
         tokenizer, template, ends = vocabularies.mistral(), None, {"bos_token": "<s>", "eos_token": "</s>"}
     elif model == LLAMA:
@@ -80,7 +75,7 @@ def save_tokenizer(folder: Path, model: str, texts: list[str]) -> int:
 
 
 def save_model(folder: Path, model: str, texts: list[str]) -> Path:
-    """A model of two layers of the same architecture, random weights, with its tokenizer."""
+    """Save a random model of two layers of the same architecture, with its tokenizer."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -99,11 +94,11 @@ def workshop(tmp_path_factory, documents) -> Path:
     rows = [{"instruction": f"Say {i}.", "input": "", "output": f"It is {i}."} for i in range(50)]
     (folder / "instructions.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     texts = [document.text for document in documents[:200]]
-    for model in {BY_NAME[name].model for name in BUILT}:
+    for model in set(BASE_MODELS.values()):
         save_model(folder / model, model, texts)
     for name in BUILT:
         here = {
-            "tokenizer": str(folder / BY_NAME[name].model),
+            "tokenizer": str(folder / BASE_MODELS[name]),
             "output": str(folder / f"data/{name}"),
             "instructions.sources": [str(folder / "instructions.jsonl")],
         }
@@ -112,7 +107,7 @@ def workshop(tmp_path_factory, documents) -> Path:
 
 
 def write_small(folder: Path, name: str) -> str:
-    """A recipe's axolotl.yml with what is small in its place; on one process nothing is sharded."""
+    """Write a recipe's axolotl.yml at reduced size, without DeepSpeed: it runs in one process."""
     values = yaml.safe_load((ROOT / "recipes" / name / "axolotl.yml").read_text())
     values |= {**SMALL_TRAINING, "output_dir": f"out/{name}", "deepspeed": None}
     (folder / f"{name}.yml").write_text(
@@ -123,7 +118,7 @@ def write_small(folder: Path, name: str) -> str:
 
 @pytest.fixture(scope="module")
 def trained(workshop) -> str:
-    """All in one process; what was said."""
+    """Train all in one process; the output."""
     return train_all(workshop, [write_small(workshop, name) for name in TRAINED])
 
 
@@ -133,8 +128,8 @@ def test_each_trains(workshop, trained, name):
     assert len(losses) == 2 and all(math.isfinite(entry["loss"]) and entry["grad_norm"] > 0 for entry in losses)
 
 
-def test_logits_are_computed_at_answers(trained):
-    assert trained.count("logits are computed at answer tokens alone") == len(TRAINED)
+def test_logits_are_computed_only_at_answers(trained):
+    assert trained.count("logits are computed only at answer tokens") == len(TRAINED)
 
 
 def test_the_trained_model_keeps_its_rotary_embedding(workshop, trained):
@@ -167,9 +162,9 @@ def test_an_adapter_is_merged_as_the_readme_says(workshop, trained):
         ("lora-80gb", " [/INST]", "</s>"),
     ],
 )
-def test_loss_is_on_what_the_model_says_when_it_is_asked(workshop, name, asked, answered):
-    """What stands before an answer is the prompt, for Qwen3 with the empty block that it gets with thinking off."""
-    tokenizer = load_tokenizer(str(workshop / BY_NAME[name].model))
+def test_the_loss_is_on_what_the_model_generates(workshop, name, asked, answered):
+    """The text before an answer is the prompt; for Qwen3 with the empty block of thinking switched off."""
+    tokenizer = load_tokenizer(str(workshop / BASE_MODELS[name]))
     dataset = IN2Dataset(workshop / f"data/{name}", tokenizer)
     for row in dataset.rows():
         rendered = dataset.render(row)
@@ -179,7 +174,7 @@ def test_loss_is_on_what_the_model_says_when_it_is_asked(workshop, name, asked, 
         assert answer.strip() == row["turns"][0]["answer"].strip() + answered
 
 
-def test_qwen_is_asked_in_that_form_with_thinking_off(workshop):
+def test_qwens_prompt_with_thinking_off_is_the_same(workshop):
     from transformers import AutoTokenizer
 
     pretrained = AutoTokenizer.from_pretrained(workshop / QWEN_8B)
@@ -190,8 +185,8 @@ def test_qwen_is_asked_in_that_form_with_thinking_off(workshop):
     assert answered == f"{prompt}I.<|im_end|>\n"
 
 
-def test_eval_measures_a_model_as_it_was_trained(workshop, trained):
-    """The recipe's own eval.sh, with YaRN and without thoughts, on two questions."""
+def test_eval_prompts_as_in_training(workshop, trained):
+    """Run the recipe's own eval.sh, with YaRN and without thinking, on two questions."""
     words = ["env", "TASKS=val_probe_database_4k", ROOT / "recipes/yarn-64k/eval.sh", "out/yarn-64k", "results"]
     run(*words, "--limit", 2, "--device", "cpu", "--log_samples", cwd=workshop)
     (samples,) = (workshop / "results").rglob("samples_*.jsonl")
