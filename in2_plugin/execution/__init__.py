@@ -1,1 +1,1 @@
-"""What runs a stage's shards: processes on this machine, or a Ray cluster. Nothing of a stage is decided here."""
+"""Engines that run the shards of a stage: processes on this machine, or a Ray cluster."""

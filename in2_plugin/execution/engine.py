@@ -1,7 +1,7 @@
-"""The two ways to run a pure function over shards, seen from a stage.
+"""The interface of the two engines that run pure functions over shards.
 
-Invariant: results depend on the function and its items alone, never on who ran them, how often a worker died, or how
-many there were. The driver - the process that holds the folder - is the only one that gives files their names.
+Invariant: results depend only on the function and its items, never on the engine, the number of workers, or how often
+one of them died. Only the driver, the process that holds the folder, gives files their final names.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,38 +11,37 @@ from typing import Protocol, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 ShardFunction = Callable[[Item], Iterator[bytes]]
-"""A function of one shard that gives its output piece by piece, so that memory is that of a piece. The pieces, one
-behind the other, are the file."""
+"""Yields the content of one shard's file in chunks, so that memory is bounded by one chunk."""
 
 
 class Engine(Protocol):
-    """Runs functions over shards. Functions and items are pickled; a function is pickled once a worker.
+    """Runs functions over shards. Functions and items are pickled; a function is pickled once per worker.
 
-    `needs` names the sealed files below the dataset folder that the function opens, for workers that see another disk.
+    `needs` lists the finished files below the dataset folder that the function opens, for workers on other disks.
     """
 
     @property
     def is_ray(self) -> bool:
-        """Whether it is a Ray cluster, to which this process is connected."""
+        """True for a Ray cluster to which this process is connected."""
 
     @property
     def workers(self) -> int:
-        """How many shards are worked on at a time, about."""
+        """Approximate number of shards that run at a time."""
 
     def stream(
         self, function: Callable[[Item], Result], items: Sequence[Item], needs: Sequence[Path] = ()
     ) -> Iterator[Result]:
-        """`map(function, items)`, results in the order of the items.
+        """Yield `function(item)` per item, in order.
 
         Raises:
-            WorkerDied: workers were killed again and again.
+            WorkerDied: workers were killed repeatedly.
         """
 
-    def make(
+    def write_shards(
         self, function: ShardFunction[Item], items: Sequence[Item], paths: Sequence[Path], needs: Sequence[Path] = ()
     ) -> Iterator[int]:
-        """Seal what `function` gives for each item at the item's path; gives the numbers of those that are done.
+        """Write the output of `function` for each item to the item's path, atomically; yield the finished numbers.
 
         Raises:
-            WorkerDied: workers were killed again and again.
+            WorkerDied: workers were killed repeatedly.
         """

@@ -1,4 +1,4 @@
-"""The engine of one machine: worker processes that write their shards' files themselves."""
+"""The engine for one machine: worker processes that write the files of their shards."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from in2_plugin.io.atomic import write_atomic
 
 @dataclass(frozen=True, slots=True)
 class LocalEngine:
-    """An `Engine` of processes. Cost: a second to start them, for more than one item."""
+    """An `Engine` of processes. Cost: one second to start them, unless there is only one item."""
 
     workers: int
     is_ray: ClassVar[bool] = False
@@ -23,26 +23,26 @@ class LocalEngine:
         """See `Engine`."""
         return ordered_map(function, items, self.workers)
 
-    def make(
+    def write_shards(
         self, function: ShardFunction[Item], items: Sequence[Item], paths: Sequence[Path], needs: Sequence[Path] = ()
     ) -> Iterator[int]:
         """See `Engine`."""
         numbered = zip(range(len(items)), items, paths, strict=True)
-        return ordered_map(_Making(function), numbered, self.workers)
+        return ordered_map(_ShardTask(function), numbered, self.workers)
 
 
 @dataclass(frozen=True, slots=True)
-class _Making:
-    """Seals the file of one shard."""
+class _ShardTask:
+    """Writes the file of one shard."""
 
     function: ShardFunction[Any]
 
-    def __call__(self, asked: tuple[int, Any, Path]) -> int:
-        number, item, path = asked
+    def __call__(self, task: tuple[int, Any, Path]) -> int:
+        number, item, path = task
 
-        def write(part: Path) -> None:
+        def write_part(part: Path) -> None:
             with part.open("wb") as file:
                 file.writelines(self.function(item))
 
-        write_atomic(path, write)
+        write_atomic(path, write_part)
         return number

@@ -1,8 +1,8 @@
-"""A pure function over many items, in worker processes, with the results in the order of the items.
+"""An ordered `map` over worker processes.
 
-Invariant: the results are those of `map`, whatever the number of workers. At most two items a worker are under way,
-so that memory is bounded by the items and not by their number. Cost: starting the workers takes about a second, so
-the first item is done here, and a single one needs no workers at all.
+Invariant: the results are those of `map`, whatever the number of workers. At most two items per worker are in flight, so
+that memory does not grow with the number of items. Cost: about a second to start the workers, so the first item runs in
+this process, and a single item needs no workers at all.
 """
 
 import multiprocessing
@@ -20,17 +20,17 @@ from in2_plugin.errors import WorkerDied
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-AHEAD = 2
-"""Items a worker that are handed out before their turn."""
+PREFETCH = 2
+"""Items per worker that are submitted ahead of their results."""
 _function: Callable[[Any], Any]
-"""What this process does, when it is a worker."""
+"""The function of this process, if it is a worker."""
 
 
 def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
-    """`map(function, items)` over `workers` processes. `function` is pickled once for each of them.
+    """Yield `function(item)` per item, in order, from `workers` processes. `function` is pickled once per worker.
 
     Raises:
-        WorkerDied: a worker process was killed, mostly for want of memory.
+        WorkerDied: a worker process was killed, usually out of memory.
     """
     waiting = iter(items)
     first = list(islice(waiting, 1))
@@ -43,51 +43,51 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], worke
 
 
 def in_chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """The items in lists of `size`; the last may be shorter."""
+    """Yield the items in lists of `size`; the last may be shorter."""
     waiting = iter(items)
     while chunk := list(islice(waiting, size)):
         yield chunk
 
 
 def _in_processes(function: Callable[[Item], Result], items: Iterator[Item], workers: int) -> Iterator[Result]:
-    # spawned and not forked: the parent has threads (tokenizers, Arrow, an event loop), which do not survive a fork
+    # spawn, not fork: the parent's threads (tokenizers, Arrow, an event loop) do not survive a fork
     context = multiprocessing.get_context("spawn")
-    line: deque[Future[Result]] = deque()
+    pending: deque[Future[Result]] = deque()
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(function,))
     try:
         for item in items:
-            line.append(pool.submit(_work_on, item))
-            if len(line) >= AHEAD * workers:
-                yield line.popleft().result()
-        while line:
-            yield line.popleft().result()
+            pending.append(pool.submit(_run_item, item))
+            if len(pending) >= PREFETCH * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     except BrokenProcessPool:
         raise WorkerDied(
-            f"one of {workers} worker processes was killed, mostly for want of memory; set `workers` to a smaller "
-            "number in the build file and run again (what was finished is kept)"
+            f"one of {workers} worker processes was killed, usually out of memory; set `workers` to a smaller "
+            "number in the build file and run again (finished shards are kept)"
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _prepare_worker(function: Callable[[Any], Any]) -> None:
-    global _function  # noqa: PLW0603 - a worker process has one, for its whole life
+    global _function  # noqa: PLW0603 - one per worker process
     _function = function
-    # Ctrl-C goes to the whole group of processes; the parent decides what it means
+    # Ctrl-C reaches the whole process group; the parent handles it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    # one thread a worker, before `tokenizers` starts its own
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    # one thread per worker, before `tokenizers` starts its own
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["RAYON_NUM_THREADS"] = "1"
 
 
-def _end_with_parent() -> None:
-    """End this process when its parent was killed: a worker holds both ends of the queue it waits on."""
+def _exit_with_parent() -> None:
+    """Exit when the parent was killed: a worker holds both ends of its queue and would wait forever."""
     parent = multiprocessing.parent_process()
-    assert parent, "a worker has one"
+    assert parent, "a worker has a parent process"
     parent.join()
     os._exit(1)
 
 
-def _work_on(item: Any) -> Any:
+def _run_item(item: Any) -> Any:
     return _function(item)

@@ -96,7 +96,7 @@ def make_shards(
         showing = run.progress.stage(title, len(shards)) if title else nullcontext(lambda _: None)
         with showing as step:
             step(len(shards) - len(missing))
-            for _ in run.engine.make(function, [shards[i] for i in own], [paths[i] for i in own], needs):
+            for _ in run.engine.write_shards(function, [shards[i] for i in own], [paths[i] for i in own], needs):
                 step(1)
     run.array_job.require_all_shards(stage, sealed.missing, len(shards))
     return sealed

@@ -1,4 +1,4 @@
-"""Results in order, whatever the number of workers; nothing is begun far ahead; a killed worker is one sentence."""
+"""The ordered map: order of results, limited prefetching, errors and killed workers."""
 
 import os
 import signal
@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from in2_plugin.errors import CorpusError, WorkerDied
-from in2_plugin.execution.process_pool import AHEAD, ordered_map
+from in2_plugin.execution.process_pool import PREFETCH, ordered_map
+from tests.support import ROOT
 
 
 def slow_square(number: int) -> tuple[int, int]:
@@ -18,9 +19,9 @@ def slow_square(number: int) -> tuple[int, int]:
     return number * number, os.getpid()
 
 
-def refusing(number: int) -> int:
+def failing(number: int) -> int:
     if number == 5:
-        raise CorpusError("row 5: is bad; mend it")
+        raise CorpusError("row 5: is bad; fix it")
     return number
 
 
@@ -44,7 +45,7 @@ def test_a_single_item_needs_no_workers():
     assert list(ordered_map(slow_square, [], 8)) == []
 
 
-def test_items_are_taken_as_they_are_needed():
+def test_items_are_consumed_lazily():
     taken = []
 
     def items():
@@ -55,14 +56,14 @@ def test_items_are_taken_as_they_are_needed():
     results = ordered_map(slow_square, items(), 2)
     for _ in range(5):
         next(results)
-    assert len(taken) <= 5 + AHEAD * 2 + 1
+    assert len(taken) <= 5 + PREFETCH * 2 + 1
     results.close()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_comes_through_as_it_was(workers):
-    results = ordered_map(refusing, range(9), workers)
-    with pytest.raises(CorpusError, match="row 5: is bad; mend it"):
+def test_an_error_is_raised_unchanged(workers):
+    results = ordered_map(failing, range(9), workers)
+    with pytest.raises(CorpusError, match="row 5: is bad; fix it"):
         list(results)
 
 
@@ -73,7 +74,7 @@ def whoami(number: int) -> int:
 
 PARENT = """
 import sys
-from test_parallel import whoami
+from tests.execution.test_process_pool import whoami
 from in2_plugin.execution.process_pool import ordered_map
 if __name__ == "__main__":
     for process in ordered_map(whoami, range(10_000), 2):
@@ -81,10 +82,11 @@ if __name__ == "__main__":
 """
 
 
-def test_workers_end_with_a_killed_parent(tmp_path):
+def test_workers_exit_when_the_parent_is_killed(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
-    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment)
     workers: set[int] = set()
     while len(workers) < 2:
         workers |= {int(parent.stdout.readline())} - {parent.pid}
@@ -96,6 +98,6 @@ def test_workers_end_with_a_killed_parent(tmp_path):
         time.sleep(0.05)
 
 
-def test_a_killed_worker_is_one_sentence():
+def test_a_killed_worker_raises_worker_died():
     with pytest.raises(WorkerDied, match="one of 2 worker processes was killed"):
         list(ordered_map(dying, range(9), 2))

@@ -1,4 +1,4 @@
-"""Functions of shards that die or fail: in a module of their own, which the workers of a cluster import."""
+"""Shard functions that die or fail, in a module that the workers of a cluster can import."""
 
 import os
 import signal
@@ -10,13 +10,13 @@ from in2_plugin.errors import CorpusError
 
 
 class Dying:
-    """Gives two blobs an item, and kills its process between them at item 2, the first `times` times."""
+    """Yields two chunks per item; at item 2 it kills its process between them, the first `times` times."""
 
     def __init__(self, record: Path, times: int) -> None:
         self._record, self._times = record, times
 
     def __call__(self, item: int) -> Iterator[bytes]:
-        yield f"{item} begins, ".encode()
+        yield f"{item} starts, ".encode()
         if item == 2 and len(list(self._record.iterdir())) < self._times:
             (self._record / str(time.time_ns())).touch()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -24,10 +24,10 @@ class Dying:
 
 
 def failing(item: int) -> Iterator[bytes]:
-    """Gives nothing, a blob, or an error."""
+    """Yield nothing for item 0, raise an error for item 1, else yield chunks."""
     if item == 1:
-        raise CorpusError("news.jsonl:17: is not JSON; mend the line")
-    yield from [b"blob"] * item
+        raise CorpusError("news.jsonl:17: is not JSON; fix the line")
+    yield from [b"chunk"] * item
 
 
 def square(item: int) -> int:

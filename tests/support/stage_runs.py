@@ -54,9 +54,9 @@ class Watched:
         self.asked, self.needs = list(items), list(needs)
         return self.engine.stream(function, items, needs)
 
-    def make(self, function, items, paths, needs=()) -> Iterator[int]:
+    def write_shards(self, function, items, paths, needs=()) -> Iterator[int]:
         self.asked, self.needs = list(items), list(needs)
-        for number, made in enumerate(self.engine.make(function, items, paths, needs)):
+        for number, made in enumerate(self.engine.write_shards(function, items, paths, needs)):
             if number == self.stop_after:
                 raise KeyboardInterrupt
             yield made

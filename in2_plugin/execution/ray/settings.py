@@ -1,4 +1,4 @@
-"""How Ray Data is asked to work for us: in order, quietly, and past lost workers."""
+"""Settings of Ray Data for our stages, and its errors as ours."""
 
 import logging
 from collections.abc import Iterator
@@ -7,14 +7,13 @@ from typing import Any
 
 from in2_plugin.errors import WorkerDied, one_line
 
-STARTS = 5
-"""Workers in a row that may be lost while they start."""
+MAX_INIT_FAILURES = 5
+"""Consecutive workers that may die while they start."""
 
 
 @contextmanager
-def quiet_and_ordered() -> Iterator[None]:
-    """Ray Data with results in the order of its rows, and without bars of its own: the build has one. A worker that is
-    lost while it starts is replaced; else Ray would end the stage."""
+def data_context() -> Iterator[None]:
+    """Keep the results in the order of the rows, hide Ray's progress bars, and replace workers that die while they start."""
     from ray.data import DataContext
 
     context = DataContext.get_current()
@@ -22,10 +21,10 @@ def quiet_and_ordered() -> Iterator[None]:
     before = options.preserve_order, context.enable_progress_bars, context.max_consecutive_actor_init_deaths
     options.preserve_order = True
     context.enable_progress_bars = False
-    context.max_consecutive_actor_init_deaths = STARTS
+    context.max_consecutive_actor_init_deaths = MAX_INIT_FAILURES
     logger = logging.getLogger("ray.data")
     level = logger.level
-    logger.setLevel(logging.CRITICAL)  # what goes wrong is said by us
+    logger.setLevel(logging.CRITICAL)  # we report errors ourselves
     try:
         yield
     finally:
@@ -33,8 +32,8 @@ def quiet_and_ordered() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def on_this_node() -> Any:
-    """The scheduling strategy of what lives where the driver does, so that the loss of another node never ends it."""
+def driver_affinity() -> Any:
+    """Return the scheduling strategy for actors on the driver's node, which the loss of another node never ends."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -42,21 +41,20 @@ def on_this_node() -> Any:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """What Ray raises when it has given up, as one sentence.
+def as_worker_died() -> Iterator[None]:
+    """Turn the errors that Ray cannot recover from into one sentence.
 
     Raises:
-        WorkerDied: workers or nodes were lost in a way that Ray does not make good.
+        WorkerDied: Ray lost workers or nodes and gave up.
     """
     from ray.exceptions import RayError, RayTaskError
 
     try:
         yield
     except RayTaskError:
-        raise  # a mistake in the function, with its traceback
+        raise  # a bug in the function, with its traceback
     except RayError as failure:
-        reason = one_line(failure)
         raise WorkerDied(
-            f"Ray could not go on ({reason}); see to the nodes, most often to their memory, and run again (what was "
-            "finished is kept)"
+            f"Ray could not continue ({one_line(failure)}); check the nodes, usually their memory, and run again "
+            "(finished shards are kept)"
         ) from None

@@ -1,4 +1,4 @@
-"""Files of shards that come in piece by piece, from workers on other machines."""
+"""Write the files of shards whose content arrives in chunks from workers on other machines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from in2_plugin.io.atomic import commit_part
 
 
 @dataclass(slots=True)
-class Receiving:
-    """Writes the files of shards that come in piece by piece, one shard after the other."""
+class ShardReceiver:
+    """Writes one shard after the other; a shard's file gets its final name with `commit`."""
 
     paths: Sequence[Path]
     number: int | None = None
@@ -19,16 +19,16 @@ class Receiving:
     def __enter__(self) -> Self:
         return self
 
-    def add(self, number: int, blob: bytes) -> None:
-        """Append to the file of a shard."""
+    def append(self, number: int, chunk: bytes) -> None:
+        """Append a chunk to the file of a shard."""
         if number != self.number or not self.file:
-            assert self.file is None, "shards come whole, in order"
+            assert self.file is None, "shards arrive complete and in order"
             self.number = number
             self.file = self._part(number).open("wb")
-        self.file.write(blob)
+        self.file.write(chunk)
 
     def commit(self, number: int) -> None:
-        """Give a shard's file its name; it is empty when nothing came."""
+        """Finish the file of a shard; it is empty if no chunk arrived."""
         if self.file:
             self.file.close()
         else:

@@ -1,6 +1,6 @@
-"""What a Ray actor does with the shards that it is given. Imported on every node, so in2-plugin is installed there.
+"""The Ray actor that runs the shards of a stage. Every node imports it, so in2-plugin must be installed there.
 
-Invariant: an error that a user can mend travels back as itself; any other one is left to Ray, with its traceback.
+Invariant: an error that a user can fix returns to the driver unchanged; any other one is left to Ray, with its traceback.
 """
 
 import os
@@ -12,105 +12,105 @@ from pathlib import Path
 from typing import Any
 
 from in2_plugin.errors import ConfigError, In2Error, WorkerDied
-from in2_plugin.execution.ray.object_store import Published, fetched
+from in2_plugin.execution.ray.object_store import UploadedFiles, download
 from in2_plugin.execution.ray.relocatable_pickle import loads
 
-BLOB, END, ERROR = "blob", "end", "error"
+CHUNK, END, ERROR = "chunk", "end", "error"
 TOKEN = "parts/token"
-"""A file with random content: a node that reads the same in it sees the driver's folder."""
-TRIES = 5
-"""Workers to which a shard is given, when they are killed: Ray itself goes on for ever."""
+"""A file with random content: a node that reads the same content shares the driver's folder."""
+MAX_ATTEMPTS = 5
+"""Attempts at a shard whose workers are killed: Ray itself retries forever."""
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
-    """What every worker of a stage is told."""
+class StageTask:
+    """The work of a stage, the same for all its workers."""
 
     function: bytes
-    """Pickled by `travelling.dumps`."""
+    """Pickled by `relocatable_pickle.dumps`."""
     folder: Path
-    """The dataset folder, as the driver sees it."""
+    """The dataset folder on the driver's machine."""
     token: str
-    published: Published | None
-    """Where sealed files can be fetched from."""
-    gives_blobs: bool
-    """The function gives its output piece by piece; otherwise one result, which is pickled."""
-    starts: Any
-    """A handle to an actor of `Starts`."""
+    uploaded: UploadedFiles | None
+    """The finished files in object storage."""
+    yields_chunks: bool
+    """The function yields its output in chunks; otherwise it returns one result, which is pickled."""
+    attempts: Any
+    """A handle to an actor of `AttemptCounter`."""
 
 
-class Starts:
-    """How often each shard of a stage was begun. An actor beside the driver, so that no lost worker takes it along."""
+class AttemptCounter:
+    """Attempts per shard of a stage. An actor on the driver's node, so that it survives lost workers."""
 
     def __init__(self) -> None:
         self._counts: Counter[int] = Counter()
 
-    def begin(self, number: int) -> int:
-        """Count one more beginning of shard `number`; all of them so far."""
+    def increment(self, number: int) -> int:
+        """Count one more attempt at shard `number`; return their number."""
         self._counts[number] += 1
         return self._counts[number]
 
 
-class Worker:
-    """Turns rows `{number, item}` into rows `{number, kind, blob}`, the last one of an item being its END."""
+class ShardWorker:
+    """Turns rows `{number, item}` into rows `{number, kind, data}`, with a final END row per item."""
 
-    def __init__(self, errand: Any) -> None:
-        """`errand`: a reference to an `Errand` in Ray's object store."""
-        self._errand = errand
+    def __init__(self, task: Any) -> None:
+        """`task`: a reference to a `StageTask` in Ray's object store."""
+        self._task = task
         self._function: Any = None
         self._folder: Path | None = None
 
     def __call__(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         number = row["number"]
         try:
-            for blob in self._blobs(number, row["item"]):
-                yield {"number": number, "kind": BLOB, "blob": blob}
+            for chunk in self._chunks(number, row["item"]):
+                yield {"number": number, "kind": CHUNK, "data": chunk}
         except In2Error as error:
-            yield {"number": number, "kind": ERROR, "blob": pickle.dumps(error)}
+            yield {"number": number, "kind": ERROR, "data": pickle.dumps(error)}
         else:
-            yield {"number": number, "kind": END, "blob": b""}
+            yield {"number": number, "kind": END, "data": b""}
 
-    def _blobs(self, number: int, item: bytes) -> Iterator[bytes]:
+    def _chunks(self, number: int, item: bytes) -> Iterator[bytes]:
         import ray
 
-        errand = self._prepared()
+        task = self._load_task()
         assert self._folder
-        given = loads(item, self._folder)
-        if ray.get(errand.starts.begin.remote(number)) > TRIES:
+        argument = loads(item, self._folder)
+        if ray.get(task.attempts.increment.remote(number)) > MAX_ATTEMPTS:
             raise WorkerDied(
-                f"a shard was given up after {TRIES} workers that were killed at it; see to the memory of the nodes, "
-                "and run again (what was finished is kept)"
+                f"{MAX_ATTEMPTS} workers were killed while they ran the same shard; check the memory of the nodes, "
+                "and run again (finished shards are kept)"
             )
-        if errand.gives_blobs:
-            yield from self._function(given)
+        if task.yields_chunks:
+            yield from self._function(argument)
         else:
-            yield pickle.dumps(self._function(given), pickle.HIGHEST_PROTOCOL)
+            yield pickle.dumps(self._function(argument), pickle.HIGHEST_PROTOCOL)
 
-    def _prepared(self) -> Errand:
-        """Load the function, with the first item: an error of a constructor would be tried again by Ray."""
+    def _load_task(self) -> StageTask:
+        """Load the function with the first item: Ray would retry an error of a constructor."""
         import ray
 
-        if not isinstance(self._errand, Errand):
-            # one thread a worker, before `tokenizers` starts its own
+        if not isinstance(self._task, StageTask):
+            # one thread per worker, before `tokenizers` starts its own
             os.environ["TOKENIZERS_PARALLELISM"] = "false"
             os.environ["RAYON_NUM_THREADS"] = "1"
-            errand: Errand = ray.get(self._errand)
-            self._folder = _folder_here(errand)
-            self._function = loads(errand.function, self._folder)
-            self._errand = errand
-        return self._errand
+            task: StageTask = ray.get(self._task)
+            self._folder = _local_folder(task)
+            self._function = loads(task.function, self._folder)
+            self._task = task
+        return self._task
 
 
-def _folder_here(errand: Errand) -> Path:
-    """The dataset folder on this machine: the driver's own, or the copies of what was published."""
+def _local_folder(task: StageTask) -> Path:
+    """Return the dataset folder on this machine: the driver's own, or copies of the uploaded files."""
     try:
-        if (errand.folder / TOKEN).read_text() == errand.token:
-            return errand.folder
+        if (task.folder / TOKEN).read_text() == task.token:
+            return task.folder
     except OSError:
         pass
-    if errand.published:
-        return fetched(errand.published)
+    if task.uploaded:
+        return download(task.uploaded)
     raise ConfigError(
-        f"{errand.folder}: is not seen by {os.uname().nodename}, a node of the Ray cluster; give an `output` on a disk "
-        "that all nodes share, or set `ray.storage` to a folder in an object storage"
+        f"{task.folder}: does not exist on {os.uname().nodename}, a node of the Ray cluster; use an `output` on a disk "
+        "that all nodes share, or set `ray.storage` to a folder in object storage"
     )

@@ -1,4 +1,4 @@
-"""Builds on a Ray cluster: on one node and on several, with workers, nodes and drivers killed, with a storage."""
+"""Builds on a Ray cluster: several nodes, killed workers, nodes and drivers, and object storage."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from pyarrow.fs import FileSelector
 from in2_plugin.config import BuildConfig, RayConfig
 from in2_plugin.errors import ConfigError, CorpusError, WorkerDied
 from in2_plugin.execution.ray.engine import RayEngine
-from in2_plugin.execution.ray.worker import TRIES
+from in2_plugin.execution.ray.worker import MAX_ATTEMPTS
 from in2_plugin.io.remote import remote
 from in2_plugin.pipeline.build import build_dataset
 from in2_plugin.sharing.export import export_dataset
@@ -36,8 +36,8 @@ def storage():
 
 @pytest.fixture(scope="module")
 def cluster(storage):
-    with small_ray() as made:
-        yield made
+    with small_ray() as outputs:
+        yield outputs
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def corpus(tmp_path_factory, documents) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(corpus, tmp_path_factory, mistral_folder) -> Path:
-    """Built by one process of this machine, a shard a stage."""
+    """Build the dataset in one process on this machine, with one shard per stage."""
     folder = tmp_path_factory.mktemp("whole") / "in2"
     build_dataset(config(corpus, folder, mistral_folder), Quiet())
     return folder
@@ -63,43 +63,44 @@ def paths(folder: Path, n: int) -> list[Path]:
     return [folder / f"{i}.out" for i in range(n)]
 
 
-def build_on(engine: RayEngine, asked: BuildConfig, progress: Quiet) -> None:
+def build_on(engine: RayEngine, build_config: BuildConfig, progress: Quiet) -> None:
     with small_shards(), engine:
-        build_dataset(asked, progress, engine=engine)
+        build_dataset(build_config, progress, engine=engine)
 
 
-def test_a_shard_whose_worker_is_killed_is_made_whole_by_another(engine, tmp_path):
+def test_a_killed_worker_is_replaced_and_its_shard_is_complete(engine, tmp_path):
     record = tmp_path / "record"
     record.mkdir()
-    made = paths(tmp_path, 4)
-    assert list(engine.make(Dying(record, times=1), range(4), made)) == [0, 1, 2, 3]
-    assert [path.read_text() for path in made] == [f"{i} begins, {i} ends" for i in range(4)]
+    outputs = paths(tmp_path, 4)
+    assert list(engine.write_shards(Dying(record, times=1), range(4), outputs)) == [0, 1, 2, 3]
+    assert [path.read_text() for path in outputs] == [f"{i} starts, {i} ends" for i in range(4)]
     assert len(list(record.iterdir())) == 1
 
 
+@pytest.mark.e2e_full
 def test_a_shard_that_kills_every_worker_ends_the_run(engine, tmp_path):
     record = tmp_path / "record"
     record.mkdir()
-    made = paths(tmp_path, 3)
-    with pytest.raises(WorkerDied, match=f"given up after {TRIES} workers"):
-        list(engine.make(Dying(record, times=100), [0, 1, 2], made))
-    assert len(list(record.iterdir())) == TRIES
-    assert not made[2].exists()
+    outputs = paths(tmp_path, 3)
+    with pytest.raises(WorkerDied, match=f"{MAX_ATTEMPTS} workers were killed while they ran the same shard"):
+        list(engine.write_shards(Dying(record, times=100), [0, 1, 2], outputs))
+    assert len(list(record.iterdir())) == MAX_ATTEMPTS
+    assert not outputs[2].exists()
 
 
-def test_an_error_travels_as_itself_and_nothing_of_its_shard_is_sealed(engine, tmp_path):
-    made = paths(tmp_path, 3)
-    with pytest.raises(CorpusError, match=r"^news\.jsonl:17: is not JSON; mend the line$"):
-        list(engine.make(failing, [0, 2, 1], made))
-    assert [path.read_bytes() for path in made[:2]] == [b"", b"blobblob"]
-    assert not made[2].exists()
+def test_an_error_is_raised_unchanged_and_its_shard_is_not_written(engine, tmp_path):
+    outputs = paths(tmp_path, 3)
+    with pytest.raises(CorpusError, match=r"^news\.jsonl:17: is not JSON; fix the line$"):
+        list(engine.write_shards(failing, [0, 2, 1], outputs))
+    assert [path.read_bytes() for path in outputs[:2]] == [b"", b"chunkchunk"]
+    assert not outputs[2].exists()
 
 
-def test_a_stream_keeps_its_order(engine):
+def test_stream_keeps_the_order(engine):
     assert list(engine.stream(square, range(9))) == [i * i for i in range(9)]
 
 
-def test_an_address_where_no_cluster_is(tmp_path):
+def test_an_address_without_a_cluster_is_reported(tmp_path):
     command = [
         sys.executable,
         "-m",
@@ -118,15 +119,16 @@ def test_an_address_where_no_cluster_is(tmp_path):
     assert "Traceback" not in ended.stderr
 
 
-def test_one_node_gives_the_bytes_of_this_machine(cluster, whole, corpus, mistral_folder, tmp_path):
-    asked = config(corpus, tmp_path / "in2", mistral_folder)
-    asked.output.mkdir()
-    build_on(RayEngine(asked.ray, asked.output, None, print), asked, Quiet())
-    assert_same(whole, asked.output)
+@pytest.mark.e2e_full
+def test_one_node_gives_the_same_bytes_as_this_machine(cluster, whole, corpus, mistral_folder, tmp_path):
+    build_config = config(corpus, tmp_path / "in2", mistral_folder)
+    build_config.output.mkdir()
+    build_on(RayEngine(build_config.ray, build_config.output, None, print), build_config, Quiet())
+    assert_same(whole, build_config.output)
 
 
-class Removing(Quiet):
-    """Removes a node of the cluster when the second shard of a stage is done."""
+class RemovesNode(Quiet):
+    """Removes a node of the cluster after the second shard of a stage."""
 
     def __init__(self, cluster, node, name: str) -> None:
         super().__init__()
@@ -147,50 +149,55 @@ class Removing(Quiet):
         return nullcontext(step)
 
 
+@pytest.mark.e2e_full
 @pytest.mark.parametrize("stage", ["placing questions in contexts"])
-def test_a_node_that_is_lost_changes_no_byte(cluster, whole, corpus, mistral_folder, tmp_path, stage):
+def test_a_lost_node_changes_no_byte(cluster, whole, corpus, mistral_folder, tmp_path, stage):
     others = add_node(cluster), add_node(cluster)
-    asked = config(corpus, tmp_path / "in2", mistral_folder)
-    asked.output.mkdir()
-    removing = Removing(cluster, others[0], stage)
+    build_config = config(corpus, tmp_path / "in2", mistral_folder)
+    build_config.output.mkdir()
+    removing = RemovesNode(cluster, others[0], stage)
     try:
-        build_on(RayEngine(asked.ray, asked.output, None, print), asked, removing)
+        build_on(RayEngine(build_config.ray, build_config.output, None, print), build_config, removing)
     finally:
         cluster.remove_node(others[1])
     assert removing.removed
-    assert_same(whole, asked.output)
+    assert_same(whole, build_config.output)
 
 
-class OnAnotherDisk(RayEngine):
-    """The driver's folder is another one than that which workers see under its path."""
+class SeparateDisks(RayEngine):
+    """Workers do not share the driver's folder."""
 
     def _read_token(self) -> str:
         return super()._read_token()[::-1]
 
 
-def test_nodes_with_a_disk_of_their_own_need_a_storage(cluster, tmp_path):
+def test_nodes_with_separate_disks_need_object_storage(cluster, tmp_path):
     (tmp_path / "segments").mkdir()
-    (tmp_path / "segments/store.json").write_text("sealed")
-    asked = [tmp_path / "segments/store.json"] * 2
-    engine = OnAnotherDisk(RayConfig(), tmp_path, None, print)
-    with engine, pytest.raises(ConfigError, match=r"is not seen by .*, a node of the Ray cluster"):
-        list(engine.stream(read, asked, asked[:1]))
+    (tmp_path / "segments/store.json").write_text("complete")
+    files = [tmp_path / "segments/store.json"] * 2
+    engine = SeparateDisks(RayConfig(), tmp_path, None, print)
+    with engine, pytest.raises(ConfigError, match=r"does not exist on .*, a node of the Ray cluster"):
+        list(engine.stream(read, files, files[:1]))
 
 
-def test_nodes_with_a_disk_of_their_own_build_the_same(cluster, storage, whole, corpus, mistral_folder, tmp_path):
+@pytest.mark.e2e_full
+def test_nodes_with_separate_disks_give_the_same_bytes(cluster, storage, whole, corpus, mistral_folder, tmp_path):
     ray = {"storage": "s3://bucket/in2"}
-    asked = config(corpus, tmp_path / "in2", mistral_folder, ray=ray)
-    asked.output.mkdir()
-    build_on(OnAnotherDisk(asked.ray, asked.output, None, print), asked, Quiet())
-    assert_same(whole, asked.output)
-    put = {request.path for request in storage.requests if request.method == "PUT" and "/bucket/in2/" in request.path}
-    assert any("segments--ids.bin" in path for path in put)
-    assert not any(".part" in path for path in put)
-    there = remote("s3://bucket/in2")
-    assert not there.files.get_file_info(FileSelector(there.path, allow_not_found=True, recursive=True))
+    build_config = config(corpus, tmp_path / "in2", mistral_folder, ray=ray)
+    build_config.output.mkdir()
+    build_on(SeparateDisks(build_config.ray, build_config.output, None, print), build_config, Quiet())
+    assert_same(whole, build_config.output)
+    uploads = {
+        request.path for request in storage.requests if request.method == "PUT" and "/bucket/in2/" in request.path
+    }
+    assert any("segments--ids.bin" in path for path in uploads)
+    assert not any(".part" in path for path in uploads)
+    uploaded = remote("s3://bucket/in2")
+    assert not uploaded.files.get_file_info(FileSelector(uploaded.path, allow_not_found=True, recursive=True))
 
 
-def test_an_export_is_the_same_on_a_cluster(cluster, whole, tmp_path):
+@pytest.mark.e2e_full
+def test_an_export_on_a_cluster_gives_the_same_bytes(cluster, whole, tmp_path):
     here = export_dataset(whole, Format.TOKENIZED, tmp_path / "here")
     with RayEngine(RayConfig(), whole, None, print) as engine:
         there = export_dataset(whole, Format.TOKENIZED, tmp_path / "there", engine=engine)
@@ -207,37 +214,38 @@ from in2_plugin.pipeline.build import build_dataset
 from in2_plugin.config import BuildConfig
 from in2_plugin.execution.ray.engine import RayEngine
 from tests.support.sharded_builds import small_shards
-asked = BuildConfig.model_validate_json(Path(sys.argv[1]).read_text())
-with small_shards(), RayEngine(asked.ray, asked.output, None, print) as engine:
-    build_dataset(asked, Quiet(), engine=engine)
+build_config = BuildConfig.model_validate_json(Path(sys.argv[1]).read_text())
+with small_shards(), RayEngine(build_config.ray, build_config.output, None, print) as engine:
+    build_dataset(build_config, Quiet(), engine=engine)
 """
 
 
-def test_a_killed_driver_is_resumed_where_its_sealed_shards_end(cluster, whole, corpus, mistral_folder, tmp_path):
-    asked = config(corpus, tmp_path / "in2", mistral_folder, ray={"address": cluster.address})
-    asked.output.mkdir()
-    parts = asked.output / "parts/screening"
+@pytest.mark.e2e_full
+def test_a_killed_driver_is_resumed_after_its_finished_shards(cluster, whole, corpus, mistral_folder, tmp_path):
+    build_config = config(corpus, tmp_path / "in2", mistral_folder, ray={"address": cluster.address})
+    build_config.output.mkdir()
+    parts = build_config.output / "parts/screening"
     (tmp_path / "driver.py").write_text(DRIVER)
-    (tmp_path / "asked.json").write_text(asked.model_dump_json())
-    child = subprocess.Popen([sys.executable, "driver.py", "asked.json"], cwd=tmp_path, env={**os.environ})
+    (tmp_path / "config.json").write_text(build_config.model_dump_json())
+    child = subprocess.Popen([sys.executable, "driver.py", "config.json"], cwd=tmp_path, env={**os.environ})
     try:
         while len(list(parts.glob("*.arrow"))) < 1:
-            assert child.poll() is None, "it ended before it could be killed"
+            assert child.poll() is None, "the driver ended before it could be killed"
             time.sleep(0.005)
     finally:
         child.send_signal(signal.SIGKILL)
         child.wait()
-    segments = (asked.output / "segments/store.json").stat().st_mtime_ns
-    sealed = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.arrow")}
+    segments = (build_config.output / "segments/store.json").stat().st_mtime_ns
+    finished = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.arrow")}
     kept: dict[str, int] = {}
 
-    class Watching(Quiet):
+    class RecordsParts(Quiet):
         def stage(self, name, total, detail=None):
             if name.startswith("comparing"):
                 kept.update({path.name: path.stat().st_mtime_ns for path in parts.glob("*.arrow")})
             return super().stage(name, total, detail)
 
-    build_on(RayEngine(asked.ray, asked.output, None, print), asked, Watching())
-    assert kept == sealed
-    assert (asked.output / "segments/store.json").stat().st_mtime_ns == segments
-    assert_same(whole, asked.output)
+    build_on(RayEngine(build_config.ray, build_config.output, None, print), build_config, RecordsParts())
+    assert kept == finished
+    assert (build_config.output / "segments/store.json").stat().st_mtime_ns == segments
+    assert_same(whole, build_config.output)
