@@ -6,7 +6,7 @@ optimizer step, whatever the micro-batch, the accumulation and the number of ran
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -25,6 +25,7 @@ from in2_plugin.training.answer_logits import (
     token_losses,
     with_shift_labels,
 )
+from in2_plugin.training.collator import AnswerCollator
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
 from in2_plugin.training.length_balance import BalancedSampler, Work, efficiency
 from in2_plugin.training.loss_by_depth import AnswerStatistics
@@ -44,29 +45,6 @@ class TrainingOptions:
     shift_labels: bool = False
     """Also pass labels aligned with the logits: if a row is split over ranks, the first token of each part is predicted
     by the previous rank."""
-
-
-class AnswerCollator:
-    """Wraps a collator and carries the keys of an item that are not model inputs past it."""
-
-    def __init__(self, collate: Any) -> None:
-        self.collate = collate
-
-    def __call__(self, features: Sequence[Any], **options: Any) -> Any:
-        """Return the batch of the wrapped collator, with the codes of all answer tokens under ANSWERS."""
-        items = [item for feature in features for item in (feature if isinstance(feature, list) else [feature])]
-        codes = [item.pop(ANSWERS) for item in items if ANSWERS in item]
-        for item in items:
-            item.pop(EXAMPLE, None)
-        batch = self.collate(features, **options)
-        if codes and len(codes) == len(items):
-            batch[ANSWERS] = torch.from_numpy(np.concatenate(codes))
-        return batch
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "collate":  # during unpickling
-            raise AttributeError(name)
-        return getattr(self.collate, name)
 
 
 class IN2Trainer(Trainer):

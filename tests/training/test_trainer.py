@@ -6,8 +6,8 @@ import torch
 from transformers import DataCollatorForSeq2Seq, MistralConfig, MistralForCausalLM, TrainingArguments
 
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
-from in2_plugin.training.trainer import AnswerCollator, IN2Trainer, TrainingOptions, model_full_logits_reason
+from in2_plugin.training.dataset import EXAMPLE, LazyExamples
+from in2_plugin.training.trainer import IN2Trainer, TrainingOptions, model_full_logits_reason
 
 DEFAULTS = TrainingOptions()
 
@@ -183,16 +183,3 @@ def test_adapters_are_unwrapped():
     assert model_full_logits_reason(adapted) is None
     prompted = get_peft_model(tiny(), PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=3))
     assert "prompt tuning" in model_full_logits_reason(prompted)
-
-
-def test_collator_keeps_answer_codes_and_attributes():
-    def collate(features):
-        return {"n": torch.tensor([len(features)])}
-
-    collate.tokenizer = "its own"
-    collator = AnswerCollator(collate)
-    items = [{EXAMPLE: 3, ANSWERS: np.array([1, 1])}, {EXAMPLE: 4, ANSWERS: np.array([2])}]
-    assert collator([dict(item) for item in items])[ANSWERS].tolist() == [1, 1, 2]
-    assert collator([[dict(item) for item in items]])[ANSWERS].tolist() == [1, 1, 2]
-    assert ANSWERS not in collator([{"input_ids": [1]}])
-    assert collator.tokenizer == "its own"

@@ -16,8 +16,8 @@ from axolotl.utils.trainer import add_position_ids
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.answer_logits import keep_supervised, token_losses
 from in2_plugin.training.axolotl.format import IN2Strategy, exit_with, load, require_room
+from in2_plugin.training.collator import AnswerCollator
 from in2_plugin.training.dataset import ANSWERS, LazyExamples
-from in2_plugin.training.trainer import AnswerCollator
 
 PACKED = (3, 71, 40)
 """Examples of one row: two long ones and another, not in dataset order."""

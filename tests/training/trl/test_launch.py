@@ -12,7 +12,5 @@ def test_accelerate_config_is_a_file_or_a_trl_name(tmp_path):
     assert options[2:] == ["--num_processes", "2"]
     (tmp_path / "mine.yml").write_text("")
     assert launch_options(["--accelerate_config", str(tmp_path / "mine.yml")])[1] == str(tmp_path / "mine.yml")
-    with pytest.raises(
-        ConfigError, match=r"`accelerate_config: zero9` is neither a file nor .*; choose .* zero3"
-    ):
+    with pytest.raises(ConfigError, match=r"`accelerate_config: zero9` is neither a file nor .*; choose .* zero3"):
         launch_options(["--accelerate_config", "zero9"])
