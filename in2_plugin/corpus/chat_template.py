@@ -36,12 +36,12 @@ class GenerationBlock(Extension):
 
 
 def render_template(
-    template: str, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool, special_tokens: Mapping[str, str]
+    template: str, messages: Sequence[Mapping[str, str]], add_generation_prompt: bool, variables: Mapping[str, Any]
 ) -> str:
     """Return a conversation as text.
 
     Args:
-        special_tokens: text of each special token under its name, such as `bos_token`; the template sees them.
+        variables: further variables of the template: `bos_token` and the other special tokens, and its own arguments.
 
     Raises:
         Exception: whatever the template, which is a program, raises.
@@ -51,7 +51,7 @@ def render_template(
         tools=None,
         documents=None,
         add_generation_prompt=add_generation_prompt,
-        **special_tokens,
+        **variables,
     )
 
 

@@ -70,24 +70,42 @@ class FastTokenizer:
         """Text of the end-of-sequence token."""
         return self.special_tokens.get("eos_token")
 
+    def __call__(
+        self, text: str | Sequence[str], *, add_special_tokens: bool = True, verbose: bool = True
+    ) -> dict[str, list[Any]]:
+        """Return `input_ids` of a text or of each of several; `verbose` is there for transformers' signature."""
+        texts = [text] if isinstance(text, str) else list(text)
+        encodings = self.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=add_special_tokens)
+        ids = [encoding.ids for encoding in encodings]
+        return {"input_ids": ids[0] if isinstance(text, str) else ids}
+
     def apply_chat_template(
-        self, conversation: Sequence[Mapping[str, str]], *, tokenize: bool = False, add_generation_prompt: bool = False
+        self,
+        conversation: Sequence[Mapping[str, str]],
+        *,
+        tokenize: bool = False,
+        add_generation_prompt: bool = False,
+        **template_args: Any,
     ) -> str:
         """Return a conversation in the model's own format; `tokenize` is there for transformers' signature.
 
+        Args:
+            template_args: further variables of the template, such as `enable_thinking`.
+
         Raises:
-            ValueError: there are several templates and none is called `default`, or the text was to be tokenised.
+            ValueError: there is no template, or several and none is called `default`; or `tokenize` is true.
         """
         from in2_plugin.corpus.chat_template import render_template
 
         if tokenize:
-            raise ValueError("only text is rendered here; encode it")
+            raise ValueError("this method renders text; encode its result instead of setting `tokenize`")
         template = self.chat_template
         if isinstance(template, Mapping):
             template = template.get("default")
         if template is None:
-            raise ValueError("there is no chat template called `default`")
-        return render_template(template, conversation, add_generation_prompt, self.special_tokens)
+            raise ValueError("the tokenizer has no chat template, or several without one called `default`")
+        variables = {**self.special_tokens, **template_args}
+        return render_template(template, conversation, add_generation_prompt, variables)
 
 
 def download_tokenizer(name: str) -> Path:
@@ -124,6 +142,8 @@ def read_fast_tokenizer(folder: Path, name: str) -> FastTokenizer | None:
     tokens.add_to(backend)
     if tokenizer_class == "qwen2":
         backend.add_tokens([AddedToken(text, special=True) for text in tokens.texts()])
+    backend.no_truncation()
+    backend.no_padding()
     return FastTokenizer(name, backend, _read_chat_template(folder, settings), tokens.named_texts())
 
 

@@ -141,18 +141,33 @@ def load_tokenizer(name: str) -> ModelTokenizer:
     if name.startswith(("/", "./", "../", "~")) and not Path(name).expanduser().is_dir():
         raise TokenizerError(f"tokenizer `{name}`: there is no such folder; give the folder or hub name of a model")
     try:
-        pretrained = None if os.environ.get(LOADER) == "transformers" else _read_files(name)
-        if pretrained is None:
-            from transformers import AutoTokenizer
-
-            pretrained = AutoTokenizer.from_pretrained(name)
+        return ModelTokenizer(load_pretrained(name))
+    except TokenizerError:
+        raise
     except Exception as failure:  # transformers and huggingface_hub raise OSError, ValueError, KeyError and others here
         reason = str(failure).strip().splitlines()
         raise TokenizerError(
             f"tokenizer `{name}` cannot be loaded ({reason[0] if reason else type(failure).__name__}); "
             "give the folder or hub name of a model"
         ) from None
-    return ModelTokenizer(pretrained)
+
+
+def load_pretrained(name: str, **loading: Any) -> Any:
+    """Return a FastTokenizer, or a tokenizer of transformers if only transformers knows how to load it.
+
+    Args:
+        loading: arguments of AutoTokenizer, such as `revision`; with any of them, transformers loads it.
+
+    Raises:
+        Exception: an error of transformers or huggingface_hub.
+    """
+    if not loading and os.environ.get(LOADER) != "transformers":
+        fast = _read_files(name)
+        if fast is not None:
+            return fast
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(name, **loading)
 
 
 def _read_files(name: str) -> FastTokenizer | None:

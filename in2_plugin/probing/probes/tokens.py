@@ -1,35 +1,36 @@
-"""Counting tokens the way the tested model will see them: with its tokenizer, its BOS and its chat template.
+"""Count tokens as the tested model will see them: with its tokenizer, its BOS and its chat template.
 
-Whether lm_eval will apply the chat template is not known here, so a prompt counts as the longer of its two forms.
-Cost: tokenising one 32K-token prompt takes about 0.1 s; loading the tokenizer imports transformers.
+This module cannot know if lm_eval will apply the chat template, so a prompt counts as the longer of its two forms.
+Cost: tokenizing one 32K-token prompt takes about 0.1 s.
 """
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from in2_plugin.errors import TokenizerError
+from in2_plugin.corpus.tokenizer import load_pretrained
+from in2_plugin.errors import TokenizerError, one_line
 
 LOADING_ARGUMENTS = ("revision", "subfolder", "trust_remote_code")
-"""Model arguments of lm_eval that decide which tokenizer files are read, and how."""
+"""Model arguments of lm_eval that affect how the tokenizer is loaded."""
 
 
 class TokenCounter(Protocol):
-    """What building a probe needs to know of a tokenizer."""
+    """The two counts that building a probe needs from a tokenizer."""
 
     def each(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text by itself, no special tokens added."""
+        """Return the tokens of each text alone, without special tokens."""
 
     def prompt(self, text: str) -> int:
-        """Tokens of a finished prompt as the model will get it, at most."""
+        """Return an upper bound for the tokens of a prompt as the model receives it."""
 
 
 class ModelTokens:
-    """Counts with a tokenizer of transformers, fast or slow.
+    """Counts with a FastTokenizer or a tokenizer of transformers, fast or slow.
 
     Args:
-        takes_chat_template: whether prompts may be put into the tokenizer's chat template.
-        template_args: what the template may be given besides, such as `enable_thinking`.
+        takes_chat_template: True if the tokenizer's chat template may be applied to prompts.
+        template_args: further arguments of the template, such as `enable_thinking`.
     """
 
     def __init__(
@@ -46,21 +47,21 @@ class ModelTokens:
     def prompt(self, text: str) -> int:
         forms = [text]
         if self._chat:
-            # lm_eval's versions and backends differ in which of these arguments they pass on
+            # versions and backends of lm_eval differ in which of these arguments they pass on
             forms += [self._in_turn(text), *([self._in_turn(text, self._template_args)] if self._template_args else [])]
-        # a BOS is added to the template's own one too: at most one token more than what is sent
+        # a BOS is added to that of the template: at most one token more than is sent
         return max(len(self._tokenizer(form, verbose=False)["input_ids"]) for form in forms)
 
     def plain(self, text: str) -> int:
-        """Tokens of `text` by itself, no special tokens added: the least that any server reads of it."""
+        """Return the tokens of `text` without special tokens: the least that any server reads of it."""
         return self.each([text])[0]
 
     def sent_ids(self, text: str, in_template: bool | None) -> list[int]:
-        """Token ids of a prompt as lm_eval's API models send them: no BOS but the template's.
+        """Return the token ids of a prompt as lm_eval's API models send them: no BOS but the template's.
 
         Args:
             text: the prompt.
-            in_template: whether the chat template is applied; the longer of the two forms when None.
+            in_template: True if the chat template is applied; None gives the longer of the two forms.
         """
         forms = [text] if in_template is not True or not self._chat else []
         if self._chat and in_template is not False:
@@ -69,7 +70,7 @@ class ModelTokens:
         return [int(one) for one in max(ids, key=len)]
 
     def _in_turn(self, text: str, template_args: Mapping[str, Any] = MappingProxyType({})) -> str:
-        """`text` as a user turn in the chat template, up to where the answer begins."""
+        """Render `text` as a user turn in the chat template, up to the start of the answer."""
         turns = [{"role": "user", "content": text}]
         try:
             rendered = self._tokenizer.apply_chat_template(
@@ -78,44 +79,42 @@ class ModelTokens:
         except Exception as failure:  # templates are programs and may raise anything
             raise TokenizerError(
                 f"{self._tokenizer.name_or_path}: its chat template fails on one user turn: {failure}; "
-                "give a working one as `tokenizer=FOLDER` in --model_args"
+                "set `tokenizer=FOLDER` in --model_args to one that works"
             ) from None
         return str(rendered)
 
 
 def tokenizer_name(model_args: Mapping[str, Any]) -> str | None:
-    """Folder or hub name of the tokenizer that lm_eval's backends would load for these model arguments."""
+    """Return the folder or hub name of the tokenizer that lm_eval's backends load for these model arguments."""
     given = (model_args.get(key) for key in ("tokenizer", "model", "pretrained"))
     return next((str(name) for name in given if name), None)
 
 
 def load_tokens(model_args: Mapping[str, Any], takes_chat_template: bool) -> ModelTokens:
-    """The counter for the model that `model_args` of lm_eval describe.
+    """Return the token counter for the model in lm_eval's `model_args`.
 
     Raises:
-        TokenizerError: they name no tokenizer, or one that cannot be loaded.
+        TokenizerError: there is no tokenizer among them, or it cannot be loaded.
     """
     name = tokenizer_name(model_args)
     if name is None:
         raise TokenizerError(
-            "the probes count tokens and no tokenizer is known; give `pretrained=` or `tokenizer=` in --model_args, "
+            "the probes count tokens and no tokenizer is known; set `pretrained=` or `tokenizer=` in --model_args, "
             'or --metadata \'{"tokenizer": "FOLDER OR NAME"}\''
         )
-    from transformers import AutoTokenizer
-
     loading = {key: model_args[key] for key in LOADING_ARGUMENTS if model_args.get(key) is not None}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **loading)
+        tokenizer = load_pretrained(name, **loading)
     except Exception as failure:  # transformers raises OSError, ValueError, KeyError and others here
-        reason = (str(failure).strip().splitlines() or [type(failure).__name__])[0]
+        reason = one_line(failure)
         raise TokenizerError(
-            f"tokenizer `{name}` cannot be loaded ({reason}); give `tokenizer=FOLDER OR NAME` in --model_args"
+            f"tokenizer `{name}` cannot be loaded ({reason}); set `tokenizer=FOLDER OR NAME` in --model_args"
         ) from None
     return ModelTokens(tokenizer, takes_chat_template, _template_args(model_args))
 
 
 def _template_args(model_args: Mapping[str, Any]) -> dict[str, Any]:
-    """What `--model_args` gives the chat template (lm_eval: models/huggingface.py, vllm_causallms.py)."""
+    """Return the chat template's arguments in `--model_args` (lm_eval: models/huggingface.py, vllm_causallms.py)."""
     given = model_args.get("chat_template_args")
     thinking = model_args.get("enable_thinking")
     return {
