@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from in2_plugin.corpus.segmentation import segment
 from in2_plugin.corpus.splicing import JoinSafety, anchored_ids
-from in2_plugin.corpus.standing import Standing
+from in2_plugin.corpus.store import SegmentStatus
 from in2_plugin.corpus.token_counts import WordCounts, is_additive
 from in2_plugin.corpus.tokenizer import TextTokenizer
 
@@ -107,9 +107,9 @@ class Cutter:
             standings=np.fromiter(self._judge(texts), np.uint8, len(texts)),
         )
 
-    def _judge(self, texts: Sequence[str]) -> Iterator[Standing]:
+    def _judge(self, texts: Sequence[str]) -> Iterator[SegmentStatus]:
         for text, safe in zip(texts, self._join.safe(texts), strict=True):
             if self._tokenizer.has_special_token(text):
-                yield Standing.SPELLS_SPECIAL_TOKEN
+                yield SegmentStatus.SPELLS_SPECIAL_TOKEN
             else:
-                yield Standing.USABLE if safe else Standing.DEPENDS_ON_NEIGHBOUR
+                yield SegmentStatus.USABLE if safe else SegmentStatus.DEPENDS_ON_NEIGHBOUR

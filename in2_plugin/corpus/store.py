@@ -19,6 +19,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -31,7 +32,6 @@ import pyarrow.parquet as pq
 
 from in2_plugin import layout
 from in2_plugin.corpus.splicing import Joining
-from in2_plugin.corpus.standing import Standing
 from in2_plugin.errors import DatasetError
 from in2_plugin.io.atomic import write_json_atomic
 
@@ -63,6 +63,16 @@ COLUMNS: dict[str, Any] = {
     layout.SEGMENT_STANDINGS: np.uint8,
 }
 """Flat copies of columns of the table, which is in batches."""
+
+
+class SegmentStatus(IntEnum):
+    """Tell if a segment may be used in examples, and if not, why. Stored as `standing`."""
+
+    USABLE = 0
+    DEPENDS_ON_NEIGHBOUR = 1
+    """Its first tokens depend on the text to its left, so its ids cannot be spliced."""
+    SPELLS_SPECIAL_TOKEN = 2
+    """Its text contains a special token, which would end a turn inside a context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +154,7 @@ class SegmentStore:
 
     @cached_property
     def standing(self) -> npt.NDArray[np.uint8]:
-        """(n_segments,) values of `Standing`."""
+        """(n_segments,) values of `SegmentStatus`."""
         return self._column(layout.SEGMENT_STANDINGS)
 
     def _column(self, name: str) -> npt.NDArray[Any]:
@@ -169,8 +179,8 @@ class SegmentStore:
         When examples are tokenised as a whole, a segment's neighbour cannot change its stored ids.
         """
         if self.facts.joining is Joining.RETOKENIZE:
-            return np.not_equal(standing, Standing.SPELLS_SPECIAL_TOKEN)
-        return np.equal(standing, Standing.USABLE)
+            return np.not_equal(standing, SegmentStatus.SPELLS_SPECIAL_TOKEN)
+        return np.equal(standing, SegmentStatus.USABLE)
 
     @cached_property
     def excluded(self) -> npt.NDArray[np.bool_]:

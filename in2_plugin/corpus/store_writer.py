@@ -15,8 +15,7 @@ from in2_plugin import layout
 from in2_plugin.corpus.cutting import Cut, Cutter, chunks, counts_by_words
 from in2_plugin.corpus.sources.documents import Document
 from in2_plugin.corpus.splicing import Joining, splices_equal_joint
-from in2_plugin.corpus.standing import Standing
-from in2_plugin.corpus.store import COLUMNS, DOCUMENT_SCHEMA, SEGMENT_SCHEMA, SegmentStore, StoreFacts
+from in2_plugin.corpus.store import COLUMNS, DOCUMENT_SCHEMA, SEGMENT_SCHEMA, SegmentStatus, SegmentStore, StoreFacts
 from in2_plugin.corpus.tokenizer import TextTokenizer
 from in2_plugin.io.atomic import commit_part, write_json_atomic
 
@@ -124,8 +123,8 @@ class StoreWriter:
 
     def _facts(self) -> dict[str, Any]:
         standings = np.fromfile(self._folder / layout.SEGMENT_STANDINGS, np.uint8)
-        counts = np.bincount(standings, minlength=len(Standing))
-        spells, depends = counts[Standing.SPELLS_SPECIAL_TOKEN], counts[Standing.DEPENDS_ON_NEIGHBOUR]
+        counts = np.bincount(standings, minlength=len(SegmentStatus))
+        spells, depends = counts[SegmentStatus.SPELLS_SPECIAL_TOKEN], counts[SegmentStatus.DEPENDS_ON_NEIGHBOUR]
         facts = {
             "documents": self.documents,
             "segments": self.segments,
@@ -136,8 +135,8 @@ class StoreWriter:
             "joining": Joining.RETOKENIZE,
             "id_type": self._tokenizer.id_type.name,
         }
-        spliceable = counts[Standing.USABLE] >= MIN_SPLICEABLE * (self.segments - spells)
-        if spliceable and self._splices_equal_joint(facts, np.flatnonzero(standings == Standing.USABLE)):
+        spliceable = counts[SegmentStatus.USABLE] >= MIN_SPLICEABLE * (self.segments - spells)
+        if spliceable and self._splices_equal_joint(facts, np.flatnonzero(standings == SegmentStatus.USABLE)):
             facts["joining"] = Joining.SPLICE
         return facts
 

@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from in2_plugin import layout
-from in2_plugin.corpus.standing import Standing
-from in2_plugin.corpus.store import COLUMNS, DOCUMENT_SCHEMA, SEGMENT_SCHEMA, SegmentStore
+from in2_plugin.corpus.store import COLUMNS, DOCUMENT_SCHEMA, SEGMENT_SCHEMA, SegmentStatus, SegmentStore
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import one_line
 from in2_plugin.inspection.report import REBUILD_SCREENING, RESTART, CheckReport
@@ -58,7 +57,7 @@ def check_segments(folder: Path, report: CheckReport) -> str:
         lengths = np.fromiter((len(text.as_py()) for text in batch["text"]), np.int64, len(batch))
         for row in np.flatnonzero((lengths == 0) | (stops.astype(np.int64) - starts != lengths)):
             report.error(f"{where}, row {first + row}", "length of the text differs from its position", RESTART)
-        for row in np.flatnonzero(~np.isin(batch["standing"].to_numpy(), list(Standing))):
+        for row in np.flatnonzero(~np.isin(batch["standing"].to_numpy(), list(SegmentStatus))):
             report.error(f"{where}, row {first + row}", "unknown standing", RESTART)
         for name in ("document", "n_tokens", "standing"):
             flat = getattr(store, name)[first : first + len(batch)]

@@ -15,7 +15,7 @@ from in2_plugin.corpus.cutting import Cut, Cutter, chunks, counts_by_words
 from in2_plugin.corpus.segmentation import segment
 from in2_plugin.corpus.sources.documents import Document
 from in2_plugin.corpus.splicing import anchored_ids
-from in2_plugin.corpus.standing import Standing
+from in2_plugin.corpus.store import SegmentStatus
 from in2_plugin.corpus.tokenizer import TextTokenizer
 
 LINES = st.sampled_from(
@@ -67,7 +67,7 @@ def test_segments_and_ids_are_those_of_the_plain_way(name, texts, request):
     ids = anchored_ids(tokenizer, cut.texts)
     assert cut.n_tokens.tolist() == [len(one) for one in ids]
     assert cut.ids.tolist() == [token for one in ids for token in one]
-    spelt = [Standing(value) is Standing.SPELLS_SPECIAL_TOKEN for value in cut.standings.tolist()]
+    spelt = [SegmentStatus(value) is SegmentStatus.SPELLS_SPECIAL_TOKEN for value in cut.standings.tolist()]
     assert spelt == [tokenizer.has_special_token(text) for text in cut.texts]
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from in2_plugin.corpus.sources.documents import Document
 from in2_plugin.corpus.splicing import ANCHOR, SEPARATOR, Joining, JoinSafety, anchored_ids, splices_equal_joint
-from in2_plugin.corpus.standing import Standing
-from in2_plugin.corpus.store import Repeats, SegmentStore
+from in2_plugin.corpus.store import Repeats, SegmentStatus, SegmentStore
 from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.errors import DatasetError
 
@@ -82,7 +81,7 @@ def test_same_documents_give_the_same_bytes(documents, mistral, tmp_path):
 def test_a_text_that_spells_a_special_token_is_left_out(mistral, tmp_path):
     texts = ["A plain line about nothing.", "A line that says </s> in the middle."]
     store = make([Document("s", str(i), text) for i, text in enumerate(texts)], tmp_path, mistral)
-    assert store.standing.tolist() == [Standing.USABLE, Standing.SPELLS_SPECIAL_TOKEN]
+    assert store.standing.tolist() == [SegmentStatus.USABLE, SegmentStatus.SPELLS_SPECIAL_TOKEN]
     assert store.usable.tolist() == [True, False]
     assert store.facts.spells_special_token == 1
 

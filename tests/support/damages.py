@@ -11,8 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from in2_plugin.corpus.standing import Standing
-from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.corpus.store import SegmentStatus, SegmentStore
 from in2_plugin.dataset.tables import EXAMPLES, QUESTIONS, read_rows, write_rows
 
 Damage = Callable[[Path], object]
@@ -177,7 +176,7 @@ def leak(folder: Path) -> None:
 
 def unusable_filler(folder: Path) -> None:
     filler = fillers(first_fine_grained(folder))[0]
-    spoil = lambda values: values.__setitem__(filler, int(Standing.SPELLS_SPECIAL_TOKEN))  # noqa: E731
+    spoil = lambda values: values.__setitem__(filler, int(SegmentStatus.SPELLS_SPECIAL_TOKEN))  # noqa: E731
     arrow("segments", "standing", spoil)(folder)
     integers("standing.bin", spoil, np.uint8)(folder)
 
