@@ -1,7 +1,7 @@
-"""FILM's instruction texts, one copy for training and probing.
+"""FILM's instruction texts, shared by training and probing.
 
-With a context: paper, example 9; microsoft/FILM, README. Without one: the released prompts of CommonsenseQA, taken
-to be what the general instructions were trained with (the paper does not say).
+With a context: paper, example 9; microsoft/FILM, README. Without a context: the released prompts of CommonsenseQA; we
+assume that the general instructions were trained with them, because the paper does not say.
 """
 
 BEFORE_CONTEXT = (

@@ -18,7 +18,7 @@ from in2_plugin import layout
 from in2_plugin.config import PARTS, Prices
 from in2_plugin.errors import DatasetError, In2Error, one_line
 from in2_plugin.inspection.report import READ_ERRORS
-from in2_plugin.io.lock import Holder, holder
+from in2_plugin.io.lock import LockHolder, lock_holder
 from in2_plugin.llm.meter import price
 from in2_plugin.llm.request import Usage
 from in2_plugin.llm.work_log import WorkLog
@@ -51,7 +51,7 @@ class FolderStatus:
     folder: Path
     finished: tuple[str, ...]
     """Names of finished stages."""
-    holder: Holder | None
+    holder: LockHolder | None
     """Process that is using the folder."""
     segments: Mapping[str, int]
     questions: Mapping[str, int]
@@ -94,7 +94,7 @@ def read_status(folder: Path) -> FolderStatus:
     return FolderStatus(
         folder=folder,
         finished=finished,
-        holder=holder(folder),
+        holder=lock_holder(folder),
         segments=_segments(folder / layout.STAGES["segments"]) if "segments" in finished else {},
         questions=_column(folder / layout.STAGES["questions"], "kind") if "questions" in finished else {},
         rejected=_column(folder / layout.REJECTED, "reason") if "questions" in finished else {},

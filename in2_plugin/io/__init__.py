@@ -1,1 +1,1 @@
-"""Files on disk and behind URIs: atomic writes, the folder lock, packaged resources."""
+"""Local and remote files: atomic writes, file locks, packaged resources."""

@@ -1,7 +1,7 @@
-"""Sealed files: a name without `.part` always means a complete file.
+"""Atomic writes: a name without `.part` always means a complete file.
 
-Every artefact is written to `NAME.part`, synced, and renamed; the folder is synced after. A kill at any moment
-leaves either the old file or the new one, never a torn one. Cost: one fsync of the file and one of its folder.
+Each file is written to `NAME.part`, synced and renamed; then its folder is synced. A kill at any moment leaves either
+the old file or the new one, never a partial one. Cost: one fsync of the file and one of its folder.
 """
 
 import json
@@ -12,14 +12,14 @@ from typing import Any
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
-    """Have `write` produce `path` under a `.part` name, then make it durable under its own."""
+    """Call `write` with a `.part` path, then sync the result and rename it to `path`."""
     part = path.with_name(path.name + ".part")
     write(part)
     commit_part(path)
 
 
 def commit_part(path: Path) -> None:
-    """Sync and rename `path`.part, already written and closed, to `path`."""
+    """Sync `path`.part, which is already written and closed, and rename it to `path`."""
     part = path.with_name(path.name + ".part")
     _sync(part)
     part.replace(path)
@@ -27,7 +27,7 @@ def commit_part(path: Path) -> None:
 
 
 def write_text_atomic(path: Path, text: str) -> None:
-    """Seal a UTF-8 text file."""
+    """Write a UTF-8 text file atomically."""
 
     def write(part: Path) -> None:
         part.write_text(text, encoding="utf-8")
@@ -36,7 +36,7 @@ def write_text_atomic(path: Path, text: str) -> None:
 
 
 def write_json_atomic(path: Path, value: Any) -> None:
-    """Seal a JSON file with a stable layout: the same value gives the same bytes."""
+    """Write a JSON file atomically, with a stable layout: equal values give equal bytes."""
     write_text_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
 
 

@@ -1,9 +1,9 @@
-"""Files by path or URI: which library reads them, and the one sentence when it cannot.
+"""Open files by path or URI, and report failures in one sentence.
 
-`s3://` and `gs://` are read by pyarrow, other schemes by fsspec's packages, `file://` and paths by the system.
-Invariant: ranges are read, never a whole file to a disk; credentials come from where these libraries look for them,
-and a URI that holds one is refused without being shown. Failed requests are repeated by the libraries: S3 up to
-S3_ATTEMPTS times, Google for GCS_SECONDS. Cost: a request for each READ_BYTES.
+pyarrow reads `s3://` and `gs://`, the fsspec packages other schemes, the system `file://` and paths. Invariants: files
+are read in ranges, never copied to disk; credentials come from the usual places of these libraries, and a URI that
+contains one is rejected without being shown. The libraries retry failed requests: S3 up to S3_ATTEMPTS times, Google
+for GCS_SECONDS. Cost: one request per READ_BYTES.
 """
 
 import io
@@ -23,75 +23,75 @@ from in2_plugin.errors import CorpusError, one_line
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 READ_BYTES = 4 << 20
 S3_ATTEMPTS = 5
-# AWS's own 1 second is too short for a hundred workers that begin together
+# AWS's default of 1 second is too short for a hundred workers that start together
 S3_CONNECT_SECONDS = 10
 GCS_SECONDS = 60
-CREDENTIALS = {
-    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws or the machine's role; another service than AWS by "
-    "AWS_ENDPOINT_URL",
+CREDENTIAL_SOURCES = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws or the machine's role; AWS_ENDPOINT_URL for a "
+    "service other than AWS",
     "gs": "`gcloud auth application-default login`, GOOGLE_APPLICATION_CREDENTIALS or the machine's account",
 }
 SIGNATURES = {"sig", "X-Amz-Signature", "X-Goog-Signature"}
-"""Parameters by which a URI is a key to what it names."""
+"""Query parameters that grant access to the file."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
-    """What is behind a URI."""
+class RemotePath:
+    """A path on a remote file system."""
 
-    files: Any
+    filesystem: Any
     """A pyarrow.fs.FileSystem."""
     path: str
-    """The name there, mostly `bucket/folder/file`."""
+    """The path without scheme, usually `bucket/folder/file`."""
 
 
-def scheme(path: str) -> str | None:
-    """`s3` of `s3://bucket/file`; None for a path of this machine, which `file://` is as well."""
+def uri_scheme(path: str) -> str | None:
+    """Return `s3` for `s3://bucket/file`; None for a local path, including `file://`."""
     found = _SCHEME.match(path)
     return found[1].lower() if found and found[1].lower() != "file" else None
 
 
 def local_path(path: str, folder: str = "") -> Path:
-    """The path of a file of this machine; `folder` is where relative ones begin."""
+    """Return the local path of a file; relative paths start at `folder`."""
     if path.startswith("file://"):
         host, slash, inner = path.removeprefix("file://").partition("/")
         if host not in ("", "localhost"):
-            raise CorpusError(f"{path}: names the machine {host}; write file:///{inner} for a file of this one")
+            raise CorpusError(f"{path}: names the host {host}; write file:///{inner} for a local file")
         path = slash + inner
     return Path(folder) / Path(path).expanduser()
 
 
-def remote(uri: str) -> Remote:
-    """The file system of a URI, made once a process.
+def remote_path(uri: str) -> RemotePath:
+    """Return the file system of a URI, created once per process, and the path on it.
 
     Raises:
-        CorpusError: the URI holds a secret, a package is missing, or the bucket cannot be asked for its region.
+        CorpusError: the URI contains a secret, a package is missing, or the region of the bucket is not available.
     """
     reject_credentials(uri)
-    kind, rest = str(scheme(uri)), uri.partition("://")[2].rstrip("/")
-    if kind in CREDENTIALS and not rest.partition("/")[0]:
-        raise CorpusError(f"{uri}: names no bucket; write {kind}://bucket/folder")
-    with sentences(uri):
+    kind, rest = str(uri_scheme(uri)), uri.partition("://")[2].rstrip("/")
+    if kind in CREDENTIAL_SOURCES and not rest.partition("/")[0]:
+        raise CorpusError(f"{uri}: has no bucket; write {kind}://bucket/folder")
+    with as_corpus_error(uri):
         if kind == "s3":
             endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-            return Remote(_s3(rest.partition("/")[0], endpoint), rest)
+            return RemotePath(_s3(rest.partition("/")[0], endpoint), rest)
         if kind == "gs":
-            return Remote(_gcs(), rest)
+            return RemotePath(_gcs(), rest)
         return _by_fsspec(uri, kind)
 
 
 def reject_credentials(uri: str) -> None:
-    """Raise CorpusError for a URI with a key, password or signature in it."""
+    """Raise CorpusError for a URI that contains a key, password or signature."""
     parts = urlsplit(uri)
     user, at, _ = parts.netloc.rpartition("@")
-    # abfs://container@account names no user
-    has_key = bool(at) and (":" in user or parts.scheme in CREDENTIALS)
+    # abfs://container@account has no user
+    has_key = bool(at) and (":" in user or parts.scheme in CREDENTIAL_SOURCES)
     if has_key or SIGNATURES & parse_qs(parts.query).keys():
-        hint = CREDENTIALS.get(parts.scheme, "the variables and files that its fsspec package names")
+        hint = CREDENTIAL_SOURCES.get(parts.scheme, "the variables and files that its fsspec package documents")
         raise CorpusError(
-            f"{parts.scheme}://: a path of this scheme holds a key or signature, which would stand in the dataset and "
-            f"its logs; take it out and give it by {hint}"
+            f"{parts.scheme}://: a path with this scheme contains a key or signature, which would be written to the "
+            f"dataset and its logs; remove it, and use {hint}"
         )
 
 
@@ -101,7 +101,7 @@ def _s3(bucket: str, endpoint: str) -> Any:
 
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if not region:
-        # other services ignore the region, but it is part of the signature
+        # other services ignore the region, but the signature contains it
         region = "us-east-1" if endpoint else fs.resolve_s3_region(bucket)
     return fs.S3FileSystem(
         region=region,
@@ -118,35 +118,35 @@ def _gcs() -> Any:
     return fs.GcsFileSystem(retry_time_limit=timedelta(seconds=GCS_SECONDS))
 
 
-def _by_fsspec(uri: str, kind: str) -> Remote:
+def _by_fsspec(uri: str, kind: str) -> RemotePath:
     import fsspec
     from fsspec.registry import known_implementations
     from pyarrow import fs
 
     try:
-        files, path = fsspec.url_to_fs(uri)
+        filesystem, path = fsspec.url_to_fs(uri)
     except ImportError as failure:
         known = known_implementations.get(kind, {}).get("err") or str(failure)
         raise CorpusError(f"{uri}: {kind}:// needs another package ({known}); install it in this environment") from None
     except ValueError:
         raise CorpusError(
-            f"{uri}: nothing here reads {kind}://; use s3://, gs://, or a scheme that an installed fsspec package knows"
+            f"{uri}: {kind}:// is not supported; use s3://, gs://, or a scheme of an installed fsspec package"
         ) from None
-    return Remote(fs.PyFileSystem(fs.FSSpecHandler(files)), path)
+    return RemotePath(fs.PyFileSystem(fs.FSSpecHandler(filesystem)), path)
 
 
 @contextmanager
-def opened(path: str, folder: str = "") -> Iterator[IO[bytes]]:
-    """The bytes of a file behind its compression; one without can be sought in.
+def open_decompressed(path: str, folder: str = "") -> Iterator[IO[bytes]]:
+    """Open a file and decompress it by its extension; an uncompressed file is seekable.
 
     Raises:
-        CorpusError: it cannot be read, at any time while it is open.
+        CorpusError: it cannot be read; also later, while it is open.
     """
     compression = COMPRESSIONS.get(Path(path).suffix.lower())
     with (
-        sentences(path),
+        as_corpus_error(path),
         _remote_bytes(path, compression)
-        if scheme(path)
+        if uri_scheme(path)
         else _local_bytes(local_path(path, folder), compression) as file,
     ):
         yield file
@@ -162,30 +162,30 @@ def _local_bytes(path: Path, compression: str | None) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _remote_bytes(uri: str, compression: str | None) -> Iterator[IO[bytes]]:
-    found = remote(uri)
+    found = remote_path(uri)
     if compression:
-        stream = found.files.open_input_stream(found.path, compression=compression, buffer_size=READ_BYTES)
+        stream = found.filesystem.open_input_stream(found.path, compression=compression, buffer_size=READ_BYTES)
     else:
-        stream = found.files.open_input_file(found.path)
+        stream = found.filesystem.open_input_file(found.path)
     with stream:
         yield io.BufferedReader(stream, 1 << 16 if compression else READ_BYTES)
 
 
 @contextmanager
-def table_file(path: str, folder: str = "") -> Iterator[Any]:
-    """What pyarrow's ParquetFile reads from: a path, or an open remote file."""
-    if not scheme(path):
+def parquet_source(path: str, folder: str = "") -> Iterator[Any]:
+    """Yield a source for pyarrow's ParquetFile: a path, or an open remote file."""
+    if not uri_scheme(path):
         yield local_path(path, folder)
         return
-    found = remote(path)
-    with sentences(path), found.files.open_input_file(found.path) as file:
+    found = remote_path(path)
+    with as_corpus_error(path), found.filesystem.open_input_file(found.path) as file:
         yield file
 
 
 @contextmanager
-def sentences(path: str) -> Iterator[None]:
-    """Turn what file systems raise into a CorpusError about `path`."""
-    kind = scheme(path)
+def as_corpus_error(path: str) -> Iterator[None]:
+    """Turn the errors of file systems into a CorpusError about `path`."""
+    kind = uri_scheme(path)
     try:
         yield
     except CorpusError:
@@ -193,27 +193,27 @@ def sentences(path: str) -> Iterator[None]:
     except FileNotFoundError as failure:
         if not kind:
             raise _unreadable(path, failure.strerror or str(failure)) from None
-        raise no_such(path) from None
+        raise not_found(path) from None
     except OSError as failure:
         raise _unreadable(path, failure.strerror or str(failure)) from None
     except Exception as failure:
         if not kind:
             raise
-        # each fsspec package has errors of its own; the chain keeps them
+        # each fsspec package has its own errors; the chain keeps them
         raise _unreadable(path, f"{type(failure).__name__}: {failure}") from failure
 
 
-def no_such(uri: str) -> CorpusError:
-    """The error for a URI behind which there is nothing."""
-    return CorpusError(f"{uri}: there is no such bucket, folder or file; check the name and {_hint(uri)}")
+def not_found(uri: str) -> CorpusError:
+    """Return the error for a URI that does not exist."""
+    return CorpusError(f"{uri}: no such bucket, folder or file; check the name and {_permissions(uri)}")
 
 
 def _unreadable(path: str, reason: str) -> CorpusError:
-    short = one_line(reason)
-    advice = f"check the name, the connection and {_hint(path)}" if scheme(path) else "mend or remove it"
-    return CorpusError(f"{path}: cannot be read ({short}); {advice}")
+    is_remote = uri_scheme(path) is not None
+    advice = f"check the name, the connection and {_permissions(path)}" if is_remote else "fix or delete the file"
+    return CorpusError(f"{path}: cannot be read ({one_line(reason)}); {advice}")
 
 
-def _hint(uri: str) -> str:
-    given = CREDENTIALS.get(str(scheme(uri)))
-    return f"your rights (credentials: {given})" if given else "your rights"
+def _permissions(uri: str) -> str:
+    sources = CREDENTIAL_SOURCES.get(str(uri_scheme(uri)))
+    return f"your permissions (credentials: {sources})" if sources else "your permissions"

@@ -15,7 +15,7 @@ from in2_plugin.corpus.sources.split_files import ranges
 from in2_plugin.corpus.sources.splits import Piece
 from in2_plugin.io.atomic import write_atomic
 from in2_plugin.io.lock import file_lock
-from in2_plugin.io.remote import COMPRESSIONS, opened
+from in2_plugin.io.remote import COMPRESSIONS, open_decompressed
 from in2_plugin.pipeline.run import Run
 
 UNPACK_BYTES = 64 << 20
@@ -50,7 +50,7 @@ def _unpack(run: Run, piece: Piece) -> Path:
     path = folder / f"{hashlib.sha256(f'{piece.path} {piece.size}'.encode()).hexdigest()[:16]}.jsonl"
 
     def write(part: Path) -> None:
-        with opened(piece.path, piece.folder) as packed, part.open("wb") as file:
+        with open_decompressed(piece.path, piece.folder) as packed, part.open("wb") as file:
             shutil.copyfileobj(packed, file, COPY_BYTES)
 
     # other jobs of an array wait for the first one

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from in2_plugin import layout
 from in2_plugin.dataset.reader import read_manifest
 from in2_plugin.errors import ConfigError, DatasetError, FolderLocked, HubError, one_line
-from in2_plugin.io.lock import holder
+from in2_plugin.io.lock import lock_holder
 from in2_plugin.sharing.export import DATA, RECORD, is_export
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def push(folder: Path, repository: str, *, private: bool = False, revision: str 
 def _refuse_unfinished(folder: Path) -> None:
     if not is_export(folder):
         read_manifest(folder)
-        if found := holder(folder):
-            raise FolderLocked(f"{folder}: is being worked on by {found}; wait for it, then push")
+        if found := lock_holder(folder):
+            raise FolderLocked(f"{folder}: is in use by {found}; wait for it, then push")
         return
     for shard in json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"]:
         if not (folder / DATA / shard["name"]).is_file():

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from in2_plugin.errors import CorpusError
-from in2_plugin.io.remote import COMPRESSIONS, READ_BYTES, opened, scheme, table_file
+from in2_plugin.errors import CorpusError, one_line
+from in2_plugin.io.remote import COMPRESSIONS, READ_BYTES, open_decompressed, parquet_source, uri_scheme
 
 PARQUET_ROWS = 256
 
@@ -37,7 +37,7 @@ class Part:
 
 def json_lines(part: Part, place: Place) -> Iterator[tuple[int, Fields | None]]:
     """(line, its fields) of the lines that begin in bytes [start, stop); None for a blank line."""
-    with opened(part.path, part.folder) as file:
+    with open_decompressed(part.path, part.folder) as file:
         for number, line in enumerate(_lines(file, part), start=1):
             here = partial(place, number)
             text = decoded(line, here).removeprefix("\ufeff")
@@ -49,7 +49,7 @@ def lines_before(part: Part) -> int:
     if not part.start:
         return 0
     newlines, missing = 0, part.start - 1  # the newline at start - 1 begins a line of this part
-    with opened(part.path, part.folder) as file:
+    with open_decompressed(part.path, part.folder) as file:
         while missing and (block := file.read(min(missing, READ_BYTES))):
             newlines += block.count(b"\n")
             missing -= len(block)
@@ -92,7 +92,7 @@ def decoded(data: bytes, place: Callable[[], str]) -> str:
 
 def whole_text(part: Part) -> str:
     """All text of a file."""
-    with opened(part.path, part.folder) as file:
+    with open_decompressed(part.path, part.folder) as file:
         data = file.read()
     return decoded(data, lambda: part.path)
 
@@ -143,21 +143,21 @@ def _table(part: Part) -> Iterator[Any]:
             with parquet.ParquetFile(file, buffer_size=READ_BYTES, pre_buffer=False) as table:
                 yield table
         except (OSError, pa.ArrowException) as failure:
-            if scheme(part.path) and not isinstance(failure, pa.ArrowException):
-                raise  # the connection, of which `table_file` speaks
-            reason = " ".join(str(failure).split())
+            if uri_scheme(part.path) and not isinstance(failure, pa.ArrowException):
+                raise  # the connection, of which `parquet_source` speaks
+            reason = one_line(failure)
             raise CorpusError(f"{part.path}: cannot be read as Parquet ({reason}); mend or remove it") from None
 
 
 @contextmanager
 def _parquet_file(part: Part) -> Iterator[Any]:
     if Path(part.path).suffix.lower() not in COMPRESSIONS:
-        with table_file(part.path, part.folder) as file:
+        with parquet_source(part.path, part.folder) as file:
             yield file
         return
     # Parquet is read from its end, which a compressed stream cannot reach
     with tempfile.NamedTemporaryFile(suffix=".parquet") as plain:
-        with opened(part.path, part.folder) as packed:
+        with open_decompressed(part.path, part.folder) as packed:
             shutil.copyfileobj(packed, plain)
         plain.flush()
         yield Path(plain.name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from in2_plugin.io.remote import no_such, remote, sentences
+from in2_plugin.io.remote import as_corpus_error, not_found, remote_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +75,15 @@ def list_remote(uri: str) -> RemoteListing:
     """
     from pyarrow.fs import FileType
 
-    found = remote(uri)
-    with sentences(uri):
-        info = found.files.get_file_info([found.path])[0]
+    found = remote_path(uri)
+    with as_corpus_error(uri):
+        info = found.filesystem.get_file_info([found.path])[0]
         if info.type == FileType.Directory:
             files = sorted(_below(uri, recursive=True), key=lambda file: file.path.split("/"))
             return RemoteListing("folder", tuple(file for file in files if not _is_hidden(file.path, uri)))
     if info.type == FileType.NotFound:
         if not glob.has_magic(uri):
-            raise no_such(uri)
+            raise not_found(uri)
         return RemoteListing("glob", tuple(sorted(_remote_matches(uri), key=lambda file: file.path)))
     return RemoteListing("file", (Listed(uri, info.size or 0),))
 
@@ -91,8 +91,8 @@ def list_remote(uri: str) -> RemoteListing:
 def _below(folder: str, recursive: bool) -> Iterator[Listed]:
     from pyarrow.fs import FileSelector, FileType
 
-    found, shown = remote(folder), folder.rstrip("/")
-    for info in found.files.get_file_info(FileSelector(found.path, recursive=recursive)):
+    found, shown = remote_path(folder), folder.rstrip("/")
+    for info in found.filesystem.get_file_info(FileSelector(found.path, recursive=recursive)):
         if info.type != FileType.Directory:
             inner = info.path.removeprefix(found.path.rstrip("/")).lstrip("/")
             yield Listed(f"{shown}/{inner}", info.size or 0)
@@ -105,7 +105,7 @@ def _is_hidden(path: str, folder: str) -> bool:
 
 def _remote_matches(uri: str) -> Iterator[Listed]:
     folder, pattern = _without_magic(uri)
-    with sentences(uri):
+    with as_corpus_error(uri):
         for file in _below(folder, recursive=len(pattern) > 1 or pattern == ["**"]):
             if _fits(file.path.removeprefix(f"{folder}/").split("/"), pattern):
                 yield file

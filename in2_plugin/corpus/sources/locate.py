@@ -13,7 +13,7 @@ from in2_plugin.config.corpus import BUNDLED_CORPUS, Source
 from in2_plugin.corpus.sources.hub_rows import SAVED_DATASET, is_saved
 from in2_plugin.corpus.sources.list_files import Listed, files_below, list_remote, listed, matches
 from in2_plugin.errors import CorpusError
-from in2_plugin.io.remote import COMPRESSIONS, local_path, refuse_secrets, scheme
+from in2_plugin.io.remote import COMPRESSIONS, local_path, reject_credentials, uri_scheme
 
 # `.json` is read as JSON Lines because C4 names its JSON Lines files so.
 ENDINGS = {
@@ -52,7 +52,7 @@ def locate(source: Source) -> Located:
     """
     if source.path.startswith("bundled:") or source.format == "bundled":
         found = _bundled(source)
-    elif scheme(source.path):
+    elif uri_scheme(source.path):
         found = _remote(source)
     elif source.format == "hf":
         found = Located("hf")
@@ -78,7 +78,7 @@ def _local(source: Source) -> Located:
 
 
 def _remote(source: Source) -> Located:
-    refuse_secrets(source.path)
+    reject_credentials(source.path)
     if source.format == "hf":
         raise CorpusError(
             f"{source.path}: `format: hf` takes the name of a dataset or a folder of this machine; name files by "

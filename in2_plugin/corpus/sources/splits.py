@@ -25,7 +25,7 @@ from in2_plugin.corpus.sources.hub_rows import dataset_parts, dataset_rows, is_s
 from in2_plugin.corpus.sources.locate import Located, locate
 from in2_plugin.corpus.sources.split_files import split
 from in2_plugin.errors import CorpusError
-from in2_plugin.io.remote import local_path, scheme
+from in2_plugin.io.remote import local_path, uri_scheme
 
 PIECE_BYTES = 16 << 20
 BUNDLED_FILE = Path(__file__).parents[1] / "data" / "python-docs.jsonl.gz"
@@ -104,7 +104,7 @@ def pieces_of(source: Source, found: Located, piece_bytes: int) -> list[Piece]:
         parts = dataset_parts(source, folder, piece_bytes)
         return [Piece(source, "hf", "", start, stop, size, folder) for start, stop, size in parts]
     return [
-        Piece(source, kind, file.path, start, stop, size, "" if scheme(file.path) else folder)
+        Piece(source, kind, file.path, start, stop, size, "" if uri_scheme(file.path) else folder)
         for file, kind, parts in split(found.files, source.text_field, folder, piece_bytes)
         for start, stop, size in parts
     ]

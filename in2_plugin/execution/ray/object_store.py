@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.fs as pafs
 
 from in2_plugin.errors import ConfigError, CorpusError, one_line
-from in2_plugin.io.remote import local_path, remote, scheme
+from in2_plugin.io.remote import local_path, remote_path, uri_scheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +101,10 @@ def _name(folder: Path, path: Path) -> str:
 
 def _open(uri: str) -> tuple[Any, str]:
     """Return the file system of a URI, and the path in it."""
-    if scheme(uri) is None:
+    if uri_scheme(uri) is None:
         return pafs.LocalFileSystem(), str(local_path(uri))
-    found = remote(uri)
-    return found.files, found.path
+    found = remote_path(uri)
+    return found.filesystem, found.path
 
 
 @contextmanager

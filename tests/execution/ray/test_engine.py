@@ -14,7 +14,7 @@ from in2_plugin.config import BuildConfig, RayConfig
 from in2_plugin.errors import ConfigError, CorpusError, WorkerDied
 from in2_plugin.execution.ray.engine import RayEngine
 from in2_plugin.execution.ray.worker import MAX_ATTEMPTS
-from in2_plugin.io.remote import remote
+from in2_plugin.io.remote import remote_path
 from in2_plugin.pipeline.build import build_dataset
 from in2_plugin.sharing.export import export_dataset
 from in2_plugin.sharing.formats import Format
@@ -171,6 +171,7 @@ class SeparateDisks(RayEngine):
         return super()._read_token()[::-1]
 
 
+@pytest.mark.e2e_full
 def test_nodes_with_separate_disks_need_object_storage(cluster, tmp_path):
     (tmp_path / "segments").mkdir()
     (tmp_path / "segments/store.json").write_text("complete")
@@ -192,8 +193,8 @@ def test_nodes_with_separate_disks_give_the_same_bytes(cluster, storage, whole, 
     }
     assert any("segments--ids.bin" in path for path in uploads)
     assert not any(".part" in path for path in uploads)
-    uploaded = remote("s3://bucket/in2")
-    assert not uploaded.files.get_file_info(FileSelector(uploaded.path, allow_not_found=True, recursive=True))
+    uploaded = remote_path("s3://bucket/in2")
+    assert not uploaded.filesystem.get_file_info(FileSelector(uploaded.path, allow_not_found=True, recursive=True))
 
 
 @pytest.mark.e2e_full
