@@ -1,8 +1,8 @@
-"""What a build will cost: calls, tokens, money and time, from passages of its own corpus.
+"""Estimate the requests, tokens and money that the questions of a build cost, from passages of its own corpus.
 
-The real pipeline runs over a sample of passages, against assumed answers or, if asked, against the endpoint. Invariant:
-nothing is paid for unless calls are asked for, and those go into the work log of the build, which does not pay for
-them again. Cost without calls: the time to cut the sample, a few seconds.
+The real pipeline runs over a sample of passages, with assumed answers or, on request, with the endpoint. Invariant:
+nothing is paid for without `calls`, and paid answers go into the work log of the build, which does not pay for them
+again. Cost without calls: the time to cut the sample, a few seconds.
 """
 
 import asyncio
@@ -28,30 +28,30 @@ from in2_plugin.pipeline.passages import part_passages, questions_by_kind, wante
 from in2_plugin.pipeline.sample_store import sample_store
 from in2_plugin.questions import Kind, Part, Passage, Question
 from in2_plugin.questions.judge_cost import judge_usage
-from in2_plugin.questions.model.pipeline import Pipeline, AskedModel
+from in2_plugin.questions.model.pipeline import AskedModel, Pipeline
 from in2_plugin.questions.model.writer import ModelWriter, Trial
 
 SAMPLE_PASSAGES = 200
 CONFIDENCE = 1.96
-"""Half-width of a 95% interval, in standard errors."""
+"""Half-width of a 95% confidence interval, in standard errors."""
 ASSUMED_ANSWER_WORDS = 40
 MESSAGE_TOKENS = 8
-"""Tokens of a chat template around one user message, roughly."""
+"""Approximate tokens of a chat template around one user message."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """What one kind of question costs in the whole build."""
+class KindEstimate:
+    """Cost of one kind of question in the whole build."""
 
     kind: Kind
     questions: int
     sampled: int
-    """Passages that the figures come from."""
+    """Passages in the sample."""
     calls: float
     writer: Usage
     judge: Usage
     spread: float
-    """Relative half-width of the 95% interval of the tokens."""
+    """Relative half-width of the 95% confidence interval of the tokens."""
 
     @property
     def input_tokens(self) -> int:
@@ -64,18 +64,18 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The whole mixture."""
+    """Cost of the questions of the whole mixture."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[KindEstimate, ...]
     measured: bool
-    """Whether the endpoint was asked; otherwise the answers are assumed."""
+    """True when the endpoint was asked; otherwise the answers are assumed."""
     rejections: Counter[str]
-    """Reasons for which measured questions were turned down."""
+    """Number of rejected questions by reason."""
     prices: Prices | None
     judge_prices: Prices | None
 
-    def money(self, line: Line) -> float | None:
-        """What a line costs, or None where a model that it asks has no prices."""
+    def money(self, line: KindEstimate) -> float | None:
+        """Return the cost of one kind, or None when a model that it asks has no prices."""
         if self.prices is None or (line.judge.answers and self.judge_prices is None):
             return None
         return price(line.writer, self.prices) + (price(line.judge, self.judge_prices) if self.judge_prices else 0.0)
@@ -85,12 +85,12 @@ def estimate_build(config: BuildConfig, calls: int = 0) -> Estimate:
     """Estimate the question stage of a build.
 
     Args:
-        calls: passages of each kind to really ask about; 0 assumes the answers.
+        calls: passages per kind to send to the endpoint; 0 assumes the answers.
 
     Raises:
-        ConfigError: the build file asks no model.
+        ConfigError: the writer asks no language model.
         CorpusError: the corpus cannot be read.
-        NotEnoughQuestions: no measured answer was of use.
+        NotEnoughQuestions: no answer gave a question.
     """
     questions = config.questions
     if not questions.writer_spec.asks_model:
@@ -119,42 +119,42 @@ def estimate_build(config: BuildConfig, calls: int = 0) -> Estimate:
 def _trials(
     config: BuildConfig, store: SegmentStore, tokenizer: ModelTokenizer, kind: Kind, calls: int
 ) -> Sequence[Trial]:
-    # the passages that the build will ask about first, when the store is its own
+    # with the store of the build, these are the first passages that the build asks about
     passages = part_passages(store, Part(kind), kind, config.lengths, config.seed)
-    offered = list(islice(passages, calls or SAMPLE_PASSAGES))
-    if not offered:
-        raise NotEnoughQuestions(f"the beginning of the corpus holds no passage for mixture.{kind}; add text")
+    sample = list(islice(passages, calls or SAMPLE_PASSAGES))
+    if not sample:
+        raise NotEnoughQuestions(f"the beginning of the corpus has no passage for `mixture.{kind}`; add text")
     if not calls:
-        return asyncio.run(_assumed(config.questions, offered, tokenizer))
+        return asyncio.run(_assumed(config.questions, sample, tokenizer))
     make_folder(config.output)
     with folder_lock(config.output), ModelWriter(config.questions, config.output / layout.WORK_LOG, print) as writer:
-        return writer.trials(offered)
+        return writer.trials(sample)
 
 
-async def _assumed(config: QuestionsConfig, offered: Sequence[Passage], tokenizer: ModelTokenizer) -> list[Trial]:
+async def _assumed(config: QuestionsConfig, sample: Sequence[Passage], tokenizer: ModelTokenizer) -> list[Trial]:
     def tokens(text: str) -> int:
         return tokenizer.count([text])[0] + MESSAGE_TOKENS
 
     async def one(passage: Passage) -> Trial:
         cost = {"writer": Usage(), "judge": Usage()}
 
-        def speaker(who: str) -> AskedModel:
+        def assumed_model(role: str) -> AskedModel:
             async def ask(request: Request) -> Completion:
                 text = _assumed_answer(request, passage, config.questions_per_call)
                 answer = Completion(text, "stop", tokens(request.prompt), tokens(text))
-                cost[who].add(answer)
+                cost[role].add(answer)
                 return answer
 
             return AskedModel(ask, "assumed", {})
 
-        pipeline = Pipeline(config, speaker("writer"), speaker("judge"), "json_schema", "assumed")
+        pipeline = Pipeline(config, assumed_model("writer"), assumed_model("judge"), "json_schema", "assumed")
         return Trial(await pipeline.results(passage), cost["writer"], cost["judge"])
 
-    return [await one(passage) for passage in offered]
+    return [await one(passage) for passage in sample]
 
 
 def _assumed_answer(request: Request, passage: Passage, count: int) -> str:
-    """An answer of usual length: words of the passage; a judge that agrees, and knows nothing without the passage."""
+    """Return an answer of typical length from words of the passage; the judge agrees, and knows nothing without it."""
     if request.purpose in {"closed_book", "needs_all"}:
         return "UNANSWERABLE"
     if request.purpose == "agreement":
@@ -169,8 +169,8 @@ def _assumed_answer(request: Request, passage: Passage, count: int) -> str:
     return json.dumps({"questions": [pair] * count}, ensure_ascii=False)
 
 
-def _line(kind: Kind, wanted: int, trials: Sequence[Trial], rejections: Counter[str]) -> Line:
-    """Scale a sample up to `wanted` questions: tokens a kept question, times the questions."""
+def _line(kind: Kind, wanted: int, trials: Sequence[Trial], rejections: Counter[str]) -> KindEstimate:
+    """Scale a sample up to `wanted` questions: tokens per kept question times the number of questions."""
     kept = np.array([sum(isinstance(r, Question) for r in trial.results) for trial in trials], float)
     if not kept.sum():
         reason = rejections.most_common(1)[0][0]
@@ -180,16 +180,16 @@ def _line(kind: Kind, wanted: int, trials: Sequence[Trial], rejections: Counter[
         )
     tokens = np.array([trial.writer.tokens + trial.judge.tokens for trial in trials], float)
     each = tokens.sum() / kept.sum()
-    # a ratio of two sums: the error of what each passage adds beyond the ratio
+    # standard error of a ratio of two sums: from the residual of each passage
     error = np.std(tokens - each * kept, ddof=1) / (kept.mean() * math.sqrt(len(trials))) if len(trials) > 1 else 0.0
     factor = wanted / kept.sum()
     writer, judge = (_scaled([getattr(trial, who) for trial in trials], factor) for who in ("writer", "judge"))
     calls = (sum(trial.writer.answers + trial.judge.answers for trial in trials)) * factor
-    return Line(kind, wanted, len(trials), calls, writer, judge, float(CONFIDENCE * error / each))
+    return KindEstimate(kind, wanted, len(trials), calls, writer, judge, float(CONFIDENCE * error / each))
 
 
-def _with_distractors(line: Line, config: BuildConfig, segment_tokens: float) -> Line:
-    """Add what the judge reads of fillers: one call each, about the question and one segment."""
+def _with_distractors(line: KindEstimate, config: BuildConfig, segment_tokens: float) -> KindEstimate:
+    """Add the requests about fillers: one each, with the question and one segment."""
     long = next(
         n for part, kind, n in wanted_questions(config.mixture) if part is Part(line.kind) and kind is line.kind
     )

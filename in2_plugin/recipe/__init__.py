@@ -1,1 +1,1 @@
-"""Recipe folders: what they cost (`plan`) and whether every tool takes its file (`validate`)."""
+"""Recipes: compose, plan and validate their folders."""

@@ -1,7 +1,6 @@
-"""The base model of a recipe for tools that want to read it: itself, a folder in its place, or its published shape.
+"""Open a recipe's base model for the tools that validate: the model itself, a replacement, or its published config.
 
-Invariant: nothing is downloaded but configurations and tokenizers, no weight is read, and what stands in for the model
-is said. Cost: 6 s of imports.
+Downloads at most configs and tokenizers, never weights. Each model states its source. Cost: 6 s of imports.
 """
 
 import json
@@ -18,60 +17,60 @@ from in2_plugin.recipe.planning.published_models import CONFIGS
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """A model that a tool can read the configuration of."""
+    """A model whose config the tools can read."""
 
     name: str
-    """As the file has it."""
-    place: str
-    """Where it is read: the same name, or a folder."""
+    """As in the training file."""
+    path: str
+    """The name or folder that the tools read."""
     tokenizer: Any
-    """None where there is none to read."""
-    said: str
-    """How it is read, in words."""
+    """None if it is not available."""
+    source: str
+    """Where config and tokenizer come from, as a sentence."""
 
 
 @contextmanager
-def readable_model(name: str, instead: str | None = None) -> Iterator[BaseModel]:
-    """The model, or what can stand in for it.
+def readable_model(name: str, replacement: str | None = None) -> Iterator[BaseModel]:
+    """Yield the model, its replacement, or a temporary folder with its published config.
 
     Args:
-        name: as the file has it.
-        instead: a folder or name that the user gives in its place.
+        name: as in the training file.
+        replacement: a folder or name that the user gives instead.
 
     Raises:
-        ConfigError: its configuration cannot be read and its shape is not known here.
+        ConfigError: the config cannot be read, and the model is not among the published ones.
     """
-    place = instead or name
-    if _readable(place):
-        tokenizer = _tokenizer(place)
-        words = "" if tokenizer is not None else ", without its tokenizer"
-        yield BaseModel(name, place, tokenizer, f"{place} was read{words}")
+    path = replacement or name
+    if _readable(path):
+        tokenizer = _tokenizer(path)
+        missing = "" if tokenizer is not None else ", without its tokenizer"
+        yield BaseModel(name, path, tokenizer, f"read {path}{missing}")
         return
-    if place not in CONFIGS:
+    if path not in CONFIGS:
         raise ConfigError(
-            f"the base model `{place}` cannot be read here (no such folder, or no network); make or download it, or "
-            "give a folder in its place: `--base-model FOLDER`"
+            f"cannot read the base model `{path}` (no such folder, or no network); create or download it, or give "
+            "another folder: `--base-model FOLDER`"
         )
     with TemporaryDirectory(prefix="in2-model-") as folder:
-        Path(folder, "config.json").write_text(json.dumps(CONFIGS[place]), encoding="utf-8")
-        said = f"{place} cannot be read here (no network?): its published shape stands in, its tokenizer was not seen"
-        yield BaseModel(name, folder, None, said)
+        Path(folder, "config.json").write_text(json.dumps(CONFIGS[path]), encoding="utf-8")
+        source = f"cannot read {path} (no network?): used its published config; its tokenizer was not checked"
+        yield BaseModel(name, folder, None, source)
 
 
-def _readable(place: str) -> bool:
+def _readable(path: str) -> bool:
     from transformers import AutoConfig
 
     try:
-        AutoConfig.from_pretrained(place)
+        AutoConfig.from_pretrained(path)
     except (OSError, ValueError):
         return False
     return True
 
 
-def _tokenizer(place: str) -> Any:
+def _tokenizer(path: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(place)
+        return AutoTokenizer.from_pretrained(path)
     except (OSError, ValueError, KeyError):
         return None

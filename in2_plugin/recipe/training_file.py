@@ -1,7 +1,7 @@
-"""What a trainer's file says of a run, read without the trainer: for planning, in a tenth of a second.
+"""Read a training file without the trainer, for planning, in a tenth of a second.
 
-Files of Axolotl and of TRL in the same terms. Invariant: the setup of an Axolotl file is that which preflight derives
-from the file that Axolotl has validated (a test compares them for every recipe).
+Describes Axolotl and TRL files in the same terms. Invariant: the setup of an Axolotl file is the one that preflight
+derives from the file after Axolotl's validation (a test compares them for every recipe).
 """
 
 import json
@@ -19,48 +19,48 @@ from in2_plugin.preflight.training_setup import has_plugin, setup_of
 from in2_plugin.recipe.planning.published_models import LINEAR, adapter_weights
 from in2_plugin.training.axolotl.args import TYPES, options_of
 
-LAUNCH = re.compile(r"(\d+) x (\d+) x (\d+) GPUs?(?: / (\d+) a row)? = (\d+)")
-"""How a remark says what a step is made of: `1 x 8 x 16 GPUs = 128` (micro-batch, accumulation, GPUs, examples), or
-`1 x 16 x 8 GPUs / 2 a row = 64` where GPUs share a row."""
+LAUNCH = re.compile(r"(\d+) x (\d+) x (\d+) GPUs?(?: / (\d+) (?:per|a) row)? = (\d+)")
+"""The comment that states the batch: `1 x 8 x 16 GPUs = 128` (micro-batch, accumulation, GPUs, examples), or
+`1 x 16 x 8 GPUs / 2 per row = 64` if GPUs share a row."""
 TRL_BATCH, TRL_OPTIMIZER = 8, "adamw_torch_fused"
-"""Defaults of transformers' TrainingArguments, which TRL keeps."""
+"""Defaults of transformers' TrainingArguments, also TRL's."""
 
 
-class Written(dict[str, Any]):
-    """A file's keys as attributes; what is not said is None, as in Axolotl's own configuration."""
+class AttributeDict(dict[str, Any]):
+    """A file's keys as attributes; a missing key is None, as in Axolotl's own config object."""
 
     def __getattr__(self, name: str) -> Any:
         value = self.get(name)
-        return Written(value) if type(value) is dict else value
+        return AttributeDict(value) if type(value) is dict else value
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What an optimizer step is made of, as a remark in the file says."""
+    """The composition of an optimizer step, from a comment in the file."""
 
     micro_batch: int
     accumulation: int
     gpus: int
-    a_row: int
-    """GPUs that share a row: context and tensor parallelism."""
+    per_row: int
+    """GPUs that share a row: context times tensor parallelism."""
     batch: int
-    """Examples of a step."""
+    """Examples per step."""
 
     def __str__(self) -> str:
-        shared = f" / {self.a_row}" if self.a_row > 1 else ""
+        shared = f" / {self.per_row}" if self.per_row > 1 else ""
         return f"{self.micro_batch} x {self.accumulation} x {self.gpus}{shared} = {self.batch}"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingFile:
-    """One run, as a file of Axolotl or TRL describes it."""
+    """One run, as an Axolotl or TRL file describes it."""
 
     path: Path
     trainer: str
     """`axolotl` or `trl`."""
     base_model: str
     datasets: tuple[str, ...]
-    """Folders that `in2 build` makes."""
+    """Folders written by `in2 build`."""
     sequence_len: int | None
     epochs: float
     max_steps: int | None
@@ -69,23 +69,23 @@ class TrainingFile:
     save_limit: int | None
     save_steps: float | None
     gpu: str | None
-    """Kind of GPU that the file names."""
+    """The GPU that the file names."""
     launch: Launch | None
-    cfg: Written
-    """The file, in Axolotl's terms."""
+    cfg: AttributeDict
+    """The file's keys, in Axolotl's terms."""
 
     def setup(self, gpus: int, shape: ModelShape) -> Setup:
-        """How it trains on so many GPUs, with the accumulation that the file has."""
+        """Return the training setup on this number of GPUs, with the file's accumulation."""
         found = setup_of(self.cfg, gpus, self.adapter(shape))
         if self.trainer == "trl":
-            # TRL's own loss computes head and loss a chunk at a time
+            # TRL's loss computes head and loss in chunks
             found = replace(found, logits="fused")
             if self.cfg.float_weights and not self.cfg.deepspeed and not found.trained:
                 found = replace(found, weight_bytes=4, gradient_bytes=4, optimizer_bytes=8)
         return found
 
     def adapter(self, shape: ModelShape) -> int:
-        """Weights of its LoRA matrices; 0 for full training."""
+        """Return the number of LoRA weights; 0 for full training."""
         if self.cfg.adapter not in ("lora", "qlora"):
             return 0
         targets = self.cfg.lora_target_modules or []
@@ -97,11 +97,11 @@ def read_training_file(path: Path) -> TrainingFile:
     """Read `axolotl*.yml` or `sft*.yml`.
 
     Raises:
-        ConfigError: it cannot be read, is no mapping, or names no model.
+        ConfigError: the file cannot be read, is not a mapping, or names no model.
     """
     text, data = _read(path)
     trainer = "trl" if "model_name_or_path" in data else "axolotl"
-    cfg = _from_trl(data, path.parent) if trainer == "trl" else Written(data)
+    cfg = _from_trl(data, path.parent) if trainer == "trl" else AttributeDict(data)
     if not cfg.base_model:
         raise ConfigError(f"{path}: names no model; set `base_model` (Axolotl) or `model_name_or_path` (TRL)")
     cfg["deepspeed"] = _deepspeed(cfg.deepspeed, path)
@@ -132,23 +132,23 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
         data = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); give a recipe folder with its files") from None
+        raise ConfigError(f"{path}: cannot be read ({error}); give a complete recipe folder") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not YAML: {one_line(error)}; correct it") from None
+        raise ConfigError(f"{path}: is not YAML: {one_line(error)}; fix it") from None
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: must be a mapping of keys to values; correct it")
+        raise ConfigError(f"{path}: must be a mapping of keys to values")
     return text, data
 
 
-def _deepspeed(said: Any, path: Path) -> Any:
-    """DeepSpeed's settings: those of the file that is named, or of the mapping that is written there."""
-    if not isinstance(said, str):
-        return said
-    file = path.parent / said
+def _deepspeed(value: Any, path: Path) -> Any:
+    """Return DeepSpeed's config: from the named file, or the inline mapping."""
+    if not isinstance(value, str):
+        return value
+    file = path.parent / value
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except OSError:
-        raise ConfigError(f"{path}: `deepspeed: {said}` is no file beside it; correct the name") from None
+        raise ConfigError(f"{path}: `deepspeed: {value}` is not a file in this folder; correct the name") from None
     except json.JSONDecodeError as error:
         raise ConfigError(f"{file}: is not JSON ({error}); correct it") from None
 
@@ -158,11 +158,11 @@ def _launch(text: str) -> Launch | None:
     return Launch(*(int(number or 1) for number in found.groups())) if found else None
 
 
-def _from_trl(data: Mapping[str, Any], folder: Path) -> Written:
-    """A file of `in2 sft` in Axolotl's terms."""
+def _from_trl(data: Mapping[str, Any], folder: Path) -> AttributeDict:
+    """Return a TRL file in Axolotl's terms."""
     entries = [entry for entry in data.get("datasets") or [] if entry.get("split", "train") == "train"]
     quantised = {name: data.get(name) for name in ("load_in_4bit", "load_in_8bit")}
-    return Written(
+    return AttributeDict(
         base_model=data["model_name_or_path"],
         folders=tuple(entry.get("data_dir") for entry in entries),
         micro_batch_size=data.get("per_device_train_batch_size", TRL_BATCH),
@@ -187,14 +187,14 @@ def _from_trl(data: Mapping[str, Any], folder: Path) -> Written:
 
 
 def _accelerate(data: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
-    """DeepSpeed's settings as accelerate.yml has them, where it is beside the file."""
+    """Return DeepSpeed's config from an accelerate.yml in the same folder, if there is one."""
     file = folder / "accelerate.yml"
-    said = (_read(file)[1] if file.is_file() else {}).get("deepspeed_config") or {}
-    if named := said.get("deepspeed_config_file"):
+    settings = (_read(file)[1] if file.is_file() else {}).get("deepspeed_config") or {}
+    if named := settings.get("deepspeed_config_file"):
         found = _deepspeed(named, file)
         return dict(found)
-    if not said.get("zero_stage"):
+    if not settings.get("zero_stage"):
         return None
     parts = {"offload_optimizer": "offload_optimizer_device", "offload_param": "offload_param_device"}
-    offload = {part: {"device": said.get(key, "none")} for part, key in parts.items()}
-    return {"zero_optimization": {"stage": said["zero_stage"], **offload}}
+    offload = {part: {"device": settings.get(key, "none")} for part, key in parts.items()}
+    return {"zero_optimization": {"stage": settings["zero_stage"], **offload}}

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Measure one model on the VAL probes: ./eval.sh MODEL FOLDER [options of `in2 lm-eval`]
+# Evaluate one model on the VAL probes: ./eval.sh MODEL FOLDER [options of `in2 lm-eval`]
 #   ./eval.sh mistralai/Mistral-7B-Instruct-v0.2 results/before
 #   ./eval.sh out results/after
 #   in2 report results/before results/after --label before --label after -o report.html
-# A quick look: --limit 100. BACKEND=in2-vllm is faster where vLLM is installed; TASKS=val_probe_4k asks something else.
+# Quick check: --limit 100. BACKEND=in2-vllm is faster if vLLM is installed; TASKS=val_probe_4k runs other tasks.
 set -euo pipefail
-model="${1:?which model: a name or a folder}"
-results="${2:?where to write the results}"
+model="${1:?model name or folder}"
+results="${2:?results folder}"
 shift 2
 backend="${BACKEND:-in2-hf}"
 case "$backend" in

@@ -7,29 +7,27 @@ from typer.testing import CliRunner
 from in2_plugin.cli.recipes import recipes
 from in2_plugin.config import load_build_config
 from in2_plugin.errors import ConfigError
-from in2_plugin.io.resources import packaged_folder
+from in2_plugin.recipe.folder import find_recipe, recipe_names
 
 
 def invoke(*arguments: str):
     return CliRunner().invoke(recipes, arguments, catch_exceptions=True)
 
 
-def test_list_shows_a_line_a_recipe():
+def test_list_shows_one_line_per_recipe():
     lines = invoke("list").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == sorted(
-        p.name for p in packaged_folder("recipes").iterdir() if p.is_dir()
-    )
+    assert [line.split()[0] for line in lines] == recipe_names()
     assert all(len(line.split()) > 3 for line in lines)
     (film,) = [line for line in lines if line.startswith("film-7b ")]
     assert "16 x A100-80G, 13 to 19 days" in film
 
 
 def test_show_prints_the_readme_and_the_files():
-    said = invoke("show", "smoke").stdout
-    assert "build.yml" in said and said.startswith("# ")
+    output = invoke("show", "rope-1e7").stdout
+    assert output.startswith("# ") and "\n## Run\n" in output and "\n  torchrun.sh\n" in output
 
 
-def test_copy_gives_a_folder_of_ones_own(tmp_path):
+def test_copy_writes_a_folder(tmp_path):
     assert invoke("copy", "smoke", str(tmp_path / "mine")).exit_code == 0
     assert load_build_config(tmp_path / "mine/build.yml").tokenizer == "model"
 
@@ -57,22 +55,22 @@ def test_plan_prints_a_table_or_one_number_of_gpus():
     assert [machine["gpus"] for machine in one["runs"][0]["machines"]] == [8]
 
 
-def test_a_folder_of_ones_own_is_planned_like_a_recipe(tmp_path):
-    shutil.copytree(packaged_folder("recipes") / "qlora-24gb", tmp_path / "mine")
+def test_a_users_folder_is_planned_like_a_recipe(tmp_path):
+    shutil.copytree(find_recipe("qlora-24gb").path, tmp_path / "mine")
     assert "RTX-4090" in invoke("plan", str(tmp_path / "mine")).stdout
     (tmp_path / "empty").mkdir()
-    assert "is no recipe, it has no README.md" in str(invoke("plan", str(tmp_path / "empty")).exception)
+    assert "not a recipe, it has no README.md" in str(invoke("plan", str(tmp_path / "empty")).exception)
 
 
-def test_an_unknown_gpu_is_one_sentence():
+def test_an_unknown_gpu_is_an_error():
     assert "unknown GPU `A1000`" in str(invoke("plan", "film-7b", "--gpu", "A1000").exception)
 
 
 def test_validate_ends_with_a_verdict_and_a_status(tmp_path):
-    shutil.copytree(packaged_folder("recipes") / "film-7b-1pct", tmp_path / "mine")
+    shutil.copytree(find_recipe("film-7b-1pct").path, tmp_path / "mine")
     (tmp_path / "mine/axolotl.yml").unlink()
     sound = invoke("validate", str(tmp_path / "mine"))
-    assert (sound.exit_code, sound.stdout.splitlines()[-1]) == (0, "mine: nothing stands in the way")
+    assert (sound.exit_code, sound.stdout.splitlines()[-1]) == (0, "mine: no problems found")
     (tmp_path / "mine/build.yml").unlink()
     spoilt = invoke("validate", str(tmp_path / "mine"), "--json")
     assert spoilt.exit_code == 1

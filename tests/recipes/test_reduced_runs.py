@@ -1,6 +1,6 @@
-"""Every recipe is executed with the real trainer, at reduced size, on the CPU.
+"""Run every recipe with the real trainer, at reduced size, on the CPU.
 
-What is changed of a recipe is one list: `reduced_recipes.OVERRIDES`. New folders are run without a change here.
+The changes to a recipe are one list: `reduced_recipes.OVERRIDES`. New recipes run without a change here.
 """
 
 import json
@@ -10,20 +10,22 @@ from pathlib import Path
 import pytest
 import yaml
 
+from in2_plugin.recipe.folder import find_recipe, recipe_names
 from tests.support import SUPPORT
 from tests.support.axolotl_runs import TORCHRUN, witness
-from tests.support.e2e_run import ROOT, run
-from tests.support.film_curve import DAMAGES, STORED, train
+from tests.support.e2e_run import run
+from tests.support.film_curve import STORED, train
 from tests.support.reduced_recipes import STEPS, reduced_axolotl, reduced_trl, workshop
 
 pytestmark = pytest.mark.slow
 
-AXOLOTL = sorted((ROOT / "recipes").glob("*/axolotl*.yml"))
-TRL = sorted((ROOT / "recipes").glob("*/sft*.yml"))
+RECIPES = [find_recipe(name) for name in recipe_names()]
+AXOLOTL = [file for recipe in RECIPES for file in sorted(recipe.axolotl_files)]
+TRL = [file for recipe in RECIPES for file in recipe.trl_files]
 FOLDERS = sorted({file.parent for file in (*AXOLOTL, *TRL)})
 LOSS, NORM = 5e-4, 5e-3
-"""Relative. Sums in another order change losses by 3e-6 (docs/distributed.md), another processor or version of torch by
-somewhat more; another order of examples or mask by more than this, which the last test here shows."""
+"""Relative tolerances. Another summation order changes losses by 3e-6 (docs/distributed.md), another processor or torch
+version by somewhat more; another order of examples or mask by more than these, as the last test shows."""
 
 
 def name_of(file: Path) -> str:
@@ -40,7 +42,7 @@ OTHERS = [file for file in AXOLOTL if file not in FSDP]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """The reduced files of all recipes, with their models and datasets."""
+    """The reduced training files of all recipes, with their models and datasets."""
     folder = tmp_path_factory.mktemp("reduced")
     places = workshop(folder, FOLDERS)
     for file in (*AXOLOTL, *TRL):
@@ -51,7 +53,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def train_files(folder: Path, files: list[Path], ranks: int, script: str) -> Path:
-    """All of them in one process a rank: first those without DeepSpeed, which changes a process for good."""
+    """Train all files in one process per rank; those without DeepSpeed first, because it changes a process for good."""
     ordered = sorted(files, key=lambda file: "deepspeed" in said(folder / f"{name_of(file)}.yml"))
     names = (f"{name_of(file)}.yml" for file in ordered)
     run("torchrun", *TORCHRUN, ranks, SUPPORT / script, *names, cwd=folder)
@@ -78,7 +80,7 @@ def logged(seen: dict) -> list[dict]:
 
 
 def require_steps(seen: dict, peak: float) -> None:
-    """The recipe's steps were taken: finite losses of a model that knows nothing, answers counted, its rate."""
+    """Check the steps: finite losses of an untrained model, counted answer tokens, the recipe's learning rate."""
     entries = logged(seen)
     assert len(entries) == STEPS
     for entry in entries:
@@ -87,6 +89,7 @@ def require_steps(seen: dict, peak: float) -> None:
     assert max(entry["learning_rate"] for entry in entries) == pytest.approx(peak)
 
 
+@pytest.mark.e2e_full
 @pytest.mark.parametrize("file", OTHERS, ids=name_of)
 def test_a_recipe_of_axolotl_trains(others, file):
     seen = witness(others, name_of(file))
@@ -96,6 +99,7 @@ def test_a_recipe_of_axolotl_trains(others, file):
     assert adapter == ("adapter" in said(file))
 
 
+@pytest.mark.e2e_full
 @pytest.mark.parametrize("file", FSDP, ids=name_of)
 def test_a_recipe_with_fsdp_trains_on_two_ranks(fsdp, file):
     seen = witness(fsdp, name_of(file))
@@ -103,6 +107,7 @@ def test_a_recipe_with_fsdp_trains_on_two_ranks(fsdp, file):
     assert (seen["ranks"], seen["parameter"]) == (2, "DTensor")
 
 
+@pytest.mark.e2e_full
 @pytest.mark.parametrize("file", TRL, ids=name_of)
 def test_a_recipe_of_trl_trains(trl, file):
     seen = json.loads((trl / "out" / name_of(file) / "watch.json").read_text())
@@ -110,20 +115,21 @@ def test_a_recipe_of_trl_trains(trl, file):
     assert seen["zero"] == (file.with_name("accelerate.yml")).exists()
 
 
-def test_bases_of_rope_are_those_of_the_recipes(others):
-    """Were `rope_parameters` passed over, their first losses would be film-7b-20pct's."""
+@pytest.mark.e2e_full
+def test_the_rope_bases_differ_as_in_the_recipes(others):
+    """If `rope_parameters` were ignored, the first losses would equal film-7b-20pct's."""
     names = ("film-7b-20pct", "rope-2e6", "rope-1e7", "rope-1e8")
     first = [logged(witness(others, f"{name}-axolotl"))[0]["loss"] for name in names]
     assert len({round(loss, 3) for loss in first}) == 4
 
 
 @pytest.fixture(scope="module")
-def curves(tmp_path_factory) -> dict:
-    return train(tmp_path_factory.mktemp("film"), list(DAMAGES))
+def damaged(tmp_path_factory) -> dict:
+    return train(tmp_path_factory.mktemp("damaged"), ["other-order", "other-mask"])
 
 
 def differs(curve: list[dict], stored: list[dict]) -> list[str]:
-    """What of a curve is not the stored one."""
+    """Return the differences of a curve from the stored one."""
     found = []
     for step, (now, then) in enumerate(zip(curve, stored, strict=True), 1):
         if now["answer_tokens"] != then["answer_tokens"]:
@@ -139,11 +145,14 @@ def differs(curve: list[dict], stored: list[dict]) -> list[str]:
 STORED_CURVE = json.loads(STORED.read_text())
 
 
-def test_the_loss_curve_of_film_7b_is_the_stored_one(curves):
-    assert not differs(curves["as-it-is"], STORED_CURVE), "meant to change? python tests/support/film_curve.py"
+def test_the_loss_curve_of_film_7b_is_the_stored_one(tmp_path):
+    """The one reduced run of `make test`: ZeRO-3 with offload on two ranks."""
+    (curve,) = train(tmp_path, ["as-it-is"]).values()
+    assert not differs(curve, STORED_CURVE), "if intended, run python -m tests.support.film_curve"
 
 
+@pytest.mark.e2e_full
 @pytest.mark.parametrize("damage", ["other-order", "other-mask"])
-def test_a_wrong_order_or_mask_shows_in_the_curve(curves, damage):
-    wrong = differs(curves[damage], STORED_CURVE)
+def test_a_wrong_order_or_mask_shows_in_the_curve(damaged, damage):
+    wrong = differs(damaged[damage], STORED_CURVE)
     assert sum(" loss " in what for what in wrong) > len(STORED_CURVE) / 2, wrong

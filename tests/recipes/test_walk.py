@@ -1,4 +1,4 @@
-"""The README of film-7b-1pct, word by word: its own commands, in its order, at the small size that it offers."""
+"""Run the commands of film-7b-1pct's README, in its order, at the small size that it offers."""
 
 import os
 import re
@@ -9,27 +9,27 @@ from textwrap import dedent
 
 import pytest
 
-from tests.support import ROOT
+from in2_plugin.recipe.folder import find_recipe
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.e2e_full]
 
-README = ROOT / "recipes/film-7b-1pct/README.md"
-LEFT_OUT = "git clone"
-"""How step 1 begins: the README says to leave it out, as it needs a network and an endpoint."""
+README = find_recipe("film-7b-1pct").path / "README.md"
+SKIPPED = "git clone"
+"""The beginning of step 1, which the README says to skip: it needs a network and an endpoint."""
 
 
 def commands() -> list[str]:
-    """The blocks of the section Run, without step 1."""
+    """Return the code blocks of the section Run, without step 1."""
     section = README.read_text(encoding="utf-8").partition("\n## Run\n")[2].partition("\n## ")[0]
     blocks = [dedent(block) for block in re.findall(r"^ *```\n(.*?)^ *```$", section, re.DOTALL | re.MULTILINE)]
-    assert sum(block.startswith(LEFT_OUT) for block in blocks) == 1
-    return [block for block in blocks if not block.startswith(LEFT_OUT)]
+    assert sum(block.startswith(SKIPPED) for block in blocks) == 1
+    return [block for block in blocks if not block.startswith(SKIPPED)]
 
 
-def test_the_readme_can_be_walked(tmp_path):
+def test_the_commands_of_the_readme_work(tmp_path):
     blocks = commands()
     assert len(blocks) == 6 and blocks[0].startswith("in2 recipes copy") and blocks[1].startswith("python rehearse.py")
-    # the same command again, as "If it goes wrong" has it
+    # resume with the same command, as under "If it goes wrong"
     script = "\n".join(["set -euo pipefail", *blocks, "./train.sh", "echo walked to the end"])
     environment = {
         **os.environ,

@@ -1,9 +1,9 @@
-"""The loss curve of film-7b at reduced size: ZeRO-3 with offload on two ranks, and how to store it anew.
+"""Train film-7b at reduced size for its loss curve: ZeRO-3 with offload on two ranks.
 
-    python tests/support/film_curve.py      # writes tests/recipes/film_7b_losses.json
+    python -m tests.support.film_curve      # stores the curve in tests/recipes/film_7b_losses.json
 
-Renew it when a change of the build, of the tokens or of the recipe is meant to change what is trained on, and say so
-in the commit; a change of trainer, order or loss that is not meant to do so must leave it as it is.
+Store it again only when a change of the build, the tokens or the recipe is intended to change the training data, and
+say so in the commit. No other change may alter the curve.
 """
 
 import json
@@ -13,12 +13,13 @@ from typing import Any
 
 import yaml
 
+from in2_plugin.recipe.folder import find_recipe
 from tests.support import SUPPORT, TESTS
 from tests.support.axolotl_runs import TORCHRUN, witness
-from tests.support.e2e_run import ROOT, run
+from tests.support.e2e_run import run
 from tests.support.reduced_recipes import reduced_axolotl, workshop
 
-FILM = ROOT / "recipes/film-7b"
+FILM = find_recipe("film-7b").path
 STORED = TESTS / "recipes/film_7b_losses.json"
 STEPS = 4
 DAMAGES = {
@@ -32,13 +33,13 @@ DAMAGES = {
         ]
     },
 }
-"""What is changed of the file, the recipe itself first; the last one lasts for the rest of its process."""
+"""Changes to the training file; the first is the recipe itself, the last one affects the rest of its process."""
 
 
 def train(folder: Path, names: list[str]) -> dict[str, list[dict[str, float | None]]]:
-    """Losses, gradient norms and answer tokens of each step, by what was damaged.
+    """Return losses, gradient norms and answer tokens per step, by name of the damage.
 
-    Answer tokens are None where the trainer's statistics do not find the labels that the dataset promises.
+    Answer tokens are None if the trainer's statistics do not find the labels that the dataset promises.
     """
     model, data = workshop(folder, [FILM])[FILM.name]
     for name in names:

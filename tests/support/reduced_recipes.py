@@ -1,7 +1,7 @@
-"""Every recipe at reduced size: its own file with a few overrides, a tiny model of its family, a tiny dataset.
+"""Reduce recipes for the CPU: their own files with a few overrides, a tiny model of the family, a tiny dataset.
 
-OVERRIDES below is the whole list of what differs from a recipe; all else of its file is in force. Runs share processes
-(`axolotl_runs.py`, `trl_runs.py`), because a start costs 15 s of imports.
+OVERRIDES is the complete list of changes to a recipe. Runs share processes (`axolotl_runs.py`, `trl_runs.py`), because
+a start costs 15 s of imports.
 """
 
 import json
@@ -31,48 +31,48 @@ FAMILIES = {
     "meta-llama/Llama-3": ("llama", LLAMA_TOKENS, {"bos": "<|begin_of_text|>", "eos": "<|eot_id|>"}, "llama3"),
     "Qwen/Qwen3": ("qwen3", vocabularies.MODELS["qwen3"][1], {"eos": "<|im_end|>", "pad": "<|endoftext|>"}, "qwen3"),
 }  # fmt: skip
-"""By the beginning of a base model's name: type of the model, special tokens, their roles, Axolotl's chat template."""
+"""By prefix of the base model's name: model type, special tokens, their roles, Axolotl's chat template."""
 OVERRIDES: Mapping[str, Any] = {
     # size
     "sequence_len": LENGTH, "max_steps": STEPS, "num_epochs": 99,
-    # what needs a GPU
+    # keys that need a GPU
     "bf16": False, "fp16": False, "attn_implementation": "sdpa", "activation_offloading": False,
     "load_in_4bit": None, "context_parallel_size": None, "liger_fused_linear_cross_entropy": None,
     "lora_mlp_kernel": False, "lora_qkv_kernel": False, "lora_o_kernel": False,
-    # to see what happens
+    # for the checks
     "logging_steps": 1, "dataset_prepared_path": "prepared", "dataset_num_proc": 1,
 }  # fmt: skip
-"""Of an Axolotl file, beside the paths of model, dataset and output; None leaves a key out."""
+"""Changes to an Axolotl file, besides the paths of model, dataset and output; None removes a key."""
 SHIM = "tests.support.cpu_shim.CPUShimPlugin"
 NEEDS_GPU = ("axolotl.integrations.liger.LigerPlugin",)
 TRL_OVERRIDES: Mapping[str, Any] = {
     "max_steps": STEPS, "bf16": False, "dtype": "float32", "use_cpu": True, "attn_implementation": "sdpa",
     "accelerate_config": None, "env": {"ACCELERATE_TORCH_DEVICE": "cpu"}, "logging_steps": 1, "save_strategy": "no",
 }  # fmt: skip
-"""Of a file of `in2 sft`; what accelerate.yml says of DeepSpeed is put into it: accelerate needs GPUs for that."""
+"""Changes to a TRL file; it also gets the DeepSpeed config of accelerate.yml, which accelerate uses only with GPUs."""
 
 
 def family(base_model: str) -> str:
-    """The key of FAMILIES that a model belongs to; `model` is the Mistral that the smoke recipe makes."""
+    """Return a model's key of FAMILIES; `model` is the Mistral of the smoke recipe."""
     return next((name for name in FAMILIES if base_model.startswith(name)), "mistralai/Mistral")
 
 
 def chat_template(name: str) -> str:
-    """One of those that come with Axolotl, which is not imported: that takes 15 s."""
+    """Return one of Axolotl's chat templates without importing Axolotl, which takes 15 s."""
     (package,) = find_spec("axolotl").submodule_search_locations
     return Path(package, "utils/chat_templates/templates", f"{name}.jinja").read_text(encoding="utf-8")
 
 
 def save_model(folder: Path, name: str) -> Path:
-    """A tiny random model of a family, with a tokenizer of its own. Takes about a second."""
+    """Save a tiny random model of a family with its own tokenizer. Takes about a second."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from in2_plugin.probing.probes.items import read_pieces
-    from in2_plugin.probing.probes.kinds import KINDS
+    from in2_plugin.probing.probes.items import read_items
+    from in2_plugin.probing.probes.registry import PROBES
 
     kind, special, roles, template = FAMILIES[name]
-    texts = [piece.text for each in KINDS.values() for piece in read_pieces(each)[:500]]
+    texts = [item.text for each in PROBES.values() for item in read_items(each)[:500]]
     tokenizer = vocabularies.byte_level(texts, vocabularies.QWEN2_REGEX, special, vocab_size=MODEL["vocab_size"])
     settings = {f"{role}_token": token for role, token in roles.items()}
     vocabularies.save(tokenizer, folder, chat_template(template), **settings)
@@ -83,7 +83,7 @@ def save_model(folder: Path, name: str) -> Path:
 
 
 def build_data(folder: Path, model: Path, recipe: Path, chats: Path) -> None:
-    """The recipe's build at reduced size: its template, mixture, positions; our writer and the bundled corpus."""
+    """Build the recipe's data at reduced size, with the extractive writer and the bundled corpus."""
     from in2_plugin.config import BuildConfig
     from in2_plugin.pipeline.build import build_dataset
 
@@ -99,7 +99,7 @@ def build_data(folder: Path, model: Path, recipe: Path, chats: Path) -> None:
 
 
 def reduced_axolotl(file: Path, model: Path, data: Path, **changes: Any) -> dict[str, Any]:
-    """An Axolotl file of a recipe with OVERRIDES."""
+    """Return a recipe's Axolotl file with OVERRIDES."""
     said = yaml.safe_load(file.read_text(encoding="utf-8"))
     values = {**said, **OVERRIDES, "base_model": str(model)}
     values["plugins"] = [SHIM, *(plugin for plugin in said["plugins"] if plugin not in NEEDS_GPU)]
@@ -109,19 +109,19 @@ def reduced_axolotl(file: Path, model: Path, data: Path, **changes: Any) -> dict
     if "deepspeed" in said:
         values["deepspeed"] = reduced_deepspeed(file.parent / said["deepspeed"])
     if "fsdp_config" in said:
-        # accelerate offloads to pinned memory, which takes a GPU
+        # accelerate offloads to pinned memory, which needs a GPU
         values["fsdp_config"] = {**said["fsdp_config"], "offload_params": False, "cpu_ram_efficient_loading": False}
     return {key: value for key, value in {**values, **changes}.items() if value is not None}
 
 
 def reduced_deepspeed(file: Path) -> dict[str, Any]:
-    """DeepSpeed's settings in float32, without what is compiled at first use; the offload stays."""
+    """Return the DeepSpeed config in float32, without the CPU AdamW that is compiled at first use; offload stays."""
     said = yaml.safe_load(file.read_text(encoding="utf-8"))
     return {**said, "bf16": {"enabled": False}, "zero_force_ds_cpu_optimizer": False}
 
 
 def reduced_trl(file: Path, model: Path, data: Path) -> dict[str, Any]:
-    """A file of `in2 sft` with TRL_OVERRIDES."""
+    """Return a recipe's TRL file with TRL_OVERRIDES."""
     from in2_plugin.recipe.training_file import read_training_file
 
     said = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -140,7 +140,7 @@ def reduced_trl(file: Path, model: Path, data: Path) -> dict[str, Any]:
 
 
 def workshop(folder: Path, recipes: list[Path]) -> dict[str, tuple[Path, Path]]:
-    """(model, dataset) of each recipe by its name; those with like tokenizers and mixtures share them."""
+    """Return (model, dataset) of each recipe by name; recipes with equal tokenizers and mixtures share them."""
     chats = folder / "chats.jsonl"
     turns = [[{"role": "user", "content": f"Say {i}."}, {"role": "assistant", "content": f"It is {i}."}]
              for i in range(100)]  # fmt: skip

@@ -1,6 +1,6 @@
-"""`python reduced_runs.py a.yml b.yml`: train with each Axolotl file in one process, DeepSpeed and FSDP included.
+"""Train with several Axolotl files in one process, DeepSpeed and FSDP included: `python reduced_runs.py a.yml b.yml`.
 
-Like `axolotl_runs.py`, but it also forgets what the run before told accelerate and transformers. Takes torchrun, too.
+Like `axolotl_runs.py`, but also resets the state that a run leaves in accelerate and transformers. Works with torchrun.
 """
 
 import os
@@ -9,21 +9,21 @@ import sys
 from tests.support import axolotl_runs
 
 BEFORE = dict(os.environ)
-TOLD = ("ACCELERATE_", "FSDP_")
-"""Beginnings of the variables with which Axolotl tells accelerate how to train."""
+PREFIXES = ("ACCELERATE_", "FSDP_")
+"""Prefixes of the variables with which Axolotl configures accelerate."""
 _forget = axolotl_runs._forget
 
 
 def forget() -> None:
-    """Leave the next run a process as new."""
+    """Reset the process for the next run."""
     import transformers.modeling_utils
     from transformers.integrations import deepspeed
 
     _forget()
     deepspeed.unset_hf_deepspeed_config()
-    # under ZeRO-3 Axolotl makes this say yes for the rest of the process
+    # after a ZeRO-3 run, Axolotl leaves this returning True for the rest of the process
     deepspeed.is_deepspeed_zero3_enabled = transformers.modeling_utils.is_deepspeed_zero3_enabled = ZERO_3
-    for name in [name for name in os.environ if name.startswith(TOLD) and name not in BEFORE]:
+    for name in [name for name in os.environ if name.startswith(PREFIXES) and name not in BEFORE]:
         del os.environ[name]
 
 

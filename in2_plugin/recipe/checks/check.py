@@ -1,4 +1,4 @@
-"""What a look at one file of a recipe found."""
+"""Hold the result of one check of a recipe's file, and turn errors of other tools into results."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from typing import Literal
 from in2_plugin.errors import ConfigError, one_line
 
 Mark = Literal["ok", "note", "warning", "ERROR"]
-"""`ERROR`: the file is not usable as it is. `note`: something could not be looked at here."""
+"""`ERROR`: the file is not usable as it is. `note`: something could not be checked here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,30 +17,30 @@ class Check:
 
     mark: Mark
     file: str
-    said: str
+    message: str
 
     def as_json(self) -> dict[str, str]:
-        """The fields."""
-        return {"mark": self.mark, "file": self.file, "said": self.said}
+        """Return the fields by name."""
+        return {"mark": self.mark, "file": self.file, "said": self.message}
 
 
 def refused(file: str, error: Exception) -> Check:
-    """An error of whoever reads the file, in one line, without the file's own name again."""
-    said = one_line(error)
-    return Check("ERROR", file, said.removeprefix(f"{file}: "))
+    """Return an error of the tool that reads the file as one line, without the file's name."""
+    message = one_line(error)
+    return Check("ERROR", file, message.removeprefix(f"{file}: "))
 
 
 @contextmanager
 def as_config_error(remedy: str) -> Iterator[None]:
-    """Whatever a tool raises about its file, as one sentence.
+    """Turn any exception of a tool into one sentence.
 
     Raises:
-        ConfigError: with the tool's first line and the remedy.
+        ConfigError: with the tool's message and the remedy.
     """
     try:
         yield
     except ConfigError:
         raise
-    except Exception as error:  # each tool has errors of its own
-        said = one_line(error).rstrip(".")
-        raise ConfigError(f"{said}; {remedy}") from error
+    except Exception as error:  # each tool raises its own error classes
+        message = one_line(error).rstrip(".")
+        raise ConfigError(f"{message}; {remedy}") from error

@@ -1,4 +1,7 @@
-"""Whether the files of a recipe fit each other. Pure but for reading scripts."""
+"""Check that the files of a recipe are consistent with each other.
+
+Reads the launch scripts; otherwise pure.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,20 +12,20 @@ from in2_plugin.recipe.checks.check import Check
 from in2_plugin.recipe.training_file import TrainingFile
 
 BATCH = re.compile(r"^\s*batch=(\d+)\s*$", re.MULTILINE)
-"""How launch scripts say how many examples a step has."""
+"""The line of a launch script that sets the number of examples per step."""
 
 
 def check_agreement(file: TrainingFile, build: BuildConfig, scripts: Sequence[Path]) -> Iterator[Check]:
-    """A trainer's file against the build file and the launch scripts."""
+    """Check a training file against the build file and the launch scripts."""
     name = file.path.name
     found = [*_data(file, build), *_step(file, scripts)]
-    yield from (Check("ERROR", name, said) for said in found)
+    yield from (Check("ERROR", name, message) for message in found)
     if not found:
-        step = f", {file.launch.batch} examples a step" if file.launch else ""
-        yield Check("ok", name, f"fits build.yml: dataset, length, tokenizer{step}")
+        step = f", {file.launch.batch} examples per step" if file.launch else ""
+        yield Check("ok", name, f"consistent with build.yml: dataset, length, tokenizer{step}")
     if not file.launch:
-        said = "no remark says what a step is made of; write one like `# 1 x 8 x 16 GPUs = 128` behind the accumulation"
-        yield Check("note", name, said)
+        message = "no comment states the batch; add one like `# 1 x 8 x 16 GPUs = 128` to the accumulation"
+        yield Check("note", name, message)
 
 
 def _data(file: TrainingFile, build: BuildConfig) -> Iterator[str]:
@@ -32,23 +35,23 @@ def _data(file: TrainingFile, build: BuildConfig) -> Iterator[str]:
     if file.sequence_len and file.sequence_len < build.lengths.max:
         yield f"`sequence_len: {file.sequence_len}` is below build.yml's `lengths.max: {build.lengths.max}`; raise it"
     if file.base_model != build.tokenizer:
-        yield f"`{key}: {file.base_model}` is not build.yml's `tokenizer: {build.tokenizer}`; make them the same"
+        yield f"`{key}: {file.base_model}` is not build.yml's `tokenizer: {build.tokenizer}`; make them equal"
 
 
 def _step(file: TrainingFile, scripts: Sequence[Path]) -> Iterator[str]:
     launch = file.launch
     if launch is None:
         return
-    product = launch.micro_batch * launch.accumulation * launch.gpus / launch.a_row
+    product = launch.micro_batch * launch.accumulation * launch.gpus / launch.per_row
     if product != launch.batch:
-        yield f"the remark says {launch}, and that is {product:g}; correct it"
-    a_row = (file.cfg.context_parallel_size or 1) * (file.cfg.tensor_parallel_size or 1)
-    if a_row != launch.a_row:
-        yield f"the remark says {launch}, but {a_row} GPUs share a row; correct one"
+        yield f"the comment says {launch}, but the product is {product:g}; correct it"
+    per_row = (file.cfg.context_parallel_size or 1) * (file.cfg.tensor_parallel_size or 1)
+    if per_row != launch.per_row:
+        yield f"the comment says {launch}, but {per_row} GPUs share a row; correct one"
     keys = (file.cfg.micro_batch_size or 1, file.cfg.gradient_accumulation_steps or 1)
     if keys != (launch.micro_batch, launch.accumulation):
-        yield f"the remark says {launch}, but micro-batch and accumulation are {keys[0]} and {keys[1]}; correct one"
+        yield f"the comment says {launch}, but micro-batch and accumulation are {keys[0]} and {keys[1]}; correct one"
     for script in scripts:
         for batch in BATCH.findall(script.read_text(encoding="utf-8")):
             if int(batch) != launch.batch:
-                yield f"the remark says {launch}, but {script.name} has `batch={batch}`; make them the same"
+                yield f"the comment says {launch}, but {script.name} has `batch={batch}`; make them equal"

@@ -1,6 +1,6 @@
-"""Files that are checked without looking at others: DeepSpeed's, accelerate's, scripts, programs, names of tasks.
+"""Check the files that need no other file: DeepSpeed and accelerate configs, shell scripts, Python programs.
 
-Each with the tool that reads it. Invariant: nothing is run and nothing is written.
+Each is checked with the tool that reads it; nothing is executed or written.
 """
 
 import difflib
@@ -18,13 +18,13 @@ from in2_plugin.probing.lm_eval.install import tasks_folder
 from in2_plugin.recipe.checks.check import Check, as_config_error
 
 TASKS = (re.compile(r'--tasks[ =]"?([A-Za-z][\w,]*)'), re.compile(r"TASKS:-([\w,]+)"))
-"""Where scripts name tasks of lm_eval: as an option, or as the default of a variable."""
-LIKE = 0.85
-"""How alike an unknown key of DeepSpeed's is to a known one to be taken for its misspelling."""
+"""Where scripts name lm_eval tasks: as an option, or as the default of a variable."""
+SIMILARITY = 0.85
+"""Similarity from which an unknown DeepSpeed key counts as a misspelling of a known one."""
 
 
 def check_deepspeed(file: Path) -> Iterator[Check]:
-    """DeepSpeed's own configuration class; a misspelt section would switch ZeRO off without a word."""
+    """Check a config with DeepSpeed's own class, and its section names: DeepSpeed ignores unknown ones."""
     try:
         settings = dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
@@ -41,11 +41,11 @@ def check_deepspeed(file: Path) -> Iterator[Check]:
     zero = settings.get("zero_optimization") or {}
     moved = [part.removeprefix("offload_") for part in ("offload_optimizer", "offload_param") if zero.get(part)]
     offload = f", {' and '.join(moved)} offloaded" if moved else ""
-    yield Check("ok", file.name, f"DeepSpeed takes it: ZeRO stage {zero.get('stage', 0)}{offload}")
+    yield Check("ok", file.name, f"DeepSpeed accepts it: ZeRO stage {zero.get('stage', 0)}{offload}")
 
 
 def _resolved(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """As it is after transformers has filled in `auto`; sections leave it out by themselves."""
+    """Return the settings as after transformers has filled in `auto`; sections have defaults for it."""
     numbers = {"train_batch_size": 1, "train_micro_batch_size_per_gpu": 1, "gradient_accumulation_steps": 1}
     kept = {key: value for key, value in settings.items() if value != "auto"}
     sections = {key: _without_auto(value) if isinstance(value, Mapping) else value for key, value in kept.items()}
@@ -62,12 +62,12 @@ def _refuse_misspelt(settings: Mapping[str, Any]) -> None:
 
     known = {value for module in (config, constants, zero) for value in vars(module).values() if type(value) is str}
     for key in settings:
-        if key not in known and (near := difflib.get_close_matches(key, known, 1, LIKE)):
-            raise ConfigError(f"DeepSpeed passes over the unknown key `{key}`; did you mean `{near[0]}`?")
+        if key not in known and (near := difflib.get_close_matches(key, known, 1, SIMILARITY)):
+            raise ConfigError(f"DeepSpeed ignores the unknown key `{key}`; did you mean `{near[0]}`?")
 
 
 def check_accelerate(file: Path) -> Iterator[Check]:
-    """Accelerate's own loader."""
+    """Check a config with accelerate's own loader."""
     try:
         from accelerate.commands.config.config_args import load_config_from_file
     except ModuleNotFoundError:
@@ -76,35 +76,35 @@ def check_accelerate(file: Path) -> Iterator[Check]:
     with as_config_error("correct the file"):
         found = load_config_from_file(str(file))
     kind = str(getattr(found.distributed_type, "value", found.distributed_type)).lower()
-    yield Check("ok", file.name, f"accelerate takes it: {kind}, {found.num_processes} processes")
+    yield Check("ok", file.name, f"accelerate accepts it: {kind}, {found.num_processes} processes")
 
 
 def check_script(file: Path) -> Iterator[Check]:
-    """`bash -n`, and the tasks of lm_eval that it names."""
+    """Check a script with `bash -n`, and the lm_eval tasks that it names."""
     bash = shutil.which("bash")
     if bash is None:
-        yield Check("note", file.name, "there is no bash here to read it")
+        yield Check("note", file.name, "not checked: bash is not installed")
         return
     done = subprocess.run([bash, "-n", str(file)], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ConfigError(f"bash cannot read it: {one_line(done.stderr)}; correct the script")
+        raise ConfigError(f"bash cannot parse it: {one_line(done.stderr)}; correct the script")
     tasks = named_tasks(file.read_text(encoding="utf-8"))
     unknown = sorted(_unknown(tasks - known_tasks()))
     if unknown:
         near = difflib.get_close_matches(unknown[0], known_tasks(), 1)
-        advice = f"did you mean `{near[0]}`?" if near else "look at `lm_eval ls tasks`"
-        raise ConfigError(f"no task of ours or of the installed lm_eval is called `{unknown[0]}`; {advice}")
+        advice = f"did you mean `{near[0]}`?" if near else "see `lm_eval ls tasks`"
+        raise ConfigError(f"neither in2_plugin nor the installed lm_eval has a task `{unknown[0]}`; {advice}")
     found = f", the tasks {', '.join(sorted(tasks))} exist" if tasks else ""
-    yield Check("ok", file.name, f"bash reads it{found}")
+    yield Check("ok", file.name, f"bash can parse it{found}")
 
 
 def named_tasks(text: str) -> set[str]:
-    """Tasks of lm_eval that a script names literally."""
+    """Return the lm_eval tasks that a script names literally."""
     return {task for pattern in TASKS for names in pattern.findall(text) for task in names.split(",") if task}
 
 
 def _unknown(tasks: set[str]) -> set[str]:
-    """Those that lm_eval does not know either; it is asked only about tasks that are not ours."""
+    """Return the tasks that lm_eval does not know either; the import takes seconds, so ours are excluded before."""
     if not tasks:
         return tasks
     try:
@@ -115,12 +115,12 @@ def _unknown(tasks: set[str]) -> set[str]:
 
 
 def known_tasks() -> set[str]:
-    """Names of our own tasks and groups."""
+    """Return the names of our own tasks and groups."""
     return {file.stem for file in tasks_folder().rglob("*.yaml") if not file.name.startswith("_")}
 
 
 def check_program(file: Path) -> Iterator[Check]:
-    """Python's own compiler."""
+    """Check a program with Python's compiler."""
     with as_config_error("correct the program"):
         compile(file.read_text(encoding="utf-8"), file.name, "exec")
-    yield Check("ok", file.name, "Python reads it")
+    yield Check("ok", file.name, "Python can parse it")

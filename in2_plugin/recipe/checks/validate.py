@@ -1,13 +1,14 @@
-"""Every file of a recipe, each with the tool that reads it, and whether they fit each other.
+"""Check every file of a recipe with the tool that reads it, and all files against each other.
 
-Needs neither GPU nor network nor data. Invariant: a file that is refused stops nothing: all others are still looked
-at. Cost: up to 20 s, nearly all of it imports of the trainers.
+Needs no GPU, network or data. Invariant: a file with an error does not keep the others from being checked. Cost: up to
+20 s, nearly all of it imports of the trainers.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
 
+from in2_plugin import layout
 from in2_plugin.config import BuildConfig, load_build_config
 from in2_plugin.errors import ConfigError, In2Error
 from in2_plugin.preflight.dataset_summary import DatasetSummary, summarize_in2, unread_summary
@@ -20,33 +21,33 @@ from in2_plugin.recipe.training_file import TrainingFile, read_training_file
 
 
 def validate(recipe: RecipeFolder, base_model: str | None = None) -> Iterator[Check]:
-    """Look at every file; one check or more each.
+    """Check every file; yield at least one result per file.
 
     Args:
-        base_model: a folder to read in place of the recipe's base model.
+        base_model: a folder to read instead of the recipe's base model.
     """
-    instead = str(Path(base_model).resolve()) if base_model and Path(base_model).is_dir() else base_model
+    replacement = str(Path(base_model).resolve()) if base_model and Path(base_model).is_dir() else base_model
     recipe = RecipeFolder(recipe.path.resolve())
     with chdir(recipe.path):  # the paths in a recipe are relative to its folder
         build, found = _build(recipe)
         yield from found
         for path in (*recipe.axolotl_files, *recipe.trl_files):
-            yield from _training(path, recipe, build, instead)
+            yield from _training(path, recipe, build, replacement)
         yield from _each(recipe.deepspeed_files, check_deepspeed)
         yield from _each(recipe.accelerate_files, check_accelerate)
         yield from _each(recipe.scripts, check_script)
         yield from _each(recipe.programs, check_program)
 
 
-def _each(files: list[Path], look: Callable[[Path], Iterator[Check]]) -> Iterator[Check]:
+def _each(files: list[Path], check: Callable[[Path], Iterator[Check]]) -> Iterator[Check]:
     for file in files:
-        yield from _caught(file.name, lambda file=file: look(file))  # type: ignore[misc]
+        yield from _caught(file.name, lambda file=file: check(file))  # type: ignore[misc]
 
 
-def _caught(name: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
-    """What a look says, and its refusal as one more line."""
+def _caught(name: str, check: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    """Yield the results of a check, and its error as one more result."""
     try:
-        yield from look()
+        yield from check()
     except In2Error as error:
         yield refused(name, error)
 
@@ -54,17 +55,17 @@ def _caught(name: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
 def _build(recipe: RecipeFolder) -> tuple[BuildConfig | None, list[Check]]:
     file = recipe.build_file
     if file is None:
-        return None, [Check("ERROR", "build.yml", "is not there; a recipe says how its data is built")]
+        return None, [Check("ERROR", "build.yml", "is missing; a recipe needs the build file of its data")]
     try:
         config = load_build_config(file)
     except ConfigError as error:
-        said = str(error).removeprefix(f"{file}: ")
-        return None, [Check("ERROR", file.name, said)]
+        message = str(error).removeprefix(f"{file}: ")
+        return None, [Check("ERROR", file.name, message)]
     data = planned_data(config)
     return config, [Check("ok", file.name, f"asks for {data.examples:,} examples of up to {data.longest:,} tokens")]
 
 
-def _training(path: Path, recipe: RecipeFolder, build: BuildConfig | None, instead: str | None) -> Iterator[Check]:
+def _training(path: Path, recipe: RecipeFolder, build: BuildConfig | None, replacement: str | None) -> Iterator[Check]:
     try:
         file = read_training_file(path)
     except ConfigError as error:
@@ -72,26 +73,26 @@ def _training(path: Path, recipe: RecipeFolder, build: BuildConfig | None, inste
         return
     if build is not None:
         yield from check_agreement(file, build, recipe.scripts)
-    yield from _caught(path.name, lambda: _with_trainer(file, build, instead))
+    yield from _caught(path.name, lambda: _with_trainer(file, build, replacement))
 
 
-def _with_trainer(file: TrainingFile, build: BuildConfig | None, instead: str | None) -> Iterator[Check]:
+def _with_trainer(file: TrainingFile, build: BuildConfig | None, replacement: str | None) -> Iterator[Check]:
     from in2_plugin.recipe.base_model import readable_model
     from in2_plugin.recipe.checks.training import check_axolotl, check_trl
 
     data = _facts(file, build)
-    with readable_model(file.base_model, instead) as model:
-        if model.place != file.base_model or model.tokenizer is None:
-            yield Check("note", file.path.name, model.said)
-        look = check_axolotl if file.trainer == "axolotl" else check_trl
-        yield from look(file, model, data)
+    with readable_model(file.base_model, replacement) as model:
+        if model.path != file.base_model or model.tokenizer is None:
+            yield Check("note", file.path.name, model.source)
+        check = check_axolotl if file.trainer == "axolotl" else check_trl
+        yield from check(file, model, data)
 
 
 def _facts(file: TrainingFile, build: BuildConfig | None) -> DatasetSummary:
-    """The dataset itself where it is finished, else what the build file promises."""
+    """Return the finished dataset's facts, or those that the build file promises."""
     path = file.datasets[0] if file.datasets else ""
-    if path and (Path(path) / "manifest.json").is_file():
+    if path and (Path(path) / layout.MANIFEST).is_file():
         return summarize_in2({"path": path, "type": "in2"}, file.sequence_len)
     if build is None:
-        return unread_summary({"path": path, "type": "in2"}, "there is neither the dataset nor a build file")
+        return unread_summary({"path": path, "type": "in2"}, "neither the dataset nor a build file exists")
     return planned_data(build).facts(path, file.sequence_len)

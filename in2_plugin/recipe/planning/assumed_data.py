@@ -1,7 +1,7 @@
-"""Lengths and answers of the data that a build file asks for, before there is any.
+"""Predict the lengths and answers of the data that a build file asks for, before it is built.
 
-Pure. Invariant: what a build file does not say is one of the named assumptions here, and docs/recipes.md gives the
-source of each. `in2 preflight` counts the finished dataset instead.
+Pure. Everything that a build file does not state is one of the assumptions named here; docs/recipes.md gives their
+sources. `in2 preflight` counts the finished dataset instead.
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ import numpy as np
 from in2_plugin.config import BuildConfig
 from in2_plugin.preflight.dataset_summary import Counts, DatasetSummary
 
-DRAWN = 20_000
-"""Lengths that stand for all examples."""
+SAMPLE = 20_000
+"""Lengths that represent all examples."""
 DOCUMENT_TOKENS = 600
-"""A document (paper, footnote on C4's realnewslike)."""
+"""Tokens of a document (paper, footnote on C4's realnewslike)."""
 AROUND_TOKENS = 200
-"""Question, answer and template of an example."""
+"""Tokens of an example's question, answer and template."""
 GENERAL_TOKENS = 500
-"""A conversation of an instruction dataset."""
+"""Tokens of a conversation of an instruction dataset."""
 ANSWER_TOKENS, MOST_ANSWER_TOKENS = 60, 512
-"""Supervised tokens of an answer, and of the longest one."""
+"""Supervised tokens of an answer, and of the longest answer."""
 GENERAL_ANSWER_TOKENS = 200
 """Supervised tokens of a conversation."""
 
@@ -32,22 +32,22 @@ class PlannedData:
     long: int
     """Examples with a context of many segments."""
     short: int
-    """Examples with a document by itself."""
+    """Examples with a single document."""
     general: int
     """Conversations."""
     least: int
-    """Tokens of the shortest long example."""
+    """Tokens of the shortest example with a long context."""
     longest: int
     turns: int
-    """Questions about one long context."""
+    """Questions per long context."""
 
     @property
     def examples(self) -> int:
-        """Rows to train on."""
+        """Rows of the training set."""
         return self.long + self.short + self.general
 
     def lengths(self) -> Counts:
-        """(DRAWN,) tokens of examples, in the proportion of the parts; long ones uniform between the bounds."""
+        """Return (SAMPLE,) lengths in the proportions of the mixture; long examples uniform between the bounds."""
         general, short, long = self._shares()
         document = min(self.longest, DOCUMENT_TOKENS + AROUND_TOKENS)
         parts = [np.full(general, min(self.longest, GENERAL_TOKENS)), np.full(short, document)]
@@ -55,7 +55,7 @@ class PlannedData:
         return tokens
 
     def answers(self) -> Counts:
-        """(DRAWN,) supervised tokens of the same examples; the last has the most that is assumed."""
+        """Return (SAMPLE,) supervised tokens of the same examples; the last has the assumed maximum."""
         general, short, long = self._shares()
         parts = [(general, GENERAL_ANSWER_TOKENS), (short, ANSWER_TOKENS), (long, ANSWER_TOKENS * self.turns)]
         counts: Counts = np.concatenate([np.full(n, tokens) for n, tokens in parts]).astype(np.int64)
@@ -64,17 +64,17 @@ class PlannedData:
         return least
 
     def _shares(self) -> tuple[int, int, int]:
-        """Of DRAWN examples: conversations, short ones, long ones."""
-        general, short = (round(DRAWN * part / self.examples) for part in (self.general, self.short))
-        return general, short, DRAWN - general - short
+        """Return the numbers of conversations, short and long examples among SAMPLE."""
+        general, short = (round(SAMPLE * part / self.examples) for part in (self.general, self.short))
+        return general, short, SAMPLE - general - short
 
     @property
     def tokens(self) -> float:
-        """Of one epoch."""
+        """Tokens of one epoch."""
         return float(self.lengths().mean()) * self.examples
 
     def facts(self, path: str, sequence_len: int | None) -> DatasetSummary:
-        """The same in the terms of preflight."""
+        """Return the same dataset in preflight's terms."""
         lengths = self.lengths()
         return DatasetSummary(
             path=path,
@@ -90,7 +90,7 @@ class PlannedData:
 
 
 def planned_data(config: BuildConfig) -> PlannedData:
-    """The dataset that a build file asks for, before there is any."""
+    """Return the dataset that a build file asks for."""
     counts = config.mixture.counts()
     turns = config.questions_per_context
     long = counts["fine_grained"] + counts["integration"]

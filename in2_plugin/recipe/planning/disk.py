@@ -1,6 +1,6 @@
-"""What a run puts on disk, and what a machine's own memory holds of what is offloaded.
+"""Estimate the disk space of a run, and the host memory that offloading takes.
 
-Pure. Invariant: an upper bound of what is there at one time; `save_total_limit` is heeded.
+Pure. Each figure is an upper bound of what exists at one time, with `save_total_limit` respected.
 """
 
 from dataclasses import dataclass
@@ -11,34 +11,34 @@ from in2_plugin.recipe.training_file import TrainingFile
 
 GPUS_A_MACHINE = 8
 KEPT_SAVES = 500
-"""Steps between two checkpoints where a file says nothing (transformers' default)."""
+"""Default steps between two checkpoints (transformers)."""
 EXAMPLE_BYTES, SEGMENT_BYTES = 600, 8
-"""An example in examples.parquet, questions.parquet and plans/, and each of its segments: measured on 360 examples of
-4K to 32K tokens (1.4 KB each)."""
+"""Bytes of an example in examples.parquet, questions.parquet and plans/, and of each of its segments; measured on 360
+examples of 4K to 32K tokens (1.4 KB each)."""
 SEGMENT_TOKENS = 160
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """Bytes on disks."""
+    """Bytes on disk."""
 
     base_model: float
-    """Weights in two bytes, as they are downloaded."""
+    """Weights at two bytes each, as downloaded."""
     checkpoints: float
-    """All that are kept at one time."""
+    """All checkpoints that exist at one time."""
     trained_model: float
-    """What is saved at the end."""
+    """The final model."""
     examples: float
     """The dataset without the segments of its corpus."""
 
     @property
     def total(self) -> float:
-        """Without the corpus."""
+        """Everything except the corpus."""
         return self.base_model + self.checkpoints + self.trained_model + self.examples
 
 
 def disk_of(file: TrainingFile, shape: ModelShape, setup: Setup, data: DatasetSummary, steps: int) -> Disk:
-    """What one run needs. A checkpoint holds the trained weights with the states of their optimizer."""
+    """Return the disk space of one run. A checkpoint holds the trained weights and their optimizer states."""
     trained = shape.parameters if setup.trained is None else setup.trained
     segments = float(data.lengths.mean()) / SEGMENT_TOKENS
     return Disk(
@@ -50,16 +50,16 @@ def disk_of(file: TrainingFile, shape: ModelShape, setup: Setup, data: DatasetSu
 
 
 def checkpoints_kept(file: TrainingFile, steps: int) -> int:
-    """Checkpoints that exist at one time, the one that is being written included."""
+    """Return the number of checkpoints that exist at one time, including the one being written."""
     every = file.save_steps or KEPT_SAVES
     made = max(1, int(steps // every)) if every >= 1 else int(1 / every)
     return min(made, file.save_limit + 1) if file.save_limit else made
 
 
 def host_bytes(shape: ModelShape, setup: Setup, longest: int) -> float:
-    """Memory of one machine of up to eight GPUs that is taken up by what is offloaded, over all of them.
+    """Return the host memory that offloading takes on one machine of up to eight GPUs.
 
-    An offloaded optimizer has its gradients there, too; offloaded activations are each GPU's inputs of all layers.
+    An offloaded optimizer keeps its gradients there, too; offloaded activations are each GPU's inputs of all layers.
     """
     here = min(setup.gpus, GPUS_A_MACHINE)
     trained = shape.parameters if setup.trained is None else setup.trained

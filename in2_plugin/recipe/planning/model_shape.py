@@ -1,6 +1,6 @@
-"""The shape of a recipe's base model: from the table of published ones, or read where the model is.
+"""Find the shape of a recipe's base model: in the table of published models, or from its config.json.
 
-Invariant: it is said where a shape comes from. Cost: nothing for a published one; 6 s of imports for any other.
+Every shape names its source. Cost: nothing for a published model; 6 s of imports for any other.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from in2_plugin.recipe.planning.published_models import CONFIGS, published_shape
 
 @dataclass(frozen=True, slots=True)
 class KnownShape:
-    """A shape and its source."""
+    """A model's shape and its source."""
 
     name: str
     shape: ModelShape
@@ -22,10 +22,10 @@ class KnownShape:
 
 
 def known_shape(name: str, folder: Path) -> KnownShape:
-    """The shape of a model by name, or by a folder relative to that of the recipe.
+    """Return the shape of a model by its name, or by a folder relative to the recipe's.
 
     Raises:
-        ConfigError: it is not in the table and cannot be read, for example without a network.
+        ConfigError: the model is not in the table and cannot be read, for example without a network.
     """
     published = published_shape(name)
     if published is not None:
@@ -47,6 +47,6 @@ def _read(name: str) -> ModelShape:
         return shape_of(config.get_text_config(), skeleton)
     except (OSError, ValueError, AttributeError, KeyError):
         raise ConfigError(
-            f"the base model `{name}` cannot be read and is none whose shape is known here ({', '.join(CONFIGS)}); "
-            "make or download it, or give a folder that has its config.json: `--base-model FOLDER`"
+            f"cannot read the base model `{name}`, and its shape is not among the known ones ({', '.join(CONFIGS)}); "
+            "create or download it, or give a folder with its config.json: `--base-model FOLDER`"
         ) from None

@@ -1,8 +1,8 @@
-"""What a recipe needs and takes on a number of GPUs: memory, days, steps, disk, money for questions.
+"""Plan a recipe on a number of GPUs: memory, days, steps, disk, money for questions.
 
-Works without network, GPU and data: the build file says how much data there will be, a table knows the models, and
-`preflight.costs` has the formulas. Invariant: a step keeps its examples whatever the number of GPUs, by another
-accumulation, or it is said that it cannot. Cost: 0.2 s a file.
+Needs no network, GPU or data: the build file gives the amount of data, a table the models, and `preflight.costs` the
+formulas. Invariant: the number of examples per step is the same on any number of GPUs, or the plan says that it cannot
+be. Cost: 0.2 s per file.
 """
 
 import math
@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from in2_plugin import layout
 from in2_plugin.config import load_build_config
 from in2_plugin.errors import ConfigError
-from in2_plugin.preflight.costs import GPUS, Gpu, Memory, ModelShape, Setup, memory, seconds
-from in2_plugin.preflight.estimate import MFU, most_answers, row_length
+from in2_plugin.preflight.costs import Gpu, Memory, ModelShape, Setup, memory, seconds
 from in2_plugin.preflight.dataset_summary import DatasetSummary, summarize_in2
+from in2_plugin.preflight.estimate import MFU, most_answers, row_length
+from in2_plugin.preflight.loading import choose_gpu
 from in2_plugin.recipe.folder import RecipeFolder
 from in2_plugin.recipe.planning.assumed_data import planned_data
 from in2_plugin.recipe.planning.disk import Disk, disk_of, host_bytes
@@ -25,70 +27,70 @@ from in2_plugin.recipe.training_file import TrainingFile, read_training_file
 from in2_plugin.training.length_balance import Work, balanced_order, efficiency
 
 COUNTS = (1, 8, 16, 32, 64, 128)
-"""Numbers of GPUs of the table that is shown when none is given."""
+"""Numbers of GPUs in the default table."""
 DAY = 86_400
 PAPER_GPU_DAYS, PAPER_EXAMPLES = 300, 1_750_000
-"""Of the full run on A100-80G (paper, section 2)."""
-PAPER_MFU = 0.27
-"""Share of the peak that those come to by these formulas: docs/recipes.md has the sum."""
+"""The full run on A100-80G (paper, section 2)."""
+PAPER_GPU, PAPER_MFU = "A100-80G", 0.27
+"""Share of the peak that those GPU-days are by these formulas; docs/recipes.md has the calculation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machines:
-    """A run on a number of GPUs."""
+    """A run on one number of GPUs."""
 
     gpus: int
     accumulation: int
-    """0 where the step cannot be shared evenly."""
+    """0 if the examples of a step cannot be divided evenly."""
     batch: int
-    """Examples of a step."""
+    """Examples per step."""
     memory: Memory
     host: float
-    """Bytes of a machine of up to eight GPUs that is taken up by what is offloaded."""
+    """Host memory for offloading on one machine of up to eight GPUs, in bytes."""
     efficiency: float
-    """Share of the time that ranks do not wait for each other."""
+    """Share of the time in which ranks do not wait for each other."""
     seconds: float
-    """At MFU."""
+    """Duration at MFU, including waiting."""
 
     @property
     def days(self) -> float:
-        """At MFU, waiting included."""
+        """Duration at MFU, including waiting."""
         return self.seconds / DAY
 
     @property
     def days_at_the_papers_pace(self) -> float:
-        """At PAPER_MFU, in which the paper's own waiting is contained."""
+        """Duration at PAPER_MFU, which includes the paper's own waiting."""
         return self.days * self.efficiency * MFU / PAPER_MFU
 
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """One training file."""
+    """The plan of one training file."""
 
     file: TrainingFile
     model: KnownShape
     gpu: Gpu
     facts: DatasetSummary
     steps: int
-    """With the batch that the file means."""
+    """Steps with the batch size of the file."""
     machines: tuple[Machines, ...]
     disk: Disk
 
     @property
     def examples(self) -> int:
-        """Of one epoch."""
+        """Examples per epoch."""
         return int(self.facts.examples or 0)
 
     @property
     def tokens(self) -> float:
-        """Of the whole run."""
+        """Tokens of the whole run."""
         share = self.steps * self.machines[0].batch / max(1, self.examples * self.file.epochs)
         return float(self.facts.lengths.mean()) * self.examples * self.file.epochs * min(1.0, share)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A recipe."""
+    """The plan of a recipe."""
 
     recipe: RecipeFolder
     questions: QuestionCost | None
@@ -102,44 +104,32 @@ def plan_recipe(
     """Plan every training file of a recipe.
 
     Args:
-        gpus: how many; a table over COUNTS without it.
-        gpu: a name of `costs.GPUS`; without it the one that the file names, or an A100-80G.
-        base_model: a folder that stands in for the file's base model.
+        gpus: number of GPUs; a table over COUNTS by default.
+        gpu: a name of `costs.GPUS`; by default the GPU that the file names, or an A100-80G.
+        base_model: a folder to read instead of the file's base model.
 
     Raises:
-        ConfigError: a file cannot be read, the model is not known, or a step cannot be shared by that many GPUs.
+        ConfigError: a file cannot be read, the model is unknown, or a step cannot be divided among that many GPUs.
     """
     build = load_build_config(recipe.build_file) if recipe.build_file else None
     planned = planned_data(build) if build else None
     files = [read_training_file(path) for path in (*recipe.axolotl_files, *recipe.trl_files)]
     if not files:
-        raise ConfigError(f"{recipe.path}: there is no axolotl.yml or sft.yml to plan")
+        raise ConfigError(f"{recipe.path}: has no axolotl.yml or sft.yml to plan")
     runs = []
     for file in files:
         data = _built(recipe, file) or (planned.facts(", ".join(file.datasets), file.sequence_len) if planned else None)
         if data is None:
-            raise ConfigError(f"{file.path}: neither its dataset nor a build.yml is there; build the dataset first")
+            raise ConfigError(f"{file.path}: neither its dataset nor a build.yml exists; build the dataset first")
         model = known_shape(base_model or file.base_model, recipe.path)
-        runs.append(_plan(file, model, data, gpus, choose(gpu or file.gpu)))
+        runs.append(_plan(file, model, data, gpus, choose_gpu(gpu or file.gpu or PAPER_GPU)))
     return Plan(recipe, question_cost(build) if build else None, tuple(runs))
 
 
-def choose(name: str | None) -> Gpu:
-    """The GPU of that name, in any spelling of case; the paper's without one.
-
-    Raises:
-        ConfigError: it is none of those that are known.
-    """
-    known = {one.lower(): one for one in GPUS}
-    if (name or "A100-80G").lower() not in known:
-        raise ConfigError(f"no GPU is called `{name}` here; give one of {', '.join(GPUS)}")
-    return GPUS[known[(name or "A100-80G").lower()]]
-
-
 def _built(recipe: RecipeFolder, file: TrainingFile) -> DatasetSummary | None:
-    """The dataset itself where it has been built already."""
+    """Return the facts of the dataset if it is already built."""
     folders = [recipe.path / path for path in file.datasets]
-    if len(folders) != 1 or not (folders[0] / "manifest.json").is_file():
+    if len(folders) != 1 or not (folders[0] / layout.MANIFEST).is_file():
         return None
     return summarize_in2({"path": str(folders[0]), "type": "in2"}, file.sequence_len)
 
@@ -158,7 +148,7 @@ def _plan(file: TrainingFile, model: KnownShape, data: DatasetSummary, gpus: int
 def _unshared(file: TrainingFile, gpus: int) -> str:
     batch = file.launch.batch if file.launch else 0
     fit = [str(count) for count in range(1, batch + 1) if batch % count == 0]
-    return f"a step of {batch} examples cannot be shared evenly by {gpus} GPUs; take {', '.join(fit)}"
+    return f"a step of {batch} examples cannot be divided evenly among {gpus} GPUs; use {', '.join(fit)}"
 
 
 def _steps(file: TrainingFile, data: DatasetSummary, batch: int) -> int:
@@ -167,7 +157,7 @@ def _steps(file: TrainingFile, data: DatasetSummary, batch: int) -> int:
 
 
 def _rows(file: TrainingFile, data: DatasetSummary) -> float:
-    """Examples of a row."""
+    """Return the number of examples per row."""
     return max(1.0, (file.sequence_len or 0) / float(data.lengths.mean())) if file.packed else 1.0
 
 
@@ -185,7 +175,7 @@ def _machines(file: TrainingFile, shape: ModelShape, data: DatasetSummary, gpus:
 
 
 def _shared(file: TrainingFile, setup: Setup) -> Setup:
-    """With the accumulation that keeps a step's examples; 0 where there is none."""
+    """Return the setup with the accumulation that keeps the examples per step; 0 if there is none."""
     if file.launch is None:
         return setup
     each = setup.replicas * setup.micro_batch
@@ -205,7 +195,7 @@ def _ranks_used(file: TrainingFile, shape: ModelShape, setup: Setup, data: Datas
 
 
 def short_plan(recipe: RecipeFolder) -> str:
-    """`16 GPUs, 13 to 19 days`, as the recipe's main file has it; empty where its model is not a published one."""
+    """Return `16 x A100-80G, 13 to 19 days` for the recipe's main file; empty if its model is not a published one."""
     build = load_build_config(recipe.build_file) if recipe.build_file else None
     paths = [*recipe.axolotl_files, *recipe.trl_files]
     file = read_training_file(paths[0]) if paths else None
@@ -213,5 +203,6 @@ def short_plan(recipe: RecipeFolder) -> str:
         return ""
     gpus = file.launch.gpus if file.launch else 1
     data = planned_data(build).facts("", file.sequence_len)
-    one = _machines(file, known_shape(file.base_model, recipe.path).shape, data, gpus, choose(file.gpu))
-    return f"{gpus} x {choose(file.gpu).name}, {one.days:.2g} to {one.days_at_the_papers_pace:.2g} days"
+    gpu = choose_gpu(file.gpu or PAPER_GPU)
+    one = _machines(file, known_shape(file.base_model, recipe.path).shape, data, gpus, gpu)
+    return f"{gpus} x {gpu.name}, {one.days:.2g} to {one.days_at_the_papers_pace:.2g} days"

@@ -1,8 +1,8 @@
-"""Shapes of the base models that recipes name, so that planning needs no network.
+"""Hold the configs of the recipes' base models, so that planning needs no network.
 
-Source: the `config.json` that the makers of each model publish on the Hugging Face hub; no weight is needed to know
-what a model costs. Invariant: the weights that are counted here are those that transformers builds from the same
-configuration, and come to the number that the makers state (tests compare both).
+Source: the `config.json` that each model's publisher has on the Hugging Face hub. Invariant: the parameter counts equal
+those of the model that transformers builds from the same config, and the numbers that the publishers state (tests
+compare both).
 """
 
 from collections.abc import Mapping
@@ -41,17 +41,17 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
     "Qwen/Qwen3-4B-Instruct-2507": {**_QWEN3_4B, "max_position_embeddings": 262_144, "rope_theta": 5_000_000},
     "Qwen/Qwen3-8B": _QWEN3_8B,
 }
-"""`config.json` of each model, without what says nothing of its shape."""
+"""The keys of each model's `config.json` that determine its shape."""
 
 
 def published_shape(name: str) -> ModelShape | None:
-    """The shape of a model of CONFIGS; None for any other."""
+    """Return the shape of a model of CONFIGS; None for any other model."""
     config = CONFIGS.get(name)
     return None if config is None else dense_shape(config)
 
 
 def dense_shape(config: Mapping[str, Any]) -> ModelShape:
-    """The shape of a dense decoder with a gated MLP and without biases, from its configuration alone."""
+    """Return the shape of a dense decoder with a gated MLP and no biases, from its config alone."""
     hidden, heads, layers = config["hidden_size"], config["num_attention_heads"], config["num_hidden_layers"]
     size = config.get("head_dim") or hidden // heads
     keys, queries = config["num_key_value_heads"] * size, heads * size
@@ -80,7 +80,7 @@ def dense_shape(config: Mapping[str, Any]) -> ModelShape:
 
 
 def adapter_weights(shape: ModelShape, rank: int, targets: frozenset[str]) -> int:
-    """Weights of LoRA matrices of that rank on linear layers of those names, in every layer of the model."""
+    """Return the number of LoRA weights of a rank, for linear layers of these names in every decoder layer."""
     width, keys = shape.attention_width, shape.key_width
     sides = {
         "q_proj": shape.hidden + width, "k_proj": shape.hidden + keys, "v_proj": shape.hidden + keys,
@@ -91,4 +91,4 @@ def adapter_weights(shape: ModelShape, rank: int, targets: frozenset[str]) -> in
 
 
 LINEAR = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})
-"""Linear layers of a decoder layer, which `lora_target_linear` and `all-linear` mean."""
+"""The linear layers of a decoder layer: `lora_target_linear` and `all-linear`."""

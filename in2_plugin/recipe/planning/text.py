@@ -1,4 +1,4 @@
-"""A plan as lines of text and as JSON: what `in2 recipes plan` prints."""
+"""Format a plan as lines of text or as JSON, for `in2 recipes plan`."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -9,12 +9,12 @@ from in2_plugin.preflight.estimate import MFU
 from in2_plugin.recipe.planning.plan import PAPER_MFU, Machines, Plan, RunPlan
 from in2_plugin.recipe.planning.question_cost import QuestionCost
 
-COLUMNS = ("GPUs", "accum.", "batch", "GiB a GPU", "host GB", "days", "paper pace", "GPU-days")
+COLUMNS = ("GPUs", "accum.", "batch", "GiB/GPU", "host GB", "days", "paper pace", "GPU-days")
 WIDTHS = (6, 6, 6, 10, 8, 8, 11, 15)
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
-    """Everything, line by line."""
+    """Yield the lines of the whole plan."""
     yield f"{plan.recipe.name}: {plan.recipe.title}"
     if plan.questions:
         yield line("questions", _questions(plan.questions))
@@ -23,20 +23,20 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield from _run(run)
     yield ""
     yield (
-        f"days: at {MFU:.0%} of the peak; paper pace: at {PAPER_MFU:.0%}, which its 300 GPU-days come to. "
-        "GPU-days: from the one to the other. Formulas: docs/recipes.md; computed, not measured on GPUs."
+        f"days: at {MFU:.0%} of the peak; paper pace: at {PAPER_MFU:.0%}, from the paper's 300 GPU-days. "
+        "Formulas: docs/recipes.md. Computed, not measured on GPUs."
     )
 
 
-def line(name: str, said: str) -> str:
-    """One figure with its name in front."""
-    return f"{name:<17} {said}"
+def line(name: str, text: str) -> str:
+    """Return a line with a name and its figures."""
+    return f"{name:<17} {text}"
 
 
 def _questions(cost: QuestionCost) -> str:
     if not cost.calls:
-        said = "no model is asked" if cost.questions else "none"
-        return f"{cost.questions:,}, {said}"
+        text = "no model calls" if cost.questions else "none"
+        return f"{cost.questions:,}, {text}"
     written, judged = cost.writer, cost.judge
     tokens = count(written.input_tokens + judged.input_tokens), count(written.output_tokens + judged.output_tokens)
     money = "no prices in build.yml" if cost.money is None else f"about {cost.money:,.0f} {cost.currency}"
@@ -45,16 +45,16 @@ def _questions(cost: QuestionCost) -> str:
 
 def _run(run: RunPlan) -> Iterator[str]:
     shape, facts = run.model.shape, run.facts
-    yield line(run.file.path.name, f"{run.model.name}: {count(shape.parameters)} weights ({run.model.source})")
+    yield line(run.file.path.name, f"{run.model.name}: {count(shape.parameters)} parameters ({run.model.source})")
     how = "counted" if facts.is_in2 else "planned from build.yml"
     lengths = f"{int(facts.lengths.min()):,} to {facts.longest:,} tokens, {float(facts.lengths.mean()):,.0f} on average"
     yield line("examples", f"{run.examples:,} of {lengths} ({how})")
     yield line("training", f"{run.steps:,} steps, {count(run.tokens)} tokens; {_setup(run)}")
     disk = run.disk
-    parts = {"base model": disk.base_model, "checkpoints": disk.checkpoints, "result": disk.trained_model,
+    parts = {"base model": disk.base_model, "checkpoints": disk.checkpoints, "final model": disk.trained_model,
              "examples": disk.examples}  # fmt: skip
-    said = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items())
-    yield line("disk", f"{disk.total / 1e9:,.0f} GB ({said}), and the corpus at 6 to 8 bytes a token")
+    text = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items())
+    yield line("disk", f"{disk.total / 1e9:,.0f} GB ({text}), plus 6 to 8 bytes per corpus token")
     yield line("GPU", f"{run.gpu.name}: {run.gpu.memory / GIB:.0f} GiB, {run.gpu.tflops:g} TFLOP/s (data sheet)")
     yield " ".join(f"{name:>{width}}" for name, width in zip(COLUMNS, WIDTHS, strict=True))
     for machines in run.machines:
@@ -64,10 +64,10 @@ def _run(run: RunPlan) -> Iterator[str]:
 def _row(one: Machines, run: RunPlan) -> str:
     if not one.accumulation:
         batch = run.file.launch.batch if run.file.launch else one.batch
-        return f"{one.gpus:>6} a step of {batch} examples cannot be shared evenly by them"
+        return f"{one.gpus:>6} a step of {batch} examples cannot be divided evenly"
     days, slow = one.days, one.days_at_the_papers_pace
     need = one.memory.total
-    fits = "" if need <= run.gpu.memory else "  more than it has"
+    fits = "" if need <= run.gpu.memory else "  out of memory"
     spread = f"{days * one.gpus:.3g} to {slow * one.gpus:.3g}"
     values = (one.gpus, one.accumulation, one.batch, f"{need / GIB:.1f}", f"{one.host / 1e9:.0f}", f"{days:.3g}",
               f"{slow:.3g}", spread)  # fmt: skip
@@ -77,17 +77,17 @@ def _row(one: Machines, run: RunPlan) -> str:
 def _setup(run: RunPlan) -> str:
     setup = run.file.setup(run.machines[0].gpus, run.model.shape)
     stage = 3 if setup.shard_weights else 2 if setup.shard_gradients else 1 if setup.shard_optimizer else 0
-    parts = [("nothing sharded", "optimizer sharded", "gradients sharded", "all sharded")[stage]]
+    parts = [("not sharded", "optimizer sharded", "gradients sharded", "fully sharded")[stage]]
     off = {"optimizer": setup.offload_optimizer, "weights": setup.offload_weights,
            "activations": setup.offload_activations}  # fmt: skip
     parts += [f"{name} offloaded" for name, is_off in off.items() if is_off]
     if setup.trained:
-        parts.append(f"{count(setup.trained)} weights of adapters")
+        parts.append(f"{count(setup.trained)} adapter weights")
     return ", ".join(parts)
 
 
 def count(number: float) -> str:
-    """A number with two or three digits and its size."""
+    """Return a number with three digits and a unit letter."""
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
         if number >= size:
             return f"{number / size:.3g}{letter}"
@@ -95,7 +95,7 @@ def count(number: float) -> str:
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
-    """Figures alone: bytes, seconds, tokens, money."""
+    """Return the figures of a plan: bytes, seconds, tokens, money."""
     return {
         "recipe": plan.recipe.name,
         "questions": _questions_json(plan.questions) if plan.questions else None,

@@ -1,0 +1,55 @@
+"""Check how recipes are found, and that each one of the package is complete."""
+
+import os
+import re
+
+import pytest
+import yaml
+
+from in2_plugin.config import load_build_config
+from in2_plugin.errors import ConfigError
+from in2_plugin.io.resources import packaged_folder
+from in2_plugin.recipe.folder import copy_recipe, find_recipe, recipe_names
+
+OLD_NAMES = [
+    "film-7b", "film-7b-10pct", "film-7b-1pct", "film-7b-20pct", "instruct-only", "llama-3.1-8b", "lora-80gb",
+    "qlora-24gb", "qwen3-4b", "qwen3-8b", "rope-1e7", "rope-1e8", "rope-2e6", "sliding-window", "smoke", "trl-zero3",
+    "yarn-128k", "yarn-64k",
+]  # fmt: skip
+
+
+def test_shared_files_are_not_a_recipe():
+    assert recipe_names() == OLD_NAMES
+    assert (packaged_folder("recipes") / "_shared/train.sh").is_file()
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_copied_recipe_is_complete(name, tmp_path):
+    copy_recipe(name, tmp_path / name)
+    files = {file.name: file for file in (tmp_path / name).iterdir()}
+    assert {"README.md", "build.yml"} <= set(files) and "recipe.yml" not in files
+    assert {"axolotl.yml", "sft.yml"} & set(files)
+    load_build_config(files["build.yml"])
+    for file in files.values():
+        if file.suffix in (".sh", ".sbatch"):
+            assert os.access(file, os.X_OK), file
+        if file.suffix == ".yml":
+            assert isinstance(yaml.safe_load(file.read_text()), dict)
+    named = {file for text in files.values() for file in re.findall(r"[\w-]+\.(?:json|sbatch)\b", text.read_text())}
+    assert named - {"config.json", "generation_config.json"} <= set(files), "files that others name"
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_recipe_is_found_complete_by_its_name(name, tmp_path):
+    copy_recipe(name, tmp_path / name)
+    found = find_recipe(name).path
+    assert {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} == {
+        file.name: file.read_bytes() for file in found.iterdir() if file.is_file() and file.name != "__pycache__"
+    }
+
+
+def test_a_name_without_a_recipe_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match=r"no recipe is called `film-7`; did you mean `film-7b`\?"):
+        find_recipe("film-7")
+    with pytest.raises(ConfigError, match=r"not a recipe, it has no README\.md"):
+        find_recipe(str(tmp_path))
