@@ -1,1 +1,0 @@
-"""Tables of values and templates that `scripts/make_recipes.py` makes the recipe folders of."""
