@@ -1,6 +1,6 @@
-"""Run `in2 build`: corpus, segments, questions, examples, plans, audit; each stage is sealed before the next starts.
+"""Run `in2 build`: corpus, segments, questions, examples, plans, audit; each stage is finished before the next starts.
 
-Invariants: the manifest is written last, and only for a dataset that passes its audit; a sealed stage is not repeated
+Invariants: the manifest is written last, and only for a dataset that passes its audit; a finished stage is not repeated
 when an interrupted build runs again; a folder of a different build file is never written to. The same build file and
 seed give the same bytes, for any number of workers.
 """
@@ -21,7 +21,7 @@ from in2_plugin.corpus.screening.screen import screening_facts
 from in2_plugin.corpus.splicing import Joining
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
-from in2_plugin.dataset.build_record import Change, claim, make_folder
+from in2_plugin.dataset.build_record import BuildFileChange, claim, make_folder
 from in2_plugin.dataset.plans import digest_of
 from in2_plugin.dataset.reader import FORMAT, Manifest, prepare_frames, read_manifest, turns_of
 from in2_plugin.dataset.tables import StoredConversations, StoredQuestions, read_rows
@@ -52,7 +52,7 @@ CHECKED_EXAMPLES = 32
 def build_dataset(
     config: BuildConfig,
     progress: Progress | None = None,
-    change: Change = Change.REFUSE,
+    change: BuildFileChange = BuildFileChange.REFUSE,
     *,
     engine: Engine | None = None,
     array_job: ArrayJob = WHOLE_BUILD,
@@ -167,7 +167,7 @@ def _plan_examples(
 ) -> SegmentStore:
     """Plan the examples; plan them again, each tokenized as a whole, when joined ids differ from those of the text."""
     example_stage(run, _planner_handle(run.config, store, tokenizer, template), questions, conversations)
-    # jobs of an array start from sealed examples, which the process that sealed them has compared
+    # jobs of an array start from finished examples, which the process that finished them has compared
     if not run.array_job.is_job and not _ids_are_those_of_text(
         run.folder, Renderer(store, tokenizer, template), tokenizer
     ):

@@ -30,7 +30,7 @@ from in2_plugin.pipeline.passages import wanted_questions
 from in2_plugin.pipeline.planner_handle import PlannerHandle
 from in2_plugin.pipeline.questions import used_questions
 from in2_plugin.pipeline.run import Run, stage_rng
-from in2_plugin.pipeline.shards import SealedShards, digest, make_shards
+from in2_plugin.pipeline.shards import FinishedShards, digest, make_shards
 from in2_plugin.pipeline.shared_inputs import filler_pool, remove_inputs, stage_input
 
 SHARD_EXAMPLES = 1_024
@@ -70,9 +70,9 @@ def example_stage(
     ordered = _orders(run, handle.planner, questions, conversations, made_of)
     needs = [*handle.store.files, ordered.path, pool]
     function, shards = PlanShard(handle, ordered), range(ordered.shards)
-    sealed = make_shards(run, "examples", "placing questions in contexts", function, shards, made_of, needs)
-    _merge(run, path, handle.planner, ordered, sealed)
-    sealed.remove()
+    finished = make_shards(run, "examples", "placing questions in contexts", function, shards, made_of, needs)
+    _merge(run, path, handle.planner, ordered, finished)
+    finished.remove()
     remove_inputs(run, layout.ORDERS, layout.POOL)
 
 
@@ -103,7 +103,7 @@ def _orders(
     return StoredOrders(stage_input(run, layout.ORDERS, made_of, write))
 
 
-def _merge(run: Run, path: Path, planner: ExamplePlanner, ordered: StoredOrders, sealed: SealedShards) -> None:
+def _merge(run: Run, path: Path, planner: ExamplePlanner, ordered: StoredOrders, finished: FinishedShards) -> None:
     """Merge the shards into one file, and replace fillers that answer a question."""
     config, say = run.config, run.progress.say
     with (
@@ -113,7 +113,7 @@ def _merge(run: Run, path: Path, planner: ExamplePlanner, ordered: StoredOrders,
         BatchWriter(path, EXAMPLES) as rows,
         run.progress.stage("writing examples", None, distractors.detail) as step,
     ):
-        for shard, path_of_shard in enumerate(sealed.paths):
+        for shard, path_of_shard in enumerate(finished.paths):
             planned = (batch for batch, _ in read_batches(path_of_shard))
             for batch in distractors.filter(ordered[shard], planned) if distractors.is_active else planned:
                 rows.add(batch)

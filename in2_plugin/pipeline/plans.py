@@ -65,11 +65,11 @@ def plan_stage(run: Run, store: SegmentStore, tokenizer: TextTokenizer, template
     groups = range(pq.read_metadata(examples).num_row_groups)
     of = digest("plans", made_of, store.facts, template.fingerprint())
     needs = [*store.files, examples]
-    sealed = make_shards(run, "plans", "laying out for trainers", function, groups, of, needs)
+    finished = make_shards(run, "plans", "laying out for trainers", function, groups, of, needs)
     heads = {text: tokenizer.ids([text])[0] for text in template.heads()}
     with PlanWriter(folder, store, heads, made_of) as writer:
-        for path in sealed.paths:
+        for path in finished.paths:
             for batch, _ in read_batches(path):
                 for plan in plans_in(batch):
                     writer.add(plan)
-    sealed.remove()
+    finished.remove()

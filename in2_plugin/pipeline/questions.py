@@ -1,6 +1,6 @@
 """Run the question stage: write the questions of every part of the mixture, and keep all results.
 
-Invariant: questions.parquet is sealed last, so its existence means that the stage is finished. Rejected questions are
+Invariant: questions.parquet is finished last, so its existence means that the stage is finished. Rejected questions are
 in rejected.parquet with their reason.
 """
 
@@ -45,7 +45,7 @@ def question_stage(run: Run, handle: PlannerHandle) -> StoredQuestions:
     config, log = run.config, run.folder / layout.WORK_LOG
     if config.questions.writer_spec.keeps_work_log:
         merge_job_logs(run)
-    # the tables are sealed in reverse order when the block ends: questions.parquet last
+    # the tables are finished in reverse order when the block ends: questions.parquet last
     with (
         open_writer(config.questions, config.seed, log, run.progress.say, on_ray=run.engine.is_ray) as writer,
         RowWriter(path, QUESTIONS) as questions,

@@ -23,7 +23,7 @@ from in2_plugin.corpus.tokenizer import ModelTokenizer, TextTokenizer
 from in2_plugin.errors import ArrayJobDone, CorpusError, TokenizerMismatch
 from in2_plugin.pipeline.decompress import UNPACKED, unpacked
 from in2_plugin.pipeline.run import Run, stage_rng
-from in2_plugin.pipeline.shards import SealedShards, digest, make_shards, remove_shards
+from in2_plugin.pipeline.shards import FinishedShards, digest, make_shards, remove_shards
 
 CUTTING = "segments"
 SCREENING = "screening"
@@ -66,9 +66,9 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
     cut = _cut_groups(run, cutter, groups)
     with StoreWriter(folder, tokenizer, stage_rng(config.seed, CUTTING)) as writer, _merging(run, cut) as step:
         merger = Merger(writer)
-        for sealed, shards in zip(cut, groups, strict=True):
+        for finished, shards in zip(cut, groups, strict=True):
             left = shards[0].limit
-            for shard, path in zip(shards, sealed.paths, strict=False):
+            for shard, path in zip(shards, finished.paths, strict=False):
                 added = merger.add(shard, path, left)
                 left = None if left is None else left - added
                 step(1)
@@ -107,7 +107,7 @@ def _cutter(corpus: CorpusConfig, tokenizer: TextTokenizer) -> Cutter:
     return Cutter(tokenizer, corpus.segment_tokens, corpus.paper_exact, by_words)
 
 
-def _cut_groups(run: Run, cutter: Cutter, groups: Sequence[list[Shard]]) -> list[SealedShards]:
+def _cut_groups(run: Run, cutter: Cutter, groups: Sequence[list[Shard]]) -> list[FinishedShards]:
     """Make the shards of all groups; a job of an array makes its shards of every group before it ends."""
     cut, done = [], None
     for i, group in enumerate(groups):
@@ -120,31 +120,31 @@ def _cut_groups(run: Run, cutter: Cutter, groups: Sequence[list[Shard]]) -> list
     return cut
 
 
-def _cut_group(run: Run, stage: str, cutter: Cutter, shards: list[Shard]) -> SealedShards:
+def _cut_group(run: Run, stage: str, cutter: Cutter, shards: list[Shard]) -> FinishedShards:
     """Make the shards of a group; for a source with a limit, only as many as the limit needs."""
     limit, made_of = shards[0].limit, digest(cutter.fingerprint(), shards)
     function, n = ShardCutter(cutter), len(shards) if limit is None else 1
     while True:
-        sealed = make_shards(run, stage, "cutting documents into segments", function, shards[:n], made_of)
+        finished = make_shards(run, stage, "cutting documents into segments", function, shards[:n], made_of)
         if n == len(shards) or limit is None:
-            return sealed
-        have = sum(map(documents_in, sealed.paths))
+            return finished
+        have = sum(map(documents_in, finished.paths))
         if have >= limit:
-            return sealed
+            return finished
         # ten percent more shards than the documents so far suggest
         n = min(len(shards), n + (math.ceil(1.1 * (limit - have) * n / have) if have else n))
 
 
-def _merging(run: Run, cut: Sequence[SealedShards]) -> AbstractContextManager[Callable[[int], None]]:
-    return run.progress.stage("merging segments", sum(len(sealed.paths) for sealed in cut))
+def _merging(run: Run, cut: Sequence[FinishedShards]) -> AbstractContextManager[Callable[[int], None]]:
+    return run.progress.stage("merging segments", sum(len(finished.paths) for finished in cut))
 
 
 def _screened(run: Run, store: SegmentStore) -> SegmentStore:
     screening = Screening(store, run.config.corpus)
     made_of = digest(screening.fingerprint())
     title = "comparing with evaluation sets and other segments"
-    sealed = make_shards(run, SCREENING, title, screening.look, screening.shards, made_of, screening.needs)
-    facts = screening.finish(sealed.paths)
-    sealed.remove()
+    finished = make_shards(run, SCREENING, title, screening.look, screening.shards, made_of, screening.needs)
+    facts = screening.finish(finished.paths)
+    finished.remove()
     run.progress.say(facts.line())
     return SegmentStore(store.folder)

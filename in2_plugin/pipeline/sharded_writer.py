@@ -20,7 +20,7 @@ from in2_plugin.errors import ArrayJobDone
 from in2_plugin.pipeline.array_job import WHOLE_BUILD
 from in2_plugin.pipeline.planner_handle import PlannerHandle
 from in2_plugin.pipeline.run import Run
-from in2_plugin.pipeline.shards import SealedShards, digest, make_shards, read_batches, serialize_batch
+from in2_plugin.pipeline.shards import FinishedShards, digest, make_shards, read_batches, serialize_batch
 from in2_plugin.questions import Kind, Passage, Question, QuestionWriter, Rejection
 from in2_plugin.questions.collection import rejected
 from in2_plugin.questions.question import Results
@@ -68,8 +68,8 @@ class ShardedWriter:
         shards = _chunks(waiting, size, _n_shards(wanted, size))
         run, done = self._run, 0
         while len(shards) > done:
-            sealed = self._make(run, shards, size)
-            for path in sealed.paths[done:]:
+            finished = self._make(run, shards, size)
+            for path in finished.paths[done:]:
                 yield from _results(path)
             # jobs cannot know that more is needed, so the merge makes further shards alone
             run, done = replace(self._run, array_job=WHOLE_BUILD), len(shards)
@@ -82,7 +82,7 @@ class ShardedWriter:
         with suppress(ArrayJobDone):  # other parts of the mixture follow
             self._make(self._run, _chunks(passages, size, _n_shards(wanted, size)), size)
 
-    def _make(self, run: Run, shards: list[list[Passage]], size: int) -> SealedShards:
+    def _make(self, run: Run, shards: list[list[Passage]], size: int) -> FinishedShards:
         config, handle = run.config, self._function.handle
         store, template = handle.store, handle.template.fingerprint()
         screened = store.exclusions_digest()

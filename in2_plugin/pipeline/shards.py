@@ -1,4 +1,4 @@
-"""Keep the shards of unfinished stages as sealed files in `parts/` of a dataset folder.
+"""Keep the shards of unfinished stages as finished files in `parts/` of a dataset folder.
 
     parts/
       segments/shards.json   number of shards, and a digest of what they are made of
@@ -24,11 +24,11 @@ from in2_plugin.io.atomic import write_json_atomic
 from in2_plugin.io.lock import file_lock
 from in2_plugin.pipeline.run import Run
 
-__all__ = ["SealedShards", "digest", "make_shards", "read_batches", "serialize_batch"]
+__all__ = ["FinishedShards", "digest", "make_shards", "read_batches", "serialize_batch"]
 
 
-class SealedShards:
-    """The sealed shards of one stage."""
+class FinishedShards:
+    """The finished shards of one stage."""
 
     def __init__(self, folder: Path, stage: str, shards: int) -> None:
         self._folder, self._shards = folder / layout.PARTS / stage, shards
@@ -40,7 +40,7 @@ class SealedShards:
 
     @property
     def missing(self) -> list[int]:
-        """Numbers of the shards that are not sealed yet."""
+        """Numbers of the shards that are not finished yet."""
         present = {path.name for path in self._folder.iterdir()}
         return [i for i, path in enumerate(self.paths) if path.name not in present]
 
@@ -74,7 +74,7 @@ def make_shards(
     shards: Sequence[Item],
     made_of: str,
     needs: Sequence[Path] = (),
-) -> SealedShards:
+) -> FinishedShards:
     """Make the missing shards of a stage, and return all of them.
 
     Args:
@@ -87,19 +87,19 @@ def make_shards(
         ArrayJobDone, ShardsMissing: shards are left for other jobs.
         WorkerDied: workers were killed.
     """
-    sealed = SealedShards(run.folder, stage, len(shards))
-    sealed.claim(made_of)
-    missing = sealed.missing
+    finished = FinishedShards(run.folder, stage, len(shards))
+    finished.claim(made_of)
+    missing = finished.missing
     own = run.array_job.select(missing)
     if own:
-        paths = sealed.paths
+        paths = finished.paths
         showing = run.progress.stage(title, len(shards)) if title else nullcontext(lambda _: None)
         with showing as step:
             step(len(shards) - len(missing))
             for _ in run.engine.write_shards(function, [shards[i] for i in own], [paths[i] for i in own], needs):
                 step(1)
-    run.array_job.require_all_shards(stage, sealed.missing, len(shards))
-    return sealed
+    run.array_job.require_all_shards(stage, finished.missing, len(shards))
+    return finished
 
 
 def remove_shards(folder: Path, *patterns: str) -> None:

@@ -6,12 +6,12 @@ from typer.testing import CliRunner
 from in2_plugin.cli.app import app
 from in2_plugin.config import Prices
 from in2_plugin.llm.request import Usage
-from in2_plugin.pipeline.estimate import Estimate, Line
+from in2_plugin.pipeline.estimate import Estimate, KindEstimate
 from in2_plugin.questions import Kind
 
 LINES = (
-    Line(Kind.FINE_GRAINED, 1_100, 200, 1_100.0, Usage(1_100, 500_000, 60_000), Usage(), 0.04),
-    Line(Kind.INTEGRATION, 300, 200, 300.0, Usage(300, 400_000, 20_000), Usage(), 0.12),
+    KindEstimate(Kind.FINE_GRAINED, 1_100, 200, 1_100.0, Usage(1_100, 500_000, 60_000), Usage(), 0.04),
+    KindEstimate(Kind.INTEGRATION, 300, 200, 300.0, Usage(300, 400_000, 20_000), Usage(), 0.12),
 )
 
 

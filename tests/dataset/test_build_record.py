@@ -4,7 +4,7 @@ import pytest
 
 from in2_plugin import layout
 from in2_plugin.config import BuildConfig
-from in2_plugin.dataset.build_record import EXTENDABLE, Change, changeable_keys, claim, make_folder
+from in2_plugin.dataset.build_record import EXTENDABLE, BuildFileChange, changeable_keys, claim, make_folder
 from in2_plugin.errors import ConfigError
 
 ENDPOINT = {"writer": "endpoint", "endpoint": {"model": "big"}}
@@ -20,7 +20,7 @@ def endpoint(**changes) -> dict:
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder whose questions are written."""
+    """A folder with finished questions."""
     claim(tmp_path, config(tmp_path))
     (tmp_path / "segments").mkdir()
     for name in ("segments/store.json", "segments/exclusions.parquet", "questions.parquet", "work.sqlite"):
@@ -32,8 +32,8 @@ def there(folder) -> set[str]:
     return {path.name for path in folder.rglob("*") if path.is_file() and path.name != layout.CLAIM_LOCK}
 
 
-def test_which_keys_no_answer_depends_on():
-    """The list is the promise: any other key that changes is refused."""
+def test_keys_that_no_answer_depends_on():
+    """The list is complete: a change of any other key is refused."""
     section = "questions.endpoint"
     live = ["base_url", "api_key_env", "mode", "batch_requests", "poll_seconds", "concurrency", "timeout", "attempts"]
     names = [*live, "max_error_rate", "prices"]
@@ -70,7 +70,7 @@ def test_which_keys_no_answer_depends_on():
 )
 def test_a_changed_key_is_refused_with_both_values(folder, change):
     before = there(folder)
-    with pytest.raises(ConfigError, match=r"was built with `[a-z_.]+: .*`, and the build file now says `"):
+    with pytest.raises(ConfigError, match=r"was built with `[a-z_.]+: .*`, and the build file now has `"):
         claim(folder, config(folder, **change))
     assert there(folder) == before
 
@@ -79,13 +79,13 @@ def test_both_values_are_named(folder):
     with pytest.raises(ConfigError) as caught:
         claim(folder, config(folder, **endpoint(model="small")))
     key = "questions.endpoint.model"
-    assert f"was built with `{key}: big`, and the build file now says `{key}: small`" in str(caught.value)
+    assert f"was built with `{key}: big`, and the build file now has `{key}: small`" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "change", [{"base_url": "http://other/v1"}, {"concurrency": "1-2"}, {"prices": {"input": 1, "output": 2}}]
 )
-def test_what_no_answer_depends_on_may_change(folder, change):
+def test_a_key_that_no_answer_depends_on_may_change(folder, change):
     before = there(folder)
     claim(folder, config(folder, **endpoint(**change)))
     assert there(folder) == before
@@ -109,58 +109,66 @@ def test_extending_keeps_segments_and_answers(folder, key, change):
     assert key in EXTENDABLE
     with pytest.raises(ConfigError, match="run `in2 build --extend`"):
         claim(folder, config(folder, **{key: change}))
-    claim(folder, config(folder, **{key: change}), Change.EXTEND)
+    claim(folder, config(folder, **{key: change}), BuildFileChange.EXTEND)
     assert there(folder) == {"build.json", "store.json", "exclusions.parquet", "work.sqlite"}
     claim(folder, config(folder, **{key: change}))
 
 
 @pytest.mark.parametrize("change", [{"decontamination": {"ngram": 8}}, {"near_duplicates": {"remove": False}}])
-def test_another_screening_keeps_segments_and_answers(folder, change):
-    claim(folder, config(folder, corpus=change), Change.EXTEND)
+def test_extending_with_other_screening_keeps_segments_and_answers(folder, change):
+    claim(folder, config(folder, corpus=change), BuildFileChange.EXTEND)
     assert there(folder) == {"build.json", "store.json", "work.sqlite"}
 
 
-def test_a_licence_may_be_written_down_later(folder):
+def test_a_licence_may_be_added_later(folder):
     sources = [{"path": "bundled:python-docs", "license": "PSF-2.0"}]
     before = there(folder)
     claim(folder, config(folder, corpus={"sources": sources}))
     assert there(folder) == before
-    with pytest.raises(ConfigError, match=r"`corpus\.sources\.limit: None`, and the build file now says"):
+    with pytest.raises(ConfigError, match=r"`corpus\.sources\.limit: None`, and the build file now has"):
         claim(folder, config(folder, corpus={"sources": [{**sources[0], "limit": 3}]}))
 
 
 def test_extending_does_not_cover_another_model(folder):
     before = there(folder)
     change = {**endpoint(model="small"), "mixture": {"fine_grained": 5}}
-    with pytest.raises(ConfigError, match=r"model: small`.*`--extend` is for changes of mixture"):
-        claim(folder, config(folder, **change), Change.EXTEND)
+    with pytest.raises(ConfigError, match=r"model: small`.*`--extend` accepts only changes of mixture"):
+        claim(folder, config(folder, **change), BuildFileChange.EXTEND)
     assert there(folder) == before
 
 
 def test_extending_an_unchanged_folder_removes_nothing(folder):
     before = there(folder)
-    claim(folder, config(folder), Change.EXTEND)
+    claim(folder, config(folder), BuildFileChange.EXTEND)
     assert there(folder) == before
 
 
-def test_restarting_keeps_what_was_paid_for(folder):
-    claim(folder, config(folder, seed=7), Change.RESTART)
+def test_restarting_keeps_paid_answers(folder):
+    claim(folder, config(folder, seed=7), BuildFileChange.RESTART)
     assert there(folder) == {"build.json", "work.sqlite"}
     assert json.loads((folder / "build.json").read_text())["seed"] == 7
 
 
-def test_a_folder_that_lost_its_build_file_is_refused(folder):
+def test_a_folder_without_build_record_is_refused(folder):
     (folder / "build.json").write_text("{")
     with pytest.raises(ConfigError, match="missing or damaged"):
         claim(folder, config(folder))
-    claim(folder, config(folder), Change.RESTART)
+    claim(folder, config(folder), BuildFileChange.RESTART)
     assert "work.sqlite" in there(folder)
 
 
-def test_what_a_preview_leaves_is_not_foreign(tmp_path):
+def test_files_of_a_preview_are_accepted(tmp_path):
     for name in ("work.sqlite", "build.lock"):
         (tmp_path / name).write_text("")
     make_folder(tmp_path)
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(ConfigError, match="not an IN2 dataset"):
         make_folder(tmp_path)
+
+
+def test_the_servers_of_a_pool_may_change(folder):
+    for urls in (["http://n1:8000/v1", "http://n2:8000/v1"], ["http://n3:8000/v1"], "http://n1:8000/v1"):
+        claim(folder, config(folder, **endpoint(base_url=urls)))
+        assert (folder / "questions.parquet").exists()
+    claim(folder, config(folder, **endpoint(base_url=["http://n1:8000/v1", "http://n2:8000/v1"])))
+    assert "http://n2:8000/v1" in (folder / "build.json").read_text()

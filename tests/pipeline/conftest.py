@@ -1,11 +1,14 @@
 """A finished dataset of all four parts, several questions a context, in shards of a few examples."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from in2_plugin.pipeline.build import build_dataset
 from tests.support.builds import Quiet, small_config
+from tests.support.sharded_builds import config as sharded_config
+from tests.support.sharded_builds import write_corpus
 from tests.support.stage_runs import Stages, small_shards
 
 
@@ -30,3 +33,17 @@ def again(finished, tmp_path, monkeypatch):
     """A copy of it without examples and plans."""
     small_shards(monkeypatch)
     return Stages.of(finished, tmp_path / "in2")
+
+
+@pytest.fixture(scope="package")
+def corpus(tmp_path_factory, documents) -> Path:
+    """A folder of two JSON Lines files."""
+    return write_corpus(tmp_path_factory.mktemp("corpus"), [document.text for document in documents[:120]])
+
+
+@pytest.fixture(scope="package")
+def whole(corpus, tmp_path_factory, mistral_folder) -> Path:
+    """A dataset of that corpus, built by one process with one shard per stage."""
+    folder = tmp_path_factory.mktemp("whole") / "in2"
+    build_dataset(sharded_config(corpus, folder, mistral_folder), Quiet())
+    return folder

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from in2_plugin.config import PARTS, load_build_config
-from in2_plugin.dataset.build_record import Change
+from in2_plugin.config import load_build_config
+from in2_plugin.dataset.build_record import BuildFileChange
 from in2_plugin.dataset.reader import IN2Dataset, read_manifest
 from in2_plugin.dataset.tables import read_rows
-from in2_plugin.errors import ConfigError, CorpusError, NotEnoughInstructions, NotEnoughQuestions, TokenizerMismatch
+from in2_plugin.errors import ConfigError, CorpusError, NotEnoughQuestions, TokenizerMismatch
 from in2_plugin.pipeline.build import build_dataset
 from tests.support.builds import Quiet, small_config
 
@@ -81,14 +81,16 @@ def test_a_changed_build_file_is_refused_by_name(built, mistral_folder):
     changed = small_config(built, mistral_folder, lengths={"min": 512, "max": 4_096})
     with pytest.raises(ConfigError) as caught:
         build_dataset(changed, Quiet())
-    assert "was built with `lengths.max: 2048`, and the build file now says `lengths.max: 4096`" in str(caught.value)
+    assert "was built with `lengths.max: 2048`, and the build file now has `lengths.max: 4096`" in str(caught.value)
     assert read_manifest(built).longest <= 2_048
 
 
 def test_restart_replaces(mistral_folder, tmp_path):
     folder = tmp_path / "in2"
     build_dataset(small_config(folder, mistral_folder, **TINY), Quiet())
-    manifest = build_dataset(small_config(folder, mistral_folder, **TINY, seed=9), Quiet(), change=Change.RESTART)
+    manifest = build_dataset(
+        small_config(folder, mistral_folder, **TINY, seed=9), Quiet(), change=BuildFileChange.RESTART
+    )
     assert manifest.build["seed"] == 9
     assert read_manifest(folder).build["seed"] == 9
 
@@ -109,7 +111,7 @@ def test_a_tokenizer_that_changed_under_its_name_is_noticed(built, mistral_folde
 
 def test_a_place_that_cannot_be_written_is_one_sentence(mistral_folder, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot be made"):
+    with pytest.raises(ConfigError, match="cannot be created"):
         build_dataset(small_config(tmp_path / "file/in2", mistral_folder), Quiet())
 
 
@@ -188,54 +190,6 @@ def test_a_chinese_corpus_of_ones_own_files(qwen_folder, qwen, tmp_path):
             assert sum(turn["answer"] in segment for segment in segments) == 1
 
 
-def chats(path: Path, n: int) -> Path:
-    with path.open("w") as file:
-        for i in range(n):
-            row = {"system_prompt": "Be brief.", "question": f"Say {i}.", "response": f"{i}, as you wish."}
-            print(json.dumps(row), file=file)
-    return path
-
-
-def test_the_papers_four_parts(mistral_folder, mistral, tmp_path):
-    config = small_config(
-        tmp_path / "in2", mistral_folder,
-        mixture={"fine_grained": 11, "integration": 3, "short_context": 2, "general": 2, "total": 54},
-        instructions={"sources": [str(chats(tmp_path / "chats.jsonl", 100))]},
-    )  # fmt: skip
-    progress = Quiet()
-    manifest = build_dataset(config, progress)
-    assert [manifest.counts[part] for part in PARTS] == [33, 9, 6, 6]
-    assert any("6 of 100 conversations for the general part; 0 skipped" in line for line in progress.lines)
-    dataset = IN2Dataset(tmp_path / "in2", mistral)
-    general = [row for row in dataset.rows() if row["part"] == "general"]
-    assert len({row["turns"][0]["question"] for row in general}) == 6
-    assert dataset.text(general[0]).startswith("<s>[INST] Below is a user instruction.")
-    assert "### Instruction:\nBe brief.\n\nSay " in dataset.text(general[0])
-
-
-def test_too_few_conversations_is_an_error_that_says_how_many(mistral_folder, tmp_path):
-    config = small_config(
-        tmp_path / "in2", mistral_folder, mixture={"fine_grained": 5, "integration": 0, "general": 9},
-        instructions={"sources": [str(chats(tmp_path / "chats.jsonl", 4))]}, lengths=TINY["lengths"],
-    )  # fmt: skip
-    with pytest.raises(NotEnoughInstructions, match=r"asks for 9 conversations, .* gave 4 from 4 rows, 5 too few"):
-        build_dataset(config, Quiet())
-    assert not (tmp_path / "in2/instructions.parquet").exists()
-
-
-def test_a_shortfall_may_make_all_parts_smaller_alike(mistral_folder, tmp_path):
-    mixture = {"fine_grained": 20, "integration": 10, "short_context": 0, "general": 8, "shortfall": "rescale"}
-    config = small_config(
-        tmp_path / "in2", mistral_folder, mixture=mixture, lengths={"min": 1_000, "max": 2_048},
-        instructions={"sources": [str(chats(tmp_path / "chats.jsonl", 4))]},
-    )  # fmt: skip
-    progress = Quiet()
-    manifest = build_dataset(config, progress)
-    assert [manifest.counts.get(part, 0) for part in PARTS] == [10, 5, 0, 4]
-    assert "the mixture is scaled to 50.0%, so that its parts keep their proportions" in progress.lines
-    assert len(list(read_rows(tmp_path / "in2/questions.parquet"))) == 30
-
-
 def test_several_questions_share_a_context(mistral_folder, mistral, tmp_path):
     mixture = {"fine_grained": 60, "integration": 6, "short_context": 4}
     config = small_config(tmp_path / "in2", mistral_folder, mixture=mixture, questions_per_context=3)
@@ -270,7 +224,7 @@ def test_extending_the_mixture_keeps_the_segments(mistral_folder, tmp_path):
     build_dataset(small_config(tmp_path / "in2", mistral_folder, **TINY), Quiet())
     more = {**TINY, "mixture": {"fine_grained": 8, "integration": 2, "short_context": 1}, "positions": "shuffle"}
     progress = Quiet()
-    manifest = build_dataset(small_config(tmp_path / "in2", mistral_folder, **more), progress, Change.EXTEND)
+    manifest = build_dataset(small_config(tmp_path / "in2", mistral_folder, **more), progress, BuildFileChange.EXTEND)
     assert manifest.counts["turns"] == 11
     assert not any("cutting" in stage or "comparing" in stage for stage in progress.stages)
 
@@ -289,7 +243,16 @@ build_dataset(small_config(sys.argv[1], sys.argv[2]), Loud())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["cutting documents", "writing fine-grained", "writing integration", "placing"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "writing fine-grained",
+        *(
+            pytest.param(stage, marks=pytest.mark.e2e_full)
+            for stage in ("cutting documents", "writing integration", "placing")
+        ),
+    ],
+)
 def test_a_killed_build_is_finished_by_the_next(built, mistral_folder, tmp_path, stage):
     folder = tmp_path / "in2"
     child = subprocess.Popen(

@@ -67,7 +67,7 @@ def test_a_killed_run_goes_on_where_it_stopped(again, expected):
     with pytest.raises(ArrayJobDone):
         again.examples(ArrayJob(2, 2), watched)
     after = again.parts("examples")
-    assert before.items() <= after.items(), "a sealed part was made again"
+    assert before.items() <= after.items(), "a finished part was made again"
     assert {f"{shard:05d}.arrow" for shard in watched.asked} == after.keys() - before.keys()
     assert inputs == {path.name: path.stat().st_mtime_ns for path in (again.folder / "parts").glob("*.arrow")}
     assert set(watched.needs) == {*(again.folder / "parts").glob("*.arrow"), *(again.folder / "segments").iterdir()}

@@ -47,7 +47,7 @@ def test_a_killed_run_goes_on_where_it_stopped(planned, expected):
     with pytest.raises(ArrayJobDone):
         planned.plans(ArrayJob(2, 2), watched)
     after = planned.parts("plans")
-    assert before and before.items() <= after.items(), "a sealed part was made again"
+    assert before and before.items() <= after.items(), "a finished part was made again"
     assert {f"{group:05d}.arrow" for group in watched.asked} == after.keys() - before.keys()
     assert planned.folder / "examples.parquet" in watched.needs
     planned.plans()

@@ -1,9 +1,11 @@
 """Small builds for tests, and a progress that keeps quiet."""
 
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 
+from in2_plugin import layout
 from in2_plugin.config import BuildConfig
+from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.pipeline.build import build_dataset
 
 
@@ -45,6 +47,21 @@ def endpoint_config(output: Path, tokenizer: Path, base_url: str, **changes: obj
     questions = {"writer": "endpoint", "endpoint": endpoint, "verify": {"integration": ["answerable"]}}
     mixture = {"fine_grained": 150, "integration": 50}
     return small_config(output, tokenizer, **{"questions": questions, "mixture": mixture, **changes})
+
+
+AT_ONCE = 8
+"""Requests in flight of `endpoint_config`, per server."""
+
+
+def question_rows(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of every file that depends on the answers of a server."""
+    return {name: (folder / name).read_bytes() for name in (layout.QUESTIONS, layout.REJECTED, layout.EXAMPLES)}
+
+
+def durable_answers(folder: Path) -> int:
+    """Count the answers in the work log of a dataset folder."""
+    with closing(WorkLog(folder / layout.WORK_LOG, read_only=True)) as log:
+        return sum(usage.answers for usage in log.totals().values())
 
 
 def build_from_endpoint(output: Path, tokenizer: Path, base_url: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest import mock
 
 from in2_plugin.config import BuildConfig
+from in2_plugin.pipeline.array_job import ArrayJob
 from tests.support.builds import small_config
 
 SIZES = {
@@ -17,6 +18,9 @@ SIZES = {
     "in2_plugin.pipeline.examples.SHARD_EXAMPLES": 32,
 }
 """The driver alone makes shards out; workers know nothing of their sizes."""
+MERGE = ArrayJob(number=0)
+SMALLER = {"mixture": {"fine_grained": 20, "integration": 5}, "lengths": {"min": 300, "max": 600}}
+"""Changes of `config` for tests that need few examples."""
 NAMED = {"build.json", "manifest.json", "README.md", "build.lock"}
 """These say where a dataset is, how many workers made it, and who held it."""
 
@@ -42,7 +46,9 @@ def write_corpus(folder: Path, texts: Sequence[str]) -> Path:
 def config(corpus: Path, output: Path, tokenizer: Path, **changes: object) -> BuildConfig:
     """All of one source, and the beginning of another."""
     sources = [str(corpus), {"path": "bundled:python-docs", "limit": 60}]
-    return small_config(output, tokenizer, corpus={"sources": sources}, **changes)
+    mixture = {"fine_grained": 60, "integration": 20, "short_context": 20}
+    values = {"corpus": {"sources": sources}, "mixture": mixture, "lengths": {"min": 400, "max": 1_200}, **changes}
+    return small_config(output, tokenizer, **values)
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from in2_plugin.config import PARTS, BuildConfig
+from in2_plugin.config import PARTS, BuildConfig, Lengths, Mixture
 from in2_plugin.inspection.audit.tally import Tally
 from in2_plugin.inspection.figures import Figure
 from in2_plugin.inspection.report import REBUILD_EXAMPLES, REBUILD_QUESTIONS
@@ -15,14 +15,14 @@ from in2_plugin.inspection.report import REBUILD_EXAMPLES, REBUILD_QUESTIONS
 
 def count_figures(found: Tally, config: BuildConfig) -> Iterator[Figure]:
     """Yield the figures that are counted over all rows."""
-    yield from _row_figures(found, config)
-    yield from _mixture(found, config)
-    yield from _answers(found, config)
+    yield from _row_figures(found, config.lengths)
+    yield from _mixture(found, config.mixture, config.audit.mixture_error)
+    yield from _answers(found, config.audit.answer_tokens)
 
 
-def _row_figures(found: Tally, config: BuildConfig) -> Iterator[Figure]:
+def _row_figures(found: Tally, bounds: Lengths) -> Iterator[Figure]:
     faults, all_rows = found.faults, f"{found.examples:,} examples"
-    lengths = f"lengths {config.lengths.min:,} to {config.lengths.max:,}"
+    lengths = f"lengths {bounds.min:,} to {bounds.max:,}"
     mixed_up = "examples.parquet and segments/ come from different builds"
     yield faults["unknown segment"].figure(
         "examples with unknown segments", all_rows, f"{mixed_up}; {REBUILD_EXAMPLES}"
@@ -54,12 +54,12 @@ def _row_figures(found: Tally, config: BuildConfig) -> Iterator[Figure]:
     yield faults["empty answer"].figure("empty answers", all_rows, REBUILD_QUESTIONS)
 
 
-def _mixture(found: Tally, config: BuildConfig) -> Iterator[Figure]:
+def _mixture(found: Tally, mixture: Mixture, tolerance: float) -> Iterator[Figure]:
     """Yield figures for the share of each part and, unless `shortfall: rescale`, for their sum."""
-    asked, have = config.mixture.counts(), found.parts
+    asked, have = mixture.counts(), found.parts
     wanted, total = sum(asked.values()), have.total()
     # a scaled-down mixture is rounded down per part
-    bound = config.audit.mixture_error + (len(PARTS) / max(total, 1) if total < wanted else 0)
+    bound = tolerance + (len(PARTS) / max(total, 1) if total < wanted else 0)
     for part in PARTS:
         if asked[part] or have[part]:
             share, meant = have[part] / max(total, 1), asked[part] / wanted
@@ -68,18 +68,18 @@ def _mixture(found: Tally, config: BuildConfig) -> Iterator[Figure]:
                 f"{have[part]:,} of {total:,}, {share:.1%} instead of the {meant:.1%} that `mixture` sets",
                 f"rows were lost or added after the build; {REBUILD_EXAMPLES}",
             )  # fmt: skip
-    if config.mixture.shortfall == "error":
+    if mixture.shortfall == "error":
         yield Figure.at_least(
             "mixture, in all", total, wanted, f"questions and conversations; `mixture` sets {wanted:,}",
             f"rows were lost after the build; {REBUILD_EXAMPLES}",
         )  # fmt: skip
 
 
-def _answers(found: Tally, config: BuildConfig) -> Iterator[Figure]:
+def _answers(found: Tally, bounds: tuple[int, int]) -> Iterator[Figure]:
     tokens = np.concatenate([*found.answer_tokens, np.zeros(0, np.uint32)])
     if not len(tokens):
         return
-    fewest, most = config.audit.answer_tokens
+    fewest, most = bounds
     detail = f"tokens, end of turn included; the median of {len(tokens):,} answers is {np.median(tokens):,.0f}"
     advice = "check report.html and questions.parquet, or set `audit.answer_tokens` if such answers are intended"
     yield Figure.at_least("shortest answer", int(tokens.min()), fewest, detail, advice)

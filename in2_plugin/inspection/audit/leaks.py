@@ -45,7 +45,7 @@ def leak_figures(
         for turn in row["turns"]:
             if _key(turn) not in exclusive:
                 unknown.add(number, repr(turn["question"][:60]))
-    search = _LeakSearch(store, config, exclusive)
+    search = _LeakSearch(store, exclusive, config.distractors.answer, config.corpus.near_duplicates.threshold)
     for number, row in long:
         for what in search.leaks(row):
             leaks.add(number, what)
@@ -55,15 +55,15 @@ def leak_figures(
     yield unknown.figure(UNKNOWN, f"{len(asked):,} examples", REBUILD_EXAMPLES)
     yield leaks.figure(LEAK, f"{n:,} questions", REBUILD_EXAMPLES)
     if search.threshold is not None:
-        yield _repeat_figure(repeats, n, config, search.threshold)
+        yield _repeat_figure(repeats, n, config.audit.duplicate_rate, search.threshold)
 
 
-def _repeat_figure(repeats: Faults, n: int, config: BuildConfig, threshold: float) -> Figure:
+def _repeat_figure(repeats: Faults, n: int, bound: float, threshold: float) -> Figure:
     """Return a rate: screening finds only 97% of the near-duplicates at its threshold."""
     detail = f"{repeats.count:,} of {n:,} questions, Jaccard similarity {threshold:g} or more"
     if repeats.count:
         detail += f"; the first in examples.parquet, row {repeats.first}: {repeats.what}"
-    return Figure.at_most(REPEAT, repeats.count / max(n, 1), config.audit.duplicate_rate, detail, REBUILD_EXAMPLES)
+    return Figure.at_most(REPEAT, repeats.count / max(n, 1), bound, detail, REBUILD_EXAMPLES)
 
 
 def _key(turn: Row) -> Key:
@@ -87,9 +87,12 @@ def _exclusive(path: Path, wanted: set[Key]) -> dict[Key, list[str]]:
 class _LeakSearch:
     """Searches the segments of examples."""
 
-    def __init__(self, store: SegmentStore, config: BuildConfig, exclusive: Mapping[Key, Sequence[str]]) -> None:
-        self.threshold = config.corpus.near_duplicates.threshold
-        self._store, self._exclusive, self._answers = store, exclusive, config.distractors.answer
+    def __init__(
+        self, store: SegmentStore, exclusive: Mapping[Key, Sequence[str]], answers: bool, threshold: float | None
+    ) -> None:
+        """Search for `exclusive` texts, for answers too if `answers`, and for near-duplicates from `threshold` on."""
+        self.threshold = threshold
+        self._store, self._exclusive, self._answers = store, exclusive, answers
         self._folded = lru_cache(CACHED_TEXTS)(lambda segment: store.text(segment).casefold())
         self._shingles = lru_cache(CACHED_TEXTS)(lambda segment: shingle_set(store.text(segment)))
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from in2_plugin.config import PARTS, BuildConfig
+from in2_plugin.config import PARTS, BuildConfig, Lengths, Positions
 from in2_plugin.inspection.audit.statistics import (
     BINS,
     Floats,
@@ -39,18 +39,20 @@ def position_figures(found: Tally, config: BuildConfig, segment_tokens: float) -
     Args:
         segment_tokens: tokens of a typical filler.
     """
-    golds = concatenated(found.golds)
+    golds, tolerance = concatenated(found.golds), config.audit.depth_distance
     if len(golds.depth):
-        yield from _depths("depth, all", golds, config)
-        buckets = merged_buckets(golds, config)
+        yield from _depths("depth, all", golds, config.positions, tolerance)
+        buckets = merged_buckets(golds, config.lengths)
         for low, high in buckets if len(buckets) > 1 else []:
             inside = (golds.n_tokens >= low) & (golds.n_tokens <= high)
-            yield from _depths(f"depth, {low:,}-{high:,} tokens", selected(golds, inside), config)
+            name = f"depth, {low:,}-{high:,} tokens"
+            yield from _depths(name, selected(golds, inside), config.positions, tolerance)
         kinds = [place for place in LONG if (golds.kind == place).any()]
         for place in kinds if len(kinds) > 1 else []:
-            yield from _depths(f"depth, {PARTS[place].replace('_', '-')}", selected(golds, golds.kind == place), config)
-    yield from _distances(found, config)
-    yield from _lengths(found, config, segment_tokens)
+            name = f"depth, {PARTS[place].replace('_', '-')}"
+            yield from _depths(name, selected(golds, golds.kind == place), config.positions, tolerance)
+    yield from _distances(found, config.positions.histogram, tolerance)
+    yield from _lengths(found, config.lengths, config.audit.length_distance, segment_tokens)
 
 
 def concatenated(golds: Sequence[Golds]) -> Golds:
@@ -64,26 +66,26 @@ def selected(golds: Golds, where: npt.NDArray[np.bool_]) -> Golds:
     return Golds(*(getattr(golds, name)[where] for name in Golds.__slots__))
 
 
-def buckets_of(config: BuildConfig) -> list[Range]:
+def buckets_of(lengths: Lengths) -> list[Range]:
     """Return up to BUCKETS equal ranges of example lengths, both ends included."""
-    low, high = config.lengths.min, config.lengths.max
+    low, high = lengths.min, lengths.max
     edges = np.unique(np.linspace(low, high + 1, BUCKETS + 1).round().astype(int)).tolist()
     return [(start, stop - 1) for start, stop in pairwise(edges)]
 
 
-def merged_buckets(golds: Golds, config: BuildConfig) -> list[Range]:
+def merged_buckets(golds: Golds, lengths: Lengths) -> list[Range]:
     """Return length buckets with at least MIN_GOLDS golds each; neighbours with fewer are merged."""
     merged: list[Range] = []
     start, count = None, 0
-    for low, high in buckets_of(config):
+    for low, high in buckets_of(lengths):
         start = low if start is None else start
         count += int(((golds.n_tokens >= low) & (golds.n_tokens <= high)).sum())
         if count >= MIN_GOLDS:
             merged.append((start, high))
             start, count = None, 0
     if start is not None and merged:  # the remaining golds go to the last bucket
-        merged[-1] = (merged[-1][0], config.lengths.max)
-    return merged or [(config.lengths.min, config.lengths.max)]
+        merged[-1] = (merged[-1][0], lengths.max)
+    return merged or [(lengths.min, lengths.max)]
 
 
 def grain(golds: Golds, histogram: Sequence[float]) -> float:
@@ -105,11 +107,11 @@ def densest(histogram: Sequence[float]) -> float:
     return max(histogram) * len(histogram) / sum(histogram)
 
 
-def _depths(name: str, golds: Golds, config: BuildConfig) -> Iterator[Figure]:
-    histogram, n = config.positions.histogram, len(golds.depth)
+def _depths(name: str, golds: Golds, positions: Positions, tolerance: float) -> Iterator[Figure]:
+    histogram, n = positions.histogram, len(golds.depth)
     shares = shares_below(histogram, golds.depth)
-    tolerance = config.audit.depth_distance + grain(golds, histogram)
-    intended = "uniform" if len(histogram) == 1 else f"`positions: {config.positions.strategy}`"
+    tolerance += grain(golds, histogram)
+    intended = "uniform" if len(histogram) == 1 else f"`positions: {positions.strategy}`"
     detail = f"Kolmogorov-Smirnov distance of {n:,} golds from {intended}"
     value, bound = ks_distance(shares), max_ks_distance(n, tolerance)
     if bound >= 1:
@@ -131,15 +133,14 @@ def _drift(depths: Floats) -> str:
     )
 
 
-def _distances(found: Tally, config: BuildConfig) -> Iterator[Figure]:
+def _distances(found: Tally, histogram: Sequence[float], tolerance: float) -> Iterator[Figure]:
     distances = np.concatenate([*found.distances, np.zeros(0)])
     if not len(distances):
         return
-    histogram = config.positions.histogram
     # two golds never share a place, so the closest pairs are missing
     apart = densest(histogram) * float(np.concatenate(found.distance_grains).mean())
     value = ks_distance(distance_shares(histogram, distances))
-    bound = max_ks_distance(len(distances), config.audit.depth_distance + apart)
+    bound = max_ks_distance(len(distances), tolerance + apart)
     yield Figure.at_most(
         "distance between two golds", value, bound,
         f"Kolmogorov-Smirnov distance of {len(distances):,} pairs from independent depths",
@@ -147,22 +148,22 @@ def _distances(found: Tally, config: BuildConfig) -> Iterator[Figure]:
     )  # fmt: skip
 
 
-def _lengths(found: Tally, config: BuildConfig, segment_tokens: float) -> Iterator[Figure]:
+def _lengths(found: Tally, bounds: Lengths, tolerance: float, segment_tokens: float) -> Iterator[Figure]:
     """Lengths are uniform up to `lengths.max`, from `lengths.min` or, if more, the tokens of a row without fillers."""
     lengths, bare = (np.concatenate([*arrays, np.zeros(0, np.int64)]) for arrays in (found.lengths, found.bare))
-    inside = (lengths >= config.lengths.min) & (lengths <= config.lengths.max)
+    inside = (lengths >= bounds.min) & (lengths <= bounds.max)
     lengths, bare = lengths[inside], bare[inside]
     if not len(lengths):
         return
-    low = np.maximum(bare, config.lengths.min)
-    room = config.lengths.max + 1 - low
+    low = np.maximum(bare, bounds.min)
+    room = bounds.max + 1 - low
     points = fixed_points(np.arange(len(lengths), dtype=np.uint64))
     shares = np.clip((lengths - low + points) / room, 0, 1)
     # a row whose own segments nearly reach lengths.min has no filler until a whole one fits
-    full = bare > config.lengths.min - 2 * segment_tokens
+    full = bare > bounds.min - 2 * segment_tokens
     uneven = float(np.where(full, np.minimum(1, segment_tokens / room), 0).mean())
-    bound = max_ks_distance(len(lengths), config.audit.length_distance + uneven)
-    tenths, edges = np.histogram(lengths, bins=10, range=(config.lengths.min, config.lengths.max + 1))
+    bound = max_ks_distance(len(lengths), tolerance + uneven)
+    tenths, edges = np.histogram(lengths, bins=10, range=(bounds.min, bounds.max + 1))
     most = int(tenths.argmax())
     yield Figure.at_most(
         "length", ks_distance(shares), bound,

@@ -25,7 +25,7 @@ def summary(found: Tally, config: BuildConfig, store: SegmentStore) -> dict[str,
     Raises:
         DatasetError: the dataset was not screened.
     """
-    golds, buckets = concatenated(found.golds), buckets_of(config)
+    golds, buckets = concatenated(found.golds), buckets_of(config.lengths)
     lengths = np.concatenate([*found.lengths, np.zeros(0, np.int64)])
     edges = np.array([low for low, _ in buckets] + [config.lengths.max + 1])
     bucket = np.searchsorted(edges, golds.n_tokens, side="right") - 1

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from in2_plugin.config import PARTS, BuildConfig
+from in2_plugin.config import PARTS, BuildConfig, Lengths
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.examples.planner import GENERAL
 from in2_plugin.inspection.audit.columns import NO_DOCUMENT, Columns, Ints, read_columns
@@ -78,7 +78,7 @@ def tally(path: Path, config: BuildConfig, store: SegmentStore) -> Tally:
     Raises:
         DatasetError: columns are missing or unknown, or contain nulls.
     """
-    counter = _Counter(config, store)
+    counter = _Counter(config.lengths, store)
     n = pq.read_metadata(path).num_rows
     sampled = np.unique(np.arange(min(n, config.audit.sample)) * n // max(1, min(n, config.audit.sample)))
     for columns in read_columns(path):
@@ -91,8 +91,8 @@ def tally(path: Path, config: BuildConfig, store: SegmentStore) -> Tally:
 class _Counter:
     """Adds row groups to a tally."""
 
-    def __init__(self, config: BuildConfig, store: SegmentStore) -> None:
-        self._config, self._store = config, store
+    def __init__(self, lengths: Lengths, store: SegmentStore) -> None:
+        self._lengths, self._store = lengths, store
         self._n_tokens = store.n_tokens.astype(np.int64)
         self._document = store.document.astype(np.int64)
         self._asked: set[int] = set()
@@ -136,7 +136,7 @@ class _Counter:
                 self._asked.add(key)
 
     def _check_bounds(self, columns: Columns) -> None:
-        lengths, rows = self._config.lengths, np.arange(len(columns))
+        lengths, rows = self._lengths, np.arange(len(columns))
         shortest = np.where(np.isin(columns.part, LONG), lengths.min, 1)
         outside = (columns.n_tokens < shortest) | (columns.n_tokens > lengths.max)
         answers = np.bincount(columns.turn_row, columns.turn_answer_tokens, len(columns)).astype(np.int64)

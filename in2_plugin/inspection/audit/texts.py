@@ -46,7 +46,7 @@ def text_figures(store: SegmentStore, used: npt.NDArray[np.bool_], config: Build
         except CorpusError as error:
             failure = str(error)
     seen = _read(store, used, contaminants)
-    yield _duplicates(seen, config)
+    yield _duplicates(seen, config.audit.duplicate_rate)
     if failure:
         yield Figure("evaluation text in use", 1, 0, False, f"evaluation items cannot be read: {failure}")
     elif contaminants is not None:
@@ -76,11 +76,11 @@ def _read(store: SegmentStore, used: npt.NDArray[np.bool_], contaminants: Contam
     return seen
 
 
-def _duplicates(seen: _TextsInUse, config: BuildConfig) -> Figure:
+def _duplicates(seen: _TextsInUse, bound: float) -> Figure:
     hashes = np.concatenate([*seen.hashes, np.zeros(0, np.uint64)])
     repeats = len(hashes) - len(np.unique(hashes))
     return Figure.at_most(
-        "duplicate segments", repeats / max(len(hashes), 1), config.audit.duplicate_rate,
+        "duplicate segments", repeats / max(len(hashes), 1), bound,
         f"{repeats:,} of {len(hashes):,} segments in use have the same words as another",
         "enable `corpus.near_duplicates`, or raise `audit.duplicate_rate` if the corpus is meant to repeat itself",
     )  # fmt: skip

@@ -8,7 +8,7 @@ from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.dataset.reader import turns_of
 from in2_plugin.dataset.tables import EXAMPLES, write_rows
 from in2_plugin.examples.fillers import FillerPool, fill, target_length
-from in2_plugin.examples.positions import Dealer, arranged
+from in2_plugin.examples.positions import Dealer, arrange
 from in2_plugin.examples.rendering import Renderer, gold_spans
 from in2_plugin.examples.template import Template
 from in2_plugin.inspection.audit.positions import buckets_of, concatenated, merged_buckets, position_figures
@@ -55,7 +55,7 @@ def _planned(store, config, n, rng):
         need = int(store.n_tokens[golds].sum()) + OVERHEAD
         budget = target_length(need, lengths.min, lengths.max, draw.length) - need
         fillers = fill(pool, budget, frozenset(store.document[golds].tolist()), lambda segment: False, rng)
-        ids = arranged(golds, fillers, draw.depths, rng).tolist()
+        ids = arrange(golds, fillers, draw.depths, rng).tolist()
         kind = "fine_grained" if len(golds) == 1 else "integration"
         turn = {
             "kind": kind, "form": "", "question": str(number), "answer": "a",
@@ -149,10 +149,10 @@ def test_a_single_length_passes(figures):
 
 def test_buckets_cover_the_lengths_once(tmp_path):
     config = small_config(tmp_path, tmp_path)
-    buckets = buckets_of(config)
+    buckets = buckets_of(config.lengths)
     assert (buckets[0][0], buckets[-1][1], len(buckets)) == (512, 2_048, 8)
     assert all(stop + 1 == start for (_, stop), (start, _) in pairwise(buckets))
-    assert buckets_of(small_config(tmp_path, tmp_path, lengths={"min": 99, "max": 99})) == [(99, 99)]
+    assert buckets_of(small_config(tmp_path, tmp_path, lengths={"min": 99, "max": 99}).lengths) == [(99, 99)]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_buckets_cover_the_lengths_once(tmp_path):
 def test_buckets_with_few_golds_are_merged(tmp_path, lengths, expected):
     n = len(lengths)
     golds = Golds(np.zeros(n), np.zeros(n), np.zeros(n), np.array(lengths), np.zeros(n, int))
-    merged = merged_buckets(golds, small_config(tmp_path, tmp_path))
+    merged = merged_buckets(golds, small_config(tmp_path, tmp_path).lengths)
     assert merged[0][0] == 512
     if len(expected) == 1:
         assert merged == expected

@@ -1,50 +1,8 @@
-"""Each form's answer, worked out again from the text by other means."""
+"""The extractive writer: every form, quotations that occur once, the same questions for the same seed."""
 
-import re
-
-import numpy as np
-import pytest
-
-from in2_plugin.config import Lengths
-from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.questions import Kind, Passage, Question, Rejection
-from in2_plugin.questions.collection import passages
 from in2_plugin.questions.extractive.writer import FORMS, ExtractiveWriter
-
-QUOTED = re.compile(r'"([^"]*)"')
-
-
-@pytest.fixture(scope="module")
-def store(documents, mistral, tmp_path_factory):
-    return build_store(
-        documents, tmp_path_factory.mktemp("store"), mistral,
-        segment_tokens=128, paper_exact=False, rng=np.random.default_rng(0),
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def written(store) -> list[tuple[Passage, Question]]:
-    """Questions of every form, with the passages they are about."""
-    found = []
-    for kind in Kind:
-        offered = passages(store, kind, Lengths(min=2_048, max=4_096), np.random.default_rng(0))
-        offered = [next(offered) for _ in range(400)]
-        found += [
-            (passage, question)
-            for passage, question in zip(offered, ExtractiveWriter(0).write(offered, int), strict=True)
-            if isinstance(question, Question)
-        ]
-    return found
-
-
-def of_form(written, form):
-    found = [(passage, question) for passage, question in written if question.form == form]
-    assert len(found) >= 3, f"too few of {form} to say anything"
-    return found
-
-
-def flat(text: str) -> str:
-    return " ".join(text.split())
+from tests.support.extractive_forms import QUOTED
 
 
 def test_every_form_is_written(written):
@@ -77,83 +35,16 @@ def test_gold_is_needed(written):
         assert (len(question.gold) >= 2) == (passage.kind is Kind.INTEGRATION)
 
 
-def test_words_after(written):
-    for passage, question in of_form(written, "words_after"):
-        (piece,) = QUOTED.findall(question.question)
-        after = flat(passage.texts[0].split(piece)[1])
-        assert after.startswith(flat(question.answer))
-
-
-def test_words_before(written):
-    for passage, question in of_form(written, "words_before"):
-        (piece,) = QUOTED.findall(question.question)
-        before = flat(passage.texts[0].split(piece)[0])
-        assert before.endswith(flat(question.answer))
-
-
-def test_sentence_with(written):
-    for passage, question in of_form(written, "sentence_with"):
-        (piece,) = QUOTED.findall(question.question)
-        assert piece in question.answer
-        assert question.answer in passage.texts[0]
-
-
-def test_missing_words(written):
-    for passage, question in of_form(written, "missing_words"):
-        left, right = QUOTED.findall(question.question)
-        assert f"{left} {question.answer} {right}" in flat(passage.texts[0])
-
-
-def test_next_sentence(written):
-    for passage, question in of_form(written, "next_sentence"):
-        (piece,) = QUOTED.findall(question.question)
-        assert flat(passage.texts[0].split(piece)[1]).startswith(flat(question.answer))
-
-
-def segment_with(passage: Passage, piece: str) -> str:
-    (text,) = [text for text in passage.texts if piece in text]
-    return text
-
-
-def test_rest_of_both(written):
-    for passage, question in of_form(written, "rest_of_both"):
-        first, second = QUOTED.findall(question.question)
-        for piece, rest in zip((first, second), question.answer.split(" / "), strict=True):
-            assert flat(segment_with(passage, piece).split(piece)[1]).startswith(flat(rest))
-
-
-def test_shared_word(written):
-    for passage, question in of_form(written, "shared_word"):
-        texts = [segment_with(passage, piece).casefold() for piece in QUOTED.findall(question.question)]
-        assert all(re.search(rf"\b{re.escape(question.answer)}\b", text) for text in texts)
-        assert not any(question.answer in piece.casefold() for piece in QUOTED.findall(question.question))
-
-
-def test_other_sentence_with_word(written):
-    for passage, question in of_form(written, "other_sentence_with_word"):
-        (piece,) = QUOTED.findall(question.question)
-        word = re.match(r"[^\w]*(\w+)", segment_with(passage, piece).split(piece)[1])[1].casefold()
-        assert word in question.answer.casefold()
-        assert piece not in question.answer
-        assert "\n".join(passage.texts).casefold().count(word) == 2
-
-
-def test_longer_sentence(written):
-    for _passage, question in of_form(written, "longer_sentence"):
-        pieces = QUOTED.findall(question.question)
-        assert sum(piece in question.answer for piece in pieces) == 1
-
-
 def test_same_seed_same_questions_other_seed_others(written):
-    offered = [passage for passage, _ in written[:50]]
-    first, again = (list(ExtractiveWriter(0).write(offered, int)) for _ in range(2))
+    sample = [passage for passage, _ in written[:50]]
+    first, again = (list(ExtractiveWriter(0).write(sample, int)) for _ in range(2))
     assert first == again == [question for _, question in written[:50]]
-    assert list(ExtractiveWriter(1).write(offered, int)) != first
+    assert list(ExtractiveWriter(1).write(sample, int)) != first
 
 
 def test_order_does_not_matter(written):
-    offered = [passage for passage, _ in written[:20]]
-    assert list(ExtractiveWriter(0).write(offered[::-1], int)) == list(ExtractiveWriter(0).write(offered, int))[::-1]
+    sample = [passage for passage, _ in written[:20]]
+    assert list(ExtractiveWriter(0).write(sample[::-1], int)) == list(ExtractiveWriter(0).write(sample, int))[::-1]
 
 
 def test_a_passage_with_nothing_to_quote_is_rejected():

@@ -1,0 +1,32 @@
+"""Sentences that can be quoted, and quotations that occur once."""
+
+import numpy as np
+
+from in2_plugin.questions.extractive.quoting import QUOTED_UNITS, Excerpt, words_of
+
+LONG = "The harbour master of the small northern town kept a daily log of every ship that entered the bay."
+OTHER = "Nobody in the village remembered who had first built the stone bridge across the narrow river."
+
+
+def test_sentences_of_medium_length_without_quotation_marks_can_be_quoted():
+    excerpt = Excerpt.of([f"{LONG} Too short. {OTHER}", f'He said "{OTHER.rstrip(".")}" and left the room at once.'])
+    assert [(s.segment, s.order, s.text) for s in excerpt.sentences] == [(0, 0, LONG), (0, 2, OTHER)]
+
+
+def test_a_sentence_that_occurs_twice_cannot_be_quoted_whatever_the_case():
+    assert [s.text for s in Excerpt.of([f"{LONG} {OTHER}", OTHER.upper()]).sentences] == [LONG]
+
+
+def test_a_quotation_leaves_the_asked_units_on_both_sides():
+    excerpt = Excerpt.of([LONG])
+    (sentence,) = excerpt.sentences
+    for seed in range(20):
+        first, text = excerpt.quotation(sentence, 2, 3, np.random.default_rng(seed))
+        assert 2 <= first <= len(sentence.units) - 3 - QUOTED_UNITS
+        assert text == sentence.cut(first, first + QUOTED_UNITS)
+    assert excerpt.quotation(sentence, len(sentence.units), 0, np.random.default_rng(0)) is None
+
+
+def test_words_have_letters_alone():
+    (sentence,) = Excerpt.of([LONG]).sentences
+    assert words_of(sentence, 7) == {"harbour", "northern", "entered"}
