@@ -1,1 +1,1 @@
-"""The dataset folder on disk: reading it, its tables, its plans, and the record of its build."""
+"""Read and write a dataset folder: reader, tables, plans, and the record of its build."""

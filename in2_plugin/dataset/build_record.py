@@ -1,7 +1,7 @@
-"""Whose folder it is: a dataset folder belongs to the build file that began it.
+"""Bind a dataset folder to its build file, recorded in build.json.
 
-Invariants: a changed build file is never mixed with what another one made; nothing that was paid for is removed,
-whatever is asked for: the work log stays, and its answers are used again where the same request comes again.
+Invariants: data of different build files are never mixed. Nothing that was paid for is deleted, with any option: the
+work log stays, and its answers are reused when the same request recurs.
 """
 
 import json
@@ -22,7 +22,7 @@ from in2_plugin.io.lock import file_lock
 
 _STAGE_FILES = (layout.MANIFEST, *(name for name in layout.STAGES.values() if name != layout.MANIFEST))
 """The manifest comes first: a build killed while it removes these files leaves an unfinished folder."""
-SCREENING = ("corpus.decontamination", "corpus.near_duplicates")
+_SCREENING_KEYS = ("corpus.decontamination", "corpus.near_duplicates")
 EXTENDABLE = (
     "mixture",
     "lengths",
@@ -33,53 +33,53 @@ EXTENDABLE = (
     "instructions",
     "questions.checks",
     "questions.verify",
-    *SCREENING,
+    *_SCREENING_KEYS,
 )
-"""Keys that may change under `--extend`: the same passages are asked the same things, but for those that screening
-newly leaves out."""
+"""Keys that may change with `--extend`: the prompts stay the same, except for passages that screening newly
+excludes."""
 
 
-class Change(StrEnum):
-    """What to do when the folder was begun with another build file."""
+class BuildFileChange(StrEnum):
+    """How to handle a folder that belongs to another build file."""
 
     REFUSE = "refuse"
     EXTEND = "extend"
-    """Keep the segments, and make questions and examples again from the answers that are there and new ones."""
+    """Keep the segments; rebuild questions and examples from stored and new answers."""
     RESTART = "restart"
-    """Make everything again."""
+    """Rebuild everything."""
 
 
-def claim(folder: Path, config: BuildConfig, change: Change = Change.REFUSE) -> None:
-    """Make sure that the folder is empty or belongs to this build file, and mark it as such.
+def claim(folder: Path, config: BuildConfig, change: BuildFileChange = BuildFileChange.REFUSE) -> None:
+    """Record that the folder belongs to this build file, and delete stages that a permitted change invalidates.
 
-    Jobs of an array do so at the same time, one after the other.
+    Array jobs may call it at the same time: a lock serialises them.
 
     Raises:
-        ConfigError: it belongs to another build file.
+        ConfigError: the folder belongs to another build file.
     """
     with file_lock(folder / layout.PARTS / layout.CLAIM_LOCK):
         _claim(folder, config, change)
 
 
-def _claim(folder: Path, config: BuildConfig, change: Change) -> None:
+def _claim(folder: Path, config: BuildConfig, change: BuildFileChange) -> None:
     record, wanted = folder / layout.BUILD, config.model_dump(mode="json")
     begun = [name for name in _STAGE_FILES if (folder / name).exists()]
-    if begun and change is not Change.RESTART:
+    if begun and change is not BuildFileChange.RESTART:
         found = _read_record(record)
         differences = list(_differences(found, wanted, frozenset(changeable_keys(BuildConfig))))
-        if differences and change is Change.REFUSE:
+        if differences and change is BuildFileChange.REFUSE:
             raise ConfigError(_refusal(folder, *differences[0]))
         if differences:
-            _refuse_more_than_extending(folder, differences)
+            _require_extendable(folder, differences)
             kept = {layout.STAGES["segments"]}
-            if not any(key.startswith(SCREENING) for key, _, _ in differences):
+            if not any(key.startswith(_SCREENING_KEYS) for key, _, _ in differences):
                 kept.add(layout.STAGES["screening"])
             _remove(folder, [name for name in _STAGE_FILES if name not in kept])
         if found != wanted:
             write_json_atomic(record, wanted)
         return
     _remove(folder, begun)
-    if change is Change.RESTART:
+    if change is BuildFileChange.RESTART:
         for path in (folder / layout.PARTS).iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
@@ -90,20 +90,20 @@ def _claim(folder: Path, config: BuildConfig, change: Change) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder, or refuse one that holds something else; done before a lock file is put there.
+    """Create the folder, before a lock file is written to it.
 
     Raises:
-        ConfigError: it cannot be made, or is not empty and no dataset.
+        ConfigError: the folder cannot be created, or contains files of something else.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
-        raise ConfigError(f"{folder}: cannot be made ({failure.strerror}); give another `output`") from None
+        raise ConfigError(f"{folder}: cannot be created ({failure.strerror}); choose another `output`") from None
     strangers = (
         path for path in folder.iterdir() if path.name not in layout.NOT_A_BUILD and not path.match(layout.JOB_LOCKS)
     )
     if not (folder / layout.BUILD).exists() and any(strangers):
-        raise ConfigError(f"{folder}: is not empty and not an IN2 dataset; give another `output`")
+        raise ConfigError(f"{folder}: is not empty and not an IN2 dataset; choose another `output`")
 
 
 def _json_or_none(record: Path) -> Any:
@@ -118,8 +118,8 @@ def _read_record(record: Path) -> Any:
         return json.loads(record.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise ConfigError(
-            f"{record}: is missing or damaged, so that nobody knows what the folder was built from; "
-            "run `in2 build --restart` to make the dataset again (answers that were paid for are kept)"
+            f"{record}: is missing or damaged, so the settings of this dataset are unknown; "
+            "run `in2 build --restart` to rebuild it (answers that were paid for are reused)"
         ) from None
 
 
@@ -129,37 +129,39 @@ def _remove(folder: Path, stages: list[str]) -> None:
 
 
 def _refusal(folder: Path, key: str, old: Any, new: Any) -> str:
-    ways = "give another `output`, or run `in2 build --restart` to replace it (answers that were paid for are kept)"
+    options = (
+        "choose another `output`, or run `in2 build --restart` to replace it (answers that were paid for are reused)"
+    )
     if key.startswith(EXTENDABLE):
-        ways = f"run `in2 build --extend` to go on from what is there, or {ways}"
-    return f"{folder}: was built with `{key}: {old}`, and the build file now says `{key}: {new}`; {ways}"
+        options = f"run `in2 build --extend` to reuse the existing data, or {options}"
+    return f"{folder}: was built with `{key}: {old}`, but the build file now has `{key}: {new}`; {options}"
 
 
-def _refuse_more_than_extending(folder: Path, differences: list[tuple[str, Any, Any]]) -> None:
+def _require_extendable(folder: Path, differences: list[tuple[str, Any, Any]]) -> None:
     for key, old, new in differences:
         if not key.startswith(EXTENDABLE):
             raise ConfigError(
-                f"{_refusal(folder, key, old, new)}; `--extend` is for changes of {', '.join(EXTENDABLE)} alone"
+                f"{_refusal(folder, key, old, new)}; `--extend` accepts only changes of {', '.join(EXTENDABLE)}"
             )
 
 
-def _differences(found: Any, wanted: Any, passed_over: frozenset[str], key: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Keys, in dotted form, whose values differ, in the order of the build file."""
-    if key in passed_over:
+def _differences(found: Any, wanted: Any, ignored: frozenset[str], key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield dotted keys with old and new values that differ, in the order of the build file."""
+    if key in ignored:
         return
     if isinstance(found, dict) and isinstance(wanted, dict):
         for name in [*wanted, *(name for name in found if name not in wanted)]:
             inner = f"{key}.{name}".lstrip(".")
-            yield from _differences(found.get(name), wanted.get(name), passed_over, inner)
+            yield from _differences(found.get(name), wanted.get(name), ignored, inner)
     elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
         for one, other in zip(found, wanted, strict=True):
-            yield from _differences(one, other, passed_over, key)
+            yield from _differences(one, other, ignored, key)
     elif found != wanted:
         yield key, found, wanted
 
 
 def changeable_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Dotted keys that no question or example depends on (`changeable` in the configuration)."""
+    """Yield dotted keys that no question or example depends on (`changeable` in the configuration)."""
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
         extra = field.json_schema_extra

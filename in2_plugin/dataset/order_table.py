@@ -1,7 +1,7 @@
-"""The orders of a dataset as one Arrow file, a shard of them in each record batch: all that workers plan from.
+"""Store the example orders of a dataset in one Arrow file, one shard per record batch; workers plan from it.
 
-Invariant: an order that is read is the order that was written. Cost: about 0.7 KB an order and question. The file is
-memory-mapped: a reader holds the orders of one shard.
+Invariant: orders are read as they were written. Cost: about 0.7 KB per question. The file is memory-mapped: a reader
+holds one shard in memory.
 """
 
 from collections.abc import Iterable
@@ -26,11 +26,11 @@ ORDERS = pa.schema(
         ("conversation", pa.struct(list(CONVERSATIONS))),
     ]
 )
-"""A row has a conversation or all of the others; depths may be left to chance."""
+"""A row has either a conversation or the other columns; null depths mean random positions."""
 
 
 class StoredOrders:
-    """The orders of such a file, by shard. Pickles as its path."""
+    """The orders of a file, by shard. Pickles as the path of the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,7 +44,7 @@ class StoredOrders:
 
     @property
     def shards(self) -> int:
-        """How many there are."""
+        """Number of shards."""
         return int(self._file.num_record_batches)
 
     def __getitem__(self, shard: int) -> list[Order]:
@@ -52,7 +52,7 @@ class StoredOrders:
 
 
 def write_orders(path: Path, orders: Iterable[Order], size: int, made_of: str) -> None:
-    """Write orders in shards of `size`; the file's metadata says what they are made of."""
+    """Write orders in shards of `size`; `made_of`, the digest of their inputs, goes into the file's metadata."""
     schema = ORDERS.with_metadata({"made_of": made_of})
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
         for shard in in_chunks(orders, size):

@@ -1,6 +1,6 @@
-"""Plans as record batches: how they get from the worker that makes them to the files of `plans/`.
+"""Convert plans to record batches, which workers return and the build writes to `plans/`.
 
-Invariant: a plan that is read is the plan that was written. Cost: about 1 KB a plan.
+Invariant: plans are read as they were written. Cost: about 1 KB per plan.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,11 +20,11 @@ PLAN = pa.schema(
         ("n_tokens", pa.uint32()),
     ]
 )
-"""`answers`: the bytes of ANSWER records."""
+"""`answers` contains the bytes of ANSWER records."""
 
 
 def batch_of(plans: Sequence[Plan]) -> pa.RecordBatch:
-    """One row a plan."""
+    """Return a record batch with one row per plan."""
     columns = [
         [plan.part for plan in plans],
         [plan.head for plan in plans],
@@ -38,9 +38,9 @@ def batch_of(plans: Sequence[Plan]) -> pa.RecordBatch:
 
 
 def plans_in(batch: pa.RecordBatch) -> Iterator[Plan]:
-    """The plans of such a batch."""
+    """Yield the plans of a record batch."""
     part, head, segments, tail, answers, n_tokens = batch.columns
-    # numpy, not lists: a context of 32K tokens is some 250 numbers
+    # numpy instead of lists: a context of 32K tokens has about 250 segment ids
     ids = segments.flatten().to_numpy()
     stops = np.cumsum(segments.value_lengths().to_numpy()).tolist()
     columns = [column.to_pylist() for column in (part, head, tail, answers, n_tokens)]

@@ -1,16 +1,16 @@
-"""What a trainer needs of each example, in flat memory-mapped files: `plans/` of a dataset folder.
+"""Store the data that trainers read in flat memory-mapped files, `plans/` of a dataset folder.
 
     plans/
       lengths.bin    uint32, tokens of each example
       examples.bin   EXAMPLE records: where the example's parts begin in the files below
       segments.bin   uint32, segment ids in reading order
-      tails.bin      what stands behind the segments: token ids of the last segment, the questions and answers; UTF-8
-                     text without that segment where examples are tokenised as a whole
-      answers.bin    ANSWER records, one a turn
+      tails.bin      token ids of the last segment, the questions and answers; UTF-8 text without that segment if
+                     examples are tokenized as a whole
+      answers.bin    ANSWER records, one per turn
       facts.json     written last: counts, joining, digest of examples.parquet, the fixed beginnings of examples
 
-Invariant: `assemble` gives the ids and labels of `IN2Dataset.render`, without a tokenizer under `Joining.SPLICE`.
-Opening costs some memory maps, whatever the size; a pickled `Plans` is its path; an example of 16K tokens costs about
+Invariant: `assemble` returns the ids and labels of `IN2Dataset.render`, without a tokenizer under `Joining.SPLICE`.
+Opening maps a few files regardless of their size; `Plans` pickles as its path; an example of 16K tokens takes about
 20 us and 1 KB on disk.
 """
 
@@ -40,9 +40,9 @@ REBUILD_PLANS = "delete plans/facts.json and manifest.json, then run `in2 build`
 EXAMPLE = np.dtype(
     [("segments", np.uint64), ("tail", np.uint64), ("answers", np.uint64), ("head", np.uint16), ("part", np.uint8)]
 )
-"""Where segments, tail (in bytes) and answers begin, the number of the beginning, the place of the part in PARTS."""
+"""Offsets of segments, tail (in bytes) and answers; number of the head; index of the part in PARTS."""
 ANSWER = np.dtype([("start", np.uint32), ("stop", np.uint32), ("depth", np.float32)])
-"""Supervised tokens [start, stop) of the example; depth of its gold in [0, 1), NaN where it has not one place."""
+"""Supervised tokens [start, stop) of the example; depth of its gold in [0, 1), NaN without a single position."""
 FILES: dict[str, Any] = {
     layout.PLAN_LENGTHS: np.uint32,
     layout.PLAN_RECORDS: EXAMPLE,
@@ -56,35 +56,35 @@ Answers = npt.NDArray[np.void]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One example as it is stored."""
+    """One stored example."""
 
     part: str
     head: str
     """Text before the segments."""
     segment_ids: npt.NDArray[np.uint32]
     tail: bytes
-    """Token ids, or UTF-8 text, of what is behind the segments."""
+    """Token ids, or UTF-8 text, after the segments."""
     answers: Answers
     n_tokens: int
 
 
 def plan_of(
-    row: Mapping[str, Any], rendered: Rendered, frame: Frame, said: Sequence[Turn], store: SegmentStore
+    row: Mapping[str, Any], rendered: Rendered, frame: Frame, turns: Sequence[Turn], store: SegmentStore
 ) -> Plan:
-    """The plan of a rendered row of examples.parquet."""
+    """Return the plan of a rendered row of examples.parquet."""
     segment_ids = np.array(row["segment_ids"], np.uint32)
     if store.facts.joining is Joining.SPLICE:
         tail_from = int(rendered.segments[-2]) if len(segment_ids) else 0
         tail = rendered.input_ids[tail_from:].astype(store.id_type).tobytes()
     else:
-        tail = frame.behind_context(said)[0].encode()
+        tail = frame.after_context(turns)[0].encode()
     depths = [_depth(row, turn) for turn in row["turns"]]
     answers = [(start, stop, depth) for (start, stop), depth in zip(rendered.answers, depths, strict=True)]
     return Plan(row["part"], frame.head, segment_ids, tail, np.array(answers, ANSWER), row["n_tokens"])
 
 
 def _depth(row: Mapping[str, Any], turn: Mapping[str, Any]) -> float:
-    """Where the gold stands among the segments; of a short context all of it is gold, and several have no one place."""
+    """Return the depth of a single gold; NaN for several golds and for short contexts, which are all gold."""
     if len(turn["gold"]) != 1 or len(row["segment_ids"]) < 2 or row["part"] == "short_context":
         return float("nan")
     place = row["segment_ids"].index(turn["gold"][0]["segment_id"])
@@ -92,10 +92,10 @@ def _depth(row: Mapping[str, Any], turn: Mapping[str, Any]) -> float:
 
 
 class PlanWriter:
-    """Writes plans one by one; they are sealed when the `with` block ends well."""
+    """Writes plans one by one; files get their final names when the `with` block ends without an error."""
 
     def __init__(self, folder: Path, store: SegmentStore, heads: Mapping[str, Sequence[int]], made_of: str) -> None:
-        """`heads`: the token ids of every beginning that a plan may have; `made_of`: digest of examples.parquet."""
+        """`heads`: token ids of every possible head of a plan; `made_of`: digest of examples.parquet."""
         self._folder, self._store, self._heads, self._made_of = folder, store, heads, made_of
         self._numbers = {head: i for i, head in enumerate(heads)}
         self._files: dict[str, IO[bytes]] = {}
@@ -120,7 +120,7 @@ class PlanWriter:
         self.count += 1
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if kind is None:  # a last record, so that every example ends where the next one begins
+        if kind is None:  # a final record, so that every example ends where the next one begins
             self._files[layout.PLAN_RECORDS].write(np.array((*self._begun.values(), 0, 0), EXAMPLE).tobytes())
         for file in self._files.values():
             file.close()
@@ -133,7 +133,7 @@ class PlanWriter:
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+    """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -142,16 +142,16 @@ class Plans:
     """The plans of a dataset, by number."""
 
     def __init__(self, folder: Path, store: SegmentStore, tokenizer: TextTokenizer | None = None) -> None:
-        """Open them. `tokenizer` is needed under `Joining.RETOKENIZE` alone.
+        """Open the plans. Only `Joining.RETOKENIZE` needs `tokenizer`.
 
         Raises:
-            DatasetError: the folder holds no finished plans, or those of another store.
+            DatasetError: the plans are not finished, or belong to another store.
         """
         self._folder, self._store, self._tokenizer = folder, store, tokenizer
         try:
             facts = json.loads((folder / layout.PLAN_FACTS).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise DatasetError(f"{folder}: holds no finished plans; {REBUILD_PLANS}") from None
+            raise DatasetError(f"{folder}: contains no finished plans; {REBUILD_PLANS}") from None
         self._n, self.made_of = int(facts["examples"]), str(facts["made_of"])
         self._spliced = store.facts.joining is Joining.SPLICE
         if facts["joining"] != store.facts.joining or (tokenizer is None and not self._spliced):
@@ -169,7 +169,7 @@ class Plans:
         size = path.stat().st_size if path.exists() else -1
         if size < 0 or size % dtype.itemsize or (n is not None and size != n * dtype.itemsize):
             raise DatasetError(f"{path}: is missing or damaged; {REBUILD_PLANS}")
-        # a plain view of the map: slicing np.memmap itself is four times slower; an empty file cannot be mapped
+        # a plain view of the map: slicing np.memmap is four times slower; an empty file cannot be mapped
         return np.asarray(np.memmap(path, dtype=dtype, mode="r")) if size else np.zeros(0, dtype)
 
     @cached_property
@@ -190,7 +190,7 @@ class Plans:
 
     @property
     def part(self) -> npt.NDArray[np.uint8]:
-        """(n,) place in PARTS of each example's part."""
+        """(n,) index in PARTS of each example's part."""
         part: npt.NDArray[np.uint8] = self._examples["part"][:-1]
         return part
 
@@ -204,22 +204,22 @@ class Plans:
         return supervised
 
     def answers(self, number: int) -> Answers:
-        """(n_turns,) records of ANSWER."""
+        """Return the (n_turns,) ANSWER records of an example."""
         begin, end = self._examples["answers"][number : number + 2].tolist()
         return self._columns[2][begin:end]
 
     def plan(self, number: int) -> Plan:
-        """One plan as it was added."""
+        """Return a plan as it was added."""
         segments, tails, answers = self._columns
         (s, t, a, head, part), (s_end, t_end, a_end, *_) = self._examples[number : number + 2].tolist()
         return Plan(PARTS[part], self._heads[head][0], segments[s:s_end], tails[t:t_end].tobytes(), answers[a:a_end],
                     int(self.n_tokens[number]))  # fmt: skip
 
     def assemble(self, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Token ids and labels, (n_tokens,) each; a label is IGNORED where there is no loss.
+        """Return token ids and labels, (n_tokens,) each; labels without loss are IGNORED.
 
         Raises:
-            DatasetError: the example is not as long as it was planned.
+            DatasetError: the length of the example differs from its plan.
         """
         segments, tails, answers = self._columns
         (s, t, a, head, _), (s_end, t_end, a_end, *_) = self._examples[number : number + 2].tolist()
@@ -229,7 +229,7 @@ class Plans:
             ids = self._splice(head, chosen, tail, n) if self._spliced else self._tokenize(head, chosen, tail, n)
         except ValueError:
             raise DatasetError(
-                f"{self._folder}: example {number} is not the {n:,} tokens that it was planned with; {REBUILD_PLANS}"
+                f"{self._folder}: example {number} does not have the {n:,} tokens of its plan; {REBUILD_PLANS}"
             ) from None
         labels = np.full(n, IGNORED, np.int64)
         for start, stop, _ in answers[a:a_end].tolist():

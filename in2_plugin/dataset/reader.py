@@ -1,18 +1,18 @@
-"""A finished dataset folder, opened for one tokenizer: its examples as token ids and labels.
+"""Open a complete dataset folder for one tokenizer, and read its examples as token ids and labels.
 
     my-in2/
-      build.json           the build file it comes from, written first
+      build.json           the build file, written first
       segments/            the segment store
       questions.parquet    every question, with its gold segment ids
-      rejected.parquet     passages and questions that were turned down, with the reason
+      rejected.parquet     rejected passages and questions, each with a reason
       instructions.parquet conversations of the general part
-      examples.parquet     one row an example: segment ids in reading order, turns with gold ranges, counts
-      plans/               the same for trainers: flat files, no text, any example in microseconds
-      audit.json           what `in2 audit` found; report.html shows it
-      README.md            dataset card; makes `datasets.load_dataset` read examples.parquet
-      manifest.json        written last: without it the folder is unfinished
+      examples.parquet     one row per example: segment ids in reading order, turns with gold ranges, counts
+      plans/               the examples for trainers: flat files that return any example in microseconds
+      audit.json           result of `in2 audit`; report.html displays it
+      README.md            dataset card, with which `datasets.load_dataset` reads examples.parquet
+      manifest.json        written last: without it the folder is incomplete
 
-Invariant: a dataset is only ever rendered with a tokenizer and template that have its fingerprints.
+Invariant: a dataset is only rendered with a tokenizer and template of the same fingerprints.
 """
 
 import json
@@ -22,9 +22,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from in2_plugin import layout
-from in2_plugin.corpus.store import SegmentStore
-from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.corpus.splicing import anchored_ids
+from in2_plugin.corpus.store import SegmentStatus, SegmentStore
+from in2_plugin.corpus.tokenizer import LOADER, ModelTokenizer
 from in2_plugin.dataset.plans import Plans
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import DatasetError, TokenizerMismatch
@@ -32,39 +35,42 @@ from in2_plugin.examples.rendering import Rendered, Renderer
 from in2_plugin.examples.template import Template, Turn
 
 FORMAT = 3
-"""Version of the folder's layout; a reader refuses a newer one."""
+"""Version of the folder's layout; the reader rejects any other."""
+
+COMPARED_SEGMENTS = 16
+"""Segments whose token ids a trainer compares with those of its own tokenizer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What `manifest.json` says; its existence means that the folder is complete."""
+    """Content of manifest.json; its existence means that the folder is complete."""
 
     format: int
     version: str
-    """Version of in2-plugin that wrote it."""
+    """Version of in2-plugin that wrote the folder."""
     tokenizer: str
-    """Name or folder of the tokenizer, for messages."""
+    """Hub name or folder of the tokenizer, for messages."""
     tokenizer_fingerprint: str
     template: Literal["chat", "film"]
     template_fingerprint: str
     joining: str
     examples: int
     longest: int
-    """Tokens of the longest example: the least `sequence_len` that loses nothing."""
+    """Tokens of the longest example: the smallest `sequence_len` without truncation."""
     most_turns: int
-    """Turns about one context, at most."""
+    """Maximum number of turns about one context."""
     most_turns_general: int
-    """Turns of a conversation without a context, at most."""
+    """Maximum number of turns of a conversation without a context."""
     counts: Mapping[str, int]
     build: Mapping[str, Any]
-    """The build file, with its defaults filled in."""
+    """The build file with all defaults filled in."""
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a finished dataset.
+    """Read the manifest of a complete dataset.
 
     Raises:
-        DatasetError: there is no such folder, it is no IN2 dataset, it is unfinished, or its layout is newer.
+        DatasetError: the folder does not exist, is not an IN2 dataset, is incomplete, or has another layout version.
     """
     if not folder.is_dir():
         raise DatasetError(f"there is no IN2 dataset at {folder}; build it with `in2 build`, or correct the path")
@@ -72,48 +78,50 @@ def read_manifest(folder: Path) -> Manifest:
         data = dict(json.loads((folder / layout.MANIFEST).read_text(encoding="utf-8")))
     except FileNotFoundError:
         if (folder / layout.BUILD).exists():
-            raise DatasetError(f"{folder}: is a half-built IN2 dataset; run `in2 build` again to finish it") from None
+            raise DatasetError(f"{folder}: is an incomplete IN2 dataset; run `in2 build` again to finish it") from None
         raise DatasetError(
-            f"{folder}: is not an IN2 dataset (it has no manifest.json); give a folder that `in2 build` made"
+            f"{folder}: is not an IN2 dataset (manifest.json is missing); give the `output` of a build file"
         ) from None
     except (ValueError, TypeError):
         raise DatasetError(
-            f"{folder}/manifest.json: is damaged; run `in2 build --restart` to make the dataset again"
+            f"{folder}/manifest.json: is damaged; run `in2 build --restart` to rebuild the dataset"
         ) from None
     if data.get("format") != FORMAT:
         raise DatasetError(
-            f"{folder}: has layout {data.get('format')}, and this version reads layout {FORMAT}; "
+            f"{folder}: has layout {data.get('format')}, but this version reads layout {FORMAT}; "
             "install the version of in2-plugin that wrote it"
         )
     return Manifest(**data)
 
 
 class IN2Dataset:
-    """Examples of a finished dataset for one tokenizer. Opening costs some memory maps; pickling costs a path."""
+    """Examples of a complete dataset for one tokenizer. Opening maps a few files; it pickles as its path."""
 
     def __init__(self, folder: str | Path, tokenizer: Any) -> None:
         """Open a dataset.
 
         Args:
-            tokenizer: a tokenizer of transformers, or a ModelTokenizer around one.
+            tokenizer: a transformers tokenizer, or a ModelTokenizer that wraps one.
 
         Raises:
-            DatasetError: the folder is missing, unfinished or no IN2 dataset.
-            TokenizerMismatch: it was built for another tokenizer or chat template.
+            DatasetError: the folder is missing, incomplete or not an IN2 dataset.
+            TokenizerMismatch: the dataset was built for another tokenizer or chat template.
         """
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
         if not isinstance(tokenizer, ModelTokenizer):
             tokenizer = ModelTokenizer(tokenizer)
         template = Template(self.manifest.template, tokenizer)
-        self._refuse_others("tokenizer", tokenizer.fingerprint(), self.manifest.tokenizer_fingerprint, tokenizer)
-        self._refuse_others("chat template", template.fingerprint(), self.manifest.template_fingerprint, tokenizer)
+        self._require_fingerprint("tokenizer", tokenizer.fingerprint(), self.manifest.tokenizer_fingerprint, tokenizer)
+        self._require_fingerprint(
+            "chat template", template.fingerprint(), self.manifest.template_fingerprint, tokenizer
+        )
         self.store = SegmentStore(self.folder / layout.SEGMENTS)
         self._tokenizer = tokenizer
         self.renderer = Renderer(self.store, tokenizer, template)
         prepare_frames(template, self.manifest.most_turns, self.manifest.most_turns_general)
 
-    def _refuse_others(self, what: str, given: str, built: str, tokenizer: ModelTokenizer) -> None:
+    def _require_fingerprint(self, what: str, given: str, built: str, tokenizer: ModelTokenizer) -> None:
         if given != built:
             raise TokenizerMismatch(
                 f"{self.folder}: was built for the {what} of {self.manifest.tokenizer} ({built}), not for that of "
@@ -121,62 +129,83 @@ class IN2Dataset:
                 "into another folder"
             )
 
+    def require_stored_ids(self) -> None:
+        """Compare the stored token ids of a few segments with those that this tokenizer gives.
+
+        A trainer calls this once. The fingerprint compares vocabulary and pipeline; this also compares added tokens,
+        and the build's way to load the tokenizer with the trainer's.
+
+        Raises:
+            TokenizerMismatch: the ids differ.
+        """
+        candidates = np.linspace(0, len(self.store) - 1, min(len(self.store), 8 * COMPARED_SEGMENTS)).astype(int)
+        usable = candidates[self.store.standing[candidates] == SegmentStatus.USABLE]
+        sample = usable[:: max(1, len(usable) // COMPARED_SEGMENTS)].tolist()
+        given = anchored_ids(self._tokenizer, self.store.texts(sample))
+        for segment, ids in zip(sample, given, strict=True):
+            if ids != self.store.ids(segment).tolist():
+                raise TokenizerMismatch(
+                    f"{self.folder}: segment {segment} has other token ids than {self._tokenizer.name} gives in this "
+                    "trainer, although the vocabulary is the same; remove the tokens that the training config adds to "
+                    f"it, or build again into another folder with {LOADER}=transformers"
+                )
+
     def __len__(self) -> int:
         return self.manifest.examples
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Rows of examples.parquet in order, one row group in memory at a time."""
+        """Yield the rows of examples.parquet in order, with one row group in memory."""
         return read_rows(self.folder / layout.EXAMPLES)
 
     def render(self, row: Mapping[str, Any]) -> Rendered:
-        """Token ids and labels of one row of examples.parquet.
+        """Return the token ids and labels of one row of examples.parquet.
 
         Raises:
-            DatasetError: the row does not come out as long as it was planned, so store and examples differ.
+            DatasetError: the length differs from the plan, so the segments have changed since the build.
         """
         return render_row(self.renderer, row, self.folder)
 
     @cached_property
     def plans(self) -> Plans:
-        """The examples by number.
+        """Plans of the examples, by number.
 
         Raises:
-            DatasetError: they are missing, unfinished or damaged.
+            DatasetError: the plans are missing, incomplete or damaged.
         """
         return Plans(self.folder / layout.PLANS, self.store, self._tokenizer)
 
     def text(self, row: Mapping[str, Any]) -> str:
-        """The rendered text of one row."""
+        """Return the rendered text of one row."""
         return self.renderer.text(row["segment_ids"], turns_of(row))
 
     def messages(self, row: Mapping[str, Any]) -> list[dict[str, str]]:
-        """One row as messages for the model's chat template."""
+        """Return one row as messages for the model's chat template."""
         return self.renderer.messages(row["segment_ids"], turns_of(row))
 
 
 def render_row(renderer: Renderer, row: Mapping[str, Any], folder: Path) -> Rendered:
-    """Token ids and labels of one row of the examples in `folder`.
+    """Return the token ids and labels of one row of the examples in `folder`.
 
     Raises:
-        DatasetError: the row does not come out as long as it was planned, so store and examples differ.
+        DatasetError: the length differs from the plan, so the segments have changed since the build.
     """
     rendered = renderer.render(row["segment_ids"], turns_of(row))
     answer_tokens = sum(stop - start for start, stop in rendered.answers)
     if (len(rendered.input_ids), answer_tokens) != (row["n_tokens"], row["n_answer_tokens"]):
         raise DatasetError(
             f"{folder}: an example planned with {row['n_tokens']} tokens has {len(rendered.input_ids)}; "
-            "its segments were changed after the build; run `in2 build --restart`"
+            "its segments changed after the build; run `in2 build --restart`"
         )
     return rendered
 
 
 def turns_of(row: Mapping[str, Any]) -> list[Turn]:
-    """Questions and answers of a row of examples.parquet."""
+    """Return the questions and answers of a row of examples.parquet."""
     return [(turn["question"], turn["answer"]) for turn in row["turns"]]
 
 
 def prepare_frames(template: Template, most_turns: int, most_turns_general: int) -> None:
-    """Find the fixed texts for every number of turns, so that a process without the chat template has them."""
+    """Compute the frames for every number of turns, for processes that have no chat template."""
     for n in range(1, most_turns + 1):
         template.frame(n, True)
     for n in range(1, most_turns_general + 1):

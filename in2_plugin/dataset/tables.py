@@ -1,7 +1,7 @@
-"""Questions, rejections, conversations and examples as Parquet files: one schema each, one writer, one reader.
+"""Store questions, rejected questions, conversations and examples as Parquet files, with one schema each.
 
-Files are sealed, written in row groups of a thousand, and the same rows give the same bytes, whether they come as rows
-or as record batches of any size.
+A file gets its final name when it is complete. It has row groups of a thousand rows, and the same rows give the same
+bytes, whether they arrive one by one or in record batches of any size.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -58,13 +58,13 @@ EXAMPLES = pa.schema(
         ("n_answer_tokens", pa.uint32()),
     ]
 )
-SAID = pa.struct([("question", pa.string()), ("answer", pa.string())])
-CONVERSATIONS = pa.schema([("source", pa.string()), ("turns", pa.list_(SAID))])
+QUESTION_AND_ANSWER = pa.struct([("question", pa.string()), ("answer", pa.string())])
+CONVERSATIONS = pa.schema([("source", pa.string()), ("turns", pa.list_(QUESTION_AND_ANSWER))])
 ROW_GROUP = 1_000
 
 
 class BatchWriter:
-    """Writes record batches to a Parquet file that is sealed when the `with` block ends well."""
+    """Writes record batches to a Parquet file; it gets its final name when the `with` block ends without an error."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path, self._schema = path, schema
@@ -77,7 +77,7 @@ class BatchWriter:
         return self
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Write some rows; memory is bounded by one row group."""
+        """Add rows; memory is bounded by one row group."""
         while batch.num_rows:
             taken = batch.slice(0, ROW_GROUP - self.count % ROW_GROUP)
             self._group.append(taken)
@@ -87,7 +87,7 @@ class BatchWriter:
                 self._flush()
 
     def _flush(self) -> None:
-        # in one piece: where a column's chunks end would show in the pages of the file
+        # as one chunk: chunk boundaries would affect the pages of the file
         self._writer.write_table(pa.Table.from_batches(self._group, self._schema).combine_chunks())
         self._group.clear()
 
@@ -100,7 +100,7 @@ class BatchWriter:
 
 
 class RowWriter:
-    """Writes rows one by one to a Parquet file that is sealed when the `with` block ends well."""
+    """Writes rows to a Parquet file; it gets its final name when the `with` block ends without an error."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._batches, self._schema = BatchWriter(path, schema), schema
@@ -112,7 +112,7 @@ class RowWriter:
         return self
 
     def add(self, row: dict[str, Any]) -> None:
-        """Write a row; memory is bounded by one row group."""
+        """Add a row; memory is bounded by one row group."""
         self._rows.append(row)
         self.count += 1
         if len(self._rows) == ROW_GROUP:
@@ -129,7 +129,7 @@ class RowWriter:
 
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> int:
-    """Seal a Parquet file of `rows`; returns their number."""
+    """Write `rows` to a Parquet file, and return their number."""
     with RowWriter(path, schema) as writer:
         for row in rows:
             writer.add(row)
@@ -137,14 +137,14 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) ->
 
 
 def rejection_row(rejection: Rejection) -> dict[str, Any]:
-    """A row of rejected.parquet, with what is known of the question."""
+    """Return a row of rejected.parquet with the known columns of the question."""
     passage = rejection.passage
     known = {name: getattr(rejection, name) for name in ("reason", "question", "answer", "writer", "request")}
     return {**known, "kind": passage.kind, "document": passage.document, "segment_ids": passage.segment_ids}
 
 
 class StoredQuestions(Sequence[Question]):
-    """The questions of a sealed questions.parquet, by number. Kept as one Arrow table, about 600 bytes each."""
+    """The questions of a finished questions.parquet, by number. One Arrow table, about 600 bytes per question."""
 
     def __init__(self, path: Path) -> None:
         self._table = pq.read_table(path, schema=QUESTIONS).combine_chunks()
@@ -153,7 +153,7 @@ class StoredQuestions(Sequence[Question]):
         return int(self._table.num_rows)
 
     def numbers(self, part: Part, kind: Kind) -> npt.NDArray[np.int64]:
-        """Numbers of the questions of one kind in one part, in order."""
+        """Return the numbers of the questions of one kind and part, in order."""
         is_kind = np.array(pc.equal(self._table["kind"], str(kind)))
         is_short = np.array(self._table["short_context"], bool)
         return np.flatnonzero(is_kind & (is_short == (part is Part.SHORT_CONTEXT)))
@@ -172,7 +172,7 @@ class StoredQuestions(Sequence[Question]):
 
 
 class StoredConversations(Sequence[Conversation]):
-    """The conversations of a sealed instructions.parquet, by number. Kept as one Arrow table."""
+    """The conversations of a finished instructions.parquet, by number, in one Arrow table."""
 
     def __init__(self, path: Path) -> None:
         self._table = pq.read_table(path, schema=CONVERSATIONS).combine_chunks()
@@ -182,7 +182,7 @@ class StoredConversations(Sequence[Conversation]):
 
     @property
     def most_turns(self) -> int:
-        """Turns of the conversation with most of them; 0 without any."""
+        """Maximum number of turns of a conversation; 0 without conversations."""
         return int(pc.max(pc.list_value_length(self._table["turns"])).as_py() or 0)
 
     @overload
@@ -199,18 +199,18 @@ class StoredConversations(Sequence[Conversation]):
 
 
 def question_of(row: Mapping[str, Any]) -> Question:
-    """A question as it was written."""
+    """Return the question of a row."""
     lists = {name: tuple(row[name]) for name in ("segment_ids", "gold", "exclusive", "verified")}
     return Question(**{**row, **lists, "kind": Kind(row["kind"])})
 
 
 def conversation_of(row: Mapping[str, Any]) -> Conversation:
-    """A conversation as it was written."""
+    """Return the conversation of a row."""
     return Conversation(row["source"], tuple((turn["question"], turn["answer"]) for turn in row["turns"]))
 
 
 def read_rows(path: Path, groups: Iterable[int] | None = None) -> Iterator[dict[str, Any]]:
-    """Rows of a Parquet file, one row group in memory at a time: of all of them, or of some by number."""
+    """Yield the rows of all row groups of a Parquet file, or of some by number, with one row group in memory."""
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups) if groups is None else groups:
             yield from file.read_row_group(group).to_pylist()

@@ -1,1 +1,1 @@
-"""From questions to examples: planning contexts, rendering them to token ids and labels, reading a finished dataset."""
+"""Plan contexts from questions, and render them to token ids and labels."""

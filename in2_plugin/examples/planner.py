@@ -1,9 +1,9 @@
-"""From questions to examples: a target length each, fillers, an order, exact token counts.
+"""Plan examples from questions: target length, fillers, order of segments, exact token counts.
 
 An example is a plan: segment ids in reading order, with the ranges of its gold. Invariants: `n_tokens` is exact and
-within `lengths`; every answer's end-of-turn token is among its `n_answer_tokens`; an example depends on its order and
-on its own generator alone, so that any process may plan it. Cost: about 2 ms an example of 16K tokens, most of it
-looking for answers in fillers.
+within `lengths`; `n_answer_tokens` includes the end-of-turn token of every answer; an example depends only on its order
+and its own random generator, so any process can plan it. Cost: about 2 ms per example of 16K tokens, most of it to
+search fillers for answers.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from in2_plugin.config import Distractors, Lengths
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.errors import NotEnoughSegments
 from in2_plugin.examples.fillers import FillerPool, Ids, fill, target_length
-from in2_plugin.examples.positions import Draw, arranged
+from in2_plugin.examples.positions import Draw, arrange
 from in2_plugin.examples.rendering import GoldSpan, Rendered, Renderer, gold_spans
 from in2_plugin.examples.template import Turn
 from in2_plugin.questions import Question
 from in2_plugin.questions.leaks import Forbidden
 
 FILLER_TRIES = 8
-"""Draws of fillers before an example that misses its length bounds is given up as impossible."""
-TEXT_CACHE = 65_536
+"""Attempts to fill a context before an example that misses its length bounds is an error."""
+CACHED_TEXTS = 65_536
 SAMPLE = 1_024
-"""Segments looked at to tell whether a question leaves enough fillers, at most; all of a small corpus."""
+"""Maximum number of segments sampled to estimate how many fillers a question allows."""
 GENERAL = "general"
 
 
@@ -39,9 +39,9 @@ class PlannedTurn:
     question: str
     answer: str
     document: int | None
-    """None in a conversation without a context."""
+    """None for conversations without a context."""
     segment_ids: tuple[int, ...]
-    """The question's own segments."""
+    """Segments of the question."""
     gold: tuple[GoldSpan, ...]
     n_answer_tokens: int
     """Supervised tokens: the answer and its end-of-turn token."""
@@ -65,11 +65,11 @@ class ContextOrder:
     """An example to plan: questions about one context."""
 
     number: int
-    """Seeds its generator."""
+    """Seeds its random generator."""
     questions: tuple[Question, ...]
     draw: Draw
     banned: frozenset[int] = field(default_factory=frozenset)
-    """Segments that a judge found to answer one of the questions."""
+    """Segments that answer one of the questions according to the judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ Order = ContextOrder | Conversation
 
 
 class ExamplePlanner:
-    """Plans examples over one store. Its memory does not grow with the store when it is given a pool that is mapped."""
+    """Plans examples from one store. With a memory-mapped pool, its memory does not grow with the store."""
 
     def __init__(
         self,
@@ -95,20 +95,20 @@ class ExamplePlanner:
         seed: int,
         pool: FillerPool | None = None,
     ) -> None:
-        """`pool`: the fillers of this store, put together here otherwise."""
+        """`pool`: fillers of this store; computed here if not given."""
         self.store, self._renderer, self._lengths, self._distractors = store, renderer, lengths, distractors
         self._seed = [seed, *b"example"]
         self._pool = pool or FillerPool.of(store.usable, store.n_tokens, store.document)
         self._sample = self._pool.sample(SAMPLE)
-        self._folded = lru_cache(TEXT_CACHE)(lambda segment: store.text(segment).casefold())
+        self._folded = lru_cache(CACHED_TEXTS)(lambda segment: store.text(segment).casefold())
 
     def need(self, questions: Sequence[Question]) -> int:
-        """Tokens of an example without any filler, give or take one or two."""
+        """Return the tokens of an example without fillers, to within one or two."""
         own = [i for question in questions for i in question.segment_ids]
-        return int(self.store.n_tokens[own].sum()) + self._renderer.overhead(_said(questions))
+        return int(self.store.n_tokens[own].sum()) + self._renderer.overhead(_turns(questions))
 
     def objection(self, question: Question) -> str | None:
-        """Why no example can be made of a question, or None."""
+        """Return the reason why a question cannot become an example, or None. rejected.parquet stores the reason."""
         room = self._lengths.max - self.need([question])
         if room < 0:
             return "its segments, question and answer are longer than lengths.max"
@@ -121,22 +121,22 @@ class ExamplePlanner:
         return None
 
     def _ambiguity(self, question: Question) -> str | None:
-        """Whether what a question quotes stands elsewhere in its own document."""
+        """Return an objection if another segment of the document contains a text that the question quotes."""
         quoted = Forbidden(question.exclusive, ())
         others = set(question.segment_ids) - set(question.gold)
-        is_there = any(quoted.found_in(self._folded(i)) for i in others)
-        return "another part of its document holds what it quotes" if is_there else None
+        is_ambiguous = any(quoted.found_in(self._folded(i)) for i in others)
+        return "another part of its document holds what it quotes" if is_ambiguous else None
 
     def _free_tokens(self, question: Question) -> float:
-        """Tokens of all segments that may be fillers for a question; from a sample when there are many."""
+        """Return the tokens of all allowed fillers of a question, estimated from a sample in a large corpus."""
         others, ban = self._sample.document != question.document, self._ban([question], frozenset())
         beside = zip(self._sample.ids[others].tolist(), self._sample.n_tokens[others].tolist(), strict=True)
         free: list[int] = [n_tokens for segment, n_tokens in beside if not ban(segment)]
-        # two long segments less: the last fillers are chosen among those that fit
+        # minus two long segments: the last fillers are selected among those that fit
         return sum(free) * len(self._pool.ids) / max(1, len(self._sample.ids)) - 2 * self._pool.common_lengths[1]
 
     def go_together(self, questions: Sequence[Question], another: Question) -> bool:
-        """Whether a question may share a context with others: none is answered by another's own segments."""
+        """Return True if a question may share a context with others: no segment of one answers another."""
         if any(question.document == another.document for question in questions):
             return False
         ban, theirs = self._ban([another], frozenset()), self._ban(questions, frozenset())
@@ -147,7 +147,7 @@ class ExamplePlanner:
         )
 
     def _ban(self, questions: Sequence[Question], banned: frozenset[int]) -> "_Ban":
-        """Tells of a segment whether it must not stand beside the questions."""
+        """Return a predicate for segments that are not allowed next to the questions."""
         quotes = [text for question in questions for text in question.exclusive]
         answers = [question.answer for question in questions] if self._distractors.answer else []
         golds = {i for question in questions for i in question.gold}
@@ -155,21 +155,21 @@ class ExamplePlanner:
         return _Ban(Forbidden(quotes, answers), banned, {repeats.get(i, i) for i in golds}, self)
 
     def folded(self, segment: int) -> str:
-        """Text of a segment without case."""
+        """Return the case-folded text of a segment."""
         return self._folded(segment)
 
     def plan(self, order: Order) -> Example:
-        """One example.
+        """Plan one example.
 
         Raises:
-            NotEnoughSegments: the corpus cannot fill a context.
+            NotEnoughSegments: the corpus has too few allowed fillers.
         """
         if isinstance(order, Conversation):
             return self._converse(order)
         if order.questions[0].short_context:
             (question,) = order.questions
             ids = np.array(question.segment_ids, np.uint32)
-            return self._example(order.questions, ids, self._renderer.render(ids, _said(order.questions)))
+            return self._example(order.questions, ids, self._renderer.render(ids, _turns(order.questions)))
         return self._plan_long(order)
 
     def _converse(self, order: Conversation) -> Example:
@@ -178,7 +178,7 @@ class ExamplePlanner:
             PlannedTurn("instruction", order.source, question, answer, None, (), (), stop - start)
             for (question, answer), (start, stop) in zip(order.turns, rendered.answers, strict=True)
         )
-        return _whole(GENERAL, np.zeros(0, np.uint32), turns, rendered)
+        return _example_of(GENERAL, np.zeros(0, np.uint32), turns, rendered)
 
     def _plan_long(self, order: ContextOrder) -> Example:
         rng = np.random.default_rng([*self._seed, order.number])
@@ -192,17 +192,17 @@ class ExamplePlanner:
         own = [i for question in questions for i in question.segment_ids if i not in question.gold]
         for tried in range(FILLER_TRIES):
             fillers = fill(self._pool, budget, documents, ban, rng)
-            ids = arranged(golds, [*own, *fillers], order.draw.depths, rng)
-            rendered = self._renderer.render(ids, _said(questions))
+            ids = arrange(golds, [*own, *fillers], order.draw.depths, rng)
+            rendered = self._renderer.render(ids, _turns(questions))
             n_tokens = len(rendered.input_ids)
             if lengths.min <= n_tokens <= lengths.max:
                 return self._example(questions, ids, rendered)
-            # the last segment changes the count by a token or two, and no filler may be short enough to fill a
-            # small gap: aim again from the other side, each time farther
+            # the last segment shifts the count by a token or two, and a small gap may be shorter than any filler:
+            # retry with a target on the other side, farther each time
             budget += (target - n_tokens) * 2**tried
         raise NotEnoughSegments(
             f"no filler makes an example of {target:,} tokens (lengths {lengths.min:,} to "
-            f"{lengths.max:,}); add text to the corpus or widen lengths"
+            f"{lengths.max:,}); add text to the corpus or widen `lengths`"
         )
 
     def _example(self, questions: Sequence[Question], ids: Ids, rendered: Rendered) -> Example:
@@ -213,17 +213,17 @@ class ExamplePlanner:
             )
             for question, (start, stop) in zip(questions, rendered.answers, strict=True)
         )  # fmt: skip
-        return _whole(questions[0].part, ids, turns, rendered)
+        return _example_of(questions[0].part, ids, turns, rendered)
 
 
 @dataclass(frozen=True, slots=True)
 class _Ban:
-    """What must not stand beside some questions."""
+    """Predicate for segments that are not allowed next to some questions."""
 
     forbidden: Forbidden
     banned: frozenset[int]
     golds: set[int]
-    """The gold segments, or the segments that they repeat."""
+    """Gold segments, each replaced by the segment that it repeats, if any."""
     planner: ExamplePlanner
 
     def __call__(self, segment: int) -> bool:
@@ -234,9 +234,9 @@ class _Ban:
         )
 
 
-def _said(questions: Sequence[Question]) -> list[Turn]:
+def _turns(questions: Sequence[Question]) -> list[Turn]:
     return [(question.question, question.answer) for question in questions]
 
 
-def _whole(part: str, ids: Ids, turns: tuple[PlannedTurn, ...], rendered: Rendered) -> Example:
+def _example_of(part: str, ids: Ids, turns: tuple[PlannedTurn, ...], rendered: Rendered) -> Example:
     return Example(part, ids, turns, len(rendered.input_ids), sum(turn.n_answer_tokens for turn in turns))

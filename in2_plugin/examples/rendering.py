@@ -1,8 +1,8 @@
-"""From segment ids, questions and answers to token ids, labels and gold ranges.
+"""Render segment ids, questions and answers to token ids, labels and gold ranges.
 
-Invariant: the ids equal those of tokenising `Template.text` as a whole. Under `Joining.SPLICE` the segments' stored
-ids are concatenated, and only the last segment with everything behind it is tokenised (about 0.2 ms); under
-`Joining.RETOKENIZE` the whole text is (about 2 ms per 1K tokens).
+Invariant: the ids equal those of `Template.text` tokenized as a whole. `Joining.SPLICE` concatenates the stored ids of
+the segments, and tokenizes only the last segment and the text after it (about 0.2 ms); `Joining.RETOKENIZE` tokenizes
+the whole text (about 2 ms per 1K tokens).
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,12 +22,12 @@ SegmentIds = Sequence[int] | npt.NDArray[Any]
 Range = tuple[int, int]
 """[start, stop)"""
 IGNORED = -100
-"""The label of a position without loss, as in PyTorch and transformers."""
+"""Label of a position without loss, as in PyTorch and transformers."""
 
 
 @dataclass(frozen=True, slots=True)
 class GoldSpan:
-    """Where a gold segment stands: tokens [start, stop) of the rendered example."""
+    """Position of a gold segment: tokens [start, stop) of the rendered example."""
 
     segment_id: int
     start: int
@@ -36,19 +36,18 @@ class GoldSpan:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One example as a trainer wants it."""
+    """One example as token ids."""
 
     input_ids: npt.NDArray[np.int64]
     """(n_tokens,)"""
     answers: tuple[tuple[int, int], ...]
     """Supervised tokens [start, stop) of each turn: the answer and its end-of-turn token."""
     segments: npt.NDArray[np.int64]
-    """(n_segments + 1,) where each segment begins, in tokens; the last entry is where the last one ends. Empty
-    without a context."""
+    """(n_segments + 1,) first token of each segment, then the end of the last one. Empty without a context."""
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
-        """(n_tokens,) the ids where there is loss, IGNORED elsewhere."""
+        """(n_tokens,) ids at positions with loss, IGNORED elsewhere."""
         labels = np.full_like(self.input_ids, IGNORED)
         for start, stop in self.answers:
             labels[start:stop] = self.input_ids[start:stop]
@@ -64,40 +63,40 @@ class Renderer:
         self._heads: dict[str, npt.NDArray[np.int64]] = {}
 
     def text(self, segment_ids: SegmentIds, turns: Sequence[Turn]) -> str:
-        """The rendered example as text; without segments it is a conversation without a context."""
+        """Return the rendered text; without segments, it is a conversation without a context."""
         return self.template.text(self._context(segment_ids), turns)
 
     def messages(self, segment_ids: SegmentIds, turns: Sequence[Turn]) -> list[dict[str, str]]:
-        """The example as messages for the model's chat template."""
+        """Return the example as messages for the model's chat template."""
         return self.template.messages(self._context(segment_ids), turns)
 
     def _context(self, segment_ids: SegmentIds) -> str | None:
         return SEPARATOR.join(self._store.texts(segment_ids)) if len(segment_ids) else None
 
     def overhead(self, turns: Sequence[Turn]) -> int:
-        """Tokens of an example besides its segments, give or take the few that depend on the last segment."""
+        """Return the tokens of an example without its segments, except for a few that depend on the last segment."""
         frame = self.template.frame(len(turns), True)
-        # the anchor plays the last segment; it is counted twice, as anchor and as segment
-        behind = self._encode_behind(ANCHOR.removesuffix(SEPARATOR), frame.behind_context(turns)[0])
-        return len(self._head(frame)) + len(behind.ids) - 2 * self._anchor_tokens
+        # the anchor stands in for the last segment, so its tokens are subtracted twice: as anchor and as segment
+        tail = self._encode_tail(ANCHOR.removesuffix(SEPARATOR), frame.after_context(turns)[0])
+        return len(self._head(frame)) + len(tail.ids) - 2 * self._anchor_tokens
 
     def render(self, segment_ids: SegmentIds, turns: Sequence[Turn]) -> Rendered:
-        """Ids, supervised ranges and segment borders of one example."""
+        """Return the ids, supervised ranges and segment borders of one example."""
         frame = self.template.frame(len(turns), len(segment_ids) > 0)
-        behind, answers = frame.behind_context(turns)
+        tail, answers = frame.after_context(turns)
         if len(segment_ids) == 0:
-            return self._whole(frame.head, [], behind, answers)
+            return self._whole(frame.head, [], tail, answers)
         if self._store.facts.joining is Joining.SPLICE:
-            return self._splice(frame, segment_ids, behind, answers)
-        return self._whole(frame.head, self._store.texts(segment_ids), behind, answers)
+            return self._splice(frame, segment_ids, tail, answers)
+        return self._whole(frame.head, self._store.texts(segment_ids), tail, answers)
 
-    def _splice(self, frame: Frame, segment_ids: SegmentIds, behind: str, answers: Sequence[Range]) -> Rendered:
+    def _splice(self, frame: Frame, segment_ids: SegmentIds, tail: str, answers: Sequence[Range]) -> Rendered:
         head = self._head(frame)
         spliced = np.asarray(segment_ids[:-1], np.uint32)
         last = self._store.text(int(segment_ids[-1]))
-        encoding = self._encode_behind(last, behind)
-        behind_ids = np.array(encoding.ids[self._anchor_tokens :], np.int64)
-        ids = np.concatenate([head, self._store.gather(spliced), behind_ids], dtype=np.int64, casting="unsafe")
+        encoding = self._encode_tail(last, tail)
+        tail_ids = np.array(encoding.ids[self._anchor_tokens :], np.int64)
+        ids = np.concatenate([head, self._store.gather(spliced), tail_ids], dtype=np.int64, casting="unsafe")
         shift = len(ids) - len(encoding.ids)
         borders = np.cumsum([len(head), *self._store.n_tokens[spliced], 0])
         end = len(ANCHOR) + len(last)
@@ -105,14 +104,14 @@ class Renderer:
         found = _token_ranges(encoding, [(end + start, end + stop) for start, stop in answers])
         return Rendered(ids, tuple((shift + start, shift + stop) for start, stop in found), borders)
 
-    def _whole(self, head: str, texts: Sequence[str], behind: str, answers: Sequence[Range]) -> Rendered:
+    def _whole(self, head: str, texts: Sequence[str], tail: str, answers: Sequence[Range]) -> Rendered:
         before = head + SEPARATOR.join(texts)
-        encoding = self._tokenizer.encode(before + behind)
+        encoding = self._tokenizer.encode(before + tail)
         borders = np.zeros(0, np.int64)
         if texts:
             starts = len(head) + np.cumsum([0, *(len(text) + len(SEPARATOR) for text in texts)])
             stops = np.array([stop for _, stop in encoding.offsets])
-            # the first token that ends behind each border
+            # the first token that ends after each border
             borders = np.array([int(np.argmax(stops > start)) for start in starts[:-1]], np.int64)
             borders = np.append(borders, _first_token_from(encoding, len(before)))
         found = _token_ranges(encoding, [(len(before) + start, len(before) + stop) for start, stop in answers])
@@ -123,17 +122,17 @@ class Renderer:
             self._heads[frame.head] = np.array(self._tokenizer.encode(frame.head).ids, np.int64)
         return self._heads[frame.head]
 
-    def _encode_behind(self, last: str, behind: str) -> Encoding:
-        return self._tokenizer.encode(ANCHOR + last + behind)
+    def _encode_tail(self, last: str, tail: str) -> Encoding:
+        return self._tokenizer.encode(ANCHOR + last + tail)
 
 
 def _first_token_from(encoding: Encoding, character: int) -> int:
-    """The first token that begins there or later: a token across the border belongs to what is before it."""
+    """Return the first token that begins at or after a character: a token across it belongs to the text before."""
     return next((i for i, (start, _) in enumerate(encoding.offsets) if start >= character), len(encoding.ids))
 
 
 def _token_ranges(encoding: Encoding, ranges: Sequence[Range]) -> Iterator[Range]:
-    """Tokens that overlap characters [start, stop), as a range, for each of several."""
+    """Yield the token range that overlaps each character range [start, stop)."""
     starts, stops = np.array(encoding.offsets).T
     for start, stop in ranges:
         inside = np.flatnonzero((stops > start) & (starts < stop))
@@ -141,7 +140,7 @@ def _token_ranges(encoding: Encoding, ranges: Sequence[Range]) -> Iterator[Range
 
 
 def gold_spans(rendered: Rendered, segment_ids: SegmentIds, gold: Sequence[int]) -> tuple[GoldSpan, ...]:
-    """Where the gold segments stand, in reading order."""
+    """Return the positions of the gold segments, in reading order."""
     wanted = set(gold)
     borders = rendered.segments.tolist()
     return tuple(

@@ -1,7 +1,7 @@
-"""Which examples there are and in which order: parts mixed at random, several questions to a context where asked for.
+"""Distribute questions over examples: parts in random order, one or several questions per context.
 
-Invariant: every question and conversation is in exactly one order, and the orders depend on them and the generator
-alone. Memory: about 10 bytes a question; questions are read one by one.
+Invariant: every question and conversation is in exactly one order, and the orders depend only on them and the random
+generator. Memory: about 10 bytes per question; questions are read one by one.
 """
 
 from collections import deque
@@ -14,8 +14,8 @@ from in2_plugin.examples.planner import GENERAL, ContextOrder, Conversation, Ord
 from in2_plugin.examples.positions import Dealer, Draw
 from in2_plugin.questions import Part, Question
 
-WAITING = 64
-"""Questions that wait for a context whose other questions go together with them, at most."""
+MAX_DEFERRED = 64
+"""Maximum number of questions deferred because they cannot share the current context."""
 NOWHERE = Draw(0.0, ())
 Numbers = npt.NDArray[np.int64]
 GoTogether = Callable[[Sequence[Question], Question], bool]
@@ -31,14 +31,14 @@ def orders(
     dealer: Dealer,
     rng: np.random.Generator,
 ) -> Iterator[Order]:
-    """All examples of a dataset, in its order.
+    """Yield the orders of all examples of a dataset.
 
     Args:
         questions: read by number.
-        numbers: the numbers of the questions of each part that are to be used.
+        numbers: numbers of the questions to use, by part.
         conversations: read by number, like questions; the first `n_conversations` are used.
-        per_context: questions of long parts in one context, at most.
-        go_together: whether a question may share a context with others.
+        per_context: maximum number of questions per long context.
+        go_together: returns True if a question may share a context with others.
     """
     sources: dict[str, Iterator[tuple[Question, ...] | Conversation]] = {}
     labels: list[str] = []
@@ -66,7 +66,7 @@ def _drawn(
     places = np.array([names.index(label) for label in labels], np.uint8)
     for place in rng.permutation(places).tolist():
         yield from _next(sources[names[place]])
-    for source in sources.values():  # groups that came out smaller than they could be are more of them
+    for source in sources.values():  # incomplete groups increase the number of groups
         yield from source
 
 
@@ -77,18 +77,18 @@ def _next(source: Iterator[tuple[Question, ...] | Conversation]) -> Iterator[tup
 
 
 def grouped(questions: Iterator[Question], size: int, go_together: GoTogether) -> Iterator[tuple[Question, ...]]:
-    """Questions in groups of `size`, each as far as possible in order; smaller ones where no more go together."""
+    """Yield questions in groups of `size`, in order if possible; smaller groups if no others fit."""
     if size == 1:
         yield from ((question,) for question in questions)
         return
     waiting: deque[Question] = deque()
     while first := waiting.popleft() if waiting else next(questions, None):
         group = [first]
-        passed_over: deque[Question] = deque()
-        while len(group) < size and len(passed_over) < WAITING:
+        deferred: deque[Question] = deque()
+        while len(group) < size and len(deferred) < MAX_DEFERRED:
             another = waiting.popleft() if waiting else next(questions, None)
             if another is None:
                 break
-            (group if go_together(group, another) else passed_over).append(another)
-        waiting.extendleft(reversed(passed_over))
+            (group if go_together(group, another) else deferred).append(another)
+        waiting.extendleft(reversed(deferred))
         yield tuple(group)

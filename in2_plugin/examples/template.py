@@ -1,9 +1,8 @@
-"""What stands around the segments, questions and answers of an example: FILM's instruction text in a chat template,
-or in `[INST]`.
+"""Format an example as text: FILM's instruction text in the model's chat template, or in literal `[INST]` form.
 
-Invariant: `text()` is to the character what the model's own chat template gives for the conversation, and the
-supervised parts are the answers, each with its end-of-turn token, and nothing else. Templates may write an earlier turn
-otherwise than the last one (Qwen3 does), so the fixed texts are found anew for every number of turns.
+Invariant: `text()` equals the output of the model's own chat template, and only the answers are supervised, each with
+its end-of-turn token. A template may format earlier turns differently from the last one (Qwen3 does), so the fixed
+texts are computed for each number of turns.
 """
 
 import hashlib
@@ -17,7 +16,7 @@ from in2_plugin.prompt_text import BEFORE_CONTEXT, BEFORE_INSTRUCTION, BEFORE_QU
 
 Turn = tuple[str, str]
 """(question, answer)"""
-# Found again in the rendered conversation, so they must survive a template's trimming.
+# located in the rendered conversation, so it must survive a template that strips white space
 _CONTEXT = "@@in2-context@@"
 
 
@@ -26,13 +25,13 @@ class TurnTexts:
     """The fixed texts of one turn: `QUESTION turn lead ANSWER end after`."""
 
     turn: str
-    """From the question's end to where the model takes over: the user's turn ends, the assistant's begins."""
+    """Between question and answer: end of the user turn, start of the assistant turn."""
     lead: str
-    """White space that the model writes before the answer, supervised; a space for Mistral, mostly empty."""
+    """White space that the model generates before the answer, supervised; a space for Mistral, usually empty."""
     end: str
     """The end-of-turn token, supervised."""
     after: str
-    """Up to the next question, or what the template puts after the last end-of-turn token; not supervised."""
+    """Text up to the next question, or after the last end-of-turn token; not supervised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +42,31 @@ class Frame:
     middle: str
     turns: tuple[TurnTexts, ...]
 
-    def behind_context(self, turns: Sequence[Turn]) -> tuple[str, list[tuple[int, int]]]:
-        """Everything behind the context, and where in it the supervised characters [start, stop) of each turn are."""
+    def after_context(self, turns: Sequence[Turn]) -> tuple[str, list[tuple[int, int]]]:
+        """Return the text after the context, and the supervised characters [start, stop) of each turn in it."""
         parts, length, answers = [self.middle], len(self.middle), []
         for (question, answer), texts in zip(turns, self.turns, strict=True):
-            said = f"{texts.lead}{answer}{texts.end}"
+            supervised = f"{texts.lead}{answer}{texts.end}"
             start = length + len(question) + len(texts.turn)
-            answers.append((start, start + len(said)))
-            parts += [question, texts.turn, said, texts.after]
-            length = start + len(said) + len(texts.after)
+            answers.append((start, start + len(supervised)))
+            parts += [question, texts.turn, supervised, texts.after]
+            length = start + len(supervised) + len(texts.after)
         return "".join(parts), answers
 
 
 class Template:
-    """A chat template, or FILM's literal form, as fixed texts."""
+    """A chat template, or FILM's literal form, reduced to fixed texts."""
 
     def __init__(self, kind: Literal["chat", "film"], tokenizer: ModelTokenizer) -> None:
-        """Find the fixed texts.
+        """Compute the fixed texts of one turn.
 
         Raises:
-            TokenizerError: the chat template is missing, alters the text put into it, or closes the answer with
-                nothing that the model could learn to stop on.
+            TokenizerError: the chat template is missing, alters its messages, or ends an answer without a special
+                token.
         """
         if kind == "film" and not tokenizer.eos:
             raise TokenizerError(
-                f"{tokenizer.name}: has no end-of-sequence token, which `template: film` ends an answer with"
+                f"{tokenizer.name}: has no end-of-sequence token, which `template: film` needs after an answer"
             )
         self.kind = kind
         self._tokenizer = tokenizer
@@ -76,35 +75,35 @@ class Template:
         self.frame(1, True)
 
     def __getstate__(self) -> dict[str, Any]:
-        # a worker process has no chat template, only the frames that were asked for before
+        # a pickled template has no tokenizer, only the frames computed so far
         return {**self.__dict__, "_tokenizer": None}
 
     def frame(self, n_turns: int, has_context: bool) -> Frame:
-        """The fixed texts of a conversation of so many turns, with or without a context."""
+        """Return the fixed texts of a conversation with `n_turns` turns, with or without a context."""
         key = n_turns, has_context
         if key not in self._frames:
             self._frames[key] = self._make_frame(n_turns, has_context)
         return self._frames[key]
 
     def heads(self) -> list[str]:
-        """How a conversation may begin, of the numbers of turns that were asked for so far."""
+        """Return the possible heads of the frames computed so far."""
         return sorted({frame.head for frame in self._frames.values()})
 
     def text(self, context: str | None, turns: Sequence[Turn]) -> str:
-        """The rendered conversation."""
+        """Return the rendered conversation."""
         frame = self.frame(len(turns), context is not None)
-        return f"{frame.head}{context or ''}{frame.behind_context(turns)[0]}"
+        return f"{frame.head}{context or ''}{frame.after_context(turns)[0]}"
 
     def messages(self, context: str | None, turns: Sequence[Turn]) -> list[dict[str, str]]:
-        """The conversation as a chat template takes it, FILM's instruction text in its first message."""
+        """Return the messages for a chat template, with FILM's instruction text in the first one."""
         return _messages(_openings(context, [question for question, _ in turns]), [answer for _, answer in turns])
 
     def spells_special_token(self, *texts: str) -> bool:
-        """Whether one of the texts spells a special token, which would end a turn where none ends."""
+        """Return True if a text contains the spelling of a special token, which would end a turn."""
         return any(map(self._special.search, texts))
 
     def fingerprint(self) -> str:
-        """Sixteen hex digits over the fixed texts of one turn about a context."""
+        """Return sixteen hex digits of a hash of the fixed texts for one turn about a context."""
         frame = self.frame(1, True)
         (texts,) = frame.turns
         fixed = "\0".join((frame.head, frame.middle, texts.turn, texts.lead, texts.end, texts.after))
@@ -125,49 +124,47 @@ class Template:
         return Frame(head, middle, tuple(turns))
 
     def _rendered(self, openings: Sequence[str], answers: Sequence[str]) -> str:
-        """A conversation; one answer fewer than openings: what the model is given to answer."""
+        """Render a conversation; with one answer fewer than openings, it ends with the prompt for the model."""
         if self.kind == "chat":
             return self._tokenizer.render_chat(_messages(openings, answers))
-        said = [f" {answer}{self._tokenizer.eos}" for answer in answers] + [""] * (len(openings) - len(answers))
+        replies = [f" {answer}{self._tokenizer.eos}" for answer in answers] + [""] * (len(openings) - len(answers))
         return self._tokenizer.bos + "".join(
-            f"[INST] {opening} [/INST]{answer}" for opening, answer in zip(openings, said, strict=True)
+            f"[INST] {opening} [/INST]{answer}" for opening, answer in zip(openings, replies, strict=True)
         )
 
     def _split(self, rendered: str, marks: Sequence[str]) -> list[str]:
-        """Take a rendered conversation apart at its marks."""
+        """Split a rendered conversation at its marks."""
         places = [rendered.find(mark) for mark in marks]
         if places != sorted(places) or any(rendered.count(mark) != 1 for mark in marks):
             raise TokenizerError(
-                f"{self._tokenizer.name}: its chat template does not show a user's or assistant's text as it is given; "
-                "set `template: film` or repair the chat template"
+                f"{self._tokenizer.name}: its chat template alters the text of a message; "
+                "set `template: film` or fix the chat template"
             )
         starts = [0, *(place + len(mark) for place, mark in zip(places, marks, strict=True))]
         return [rendered[start:stop] for start, stop in zip(starts, [*places, len(rendered)], strict=True)]
 
-    def _turn(self, before: str, behind: str, prompted: str) -> TurnTexts:
-        """The texts of a turn from what stands before and behind its answer, and what a prompt ends with there."""
-        end = self._end_of_turn(behind)
-        lead = before.removeprefix(prompted) if before.startswith(prompted) else ""
-        if (
-            not lead.isspace()
-        ):  # nothing, or more than white space: an empty block of thoughts is not the model's to write
+    def _turn(self, before: str, after: str, prompt: str) -> TurnTexts:
+        """Return the fixed texts of a turn, from the texts before and after its answer and the end of its prompt."""
+        end = self._end_of_turn(after)
+        lead = before.removeprefix(prompt) if before.startswith(prompt) else ""
+        if not lead.isspace():  # text such as an empty thinking block is not generated by the model
             lead = ""
-        return TurnTexts(before.removesuffix(lead), lead, end, behind[len(end) :])
+        return TurnTexts(before.removesuffix(lead), lead, end, after[len(end) :])
 
     def _end_of_turn(self, closing: str) -> str:
-        """The text of the end-of-turn token: the first special token after the answer, with what stands before it."""
+        """Return the text after an answer up to and including the first special token."""
         encoding = self._tokenizer.encode(closing)
         for token, (_, stop) in zip(encoding.tokens, encoding.offsets, strict=True):
             if token in self._tokenizer.special_tokens:
                 return closing[:stop]
         raise TokenizerError(
-            f"{self._tokenizer.name}: its chat template ends an answer with {closing!r}, which holds no end-of-turn "
-            "token, so a model would never learn to stop; set `template: film` or repair the chat template"
+            f"{self._tokenizer.name}: its chat template ends an answer with {closing!r}, which contains no end-of-turn "
+            "token, so the model would not learn to stop; set `template: film` or fix the chat template"
         )
 
 
 def _openings(context: str | None, questions: Sequence[str]) -> list[str]:
-    """What the user says in each turn: the first carries FILM's instruction text."""
+    """Return the user messages; the first one contains FILM's instruction text."""
     before = BEFORE_INSTRUCTION if context is None else f"{BEFORE_CONTEXT}{context}{BEFORE_QUESTION}"
     return [before + questions[0], *questions[1:]]
 

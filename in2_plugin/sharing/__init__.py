@@ -1,1 +1,1 @@
-"""Handing a finished dataset on: to trainers that know nothing of this package, and to the Hugging Face hub."""
+"""Export a complete dataset for trainers without this package, and push it to the Hugging Face Hub."""

@@ -1,10 +1,9 @@
-"""The dataset card: what the dataset is, for a reader, for `datasets.load_dataset` and for the Hugging Face hub.
+"""Write the dataset card for readers, for `datasets.load_dataset` and for the Hugging Face Hub.
 
-Its header names the data, so that the folder loads as a dataset although it holds other Parquet files. The name of
-the configuration holds a digest of that data: `datasets` 4.8 caches a local folder with such a header under its own
-name, the configuration's name and nothing of the files' contents, so that without it another dataset in a folder of
-the same name, or the same one built again, would be served stale rows. Invariant: the header is YAML that the hub's
-validation accepts, whatever a build file says.
+The header names the data files, because the folder also contains other Parquet files. The name of the configuration
+contains a digest of the data: `datasets` 4.8 caches local folders by folder name and configuration name, not by
+content, so without the digest a rebuilt dataset would load stale rows. Invariant: the header is valid YAML for the Hub,
+whatever the build file contains.
 """
 
 import json
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 
 BUNDLED_LICENSE = "PSF-2.0"
 BUNDLED_LICENSE_LINK = "https://docs.python.org/3/license.html"
-# Identifiers that the hub takes for texts (huggingface.co/docs/hub/repositories-licenses); another is `other` with a
-# name. Licences of models and of programs alone are left out: they are rarely stated for a corpus.
+# Licence identifiers of the Hub for texts (huggingface.co/docs/hub/repositories-licenses); any other licence is `other`
+# with a name. Licences for models or software only are omitted: they are rarely used for a corpus.
 HUB_LICENSES = frozenset(
     [
         "afl-3.0",
@@ -101,11 +100,11 @@ SCREENING = {
     "contaminated_segments": "segments of those documents",
     "near_duplicates": "segments that say almost the same as an earlier one",
 }
-"""Counts of the manifest about what screening found."""
+"""Counts of screening in the manifest."""
 
 
 def dataset_card(manifest: "Manifest", digest: str, audit: Mapping[str, Any] | None = None) -> str:
-    """README.md of a dataset folder whose examples.parquet has this digest; `audit` is what audit.json says."""
+    """Return README.md of a dataset folder; `digest` is that of examples.parquet, `audit` the content of audit.json."""
     facts = table(
         [
             ("tokenizer", f"`{manifest.tokenizer}` ({manifest.tokenizer_fingerprint})"),
@@ -129,7 +128,7 @@ def dataset_card(manifest: "Manifest", digest: str, audit: Mapping[str, Any] | N
 
 
 def header(manifest: "Manifest", config_name: str, data_files: str, rows: int) -> str:
-    """The YAML header of a card, between its `---` lines."""
+    """Return the YAML header of a card, with its `---` lines."""
     fields: dict[str, Any] = {
         **_license_fields(manifest.build),
         "task_categories": ["question-answering", "text-generation"],
@@ -141,7 +140,7 @@ def header(manifest: "Manifest", config_name: str, data_files: str, rows: int) -
 
 
 def length_facts(manifest: "Manifest") -> list[tuple[str, str]]:
-    """Rows of a table about how many examples there are and how long they and their answers are."""
+    """Return table rows with the number and lengths of examples and answers."""
     counts, n = manifest.counts, max(1, manifest.examples)
     turns = counts.get("turns", manifest.examples)
     longest = f"{manifest.longest:,} tokens: the trainer's window must be at least this"
@@ -157,7 +156,7 @@ def length_facts(manifest: "Manifest") -> list[tuple[str, str]]:
 
 
 def provenance(manifest: "Manifest", audit: Mapping[str, Any] | None) -> str:
-    """Where everything comes from: sources, writer, screening, audit, and the build file."""
+    """Return the sections on sources, writer, screening, audit, and the build file."""
     sections = [
         "## Sources",
         table([(_cell(_described(s)), _cell(license_of(s) or "not stated")) for s in _sources(manifest.build)],
@@ -173,30 +172,30 @@ def provenance(manifest: "Manifest", audit: Mapping[str, Any] | None) -> str:
 
 
 def table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...] = ("", "")) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def license_of(source: Mapping[str, Any]) -> str | None:
-    """The licence of a source as stated, or that of the bundled corpus."""
+    """Return the stated licence of a source, or that of the bundled corpus."""
     stated = source.get("license")
     return BUNDLED_LICENSE if stated is None and source["path"] == BUNDLED_CORPUS else stated
 
 
 def size_category(rows: int) -> str:
-    """The hub's name for a number of rows."""
+    """Return the Hub's size category for a number of rows."""
     return next((name for bound, name in _SIZES.items() if rows < bound), _LARGEST_SIZE)
 
 
 def _sources(build: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Every source whose text is in the examples."""
+    """Return every source whose text is in the examples."""
     general = build["instructions"]["sources"] if build["mixture"]["general"] else []
     return [*build["corpus"]["sources"], *general]
 
 
 def _license_fields(build: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the header; empty when one source does not state its licence, for then that of the whole is unknown."""
+    """Return the licence fields of the header; none if a source has no stated licence, as the whole is then unknown."""
     known = sorted({(license_of(source) or "").lower() for source in _sources(build)})
     if "" in known:
         return {}
@@ -222,12 +221,12 @@ def _writer(questions: Mapping[str, Any]) -> str:
     if not spec.model_section:
         return f"Questions by the `{writer}` writer: {spec.description}."
     model = questions[spec.model_section]["model"]
-    said = [f"Questions by the `{writer}` writer, model `{model}`."]
+    sentences = [f"Questions by the `{writer}` writer, model `{model}`."]
     verify = questions["verify"]
     if checks := sorted({*verify["fine_grained"], *verify["integration"]}):
         judge = verify["judge"]["model"] if verify["judge"] else model
-        said.append(f"Checked by `{judge}`: {', '.join(checks)}.")
-    return " ".join(said)
+        sentences.append(f"Checked by `{judge}`: {', '.join(checks)}.")
+    return " ".join(sentences)
 
 
 def _figure(figure: Mapping[str, Any]) -> tuple[str, ...]:
@@ -246,12 +245,12 @@ def _number(value: Any) -> str:
 
 
 def _cell(value: object) -> str:
-    """Text that stays within its cell of a table."""
+    """Escape text for a table cell."""
     return " ".join(str(value).replace("|", "\\|").split())
 
 
 def _reproduction(manifest: "Manifest") -> str:
-    # JSON is YAML, so that the block can be given to `in2 build` as it stands
+    # JSON is valid YAML, so `in2 build` accepts the block unchanged
     build = json.dumps(manifest.build, indent=2, ensure_ascii=False)
     return (
         f'`pip install "in2-plugin=={manifest.version}"`, save this as build.yml, and run `in2 build build.yml`. The '

@@ -1,13 +1,13 @@
-"""`in2 export`: a dataset written out for trainers that know nothing of this package.
+"""`in2 export`: write a dataset in a format of trainers that do not use this package.
 
     OUT/
       data/train-00000-of-00003.parquet   the rows, see formats.py
-      README.md                           card with `configs:`, so that `datasets.load_dataset(OUT)` works
-      export.json                         what it was made from, and the digest of every file
+      README.md                           card with `configs:`, for `datasets.load_dataset(OUT)`
+      export.json                         source of the data, and the digest of every file
 
-Invariant: OUT appears whole or not at all. It is written as OUT.part, and renamed when everything in it is durable; an
-earlier export at OUT stays until then. Memory is bounded by one row group of the dataset a worker, and one of the
-export. Two exports of the same dataset have the same bytes, whoever converted the rows.
+Invariant: OUT is either complete or absent. The export is written to OUT.part and renamed when all its files are
+durable; until then, an earlier export at OUT remains. Memory is bounded by one row group of the dataset per worker and
+one of the export. Exports of the same dataset have the same bytes for any number of workers.
 """
 
 import shutil
@@ -27,13 +27,13 @@ from in2_plugin.io.lock import folder_lock
 from in2_plugin.sharing.export_card import export_card
 from in2_plugin.sharing.formats import Conversion, Format
 from in2_plugin.sharing.shards import Shard, ShardWriter
-from in2_plugin.sharing.slices import Slicing, slices_of
+from in2_plugin.sharing.slices import SliceConverter, slices_of
 from in2_plugin.sharing.supervision import notes_for, trainer_adds_bos
 
 EXPORT_FORMAT = 1
 RECORD = "export.json"
 DATA = "data"
-OURS = {RECORD, layout.CARD, DATA, layout.LOCK}
+_FILES = {RECORD, layout.CARD, DATA, layout.LOCK}
 SHARD_BYTES = 500_000_000
 
 
@@ -45,7 +45,7 @@ class Export:
     rows: int
     shards: tuple[Shard, ...]
     notes: tuple[str, ...]
-    """Sentences that its user must know, also in its README.md."""
+    """Notes for the user, also in README.md."""
 
 
 def export_dataset(
@@ -59,32 +59,33 @@ def export_dataset(
     engine: Engine | None = None,
     on_examples: Callable[[int], None] = lambda n: None,
 ) -> Export:
-    """Write a dataset in another format into `output`, by default a folder beside it with the format in its name.
+    """Write a dataset in another format to `output`, by default a sibling folder with the format in its name.
 
-    `tokenizer` replaces the manifest's name of it, for a model's folder that was moved. `engine` converts the rows, by
-    default `workers` processes of this machine. With more than one it starts processes: a script calls it under
+    `tokenizer` replaces the name in the manifest, for a model folder that was moved. `engine` converts the rows, by
+    default in `workers` processes on this machine; with more than one, a script must call this function under
     `if __name__ == "__main__":`.
 
     Raises:
-        ConfigError: `output` holds something that is no export, or cannot be written; the format cannot hold the
-            dataset's template.
-        DatasetError: the dataset is missing, unfinished or damaged.
-        TokenizerError: the tokenizer cannot be loaded, is another one, or does not give the ids of the whole in parts.
+        ConfigError: `output` contains something other than an export, or cannot be written; or the format does not
+            support the template of the dataset.
+        DatasetError: the dataset is missing, incomplete or damaged.
+        TokenizerError: the tokenizer cannot be loaded, is a different one, or splits the text of an example
+            differently in parts.
         FolderLocked: another process writes the same export.
     """
     manifest = read_manifest(folder)
     if form is Format.MESSAGES and manifest.template == "film":
         raise ConfigError(
-            f"{folder}: was built with `template: film`, and a trainer would put its own chat template around "
+            f"{folder}: was built with `template: film`, but a trainer would apply its own chat template to "
             "messages; export with `--to prompt-completion`, `tokenized` or `axolotl`"
         )
     output = (output or Path(f"{folder.resolve()}-{form}")).resolve()
     if output == folder.resolve():
-        raise ConfigError(f"{output}: is the dataset itself; give another folder with `-o`")
-    _refuse_strangers(output)
+        raise ConfigError(f"{output}: is the dataset itself; choose another folder with `-o`")
+    _require_export_or_nothing(output)
     conversion, notes = _conversion(folder, manifest, form, tokenizer)
     part = output.with_name(f"{output.name}.part")
-    _refuse_strangers(part)
+    _require_export_or_nothing(part)
     try:
         part.mkdir(parents=True, exist_ok=True)
         with folder_lock(part):
@@ -95,7 +96,7 @@ def export_dataset(
             _put_in_place(part, output)
     except OSError as failure:
         raise ConfigError(
-            f"{output}: cannot be written ({failure.strerror}); make room or give another folder with `-o`, "
+            f"{output}: cannot be written ({failure.strerror}); free disk space or choose another folder with `-o`, "
             "then run again"
         ) from failure
     return export
@@ -116,8 +117,8 @@ def _tokenizer(folder: Path, manifest: Manifest, name: str | None) -> ModelToken
         if name is not None:
             raise
         raise TokenizerError(
-            f"{folder}: was built with the tokenizer `{manifest.tokenizer}`, which is not found from here; "
-            f"say with `--tokenizer` where it is ({failure})"
+            f"{folder}: was built with the tokenizer `{manifest.tokenizer}`, which is not found; "
+            f"pass its path with `--tokenizer` ({failure})"
         ) from None
 
 
@@ -125,11 +126,11 @@ def _write(
     conversion: Conversion, data: Path, shard_bytes: int, engine: Engine, on_examples: Callable[[int], None]
 ) -> list[Shard]:
     data.mkdir()
-    slicing = Slicing(conversion)
-    slices = slices_of(slicing.examples)
+    converter = SliceConverter(conversion)
+    slices = slices_of(converter.examples)
     writer = ShardWriter(data, conversion.schema, shard_bytes)
     try:
-        for rows, batch in zip(slices, engine.stream(slicing, slices, slicing.needs), strict=True):
+        for rows, batch in zip(slices, engine.stream(converter, slices, converter.needs), strict=True):
             writer.add(batch)
             on_examples(rows.stop - rows.start)
         return writer.finish()
@@ -138,9 +139,9 @@ def _write(
 
 
 def _describe(part: Path, manifest: Manifest, form: Format, export: Export) -> None:
-    """Card and record, the record last."""
+    """Write the card, then the record."""
     write_text_atomic(part / layout.CARD, export_card(manifest, form, export.rows, export.shards, export.notes))
-    told = ("tokenizer", "tokenizer_fingerprint", "template", "template_fingerprint", "examples", "longest")
+    copied = ("tokenizer", "tokenizer_fingerprint", "template", "template_fingerprint", "examples", "longest")
     record = {
         "format": EXPORT_FORMAT,
         "version": in2_plugin.__version__,
@@ -148,40 +149,40 @@ def _describe(part: Path, manifest: Manifest, form: Format, export: Export) -> N
         "rows": export.rows,
         "files": [asdict(shard) for shard in export.shards],
     }
-    write_json_atomic(part / RECORD, record | {name: getattr(manifest, name) for name in told})
+    write_json_atomic(part / RECORD, record | {name: getattr(manifest, name) for name in copied})
 
 
 def is_export(folder: Path) -> bool:
-    """Whether a folder is a finished export."""
+    """Return True if a folder is a complete export."""
     return (folder / RECORD).is_file()
 
 
-def _refuse_strangers(folder: Path) -> None:
-    """Refuse to replace what `in2 export` did not write."""
+def _require_export_or_nothing(folder: Path) -> None:
+    """Raise if a folder contains files that `in2 export` did not write."""
     if not folder.exists():
         return
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    if strangers := sorted(names - OURS):
+    if others := sorted(names - _FILES):
         raise ConfigError(
-            f"{folder}: holds `{strangers[0]}`, which `in2 export` did not write; give another folder with `-o`"
+            f"{folder}: contains `{others[0]}`, which `in2 export` did not write; choose another folder with `-o`"
         )
     if names and not is_export(folder) and layout.LOCK not in names:
-        raise ConfigError(f"{folder}: is not an export of `in2 export`; give another folder with `-o`")
+        raise ConfigError(f"{folder}: is not an export of `in2 export`; choose another folder with `-o`")
 
 
 def _empty(part: Path) -> None:
-    """Remove what a killed export left, but for the lock, which this process holds."""
+    """Remove the files of a killed export, except the lock, which this process holds."""
     (part / RECORD).unlink(missing_ok=True)
     (part / layout.CARD).unlink(missing_ok=True)
     shutil.rmtree(part / DATA, ignore_errors=True)
 
 
 def _put_in_place(part: Path, output: Path) -> None:
-    """Rename `part` to `output`; an earlier export there steps aside first, and is removed last."""
+    """Rename `part` to `output`; an earlier export there is renamed before and deleted afterwards."""
     (part / layout.LOCK).unlink()
     old = output.with_name(f"{output.name}.old.part")
-    _refuse_strangers(old)
-    shutil.rmtree(old, ignore_errors=True)  # left by a kill at the end of an earlier export
+    _require_export_or_nothing(old)
+    shutil.rmtree(old, ignore_errors=True)  # left by an export that was killed at its end
     if output.exists():
         output.rename(old)
     commit_part(output)

@@ -1,4 +1,4 @@
-"""README.md of an export: the header for `datasets.load_dataset`, how to train on it, and where it comes from."""
+"""Write README.md of an export: header for `datasets.load_dataset`, training examples, and provenance."""
 
 import hashlib
 from collections.abc import Sequence
@@ -36,12 +36,12 @@ USES = {
     Format.TOKENIZED: (("TRL", _TRL, ""), ("Axolotl", _AXOLOTL, "")),
     Format.AXOLOTL: (("Axolotl", _AXOLOTL, "\n    type: input_output"),),
 }
-"""Trainers that take each format, and what they must be told."""
+"""Trainers that accept each format, with the settings they need."""
 
 
 def export_card(manifest: "Manifest", form: Format, rows: int, shards: Sequence[Shard], notes: Sequence[str]) -> str:
-    """README.md of an export with these files."""
-    # a digest of the data in the configuration's name, for the reason that contexts/card.py gives
+    """Return README.md of an export with these files."""
+    # the name of the configuration contains a digest of the data, for the reason given in card.py
     digest = hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()[:16]
     facts = [
         ("format", f"`{form}`, {rows:,} rows"),
@@ -64,5 +64,5 @@ def export_card(manifest: "Manifest", form: Format, rows: int, shards: Sequence[
 
 
 def _use(manifest: "Manifest", trainer: str, text: str, more: str) -> str:
-    said = Template(text).substitute(more=more, type=more, tokenizer=manifest.tokenizer, longest=manifest.longest)
-    return f"{trainer}, with `PATH` the folder or hub name of this export:\n\n{said.strip()}"
+    example = Template(text).substitute(more=more, type=more, tokenizer=manifest.tokenizer, longest=manifest.longest)
+    return f"{trainer}, with `PATH` the folder or hub name of this export:\n\n{example.strip()}"

@@ -1,8 +1,8 @@
-"""One row of examples.parquet as rows that stock trainers read: what `in2 export --to` offers.
+"""Convert rows of examples.parquet to the formats of `in2 export --to`.
 
-Invariant: where a format carries the loss mask (`tokenized`, `axolotl`, and `prompt-completion` of FILM's form), the
-trainer's ids and labels are those of `IN2Dataset.render`, checked row by row; a row that cannot be said in the format
-is an error. Cost: that of rendering for `tokenized`, and about 4 ms per 1K tokens where text is checked.
+Invariant: in formats with a loss mask (`tokenized`, `axolotl`, and `prompt-completion` of FILM's form), the trainer's
+ids and labels equal those of `IN2Dataset.render`. Each row is checked; a row that the format cannot represent is an
+error. Cost: rendering for `tokenized`, and about 4 ms per 1K tokens for text formats with a check.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,36 +22,36 @@ Row = Mapping[str, Any]
 
 
 class Format(StrEnum):
-    """What to write."""
+    """Format of an export."""
 
     MESSAGES = "messages"
-    """Conversations; the trainer's chat template decides about ids, and its settings about the loss."""
+    """Conversations; the trainer's chat template determines the ids, and its settings the loss."""
     PROMPT_COMPLETION = "prompt-completion"
-    """One row a turn, for TRL: loss on the completion."""
+    """One row per turn, for TRL: loss on the completion."""
     TOKENIZED = "tokenized"
-    """Ids and labels, for TRL and Axolotl and any trainer else."""
+    """Ids and labels, for TRL, Axolotl and other trainers."""
     AXOLOTL = "axolotl"
-    """Pieces of text with and without loss, Axolotl's `type: input_output`."""
+    """Text segments with and without loss, for Axolotl's `type: input_output`."""
 
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-PIECES = pa.list_(pa.struct([("label", pa.bool_()), ("text", pa.string())]))
+TEXT_SEGMENTS = pa.list_(pa.struct([("label", pa.bool_()), ("text", pa.string())]))
 PART = ("part", pa.string())
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What turns rows of one dataset into rows of one format; pickles as a path and a tokenizer's JSON."""
+    """Converts rows of one dataset to one format. Pickles as a path and the JSON of a tokenizer."""
 
     dataset: IN2Dataset
     format: Format
     tokenizer: TextTokenizer
     trainer_adds_bos: bool = False
-    """The trainer's tokenizer puts the beginning-of-sequence token before plain text by itself."""
+    """True if the trainer's tokenizer adds the beginning-of-sequence token to plain text."""
 
     @property
     def is_film(self) -> bool:
-        """The text is in FILM's literal form, which no chat template gives."""
+        """True if the text has FILM's literal form, which is not a chat template."""
         return self.dataset.manifest.template == "film"
 
     @property
@@ -60,20 +60,20 @@ class Conversion:
         if self.format is Format.MESSAGES:
             return pa.schema([("messages", MESSAGES), PART])
         if self.format is Format.PROMPT_COMPLETION:
-            said = pa.string() if self.is_film else MESSAGES
-            return pa.schema([("prompt", said), ("completion", said), PART])
+            text = pa.string() if self.is_film else MESSAGES
+            return pa.schema([("prompt", text), ("completion", text), PART])
         if self.format is Format.AXOLOTL:
-            return pa.schema([("segments", PIECES), PART])
-        # the types of Axolotl's own formats, so that other datasets can stand beside it
+            return pa.schema([("segments", TEXT_SEGMENTS), PART])
+        # the types of Axolotl's own formats, so that datasets can be concatenated
         ids, mask, labels = pa.list_(pa.int32()), pa.list_(pa.int8()), pa.list_(pa.int64())
         return pa.schema([("input_ids", ids), ("attention_mask", mask), ("labels", labels)])
 
     def __call__(self, rows: Sequence[Row]) -> pa.RecordBatch:
-        """Rows of examples.parquet as rows of the export.
+        """Convert rows of examples.parquet to rows of the export.
 
         Raises:
-            TokenizerError: a row's text in pieces has other ids than as a whole.
-            DatasetError: a row does not come out as it was planned.
+            TokenizerError: the text of a row has other ids in parts than as a whole.
+            DatasetError: the length of a row differs from its plan.
         """
         convert = self._converter()
         return pa.RecordBatch.from_pylist([one for row in rows for one in convert(row)], schema=self.schema)
@@ -99,7 +99,7 @@ class Conversion:
     def _turns(self, row: Row) -> Iterator[dict[str, Any]]:
         turns, renderer = turns_of(row), self.dataset.renderer
         for n in range(1, len(turns) + 1):
-            # rendered for each number of turns, not cut from the whole: only the last turn counts
+            # rendered for each number of turns, because a template may format the last turn differently
             messages = renderer.messages(row["segment_ids"], turns[:n])
             yield {"prompt": messages[:-1], "completion": messages[-1:], "part": row["part"]}
 
@@ -114,7 +114,7 @@ class Conversion:
             prompt, completion = text[:cut], text[cut:]
             ids = rendered.input_ids.tolist()
             if encoding.ids != ids or self.tokenizer.encode(prompt).ids != ids[:start] or stop != len(ids):
-                raise _not_in_pieces(self.tokenizer, self.format, text, cut)
+                raise _splitting_error(self.tokenizer, self.format, text, cut)
             if self.trainer_adds_bos:
                 prompt = prompt.removeprefix(self.tokenizer.bos)
             yield {"prompt": prompt, "completion": completion, "part": row["part"]}
@@ -124,28 +124,28 @@ class Conversion:
         encoding = self.tokenizer.encode(text)
         ids = rendered.input_ids.tolist()
         if encoding.ids != ids:
-            raise _not_in_pieces(self.tokenizer, self.format, text, 0)
+            raise _splitting_error(self.tokenizer, self.format, text, 0)
         borders = [0, *(border for answer in rendered.answers for border in answer), len(ids)]
         places = [encoding.offsets[border][0] if border < len(ids) else len(text) for border in borders]
         pieces = []
         for i, (start, stop) in enumerate(pairwise(borders)):
             if start == stop:
-                continue  # nothing stands behind the last answer
+                continue  # no text after the last answer
             piece = self._text_with_ids(text[places[i] : places[i + 1]], ids[start:stop])
             if piece is None:
-                raise _not_in_pieces(self.tokenizer, self.format, text, places[i])
+                raise _splitting_error(self.tokenizer, self.format, text, places[i])
             pieces.append({"label": i % 2 == 1, "text": piece})
         yield {"segments": pieces, "part": row["part"]}
 
     def _text_with_ids(self, text: str, ids: list[int]) -> str | None:
-        """`text` such that by itself it has these ids: as it is, or without a space that the tokenizer puts before
-        any text (SentencePiece's do)."""
+        """Return `text` in the form that has these ids: unchanged, or without the leading space that SentencePiece
+        tokenizers add to any text; None if neither has them."""
         return next((one for one in (text, text.removeprefix(" ")) if self.tokenizer.encode(one).ids == ids), None)
 
 
-def _not_in_pieces(tokenizer: TextTokenizer, form: Format, text: str, place: int) -> TokenizerError:
+def _splitting_error(tokenizer: TextTokenizer, form: Format, text: str, place: int) -> TokenizerError:
     around = text[max(0, place - 20) : place + 20]
     return TokenizerError(
-        f"{tokenizer.name}: gives {around!r} other ids in pieces than as a whole, so that `--to {form}` would train on "
+        f"{tokenizer.name}: {around!r} has other ids in parts than as a whole, so `--to {form}` would train on "
         "other tokens; export with `--to tokenized`"
     )

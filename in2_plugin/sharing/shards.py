@@ -1,8 +1,8 @@
-"""Parquet files of an export, written one after another with bounded memory.
+"""Write the Parquet files of an export, one after another, with bounded memory.
 
-Invariant: a file has its final name, `train-00000-of-00003.parquet`, only when all are complete, because the name says
-how many there are. Cost: one row group (32 MB of Arrow) in memory; each file is read once more for its digest, mostly
-from the page cache.
+Invariant: a file gets its final name, `train-00000-of-00003.parquet`, when all files are complete, because the name
+contains their number. Cost: memory for one row group (32 MB of Arrow data); each file is read again for its digest,
+usually from the page cache.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from in2_plugin.io.atomic import commit_part
 
 ROW_GROUP_BYTES = 32_000_000
-"""Of Arrow data, before compression: a reader holds one row group at a time as well."""
+"""Arrow data before compression: readers hold one row group in memory too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Shard:
 
 
 class ShardWriter:
-    """Appends record batches; `finish` names the files. A shard is closed when it holds `shard_bytes` of Arrow data."""
+    """Writes record batches to shards of about `shard_bytes` of Arrow data; `finish` gives them their names."""
 
     def __init__(self, folder: Path, schema: pa.Schema, shard_bytes: int) -> None:
         self._folder, self._schema, self._shard_bytes = folder, schema, shard_bytes
@@ -38,7 +38,7 @@ class ShardWriter:
         self._rows: list[int] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Append some rows, all to the same shard."""
+        """Append rows, all to the same shard."""
         self._group.append(batch)
         self._pending += batch.nbytes
         if self._pending >= min(ROW_GROUP_BYTES, self._shard_bytes - self._written):
@@ -47,15 +47,14 @@ class ShardWriter:
                 self._close()
 
     def finish(self) -> list[Shard]:
-        """Close the last shard and give all of them their names. An export without rows has one, empty, for its
-        columns."""
+        """Close the last shard, and give all shards their names. An export without rows has one empty shard."""
         if self._group or not self._rows:
             self._flush()
         self._close()
         return [self._named(i, rows) for i, rows in enumerate(self._rows)]
 
     def abandon(self) -> None:
-        """Close what is open; the files keep their `.part` names."""
+        """Close the open file; unfinished files keep their `.part` names."""
         if self._file is not None:
             self._file.close()
             self._file = None

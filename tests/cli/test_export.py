@@ -23,7 +23,7 @@ def test_the_output_names_the_folder_its_rows_and_notes(in_chatml, tmp_path):
     assert files > 1
     assert lines[-1] == f"{out}: {turns} rows in {files} files; its README.md explains how to train on them"
     assert lines[-2].startswith("note: TRL also trains on")
-    assert lines[-3].startswith("note: one row a question")
+    assert lines[-3].startswith("note: one row per question")
 
 
 def test_errors_are_one_sentence(in_film, tmp_path):

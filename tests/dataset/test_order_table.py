@@ -1,4 +1,4 @@
-"""An order that is read from the file is the order that was written."""
+"""Orders are read as they were written."""
 
 import pickle
 
@@ -23,7 +23,7 @@ ORDERS = [
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 8])
-def test_orders_come_back_as_they_were(tmp_path, size):
+def test_orders_survive_the_round_trip(tmp_path, size):
     write_orders(tmp_path / "orders.arrow", iter(ORDERS), size, "of this")
     stored = pickle.loads(pickle.dumps(StoredOrders(tmp_path / "orders.arrow")))
     assert stored.shards == -(-len(ORDERS) // size)
@@ -32,6 +32,6 @@ def test_orders_come_back_as_they_were(tmp_path, size):
     assert {len(shard) for shard in shards[:-1]} <= {size}
 
 
-def test_there_may_be_none(tmp_path):
+def test_a_file_without_orders(tmp_path):
     write_orders(tmp_path / "orders.arrow", iter(()), 8, "of nothing")
     assert StoredOrders(tmp_path / "orders.arrow").shards == 0

@@ -1,9 +1,9 @@
-"""A plan that is read from a batch is the plan that was put there."""
+"""Plans survive the conversion to a record batch."""
 
 from in2_plugin.dataset.plan_table import batch_of, plans_in
 
 
-def test_plans_come_back_as_they_were(dataset):
+def test_plans_survive_the_round_trip(dataset):
     plans = [dataset.plans.plan(number) for number in range(len(dataset))]
     batch = batch_of(plans)
     for given in (batch, batch.slice(5, 7)):

@@ -1,4 +1,4 @@
-"""Flat plans give trainers what rendering the rows gives, and damaged ones are refused."""
+"""Plans assemble to the rendered rows, and damaged plans are refused."""
 
 import json
 import pickle
@@ -19,7 +19,7 @@ from tests.support.builds import Quiet, small_config
 
 
 def build_four_parts(folder, tokenizer):
-    """All parts of the mixture, two questions a context, conversations of two turns."""
+    """All parts of the mixture, two questions per context, conversations of two turns."""
     turns = [(role, f"{role} {j}") for j in range(2) for role in ("user", "assistant")]
     said = [{"messages": [{"role": role, "content": f"{text} of {i}"} for role, text in turns]} for i in range(12)]
     (folder / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
@@ -51,11 +51,11 @@ def assert_same(dataset, plans):
     assert any(len(row["turns"]) == 2 for row in rows)
 
 
-def test_plans_give_what_rendering_gives(four_parts):
+def test_plans_assemble_to_the_rendered_rows(four_parts):
     assert_same(four_parts, four_parts.plans)
 
 
-def test_they_need_no_tokenizer_and_pickle_as_a_path(four_parts):
+def test_plans_need_no_tokenizer_and_pickle_as_a_path(four_parts):
     plans = Plans(four_parts.folder / layout.PLANS, four_parts.store)
     pickled = pickle.dumps(plans)
     assert len(pickled) < 1_000
@@ -63,7 +63,7 @@ def test_they_need_no_tokenizer_and_pickle_as_a_path(four_parts):
     assert ids.tolist() == plans.assemble(3)[0].tolist() and (labels != IGNORED).any()
 
 
-def test_tokenised_as_a_whole(tmp_path, monkeypatch, mistral_folder, mistral):
+def test_plans_of_examples_tokenized_as_a_whole(tmp_path, monkeypatch, mistral_folder, mistral):
     monkeypatch.setattr("in2_plugin.corpus.store_writer.splices_equal_joint", lambda *_: False)
     build_four_parts(tmp_path, mistral_folder)
     dataset = IN2Dataset(tmp_path / "in2", mistral)
@@ -73,7 +73,7 @@ def test_tokenised_as_a_whole(tmp_path, monkeypatch, mistral_folder, mistral):
         Plans(dataset.folder / layout.PLANS, dataset.store)
 
 
-def test_depth_is_where_the_one_gold_stands(four_parts):
+def test_the_depth_is_that_of_a_single_gold(four_parts):
     seen = 0
     for number, row in enumerate(four_parts.rows()):
         for turn, answer in zip(row["turns"], four_parts.plans.answers(number), strict=True):
@@ -103,23 +103,23 @@ def test_plans_can_be_copied(four_parts, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["lengths.bin", "examples.bin"])
-def test_a_cut_file_is_refused(four_parts, tmp_path, name):
+def test_a_truncated_file_is_refused(four_parts, tmp_path, name):
     shutil.copytree(four_parts.folder / layout.PLANS, tmp_path / "plans")
     content = (tmp_path / "plans" / name).read_bytes()
     (tmp_path / "plans" / name).write_bytes(content[:-7])
-    with pytest.raises(DatasetError, match=f"{name}: is missing or damaged; remove plans/facts.json"):
+    with pytest.raises(DatasetError, match=f"{name}: is missing or damaged; delete plans/facts.json"):
         Plans(tmp_path / "plans", four_parts.store).assemble(2)
 
 
-def test_an_example_of_another_length_is_refused(four_parts, tmp_path):
+def test_an_example_with_another_length_is_refused(four_parts, tmp_path):
     shutil.copytree(four_parts.folder / layout.PLANS, tmp_path / "plans")
     lengths = np.fromfile(tmp_path / "plans/lengths.bin", np.uint32)
     lengths[2] += 1
     lengths.tofile(tmp_path / "plans/lengths.bin")
-    with pytest.raises(DatasetError, match="example 2 is not the"):
+    with pytest.raises(DatasetError, match="example 2 does not have the"):
         Plans(tmp_path / "plans", four_parts.store).assemble(2)
 
 
 def test_unfinished_plans_are_refused(four_parts, tmp_path):
-    with pytest.raises(DatasetError, match="holds no finished plans"):
+    with pytest.raises(DatasetError, match="contains no finished plans"):
         Plans(tmp_path, four_parts.store)

@@ -4,7 +4,9 @@ import shutil
 
 import datasets
 import pytest
+from transformers import AutoTokenizer
 
+from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.dataset.reader import IN2Dataset, read_manifest
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import DatasetError, TokenizerMismatch
@@ -34,7 +36,7 @@ def test_renders_the_same_after_pickling(dataset):
     assert again.render(row).input_ids.tolist() == dataset.render(row).input_ids.tolist()
 
 
-def test_another_tokenizer_is_refused_by_name(built, qwen):
+def test_another_tokenizer_is_refused(built, qwen):
     with pytest.raises(TokenizerMismatch) as caught:
         IN2Dataset(built, qwen)
     said = str(caught.value)
@@ -52,7 +54,7 @@ def test_another_chat_template_is_refused(built, mistral_folder):
         IN2Dataset(built, ModelTokenizer(changed))
 
 
-def test_added_padding_does_not_make_it_another_tokenizer(built, mistral_folder):
+def test_padding_does_not_change_the_fingerprint(built, mistral_folder):
     from transformers import AutoTokenizer
 
     from in2_plugin.corpus.tokenizer import ModelTokenizer
@@ -69,13 +71,13 @@ def test_added_padding_does_not_make_it_another_tokenizer(built, mistral_folder)
     ("prepare", "expected"),
     [
         (shutil.rmtree, "there is no IN2 dataset at"),
-        (lambda folder: (folder / "manifest.json").unlink(), "half-built IN2 dataset; run `in2 build` again"),
+        (lambda folder: (folder / "manifest.json").unlink(), "incomplete IN2 dataset; run `in2 build` again"),
         (lambda folder: [path.unlink() for path in folder.glob("*.json")], "is not an IN2 dataset"),
         (lambda folder: (folder / "manifest.json").write_text("{"), "is damaged"),
         (lambda folder: (folder / "segments/store.json").unlink(), "no finished segment store"),
     ],
 )
-def test_folders_that_cannot_be_used(built, mistral, tmp_path, prepare, expected):
+def test_unusable_folders_are_refused(built, mistral, tmp_path, prepare, expected):
     folder = tmp_path / "in2"
     shutil.copytree(built, folder)
     prepare(folder)
@@ -83,7 +85,7 @@ def test_folders_that_cannot_be_used(built, mistral, tmp_path, prepare, expected
         IN2Dataset(folder, mistral)
 
 
-def test_a_newer_layout_is_refused(built, tmp_path):
+def test_another_layout_version_is_refused(built, tmp_path):
     folder = tmp_path / "in2"
     shutil.copytree(built, folder)
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -92,9 +94,19 @@ def test_a_newer_layout_is_refused(built, tmp_path):
         read_manifest(folder)
 
 
-def test_a_store_changed_behind_its_back_is_noticed(built, mistral, tmp_path):
+def test_a_changed_store_is_detected(built, mistral, tmp_path):
     folder = tmp_path / "in2"
     shutil.copytree(built, folder)
     row = next(read_rows(folder / "examples.parquet"))
     with pytest.raises(DatasetError, match="changed after the build"):
         IN2Dataset(folder, mistral).render({**row, "segment_ids": row["segment_ids"][:-2]})
+
+
+def test_a_trainer_with_other_added_tokens_is_refused(built, mistral_folder):
+    """The fingerprint is that of the vocabulary and does not change with an added token that occurs in text."""
+    trainers = AutoTokenizer.from_pretrained(mistral_folder)
+    IN2Dataset(built, ModelTokenizer(trainers)).require_stored_ids()
+    trainers.add_tokens(["the"])
+    dataset = IN2Dataset(built, ModelTokenizer(trainers))
+    with pytest.raises(TokenizerMismatch, match=r"segment \d+ has other token ids .* IN2_TOKENIZER=transformers"):
+        dataset.require_stored_ids()

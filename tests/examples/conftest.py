@@ -1,4 +1,4 @@
-"""One tokenizer for each chat template that is promised to work."""
+"""One tokenizer for each supported chat template."""
 
 from importlib import resources
 

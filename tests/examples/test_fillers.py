@@ -28,14 +28,14 @@ def test_lengths_cover_both_ends_evenly():
     assert len(counts) == 5 and ((counts - 1_000) ** 2 / 1_000).sum() < 18.5
 
 
-def test_a_need_beyond_the_shortest_length_is_met():
+def test_a_target_is_never_below_the_need():
     rng = np.random.default_rng(0)
     assert {target_length(13, 10, 14, rng.random()) for _ in range(200)} == {13, 14}
 
 
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 6_000))
-def test_fillers_fit_stand_once_and_are_strangers(seed, budget):
+def test_fillers_fit_are_unique_and_come_from_other_documents(seed, budget):
     rng = np.random.default_rng(seed)
     pool = pool_of(rng.integers(20, 60, size=300), rng.integers(0, 40, size=300))
     length, document = dict(zip(pool.ids, pool.n_tokens, strict=True)), dict(zip(pool.ids, pool.document, strict=True))
@@ -45,7 +45,7 @@ def test_fillers_fit_stand_once_and_are_strangers(seed, budget):
     assert all(document[i] not in (7, 8) and i % 11 != 0 for i in chosen)
 
 
-def test_budgets_are_met_exactly_when_lengths_allow():
+def test_budgets_are_met_exactly_if_segment_lengths_allow():
     rng = np.random.default_rng(0)
     pool = pool_of(rng.integers(128, 256, size=4_000))
     length = dict(zip(pool.ids, pool.n_tokens, strict=True))
@@ -57,7 +57,7 @@ def test_budgets_are_met_exactly_when_lengths_allow():
     assert np.mean(np.array(misses) == 0) > 0.9
 
 
-def test_a_large_pool_is_drawn_from_without_a_permutation():
+def test_a_large_pool_is_sampled_without_a_permutation():
     rng = np.random.default_rng(0)
     pool = pool_of(rng.integers(20, 60, size=50_000))
     chosen = fill(pool, 5_000, NONE, nobody, rng)
@@ -77,16 +77,16 @@ def test_filling_copies_no_column_of_a_large_pool():
     assert peak < pool.n_tokens.nbytes / 4
 
 
-def test_a_pool_that_runs_out_says_so():
-    with pytest.raises(NotEnoughSegments, match="needs 1,000 tokens of filler, but the corpus holds only 90"):
+def test_an_exhausted_pool_is_an_error():
+    with pytest.raises(NotEnoughSegments, match="needs 1,000 tokens of filler, but the corpus has only 90"):
         fill(pool_of([30, 30, 30]), 1_000, NONE, nobody, np.random.default_rng(0))
 
 
-def test_nothing_is_wanted_of_an_empty_budget():
+def test_an_empty_budget_needs_no_filler():
     assert fill(pool_of([30, 30]), 10, NONE, nobody, np.random.default_rng(0)) == []
 
 
-def test_a_pool_that_is_mapped_is_the_pool_that_was_written(tmp_path):
+def test_a_mapped_pool_equals_the_written_one(tmp_path):
     pool = pool_of([5, 3, 9, 3, 7], [0, 0, 1, 2, 2])
     pool.write(tmp_path / "pool.arrow", "of this")
     mapped = FillerPool.open(tmp_path / "pool.arrow")
@@ -98,7 +98,7 @@ def test_a_pool_that_is_mapped_is_the_pool_that_was_written(tmp_path):
 
 
 @pytest.mark.parametrize(("segments", "sampled"), [(0, 0), (63, 63), (64, 64), (65, 9), (6_400, 8)])
-def test_a_sample_is_bounded_and_spread(segments, sampled):
+def test_a_sample_is_bounded_and_evenly_spaced(segments, sampled):
     sample = pool_of(range(1, segments + 1)).sample(64)
     assert len(sample.ids) == len(sample.n_tokens) == len(sample.document) == sampled
     if segments == 6_400:

@@ -1,4 +1,4 @@
-"""What holds for every example of a finished dataset."""
+"""Properties of every example of a complete dataset."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def test_lengths_are_within_bounds_and_spread(rows):
     assert np.abs((lengths - 512) / (2_048 - 512) - steps).max() < 0.23
 
 
-def test_counts_are_those_of_the_rendered_ids(rows, dataset):
+def test_counts_match_the_rendered_ids(rows, dataset):
     for row in rows:
         rendered = dataset.render(row)
         assert len(rendered.input_ids) == row["n_tokens"]
@@ -86,7 +86,7 @@ def test_integration_needs_two_segments(rows):
     assert kinds == {("integration", True), ("fine_grained", False)}
 
 
-def test_no_segment_stands_twice(rows):
+def test_no_segment_occurs_twice(rows):
     assert all(len(set(row["segment_ids"])) == len(row["segment_ids"]) for row in rows)
 
 
@@ -128,22 +128,22 @@ WIDE = Lengths(min=4_000, max=8_000)
         ({"short_context": True, "segment_ids": (0, 1), "answer": "The"}, WIDE, None),
     ],
 )
-def test_objections(small_store, mistral, changes, lengths, expected):
-    said = planner(small_store, mistral, lengths).objection(question(**changes))
-    assert said is None if expected is None else expected in str(said)
+def test_questions_that_cannot_become_examples(small_store, mistral, changes, lengths, expected):
+    reason = planner(small_store, mistral, lengths).objection(question(**changes))
+    assert reason is None if expected is None else expected in str(reason)
 
 
-def test_common_answers_may_be_let_stand_beside_a_question(small_store, mistral):
+def test_answers_in_fillers_can_be_allowed(small_store, mistral):
     assert planner(small_store, mistral, WIDE, answer=False).objection(question(answer="The")) is None
 
 
-def test_a_corpus_too_small_for_the_lengths_says_so(small_store, mistral):
+def test_a_corpus_too_small_for_the_lengths_is_an_error(small_store, mistral):
     tight = planner(small_store, mistral, Lengths(min=300_000, max=320_000))
     with pytest.raises(NotEnoughSegments, match="add text"):
         tight.plan(ContextOrder(0, (question(),), Draw(0.5, (0.5,))))
 
 
-def test_an_example_depends_on_its_order_alone(small_store, mistral):
+def test_an_example_depends_only_on_its_order(small_store, mistral):
     order = ContextOrder(7, (question(),), Draw(0.5, (0.25,)))
     one, other = planner(small_store, mistral, WIDE), planner(small_store, mistral, WIDE)
     other.plan(ContextOrder(6, (question(),), Draw(0.9, (0.9,))))
@@ -181,7 +181,7 @@ def test_several_questions_share_a_context_with_their_own_golds(small_store, mis
     assert set(documents[fillers].tolist()).isdisjoint({0, 1, 2})
 
 
-def test_which_questions_go_together(small_store, mistral):
+def test_questions_that_may_share_a_context(small_store, mistral):
     documents = small_store.document
     one, other = (int(np.flatnonzero(documents == d)[0]) for d in (0, 1))
     word = small_store.text(one).split()[0]

@@ -1,4 +1,4 @@
-"""Every depth and every length comes up equally often, alone and together."""
+"""Every depth and every length occurs equally often, separately and jointly."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from in2_plugin.config import Positions
-from in2_plugin.examples.positions import DEPTH_BINS, LENGTH_BUCKETS, Dealer, Deck, arranged, quantile
+from in2_plugin.examples.positions import DEPTH_BINS, LENGTH_BUCKETS, Dealer, Deck, arrange, quantile
 
 
 def dealt(strategy, n, golds=1, **changes):
@@ -30,7 +30,7 @@ def test_stratified_fills_every_depth_of_every_length_equally():
     assert (cells == 10).all()
 
 
-def test_each_gold_of_a_question_has_its_own_depth_and_distances_are_spread():
+def test_golds_of_a_question_have_independent_depths():
     depths = np.array([draw.depths for draw in dealt("stratified", 20_000, golds=2)])
     for own in depths.T:
         assert np.ptp(np.histogram(own, bins=DEPTH_BINS, range=(0, 1))[0]) <= LENGTH_BUCKETS
@@ -41,7 +41,7 @@ def test_each_gold_of_a_question_has_its_own_depth_and_distances_are_spread():
     assert np.abs(expected - steps).max() < 1.95 / np.sqrt(len(distances))
 
 
-def test_shuffling_leaves_depths_to_chance():
+def test_shuffling_gives_random_depths():
     draws = dealt("shuffle", 3_000)
     assert all(draw.depths is None for draw in draws)
     lengths = np.sort([draw.length for draw in draws])
@@ -67,34 +67,34 @@ def test_depths_follow_the_histogram(strategy, changes, expected):
 @given(
     st.lists(st.floats(0, 9), min_size=1, max_size=6).filter(lambda w: sum(w) > 0.01), st.floats(0, 1, exclude_max=True)
 )
-def test_a_quantile_lies_in_a_range_that_has_weight(weights, share):
+def test_a_quantile_is_in_a_range_of_positive_weight(weights, share):
     depth = quantile(weights, share)
     assert 0 <= depth <= 1
     assert weights[min(int(depth * len(weights)), len(weights) - 1)] > 0 or depth * len(weights) % 1 < 1e-6
 
 
 @given(st.integers(0, 4), st.integers(0, 30), st.integers(0, 2**32 - 1), st.booleans())
-def test_arranging_loses_nothing(golds, others, seed, by_depth):
+def test_arranging_keeps_every_segment(golds, others, seed, by_depth):
     if golds + others == 0:
         return
     rng = np.random.default_rng(seed)
     depths = rng.random(golds).tolist() if by_depth else None
-    order = arranged(range(golds), range(100, 100 + others), depths, rng)
+    order = arrange(range(golds), range(100, 100 + others), depths, rng)
     assert sorted(order.tolist()) == [*range(golds), *range(100, 100 + others)]
 
 
-def test_a_single_gold_stands_where_its_depth_says():
+def test_a_single_gold_is_at_its_depth():
     rng = np.random.default_rng(0)
     for depth, place in ((0.0, 0), (0.099, 0), (0.1, 1), (0.55, 5), (0.999, 9)):
-        assert arranged([99], range(9), [depth], rng).tolist().index(99) == place
+        assert arrange([99], range(9), [depth], rng).tolist().index(99) == place
 
 
 @pytest.mark.parametrize("by_depth", [True, False])
-def test_every_gold_stands_everywhere_equally_often(by_depth):
+def test_every_gold_takes_every_place_equally_often(by_depth):
     rng = np.random.default_rng(1)
     places = np.zeros((3, 8), int)
     for _ in range(8_000):
-        order = arranged([0, 1, 2], range(10, 15), rng.random(3).tolist() if by_depth else None, rng).tolist()
+        order = arrange([0, 1, 2], range(10, 15), rng.random(3).tolist() if by_depth else None, rng).tolist()
         for gold in range(3):
             places[gold, order.index(gold)] += 1
     # chi-square with 7 degrees of freedom: 24.3 is the 99.9th percentile

@@ -16,7 +16,7 @@ TURNS = [
 
 @pytest.fixture(scope="module", params=[Joining.SPLICE, Joining.RETOKENIZE])
 def rendered_by(request, model, documents, tmp_path_factory):
-    """(transformers tokenizer, renderer, store, end of turn) for each model and way of joining."""
+    """(transformers tokenizer, renderer, store, end of turn) for each model and kind of joining."""
     _, pretrained, end, _ = model
     tokenizer = ModelTokenizer(pretrained)
     store = build_store(
@@ -39,7 +39,7 @@ def turns(request):
     return TURNS[: request.param]
 
 
-def test_ids_are_those_of_the_rendered_text(rendered_by, turns):
+def test_ids_equal_those_of_the_rendered_text(rendered_by, turns):
     pretrained, renderer, store, _ = rendered_by
     for order in [*orders(store), ()]:
         text = renderer.text(order, turns)
@@ -47,7 +47,7 @@ def test_ids_are_those_of_the_rendered_text(rendered_by, turns):
         assert renderer.render(order, turns).input_ids.tolist() == expected
 
 
-def test_supervised_are_the_answers_and_their_ends_of_turn(rendered_by, turns):
+def test_only_answers_and_their_end_of_turn_are_supervised(rendered_by, turns):
     pretrained, renderer, store, end = rendered_by
     for order in [*orders(store), ()]:
         rendered = renderer.render(order, turns)

@@ -31,7 +31,7 @@ def made(counts, per_context, go_together=lambda group, another: True, seed=0):
 
 @settings(deadline=None)
 @given(st.tuples(*[st.integers(0, 30)] * 4), st.integers(1, 5), st.integers(0, 9), st.integers(1, 4))
-def test_nothing_is_lost_or_doubled(counts, per_context, seed, picky):
+def test_no_question_is_lost_or_duplicated(counts, per_context, seed, picky):
     planned = made(counts, per_context, lambda group, another: (another.document + len(group)) % picky == 0, seed)
     asked = sorted(q.question for order in planned if isinstance(order, ContextOrder) for q in order.questions)
     assert asked == sorted(f"Q{i}" for i in range(sum(counts[:3])))
@@ -42,14 +42,14 @@ def test_nothing_is_lost_or_doubled(counts, per_context, seed, picky):
             assert len(order.questions) <= (1 if order.questions[0].short_context else per_context)
 
 
-def test_groups_are_full_where_all_go_together():
+def test_groups_are_full_if_all_questions_fit():
     planned = made((40, 8, 3, 0), 4)
     sizes = sorted(len(order.questions) for order in planned)
     assert sizes == [1, 1, 1, *[4] * 12]
     assert all(len(order.draw.depths) == 4 for order in planned if len(order.questions) == 4)
 
 
-def test_parts_are_mixed_and_the_seed_decides():
+def test_parts_are_mixed_by_the_seed():
     planned = made((50, 50, 50, 50), 1)
     parts = [o.questions[0].part if isinstance(o, ContextOrder) else "general" for o in planned]
     halves = [{part: half.count(part) for part in set(parts)} for half in (parts[:100], parts[100:])]
@@ -64,7 +64,7 @@ def test_numbers_of_orders_differ():
     assert len(set(numbers)) == len(numbers)
 
 
-def test_a_question_that_goes_with_none_waits_and_is_not_lost():
+def test_a_question_that_fits_no_group_is_deferred_but_not_lost():
     loner = question(0)
     others = [question(i) for i in range(1, 3 * WAITING)]
     groups = list(grouped(iter([loner, *others]), 2, lambda group, one: loner not in group and one != loner))

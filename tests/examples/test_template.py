@@ -1,4 +1,4 @@
-"""For each chat template: what is supervised is exactly the answer and its end-of-turn token."""
+"""For each chat template, exactly the answer and its end-of-turn token are supervised."""
 
 import pickle
 
@@ -26,7 +26,7 @@ def conversation(opening, turns):
 
 @pytest.mark.parametrize("turns", [THREE[:1], THREE[:2], THREE], ids=["one turn", "two turns", "three turns"])
 @pytest.mark.parametrize("context", ["One.\nTwo.", None], ids=["context", "no context"])
-def test_text_is_what_the_models_template_gives(model, turns, context):
+def test_text_equals_the_output_of_the_models_template(model, turns, context):
     name, pretrained, _, _ = model
     template = Template("chat", ModelTokenizer(pretrained))
     opening = INSTRUCTION.format(context=context, question=turns[0][0]) if context else BEFORE_INSTRUCTION + turns[0][0]
@@ -35,8 +35,8 @@ def test_text_is_what_the_models_template_gives(model, turns, context):
     assert template.text(context, turns) == pretrained.apply_chat_template(messages, tokenize=False), name
 
 
-def test_a_prompt_begins_like_the_training_text(model):
-    """What the model sees at inference is what stands before the answer in training."""
+def test_a_prompt_is_a_prefix_of_the_training_text(model):
+    """The prompt at inference equals the text before the answer in training."""
     name, pretrained, _, _ = model
     template = Template("chat", ModelTokenizer(pretrained))
     question = INSTRUCTION.format(context="C.", question="Q?")
@@ -48,18 +48,18 @@ def test_a_prompt_begins_like_the_training_text(model):
     assert texts.lead == (" " if name.startswith("mistral") else "")
 
 
-def test_supervised_are_the_answers_and_their_ends(model):
+def test_only_answers_and_their_end_of_turn_are_supervised(model):
     _, pretrained, end, tail = model
     template = Template("chat", ModelTokenizer(pretrained))
     frame = template.frame(3, True)
-    behind, answers = frame.behind_context(THREE)
+    tail, answers = frame.after_context(THREE)
     for (start, stop), (_, answer), texts in zip(answers, THREE, frame.turns, strict=True):
-        assert behind[start:stop] == texts.lead + answer + end
+        assert tail[start:stop] == texts.lead + answer + end
         assert texts.lead.strip() == ""
     assert (frame.turns[-1].end, frame.turns[-1].after) == (end, tail)
 
 
-def test_a_copy_without_the_chat_template_has_the_frames_that_were_asked_for(model):
+def test_a_pickled_template_keeps_its_frames(model):
     _, pretrained, _, _ = model
     template = Template("chat", ModelTokenizer(pretrained))
     expected = template.text("C.", THREE)
@@ -88,18 +88,18 @@ def with_template(tmp_path, chat_template, **settings) -> ModelTokenizer:
     [
         (None, "has no chat template"),
         ("{{ raise_exception('only system turns') }}", "fails on a user and an assistant turn"),
-        ("{% for m in messages %}{{ m['content'] | upper }}</s>{% endfor %}", "does not show"),
+        ("{% for m in messages %}{{ m['content'] | upper }}</s>{% endfor %}", "alters the text of a message"),
         ("{% for m in messages %}{{ m['content'] }}\n{% endfor %}", "no end-of-turn token"),
     ],
 )
-def test_templates_that_cannot_be_used(tmp_path, chat_template, expected):
+def test_unusable_templates_are_refused(tmp_path, chat_template, expected):
     tokenizer = with_template(tmp_path, chat_template, bos_token="<s>", eos_token="</s>")
     with pytest.raises(TokenizerError, match=expected) as caught:
         Template("chat", tokenizer)
     assert "template: film" in str(caught.value) or "fails on" in str(caught.value)
 
 
-def test_mistrals_chat_template_around_films_text_is_films_literal_form(mistral):
+def test_mistrals_chat_template_gives_films_literal_form(mistral):
     for n, has_context in ((1, True), (1, False), (3, True)):
         assert Template("chat", mistral).frame(n, has_context) == Template("film", mistral).frame(n, has_context)
 

@@ -1,4 +1,4 @@
-"""Small datasets of all four parts with several questions a context, for each kind of template."""
+"""Small datasets of all four parts with several questions per context, for each kind of template."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The card of a dataset: a header that the hub takes, and facts that are those of the dataset."""
+"""The card of a dataset: a valid header for the Hub, and correct facts."""
 
 import json
 import re
@@ -54,7 +54,7 @@ def test_the_bundled_corpus_has_its_own_licence(manifest):
     assert "| `bundled:python-docs` | PSF-2.0 |" in card
 
 
-def test_sources_of_conversations_are_there_too(manifest):
+def test_sources_of_conversations_are_listed(manifest):
     card = dataset_card(manifest, "0")
     assert re.search(r"\| `.*chats\.jsonl` \| cc-by-4\.0 \|", card)
     assert "| `bundled:python-docs`, at most 120 read | PSF-2.0 |" in card
@@ -74,7 +74,7 @@ def test_size_category(rows, name):
     assert size_category(rows) == name
 
 
-def test_counts_are_those_of_the_dataset(in_chat, manifest):
+def test_counts_match_the_dataset(in_chat, manifest):
     rows = list(in_chat.dataset.rows())
     tokens, answers = (sum(row[name] for row in rows) for name in ("n_tokens", "n_answer_tokens"))
     turns = sum(len(row["turns"]) for row in rows)
@@ -87,7 +87,7 @@ def test_counts_are_those_of_the_dataset(in_chat, manifest):
         assert f"| part `{part}` | {sum(row['part'] == part for row in rows)} examples |" in card
 
 
-def test_build_file_in_the_card_builds_the_same(manifest, tmp_path):
+def test_the_build_file_in_the_card_parses_to_the_same_config(manifest, tmp_path):
     (block,) = re.findall(r"```json\n(.*?)```", dataset_card(manifest, "0"), re.DOTALL)
     assert BuildConfig.parse(yaml.safe_load(block), "card") == BuildConfig.parse(dict(manifest.build), "manifest")
     assert f'pip install "in2-plugin=={manifest.version}"' in dataset_card(manifest, "0")

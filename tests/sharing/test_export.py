@@ -1,4 +1,4 @@
-"""An export appears whole or not at all, loads with plain `datasets`, and has the same bytes each time."""
+"""An export is complete or absent, loads with plain `datasets`, and has the same bytes each time."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import datasets
 import pytest
 import yaml
 
-from in2_plugin.errors import ConfigError, DatasetError, FolderBusy, TokenizerError
+from in2_plugin.errors import ConfigError, DatasetError, FolderLocked, TokenizerError
 from in2_plugin.io.lock import folder_lock
 from in2_plugin.sharing.export import export_dataset
 from in2_plugin.sharing.formats import Format
@@ -32,7 +32,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_plain_datasets_reads_it(in_chat, tmp_path, form):
+def test_plain_datasets_loads_it(in_chat, tmp_path, form):
     done = export_dataset(in_chat.folder, form, tmp_path / "out", shard_bytes=20_000)
     assert done.folder == tmp_path / "out"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
@@ -55,13 +55,13 @@ def test_another_export_of_that_name_is_not_served_from_the_cache(in_chat, in_ch
                     for shared in (in_chat, in_chatml)]  # fmt: skip
 
 
-def test_the_same_bytes_whatever_the_number_of_workers(in_chat, tmp_path):
+def test_any_number_of_workers_gives_the_same_bytes(in_chat, tmp_path):
     first = export_dataset(in_chat.folder, Format.AXOLOTL, tmp_path / "one", workers=1)
     again = export_dataset(in_chat.folder, Format.AXOLOTL, tmp_path / "two", workers=2)
     assert contents(first.folder) == contents(again.folder)
 
 
-def test_the_same_bytes_whoever_converts_the_rows(in_chat, tmp_path):
+def test_any_engine_gives_the_same_bytes(in_chat, tmp_path):
     first = export_dataset(in_chat.folder, Format.TOKENIZED, tmp_path / "one")
     watched = Watched()
     again = export_dataset(in_chat.folder, Format.TOKENIZED, tmp_path / "two", engine=watched)
@@ -71,7 +71,7 @@ def test_the_same_bytes_whoever_converts_the_rows(in_chat, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_export_leaves_nothing_that_looks_finished(in_chat, tmp_path):
+def test_a_killed_export_does_not_look_complete(in_chat, tmp_path):
     out = tmp_path / "out"
     killed = subprocess.run([sys.executable, "-c", KILLED, in_chat.folder, out], timeout=300, check=False)
     assert killed.returncode == -9
@@ -85,7 +85,7 @@ def test_a_killed_export_leaves_nothing_that_looks_finished(in_chat, tmp_path):
     assert done.rows == len(in_chat.dataset)
 
 
-def test_an_earlier_export_stays_until_the_new_one_is_complete(in_chat, tmp_path):
+def test_an_earlier_export_remains_until_the_new_one_is_complete(in_chat, tmp_path):
     out = tmp_path / "out"
     first = export_dataset(in_chat.folder, Format.MESSAGES, out)
     before = contents(out)
@@ -100,45 +100,45 @@ def test_an_earlier_export_stays_until_the_new_one_is_complete(in_chat, tmp_path
     assert second.shards != first.shards and sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
-def test_progress_comes_to_the_number_of_examples(in_chat, tmp_path):
+def test_progress_reaches_the_number_of_examples(in_chat, tmp_path):
     steps = []
     export_dataset(in_chat.folder, Format.PROMPT_COMPLETION, tmp_path / "out", on_examples=steps.append)
     assert sum(steps) == len(in_chat.dataset)
 
 
-def test_what_in2_export_did_not_write_is_never_replaced(in_chat, tmp_path):
+def test_other_files_are_never_replaced(in_chat, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     export_dataset(in_chat.folder, Format.MESSAGES, out)  # an empty folder is taken
     (out / "LICENSE").write_text("mine")
-    with pytest.raises(ConfigError, match=r"holds `LICENSE`, which `in2 export` did not write"):
+    with pytest.raises(ConfigError, match=r"contains `LICENSE`, which `in2 export` did not write"):
         export_dataset(in_chat.folder, Format.MESSAGES, out)
     strange = tmp_path / "strange"
     (strange / "data").mkdir(parents=True)
-    with pytest.raises(ConfigError, match="is not an export of `in2 export`; give another folder"):
+    with pytest.raises(ConfigError, match="is not an export of `in2 export`; choose another folder"):
         export_dataset(in_chat.folder, Format.MESSAGES, strange)
     with pytest.raises(ConfigError, match="is the dataset itself"):
         export_dataset(in_chat.folder, Format.MESSAGES, in_chat.folder)
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(ConfigError, match="holds `file`, which"):
+    with pytest.raises(ConfigError, match="contains `file`, which"):
         export_dataset(in_chat.folder, Format.MESSAGES, tmp_path / "file")
     assert (out / "LICENSE").exists() and (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(in_chat, tmp_path):
+def test_a_read_only_folder_is_an_error(in_chat, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"cannot be written .*; make room or give another folder"):
+    with pytest.raises(ConfigError, match=r"cannot be written .*; free disk space or choose another folder"):
         export_dataset(in_chat.folder, Format.MESSAGES, tmp_path / "file" / "out")
 
 
-def test_two_at_once_are_refused(in_chat, tmp_path):
+def test_concurrent_exports_are_refused(in_chat, tmp_path):
     part = tmp_path / "out.part"
     part.mkdir()
-    with folder_lock(part), pytest.raises(FolderBusy, match="is being worked on by process"):
+    with folder_lock(part), pytest.raises(FolderLocked, match="is in use by process"):
         export_dataset(in_chat.folder, Format.MESSAGES, tmp_path / "out")
 
 
-def test_films_form_is_no_conversation(in_film, tmp_path):
+def test_films_form_is_refused_for_messages(in_film, tmp_path):
     with pytest.raises(ConfigError, match=r"`template: film`.*`--to prompt-completion`, `tokenized` or `axolotl`"):
         export_dataset(in_film.folder, Format.MESSAGES, tmp_path / "out")
     assert not any(tmp_path.iterdir())
@@ -151,7 +151,9 @@ def test_a_moved_tokenizer_is_named_on_the_command_line(in_chat, mistral_folder,
     folder = shutil.copytree(in_chat.folder, tmp_path / "in2")
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "tokenizer": "/nowhere/model"}))
-    with pytest.raises(TokenizerError, match=r"built with the tokenizer `/nowhere/model`.*say with `--tokenizer`"):
+    with pytest.raises(
+        TokenizerError, match=r"built with the tokenizer `/nowhere/model`.*pass its path with `--tokenizer`"
+    ):
         export_dataset(folder, Format.MESSAGES, tmp_path / "out")
     moved = shutil.copytree(mistral_folder, tmp_path / "model")
     assert export_dataset(folder, Format.MESSAGES, tmp_path / "out", tokenizer=str(moved)).rows == len(in_chat.dataset)
@@ -162,11 +164,11 @@ def test_a_moved_tokenizer_is_named_on_the_command_line(in_chat, mistral_folder,
 def test_an_unfinished_dataset_is_refused(in_chat, tmp_path):
     folder = shutil.copytree(in_chat.folder, tmp_path / "in2")
     (folder / "manifest.json").unlink()
-    with pytest.raises(DatasetError, match="half-built"):
+    with pytest.raises(DatasetError, match="incomplete IN2 dataset"):
         export_dataset(folder, Format.MESSAGES, tmp_path / "out")
 
 
-def test_the_output_says_what_a_trainer_will_do_otherwise(in_chat, in_chatml, tmp_path):
+def test_notes_describe_what_a_trainer_does_differently(in_chat, in_chatml, tmp_path):
     def notes(shared, form: Format) -> str:
         return " | ".join(export_dataset(shared.folder, form, tmp_path / "out").notes)
 
@@ -182,7 +184,7 @@ def test_the_output_says_what_a_trainer_will_do_otherwise(in_chat, in_chatml, tm
     assert r"Note: TRL also trains on '\n'" in (tmp_path / "out/README.md").read_text()
 
 
-def test_the_card_says_how_to_train(in_chat, tmp_path):
+def test_the_card_shows_how_to_train(in_chat, tmp_path):
     out, longest = tmp_path / "out", in_chat.dataset.manifest.longest
     for form, expected in {
         Format.MESSAGES: ["max_length=None, assistant_only_loss=True", "type: chat_template"],

@@ -1,4 +1,4 @@
-"""What a stock trainer makes of each format is what the dataset renders, token by token."""
+"""Trainers compute the ids and labels of the dataset from each format, token by token."""
 
 import pickle
 
@@ -22,7 +22,7 @@ def converted(shared, form: Format, **settings) -> list[dict]:
 
 
 def by_completion(prompt_ids: list[int], ids: list[int]) -> list[int]:
-    """Labels as TRL makes them: loss on all that follows the prompt."""
+    """Labels of TRL: loss on every token after the prompt."""
     assert ids[: len(prompt_ids)] == prompt_ids
     return [IGNORED] * len(prompt_ids) + ids[len(prompt_ids) :]
 
@@ -38,7 +38,7 @@ def last_turns(shared):
             yield ids, [IGNORED] * start + ids[start:stop] + [IGNORED] * (len(ids) - stop)
 
 
-def test_tokenized_rows_are_what_is_rendered(shared):
+def test_tokenized_rows_equal_the_rendering(shared):
     rows = converted(shared, Format.TOKENIZED)
     assert len(rows) == len(shared.dataset)
     for row, example in zip(rows, shared.dataset.rows(), strict=True):
@@ -48,7 +48,7 @@ def test_tokenized_rows_are_what_is_rendered(shared):
         assert row["attention_mask"] == [1] * len(row["input_ids"])
 
 
-def test_axolotl_makes_the_same_ids_and_labels_of_pieces(shared):
+def test_axolotl_computes_the_same_ids_and_labels(shared):
     strategy = input_output.load(shared.pretrained(), DictDefault({"train_on_inputs": False, "sequence_len": 640}))
     for row, example in zip(converted(shared, Format.AXOLOTL), shared.dataset.rows(), strict=True):
         rendered, made = shared.dataset.render(example), strategy.tokenize_prompt(row)
@@ -57,7 +57,7 @@ def test_axolotl_makes_the_same_ids_and_labels_of_pieces(shared):
         assert row["part"] == example["part"]
 
 
-def test_messages_are_the_text_under_the_chat_template(in_chat, in_chatml):
+def test_messages_render_to_the_same_text(in_chat, in_chatml):
     for shared in (in_chat, in_chatml):
         pretrained = shared.pretrained()
         for row, example in zip(converted(shared, Format.MESSAGES), shared.dataset.rows(), strict=True):
@@ -65,8 +65,8 @@ def test_messages_are_the_text_under_the_chat_template(in_chat, in_chatml):
             assert row["part"] == example["part"]
 
 
-def test_axolotls_chat_template_leaves_out_white_space_alone(in_chat, in_chatml):
-    """Its ids are ours; of the labels, it passes over a leading space that is a token of its own."""
+def test_axolotls_chat_template_skips_only_white_space(in_chat, in_chatml):
+    """The ids are equal; the labels omit a leading space that is a separate token."""
     for shared in (in_chat, in_chatml):
         pretrained = shared.pretrained()
         settings = DictDefault({"train_on_inputs": False, "sequence_len": 640})
@@ -78,7 +78,7 @@ def test_axolotls_chat_template_leaves_out_white_space_alone(in_chat, in_chatml)
                 assert ours == theirs or (theirs == IGNORED and pretrained.decode([ours]).strip() == "")
 
 
-def test_a_conversation_has_one_row_a_turn_with_loss_on_its_answer(in_chat):
+def test_a_conversation_has_one_row_per_turn_with_loss_on_its_answer(in_chat):
     pretrained, expected = in_chat.pretrained(), list(last_turns(in_chat))
     rows = converted(in_chat, Format.PROMPT_COMPLETION)
     assert len(rows) == len(expected) > len(in_chat.dataset)
@@ -88,8 +88,8 @@ def test_a_conversation_has_one_row_a_turn_with_loss_on_its_answer(in_chat):
         assert (whole, by_completion(prompt, whole)) == (ids, labels)
 
 
-def test_chatml_trains_on_one_line_break_more(in_chatml):
-    """The difference that `in2 export` tells about, and no other."""
+def test_chatml_trains_on_an_extra_line_break(in_chatml):
+    """This is the only difference, and `in2 export` reports it."""
     pretrained = in_chatml.pretrained()
     (line_break,) = pretrained("\n")["input_ids"]
     for row, (ids, labels) in zip(converted(in_chatml, Format.PROMPT_COMPLETION), last_turns(in_chatml), strict=True):
@@ -122,7 +122,7 @@ def save_with_post_processor(folder, *, single: str):
     return vocabularies.save(changed, folder, "unused", bos_token="<s>", eos_token="</s>")
 
 
-def test_a_tokenizer_that_adds_its_own_beginning_gets_no_second_one(build_shared, tmp_path):
+def test_a_tokenizer_that_adds_bos_gets_no_second_one(build_shared, tmp_path):
     shared = build_shared("adds-bos", save_with_post_processor(tmp_path / "bos", single="<s> $A"), template="film")
     assert trainer_adds_bos(shared.tokenizer)
     rows = converted(shared, Format.PROMPT_COMPLETION, trainer_adds_bos=True)
@@ -136,7 +136,7 @@ def test_a_tokenizer_that_adds_an_end_is_refused(tmp_path):
     from in2_plugin.corpus.tokenizer import ModelTokenizer
 
     folder = save_with_post_processor(tmp_path / "eos", single="<s> $A </s>")
-    with pytest.raises(TokenizerError, match=r"puts other tokens around plain text.*--to tokenized"):
+    with pytest.raises(TokenizerError, match=r"adds tokens other than a beginning-of-sequence token.*--to tokenized"):
         trainer_adds_bos(ModelTokenizer(AutoTokenizer.from_pretrained(folder)))
 
 
@@ -152,12 +152,12 @@ def without_space(build_shared, tmp_path_factory):
     return build_shared("tight", folder)
 
 
-def test_text_that_has_other_ids_in_pieces_is_refused(without_space):
-    with pytest.raises(TokenizerError, match=r"other ids in pieces than as a whole.*--to tokenized"):
+def test_text_with_other_ids_in_parts_is_refused(without_space):
+    with pytest.raises(TokenizerError, match=r"other ids in parts than as a whole.*--to tokenized"):
         converted(without_space, Format.AXOLOTL)
 
 
-def test_what_a_worker_gets_converts_the_same(shared):
+def test_a_pickled_conversion_gives_the_same_rows(shared):
     rows = list(shared.dataset.rows())[:3]
     for form in Format:
         here = Conversion(shared.dataset, form, shared.tokenizer)

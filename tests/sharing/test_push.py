@@ -1,4 +1,4 @@
-"""`in2 push` as a user runs it, against a hub on localhost, and what comes back from there."""
+"""`in2 push` as a user runs it, against a Hub on localhost, and downloads from there."""
 
 import os
 import shutil
@@ -57,7 +57,7 @@ def push(as_user):
 
 @pytest.fixture
 def with_work(in_chat, tmp_path) -> Path:
-    """A dataset folder with everything that must stay at home."""
+    """A dataset folder with every file that must not be uploaded."""
     folder = shutil.copytree(in_chat.folder, tmp_path / "in2")
     for name in ("work.sqlite", "work.sqlite-wal", "work.sqlite-shm", "work.reserve", "examples.parquet.part"):
         (folder / name).write_text("secret")
@@ -66,7 +66,7 @@ def with_work(in_chat, tmp_path) -> Path:
     return folder
 
 
-def test_a_dataset_is_usable_after_the_way_over_the_hub(hub, push, as_user, with_work, in_chat, tmp_path):
+def test_a_dataset_is_usable_after_upload_and_download(hub, push, as_user, with_work, in_chat, tmp_path):
     status, said = push(with_work, NAME)
     assert status == 0, said
     files = hub.repositories[NAME].files("main")
@@ -75,7 +75,7 @@ def test_a_dataset_is_usable_after_the_way_over_the_hub(hub, push, as_user, with
     assert hub.repositories[NAME].lfs >= {"examples.parquet", "segments/ids.bin"}
     assert (
         said.splitlines()[-1]
-        == f"{with_work}: is at {hub.url}/datasets/{NAME}/commit/{next(iter(hub.repositories[NAME].commits))}"
+        == f"{with_work}: uploaded to {hub.url}/datasets/{NAME}/commit/{next(iter(hub.repositories[NAME].commits))}"
     )
     status, said = as_user("-c", DOWNLOAD, NAME, tmp_path / "down")
     assert status == 0, said
@@ -86,7 +86,7 @@ def test_a_dataset_is_usable_after_the_way_over_the_hub(hub, push, as_user, with
     assert loaded[0] == next(read_rows(in_chat.folder / "examples.parquet"))
 
 
-def test_the_cards_header_is_what_the_hub_takes(hub, push, in_chat):
+def test_the_header_of_the_card_is_valid_on_the_hub(hub, push, in_chat):
     status, said = push(in_chat.folder, NAME)
     assert status == 0, said
     assert hub.calls["validate"]
@@ -110,7 +110,7 @@ def test_an_export_replaces_one_with_more_files(hub, push, in_chat, tmp_path):
     assert len(hub.repositories[NAME].commits) == 2, "one commit a push: no reader sees old and new shards together"
 
 
-def test_a_revision_is_a_branch_of_its_own(hub, push, in_chat):
+def test_a_revision_is_a_branch(hub, push, in_chat):
     for _ in range(2):
         status, said = push(in_chat.folder, NAME, "--revision", "v2")
         assert status == 0, said
@@ -127,15 +127,15 @@ def unused_port() -> int:
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({"HF_TOKEN": ""}, "error: you are not logged in to the hub; run `hf auth login`, or set HF_TOKEN"),
-        ({"HF_TOKEN": "hf_unknown"}, "error: the hub does not accept your token; run `hf auth login`, or set"),
-        ({"HF_TOKEN": READER}, f"error: {NAME}: your token may not write there; give a name under your own account"),
+        ({"HF_TOKEN": ""}, "error: you are not logged in to the Hub; run `hf auth login`, or set HF_TOKEN"),
+        ({"HF_TOKEN": "hf_unknown"}, "error: the Hub does not accept your token; run `hf auth login`, or set"),
+        ({"HF_TOKEN": READER}, f"error: {NAME}: your token has no write access; choose a name under your own"),
         ({"HF_HUB_OFFLINE": "1"}, "error: HF_HUB_OFFLINE is set, so nothing can be uploaded; unset it and run again"),
-        ({"HF_ENDPOINT": "http://127.0.0.1:{port}"}, "error: the hub at http://127.0.0.1:{port} cannot be reached ("),
+        ({"HF_ENDPOINT": "http://127.0.0.1:{port}"}, "error: the Hub at http://127.0.0.1:{port} cannot be reached ("),
     ],
     ids=["no login", "wrong token", "no permission", "offline", "no network"],
 )
-def test_refusals_are_one_sentence(hub, push, in_chat, environment, expected):
+def test_refusals_are_one_line(hub, push, in_chat, environment, expected):
     port = str(unused_port())
     status, said = push(in_chat.folder, NAME, **{key: value.format(port=port) for key, value in environment.items()})
     assert status == 1
@@ -143,41 +143,47 @@ def test_refusals_are_one_sentence(hub, push, in_chat, environment, expected):
     assert not hub.repositories
 
 
-def test_a_hub_out_of_order_is_one_sentence(hub, push, in_chat):
+def test_a_failing_hub_is_one_line(hub, push, in_chat):
     hub.broken["commit"] = 418
     status, said = push(in_chat.folder, NAME)
     assert status == 1
-    assert said.splitlines()[-1].startswith(f"error: {NAME}: the hub answered 418:") and "Traceback" not in said
+    assert (
+        said.splitlines()[-1].startswith(f"error: {NAME}: the Hub answered with status 418:")
+        and "Traceback" not in said
+    )
     hub.broken = {"store": 400}
     hub.objects.clear()
     status, said = push(in_chat.folder, NAME)
-    assert said.splitlines()[-1].startswith(f"error: {NAME}: the hub answered 400:") and "Traceback" not in said
+    assert (
+        said.splitlines()[-1].startswith(f"error: {NAME}: the Hub answered with status 400:")
+        and "Traceback" not in said
+    )
 
 
-def test_a_card_that_the_hub_refuses_is_one_sentence(hub, push, in_chat, tmp_path):
+def test_a_rejected_card_is_one_line(hub, push, in_chat, tmp_path):
     out = export_dataset(in_chat.folder, Format.MESSAGES, tmp_path / "out").folder
     (out / "README.md").write_text("---\nlicense: my own\n---\n")
     status, said = push(out, NAME)
     assert status == 1 and "Traceback" not in said
-    assert f"error: {NAME}: the hub does not take it: Invalid metadata in README.md." in said.splitlines()[-1]
+    assert f"error: {NAME}: the Hub rejects the upload: Invalid metadata in README.md." in said.splitlines()[-1]
 
 
-def test_a_public_dataset_does_not_become_private_silently(hub, push, in_chat):
+def test_a_public_dataset_does_not_silently_become_private(hub, push, in_chat):
     assert push(in_chat.folder, NAME)[0] == 0
     status, said = push(in_chat.folder, NAME, "--private")
     assert status == 1
     assert said.startswith(f"error: {NAME}: exists and is public, which `--private` does not change")
 
 
-def test_what_is_not_finished_is_not_pushed(hub, push, in_chat, tmp_path):
+def test_incomplete_folders_are_not_pushed(hub, push, in_chat, tmp_path):
     folder = shutil.copytree(in_chat.folder, tmp_path / "in2")
     with folder_lock(folder):
-        assert f"{folder}: is being worked on by process {os.getpid()}" in push(folder, NAME)[1]
+        assert f"{folder}: is in use by process {os.getpid()}" in push(folder, NAME)[1]
     (folder / "manifest.json").unlink()
-    assert "half-built IN2 dataset" in push(folder, NAME)[1]
+    assert "incomplete IN2 dataset" in push(folder, NAME)[1]
     assert "is not an IN2 dataset" in push(tmp_path, NAME)[1]
     out = export_dataset(in_chat.folder, Format.MESSAGES, tmp_path / "out").folder
     next(out.glob("data/*")).unlink()
-    assert "lacks data/train-00000-of-00001.parquet; export again" in push(out, NAME)[1]
-    assert "`alone` is not the name of a dataset on the hub" in push(in_chat.folder, "alone")[1]
+    assert "data/train-00000-of-00001.parquet is missing; export again" in push(out, NAME)[1]
+    assert "`alone` is not a dataset name on the Hub" in push(in_chat.folder, "alone")[1]
     assert not hub.calls

@@ -28,7 +28,7 @@ def first_numbers(folder) -> list[int]:
 
 
 @pytest.mark.parametrize(("shard_bytes", "files"), [(1_000_000, 1), (2_000, 4), (1, 10)])
-def test_files_hold_all_rows_in_order(tmp_path, shard_bytes, files):
+def test_files_contain_all_rows_in_order(tmp_path, shard_bytes, files):
     done = written(tmp_path, shard_bytes, 10)
     names = [f"train-{i:05d}-of-{files:05d}.parquet" for i in range(files)]
     assert [shard.name for shard in done] == names == sorted(path.name for path in tmp_path.iterdir())
@@ -38,7 +38,7 @@ def test_files_hold_all_rows_in_order(tmp_path, shard_bytes, files):
         assert shard.sha256 == hashlib.sha256((tmp_path / shard.name).read_bytes()).hexdigest()
 
 
-def test_nothing_at_all_is_one_file_with_the_columns(tmp_path):
+def test_an_empty_export_is_one_file_with_the_columns(tmp_path):
     (done,) = written(tmp_path, 1_000, 0)
     assert done.rows == 0
     assert pq.read_schema(tmp_path / done.name).names == ["x"]
@@ -51,7 +51,7 @@ def test_memory_is_one_row_group(tmp_path, monkeypatch):
         assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [4] * 5
 
 
-def test_no_file_has_its_name_before_all_are_there(tmp_path):
+def test_no_file_has_its_final_name_before_all_are_complete(tmp_path):
     writer = ShardWriter(tmp_path, SCHEMA, 1)
     for i in range(3):
         writer.add(batch(i))

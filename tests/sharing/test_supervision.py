@@ -1,4 +1,4 @@
-"""What TRL would train on besides the answers is found and told, and a prompt that it would misplace is refused."""
+"""Texts that TRL trains on besides the answers are reported, and prompts that it would misplace are refused."""
 
 import pytest
 
@@ -30,15 +30,15 @@ def thinking(build_shared, tmp_path_factory, documents):
     return build
 
 
-def test_thoughts_before_the_answer_are_told(thinking, tmp_path):
+def test_thoughts_before_the_answer_are_reported(thinking, tmp_path):
     shared = thinking("thinking", "")
     *_, note = notes_for(shared.dataset, Format.PROMPT_COMPLETION, shared.tokenizer)
     assert note.startswith(r"TRL also trains on '<think>\n\n</think>\n\n', '\n', which the chat template writes beside")
     assert export_dataset(shared.folder, Format.PROMPT_COMPLETION, tmp_path / "out").notes[-1] == note
 
 
-def test_a_prompt_that_is_no_beginning_of_the_whole_is_refused(thinking, tmp_path):
+def test_a_prompt_that_is_not_a_prefix_is_refused(thinking, tmp_path):
     shared = thinking("other-prompt", "Well, ")
-    with pytest.raises(TokenizerError, match=r"renders a prompt otherwise than .*; export with `--to tokenized`"):
+    with pytest.raises(TokenizerError, match=r"renders a prompt differently from .*; export with `--to tokenized`"):
         export_dataset(shared.folder, Format.PROMPT_COMPLETION, tmp_path / "out")
     assert export_dataset(shared.folder, Format.TOKENIZED, tmp_path / "out").rows == len(shared.dataset)
