@@ -70,7 +70,7 @@ def test_keys_that_no_answer_depends_on():
 )
 def test_a_changed_key_is_refused_with_both_values(folder, change):
     before = there(folder)
-    with pytest.raises(ConfigError, match=r"was built with `[a-z_.]+: .*`, and the build file now has `"):
+    with pytest.raises(ConfigError, match=r"was built with `[a-z_.]+: .*`, but the build file now has `"):
         claim(folder, config(folder, **change))
     assert there(folder) == before
 
@@ -79,7 +79,7 @@ def test_both_values_are_named(folder):
     with pytest.raises(ConfigError) as caught:
         claim(folder, config(folder, **endpoint(model="small")))
     key = "questions.endpoint.model"
-    assert f"was built with `{key}: big`, and the build file now has `{key}: small`" in str(caught.value)
+    assert f"was built with `{key}: big`, but the build file now has `{key}: small`" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_licence_may_be_added_later(folder):
     before = there(folder)
     claim(folder, config(folder, corpus={"sources": sources}))
     assert there(folder) == before
-    with pytest.raises(ConfigError, match=r"`corpus\.sources\.limit: None`, and the build file now has"):
+    with pytest.raises(ConfigError, match=r"`corpus\.sources\.limit: None`, but the build file now has"):
         claim(folder, config(folder, corpus={"sources": [{**sources[0], "limit": 3}]}))
 
 
