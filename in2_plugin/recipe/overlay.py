@@ -21,6 +21,7 @@ from in2_plugin.recipe.yaml_edit import Edit, add_key, change_key, read_edits
 
 SETTINGS = "recipe.yml"
 README = "README.md"
+BUILD_FILE, SCHEMA = "build.yml", "build.schema.json"
 KEYS = ("shared", "base", "without", "change", "add")
 
 
@@ -42,13 +43,15 @@ class RecipeFile:
 
 
 def compose(folder: Path) -> dict[str, RecipeFile]:
-    """Return the files of a complete recipe by name.
+    """Return the files of a complete recipe by name. A recipe with a build file gets its JSON schema, for editors.
 
     Raises:
         ConfigError: recipe.yml is not valid, or an edit does not fit the base's file.
     """
     own = {file.name: _read(file) for file in sorted(folder.iterdir()) if file.is_file() and file.name != SETTINGS}
     settings = folder / SETTINGS
+    if BUILD_FILE in own and SCHEMA not in own:
+        own[SCHEMA] = _shared_file(SCHEMA, settings)
     if not settings.is_file():
         return own
     text = settings.read_text(encoding="utf-8")

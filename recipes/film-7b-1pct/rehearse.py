@@ -1,8 +1,8 @@
-"""Write this recipe at a size for a laptop: `python rehearse.py [FOLDER]`, then go on in the folder `rehearsal`.
+"""Write this recipe at laptop size: `python rehearse.py [FOLDER]`, then continue in the folder `rehearsal`.
 
-A tiny random Mistral instead of the 7B one, the extractive writer instead of an endpoint, the bundled corpus, examples
-of a few hundred tokens, no GPU. Everything else stays what the files say, so that a mistake in them shows before it
-costs money. It teaches the model nothing. Cost: half a minute here, about five for the steps of README.md after it.
+Uses a tiny random Mistral, the extractive writer instead of an endpoint, the bundled corpus, examples of a few hundred
+tokens, and no GPU. All else comes from the recipe's files, so that a mistake in them shows before it costs money.
+The model learns nothing. Cost: half a minute here, about five minutes for the steps of README.md after it.
 """
 
 import json
@@ -38,7 +38,7 @@ TRAINING: dict[str, Any] = {
     "save_steps": 1,
 }
 ENVIRONMENT = """\
-# source environment.sh: what train.sh and eval.sh read, for a machine without a GPU
+# source environment.sh: settings of train.sh and eval.sh for a machine without a GPU
 export AXOLOTL_DO_NOT_TRACK=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 export MODEL=model NPROC=1 BACKEND=in2-hf TASKS=val_probe MODEL_ARGS=dtype=float32,max_length=1024
 export METADATA='{"probe_template": "film", "probe_length": 576, "probe_sets": 2, "probe_spans": 4}'
@@ -46,13 +46,13 @@ export METADATA='{"probe_template": "film", "probe_length": 576, "probe_sets": 2
 
 
 def changed(file: str, changes: dict[str, Any]) -> dict[str, Any]:
-    """The file's keys with changes; a change of None leaves a key out."""
-    said = {**yaml.safe_load((HERE / file).read_text(encoding="utf-8")), **changes}
-    return {key: value for key, value in said.items() if value is not None}
+    """Return the file's keys with changes; None removes a key."""
+    values = {**yaml.safe_load((HERE / file).read_text(encoding="utf-8")), **changes}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def conversations(number: int) -> str:
-    """Rows with OpenOrca's columns."""
+    """Return rows with OpenOrca's columns, as JSON lines."""
     rows = (
         {
             "system_prompt": "",
@@ -65,7 +65,7 @@ def conversations(number: int) -> str:
 
 
 def main(folder: Path) -> None:
-    """Write the recipe's files, changed, and what they need."""
+    """Write the changed files of the recipe, the conversations and the tiny model."""
     folder.mkdir(parents=True)
     build = changed("build.yml", BUILD)
     build["mixture"]["total"] = EXAMPLES

@@ -29,10 +29,10 @@ from in2_plugin.training.length_balance import Work, balanced_order, efficiency
 COUNTS = (1, 8, 16, 32, 64, 128)
 """Numbers of GPUs in the default table."""
 DAY = 86_400
-PAPER_GPU_DAYS, PAPER_EXAMPLES = 300, 1_750_000
+PAPER_GPU_DAYS = 300
 """The full run on A100-80G (paper, section 2)."""
 PAPER_GPU, PAPER_MFU = "A100-80G", 0.27
-"""Share of the peak that those GPU-days are by these formulas; docs/recipes.md has the calculation."""
+"""The share of the peak that gives those GPU-days by our formulas; docs/recipes.md has the calculation."""
 
 
 @dataclass(frozen=True, slots=True)
