@@ -1,12 +1,12 @@
-"""Building, asking and scoring the VAL probes at their published size, without a model: seconds and memory.
+"""Measure time and memory of building and scoring the VAL probes at their published size, without a model.
 
     python benchmarks/val_probing.py                  # the tables of docs/benchmarks.md, three minutes
     python benchmarks/val_probing.py --only files     # without lm_eval
     python benchmarks/val_probing.py --quick          # short contexts and few questions, to see that it runs
 
-4 contexts of 32K tokens a probe, tokenizer of Mistral-7B-Instruct-v0.2. First as files, 3,200, 3,200 and 3,000
-questions: what `in2 val write` and `in2 val score` do, with perfect answers. Then by lm_eval, 3 x 3,200 questions, with
-a model that reads nothing and says nothing. Every row is a process of its own, with a peak memory of its own.
+4 contexts of 32K tokens per probe, tokenizer of Mistral-7B-Instruct-v0.2. First as files, 3,200, 3,200 and 3,000
+questions, like `in2 val write` and `in2 val score`, with perfect answers. Then with lm_eval, 3 x 3,200 questions, and a
+model that returns empty answers. Every row is a separate process with its own peak memory.
 """
 
 import argparse
@@ -21,39 +21,39 @@ from measured import ROOT, heading, held, in_own_process, tabulate, used
 
 SECTIONS = ("files", "lm_eval")
 QUESTIONS = {"document": 800, "code": 800, "database": 750}
-"""Of each of the four contexts."""
+"""Per context."""
 
 
 def make_tokenizer(folder: Path) -> Path:
-    """The real vocabulary of Mistral-7B-Instruct-v0.2, from the `mistral-common` package."""
-    sys.path.insert(0, str(ROOT / "tests"))
+    """Write the real vocabulary of Mistral-7B-Instruct-v0.2, from the `mistral-common` package."""
+    sys.path.insert(0, str(ROOT))
     from tests.support import vocabularies
 
     return vocabularies.save(vocabularies.mistral(), folder, None, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
 
 
 def measure_files(job: dict[str, Any]) -> dict[str, Any]:
-    """One probe or all, built, written, answered and scored in this process."""
+    """Build, write, answer and score one probe or all in this process."""
     began = time.perf_counter()
     import numpy as np
 
-    from in2_plugin.probing.offline.answers import pair, read_answers
     from in2_plugin.probing.offline.gold import read_gold
-    from in2_plugin.probing.offline.scoring import score_answers
-    from in2_plugin.probing.offline.sources import built_probe
+    from in2_plugin.probing.offline.predictions import pair, read_predictions
+    from in2_plugin.probing.offline.scoring import score_predictions
+    from in2_plugin.probing.offline.sources import offline_built
     from in2_plugin.probing.offline.write import Form, write_probe
-    from in2_plugin.probing.probes.kinds import KINDS
     from in2_plugin.probing.probes.options import ProbeOptions
+    from in2_plugin.probing.probes.registry import PROBES
     from in2_plugin.probing.probes.tokens import load_tokens
 
-    # transformers imports most of itself here; it is the largest part of a short run, and none of ours
+    # imports transformers, which takes most of a short run and is not our code
     load_tokens({"pretrained": job["tokenizer"]}, takes_chat_template=True)
     times = {"start": time.perf_counter() - began, "build": 0.0, "write": 0.0, "score": 0.0}
     asked, size, averages = 0, 0, []
     for name in job["probes"]:
         clock = time.perf_counter()
         options = ProbeOptions(probe_length=job["length"], probe_questions=min(job["questions"], QUESTIONS[name]))
-        probe = built_probe(KINDS[name], options, job["tokenizer"], "plain")
+        probe = offline_built(PROBES[name], options, job["tokenizer"], "plain")
         built = time.perf_counter()
         written = write_probe(probe, Path(job["folder"]) / name, Form.PROMPTS)
         wrote = time.perf_counter()
@@ -62,8 +62,8 @@ def measure_files(job: dict[str, Any]) -> dict[str, Any]:
             for question in probe.questions:
                 file.write(json.dumps({"sample": " ".join(_gold(question.gold_row))}) + "\n")
         answered = time.perf_counter()
-        pairs = pair(read_gold(name, written.folder / "gold.jsonl"), read_answers([answers]))
-        averages.append(score_answers(KINDS[name], pairs, np.random.default_rng(0)).curve.avg)
+        pairs = pair(read_gold(PROBES[name], written.folder / "gold.jsonl"), read_predictions([answers]))
+        averages.append(score_predictions(PROBES[name], pairs, np.random.default_rng(0)).curve.avg)
         times["build"] += built - clock
         times["write"] += wrote - built
         times["score"] += time.perf_counter() - answered
@@ -93,15 +93,15 @@ def print_files(folder: Path, tokenizer: Path, length: int, questions: int) -> N
 
 
 def measure_lm_eval(job: dict[str, Any]) -> dict[str, Any]:
-    """The group of three by lm_eval's own command line, in this process."""
+    """Run the group of three with lm_eval's own command line, in this process."""
     from lm_eval.api.model import LM
     from lm_eval.api.registry import register_model
 
-    from in2_plugin.probing.lm_eval import tasks as harness
+    from in2_plugin.probing.lm_eval import tasks
     from in2_plugin.probing.lm_eval.run import run_lm_eval
 
     @register_model("silent")
-    class Silent(LM):  # lm_eval's own `dummy` wants a tokenizer of the hub
+    class Silent(LM):  # lm_eval's own `dummy` needs a tokenizer from the hub
         def __init__(self, **_: Any) -> None:
             super().__init__()
 
@@ -113,7 +113,7 @@ def measure_lm_eval(job: dict[str, Any]) -> dict[str, Any]:
 
         loglikelihood_rolling = loglikelihood
 
-    began, plain, lengths, before = time.perf_counter(), harness.doc_to_text, [], []
+    began, plain, lengths, before = time.perf_counter(), tasks.doc_to_text, [], []
 
     def counting(row: dict[str, Any]) -> str:
         if not before:
@@ -122,7 +122,7 @@ def measure_lm_eval(job: dict[str, Any]) -> dict[str, Any]:
         lengths.append(len(text))
         return text
 
-    harness.doc_to_text = counting
+    tasks.doc_to_text = counting
     metadata = {"probe_length": job["length"], "probe_questions": job["questions"]}
     run_lm_eval(
         ["run", "--model", "silent", "--model_args", f"pretrained={job['tokenizer']},max_length={job['length']}",

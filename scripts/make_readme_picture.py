@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from in2_plugin.reporting.paper_numbers import PAPER_CURVES, PAPER_ROWS, TASKS, TITLES
+from in2_plugin.reporting.paper_numbers import PAPER_CURVES, PAPER_ROWS, PAPER_TASKS, title
 from in2_plugin.reporting.plots.style import MUTED, LineEnd, Style, end_labels, frame, settings, styles
 
 if TYPE_CHECKING:
@@ -40,16 +40,16 @@ def draw(picture: Path) -> None:
 
 def described() -> str:
     """Every number of the picture; it carries them, so that a test can see that it is not an old one."""
-    curves = {task: {label: PAPER_CURVES[task][name] for name, label in SHOWN.items()} for task in TASKS}
-    return json.dumps([[(task, _numbers(task), curves[task]) for task in TASKS], SOURCE])
+    curves = {task: {label: PAPER_CURVES[task][name] for name, label in SHOWN.items()} for task in PAPER_TASKS}
+    return json.dumps([[(task, _numbers(task), curves[task]) for task in PAPER_TASKS], SOURCE])
 
 
 def _figure() -> "Figure":
     from matplotlib.figure import Figure
 
-    width = PANEL[0] * len(TASKS)
+    width = PANEL[0] * len(PAPER_TASKS)
     figure = Figure(figsize=(width, PANEL[1]), facecolor="white")
-    for column, task in enumerate(TASKS):
+    for column, task in enumerate(PAPER_TASKS):
         left = PANEL[0] * column + PLOT[0]
         box = (left / width, PLOT[1] / PANEL[1], PLOT[2] / width, PLOT[3] / PANEL[1])
         _panel(figure.add_axes(box), task)
@@ -58,7 +58,7 @@ def _figure() -> "Figure":
 
 
 def _panel(axes: "Axes", task: str) -> None:
-    frame(axes, TITLES[task], _numbers(task), "Depth of the answer in the context")
+    frame(axes, title(task), _numbers(task), "Depth of the answer in the context")
     axes.set(xlim=(0, 100), xticks=range(0, 101, 25))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
     ends = []

@@ -1,4 +1,4 @@
-"""How large a Gap chance alone gives, for results that hold no scores of single questions: a binomial flat model.
+"""Compute the Gap that chance alone gives under a binomial flat model, for results without scores of single questions.
 
 A Gap is a maximum minus a minimum, so it is above zero for any finite number of rows even when every position is
 equally easy. Where the scores are known, `probing/statistics.py` shuffles them instead, which is exact.

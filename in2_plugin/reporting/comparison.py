@@ -1,15 +1,16 @@
-"""What the measured models have in common, where they differ, and how sure that is.
+"""Compare the measured models: the probes they share, their differences with intervals, and warnings.
 
 Invariant: numbers are compared only over the probes that every model has, and every option in which two models
-differ is a warning with both values. Cost: the estimates of `evidence.py`, one a model and probe.
+differ is a warning with both values. Cost: the estimates of `evidence.py`, one per model and probe.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from in2_plugin.probing.probes.registry import PROBES
 from in2_plugin.probing.scoring.statistics import Interval
 from in2_plugin.reporting.evidence import Change, Evidence, change, overall, weigh
-from in2_plugin.reporting.paper_numbers import TASKS
+from in2_plugin.reporting.paper_numbers import PAPER_TASKS
 from in2_plugin.reporting.results import ModelResult, ProbeKey, TaskResult, shared_tasks
 from in2_plugin.reporting.text.summary import summarise
 from in2_plugin.reporting.text.wording import listed, probe_name, tokens
@@ -17,7 +18,7 @@ from in2_plugin.reporting.text.wording import listed, probe_name, tokens
 UNKNOWN = "not recorded"
 DEFAULT = "default"
 OPTIONS = ("probe_length", "probe_sets", "probe_questions", "probe_seed", "probe_template")
-"""Always said, set or not; other `probe_*` options only where a model has them."""
+"""Always listed, set or not; other `probe_*` options are listed only where a model has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Comparison:
     overall: Mapping[str, Interval | None]
     """By label, of the mean Avg over the three probes."""
     changes: tuple[Change, ...]
-    """Each later model against the first: one a probe that both have, and one over the three together."""
+    """Each later model against the first: one per shared probe, and one over all three."""
     summary: str
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
@@ -39,8 +40,14 @@ class Comparison:
         return self.evidence[model.label, result.key]
 
     @property
+    def tasks(self) -> tuple[str, ...]:
+        """Return the probes with a table column: the paper's, then others that some model ran."""
+        found = {key.task for model in self.models for key in model.probes}
+        return (*PAPER_TASKS, *(task for task in PROBES if task in found and task not in PAPER_TASKS))
+
+    @property
     def lengths(self) -> tuple[int, ...]:
-        """All lengths of contexts that some model was probed with, ascending."""
+        """Return all context lengths that some model was probed with, ascending."""
         return tuple(sorted({result.key.length for model in self.models for result in model.of_family("")}))
 
 
@@ -64,12 +71,14 @@ def _changes(models: Sequence[ModelResult]) -> tuple[Change, ...]:
     for later in models[1:]:
         shared = shared_tasks((models[0], later))
         groups = [(task,) for task in shared] + ([shared] if len(shared) > 1 else [])
+        if shared != PAPER_TASKS and set(PAPER_TASKS) <= set(shared):
+            groups.append(PAPER_TASKS)
         found += [change(models[0], later, group) for group in groups]
     return tuple(one for one in found if one is not None)
 
 
 def conditions(result: TaskResult) -> dict[str, str]:
-    """What must be equal for two results of one probe to be comparable, by name."""
+    """Return, by name, the values that must be equal for two results of a probe to be comparable."""
     template = {None: UNKNOWN, True: "applied", False: "not applied"}[result.chat_template]
     return {
         **dict.fromkeys(OPTIONS, DEFAULT),
@@ -82,7 +91,7 @@ def conditions(result: TaskResult) -> dict[str, str]:
 
 
 def differences(models: Sequence[ModelResult]) -> tuple[str, ...]:
-    """One sentence for each option whose value is not the same in all models that ran a probe."""
+    """Return one sentence per option whose value differs between models that ran a probe."""
     probes: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     groups = _comparable(models)
     for name, results in groups.items():
@@ -101,7 +110,7 @@ def differences(models: Sequence[ModelResult]) -> tuple[str, ...]:
 def _comparable(models: Sequence[ModelResult]) -> dict[str, dict[str, TaskResult]]:
     """Results that a reader will compare, by what they are of: those shown as the three probes, then equal keys."""
     groups: dict[str, dict[str, TaskResult]] = {
-        task: {model.label: model.tasks[task] for model in models if task in model.tasks} for task in TASKS
+        task: {model.label: model.tasks[task] for model in models if task in model.tasks} for task in PROBES
     }
     shown = {(model.label, result.key) for model in models for result in model.tasks.values()}
     for model in models:
@@ -112,7 +121,7 @@ def _comparable(models: Sequence[ModelResult]) -> dict[str, dict[str, TaskResult
 
 
 def _scope(names: Sequence[str], groups: Mapping[str, object]) -> str:
-    return "every probe that more than one model ran" if len(names) == len(groups) > len(TASKS) else listed(names)
+    return "every probe that more than one model ran" if len(names) == len(groups) > len(PAPER_TASKS) else listed(names)
 
 
 def _notes(models: Sequence[ModelResult]) -> tuple[str, ...]:

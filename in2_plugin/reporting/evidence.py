@@ -1,4 +1,4 @@
-"""How sure each number of a report is: intervals, noise floors, and differences between the first model and the others.
+"""Estimate the uncertainty of each number: intervals, noise floors, and differences from the first model.
 
 Invariant: every estimate starts from the same seed, so it does not depend on what else is in the report, and equal
 results give equal bytes. Cost: about 0.15 s for a probe of 3,200 questions.
@@ -14,19 +14,20 @@ from in2_plugin.probing.scoring.statistics import (
     FlatGap,
     Interval,
     Intervals,
-    Pair,
+    ScorePair,
     bootstrap,
     difference,
     flat_gap,
     mean_interval,
 )
 from in2_plugin.reporting.binomial_gap import binomial_flat_gap, rows_per_span
+from in2_plugin.reporting.paper_numbers import PAPER_TASKS
 from in2_plugin.reporting.results import ModelResult, TaskResult
 
 DRAWS = 2_000
 SEED = 240_416_811
 DRAWING = ("probe_seed", "probe_pieces")
-"""Options that decide which items stand at a position; one probe has the same questions where these are equal."""
+"""Options that select the item at each position; where they are equal, a probe has the same questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,12 @@ class Evidence:
     """What chance means for one result."""
 
     intervals: Intervals | None
-    """None in results without scores of single questions."""
+    """None if the results have no scores of single questions."""
     flat: FlatGap
     is_exact: bool
-    """Whether the flat model is the shuffled one; otherwise the binomial one."""
+    """True if the flat model shuffles the scores, False if it is binomial."""
     beyond_chance: bool
-    """Whether the measured Gap is larger than 95 of 100 flat models show."""
+    """True if the measured Gap exceeds that of 95 of 100 flat models."""
 
     @property
     def avg(self) -> Interval | None:
@@ -73,21 +74,22 @@ def weigh(result: TaskResult) -> Evidence:
 
 
 def overall(model: ModelResult) -> Interval | None:
-    """Interval of the mean over the three probes, where the model has them all with their scores."""
-    if model.all is None or not all(result.sets for result in model.tasks.values()):
+    """Return the interval of the mean over the paper's three probes, if the model has them all with their scores."""
+    results = [model.tasks[task] for task in PAPER_TASKS if task in model.tasks]
+    if model.all is None or not all(result.sets for result in results):
         return None
-    return mean_interval([(result.sets, len(result.spans)) for result in model.tasks.values()], _rng(), DRAWS)
+    return mean_interval([(result.sets, len(result.spans)) for result in results], _rng(), DRAWS)
 
 
 def change(before: ModelResult, after: ModelResult, tasks: Sequence[str]) -> Change | None:
-    """The difference over `tasks`, which both have; None where scores of single questions are missing.
+    """Return the difference over `tasks`, which both have, or None without scores of single questions.
 
     Probes of different lengths or numbers of spans are not subtracted: that is not a difference of the models.
     """
     results = [(before.tasks[task], after.tasks[task]) for task in tasks]
     if not results or not all(_subtractable(first, second) for first, second in results):
         return None
-    pairs = [Pair(first.sets, second.sets, len(first.spans)) for first, second in results]
+    pairs = [ScorePair(first.sets, second.sets, len(first.spans)) for first, second in results]
     paired = all(first.options.get(key) == second.options.get(key) for first, second in results for key in DRAWING)
     return Change(before.label, after.label, tuple(tasks), difference(pairs, _rng(), DRAWS, paired))
 

@@ -1,8 +1,8 @@
-"""The report as one self-contained HTML page: no script, nothing loaded from anywhere.
+"""Render the report as one self-contained HTML page without scripts or external files.
 
-Invariant: everything that comes from results or labels is escaped by Jinja2; only the SVG of `figures.py` and
-`length_figure.py`, which escape their own text, goes in as it is. A section without data does not appear. The layout is
-in `page.html.j2` and the files it includes.
+Invariant: everything that comes from results or labels is escaped by Jinja2; only the SVG of `plots/curves.py` and
+`plots/lengths.py`, which escape their own text, is inserted unchanged. Sections without data are left out. The layout
+is in `templates/page.html.j2` and the files it includes.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import in2_plugin
-from in2_plugin.reporting.baselines import shown_floors
+from in2_plugin.reporting.baselines import shown_baselines
 from in2_plugin.reporting.binomial_gap import DRAWS as BINOMIAL_DRAWS
 from in2_plugin.reporting.comparison import Comparison
 from in2_plugin.reporting.evidence import DRAWS
-from in2_plugin.reporting.paper_numbers import TITLES
+from in2_plugin.reporting.paper_numbers import title
 from in2_plugin.reporting.plots.curves import describe, panel_svg, shown_tasks
 from in2_plugin.reporting.plots.depth import CURVES, ROW, DepthPlot, depth_plot
 from in2_plugin.reporting.plots.lengths import describe_lengths, length_svg
@@ -27,10 +27,10 @@ from in2_plugin.reporting.text.lengths import RULE, length_tables, length_tasks
 from in2_plugin.reporting.text.matrix import STYLES_SHOWN, matrices
 from in2_plugin.reporting.text.run_settings import fact_rows
 from in2_plugin.reporting.text.tables import (
-    COLUMNS,
     authors_rows,
+    baseline_rows,
     change_rows,
-    floor_rows,
+    columns,
     gap_rows,
     measured_rows,
     paper_rows,
@@ -39,11 +39,11 @@ from in2_plugin.reporting.text.wording import percent_or_absent
 
 TEMPLATE = "page.html.j2"
 NAMED = 4
-"""Models whose names the title holds; of more it says their number."""
+"""Models that the title names; with more it gives their number."""
 
 
 def render_page(comparison: Comparison, suite: Suite | None = None) -> str:
-    """The page as text; equal comparisons give equal text.
+    """Return the page as text; equal comparisons give equal text.
 
     Args:
         suite: rows of other benchmarks for `suite.html.j2`, as `suite.read_suite` gives them.
@@ -62,16 +62,16 @@ def render_page(comparison: Comparison, suite: Suite | None = None) -> str:
         comparison=comparison,
         styles=styles(len(models)),
         together=TOGETHER,
-        columns=COLUMNS,
+        columns=columns(comparison),
         measured=measured_rows(comparison),
-        floor_rows=floor_rows(comparison),
+        baseline_rows=baseline_rows(comparison),
         authors=authors_rows(comparison),
-        paper=paper_rows(),
+        paper=paper_rows(comparison),
         changes=change_rows(comparison),
         tasks=tasks,
         panels=_panels(comparison, tasks),
         multiples=_multiples(comparison) if len(models) > TOGETHER else [],
-        floors=[floor for task in tasks for floor in shown_floors(models, task)],
+        baselines=[baseline for task in tasks for baseline in shown_baselines(models, task)],
         gaps=gap_rows(comparison),
         other_gaps=gap_rows(comparison, other_lengths=True),
         draws=DRAWS,
@@ -109,7 +109,7 @@ def _panels(comparison: Comparison, tasks: Sequence[str]) -> list[dict[str, Any]
 
 
 def _multiples(comparison: Comparison) -> list[dict[str, Any]]:
-    """A small plot a model and probe, at the length that stands for the model."""
+    """Return a small plot per model and probe, at the length that represents the model."""
     return [
         {
             "model": index,
@@ -123,7 +123,7 @@ def _multiples(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def _lengths(comparison: Comparison) -> dict[str, Any] | None:
-    """The section on lengths, or None where no model was probed at two."""
+    """Return the section on lengths, or None if no model was probed at two."""
     tasks = length_tasks(comparison)
     if not tasks:
         return None
@@ -148,17 +148,17 @@ def _plots(comparison: Comparison, index: int, results: dict[str, Any]) -> list[
     """(task, title, plot) for the results of each task."""
     colour = styles(len(comparison.models))[index].colour
     model = comparison.models[index]
-    return [(task, TITLES[task], depth_plot(comparison, model, found, colour)) for task, found in results.items()]
+    return [(task, title(task), depth_plot(comparison, model, found, colour)) for task, found in results.items()]
 
 
 def _curve_table(comparison: Comparison, task: str) -> dict[str, object]:
-    """The numbers behind one panel: a row a depth, a column a model that ran the probe."""
+    """Return the numbers of one panel: a row per depth, a column per model that ran the probe."""
     models = [model for model in comparison.models if task in model.tasks]
-    # by depth and not by number: with another probe_spans the same number is another place
+    # by depth, not by number: with another probe_spans the same number is a different depth
     columns = [dict(zip(model.tasks[task].depths, model.tasks[task].spans, strict=True)) for model in models]
     depths = sorted({depth for column in columns for depth in column})
     return {
-        "title": TITLES[task],
+        "title": title(task),
         "labels": [model.label for model in models],
         "rows": [
             (f"{100 * depth:.0f}%", [percent_or_absent(column.get(depth)) for column in columns]) for depth in depths

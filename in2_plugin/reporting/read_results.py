@@ -1,4 +1,4 @@
-"""Reading what lm_eval wrote: the newest results of each VAL probe in a folder, or in one file.
+"""Read lm_eval's results: the newest results of each VAL probe in a folder, or in one file.
 
 Nothing is guessed: a number outside 0..1, a missing row count or results of two models in one folder are errors
 that name the file. Cost: one parse per results file.
@@ -13,26 +13,26 @@ from pathlib import Path
 from typing import Any
 
 from in2_plugin.errors import ConfigError, ProbeError, ReportError
+from in2_plugin.probing.probes.matrix import SPANS as MATRIX_SPANS
+from in2_plugin.probing.probes.registry import PROBES
 from in2_plugin.probing.scoring.curves import curve_from_positions
 from in2_plugin.probing.scoring.scores import SetScores, scores_from_text
-from in2_plugin.reporting.paper_numbers import SPANS
 from in2_plugin.reporting.results import (
     PAPER_LENGTH,
-    TASK_NAME,
-    Floors,
+    MeasuredBaselines,
     ModelResult,
     ProbeKey,
     Score,
     TaskResult,
+    parse_task_name,
     with_main_tasks,
 )
 
 HOW_TO_RUN = "in2 lm-eval --model hf --model_args pretrained=MODEL --tasks val_probe --output_path FOLDER"
 SHOWN_MODEL_ARGS = ("pretrained", "peft", "revision", "dtype", "load_in_4bit", "load_in_8bit")
-"""Only these leave the results file: other model arguments may hold addresses and keys."""
-MATRIX_SPANS = 16
+"""The only model arguments that are reported: others may contain URLs and keys."""
 SCORES = "scores_stderr,none"
-"""The scores of single questions; lm_eval prints no metric whose name ends like this."""
+"""Metric with the scores of single questions; lm_eval prints no metric with this ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class _File:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        return tuple(name for name in self.section("results") if TASK_NAME.fullmatch(name))
+        return tuple(name for name in self.section("results") if parse_task_name(name))
 
     @property
     def date(self) -> datetime | None:
@@ -91,7 +91,7 @@ def refuse_without_results(model: ModelResult) -> None:
 
 
 def read_models(sources: Sequence[Path], labels: Sequence[str] = ()) -> tuple[ModelResult, ...]:
-    """Read one model a source, in that order, each under a name of its own.
+    """Read one model per source, in that order, each under a unique name.
 
     Without `labels` the names are the shortest that differ: of the models, of the folders, the paths as given.
 
@@ -145,7 +145,7 @@ def _open(path: Path) -> _File:
 
 
 def _key(file: _File, name: str) -> ProbeKey:
-    parts = TASK_NAME.fullmatch(name)
+    parts = parse_task_name(name)
     assert parts is not None  # `_File.tasks` holds only such names
     named = 1024 * int(parts["thousands"]) if parts["thousands"] else PAPER_LENGTH
     asked = file.section("configs", name, "metadata").get("probe_length")
@@ -178,7 +178,7 @@ def _task(file: _File, name: str, key: ProbeKey) -> TaskResult:
         published=_score(file, name, "avg_paper", "gap_paper"),
         spans=spans,
         sets=sets,
-        floors=Floors(_fraction(file, name, "echo"), _fraction(file, name, "other")),
+        baselines=MeasuredBaselines(_fraction(file, name, "echo"), _fraction(file, name, "other")),
         rows=rows,
         version=str(version) if version is not None else None,
         options={
@@ -203,8 +203,8 @@ def _sets(file: _File, name: str, text: Any) -> tuple[SetScores, ...]:
 
 
 def _spans(file: _File, name: str, key: ProbeKey, asked: Any, sets: Sequence[SetScores]) -> tuple[float | None, ...]:
-    """As many spans as the context was divided into: `probe_spans`, or the paper's number."""
-    declared = MATRIX_SPANS if key.family == "matrix" else SPANS[key.task]
+    """Return the number of spans of the context: `probe_spans`, or the paper's number."""
+    declared = MATRIX_SPANS if key.family == "matrix" else PROBES[key.task].spans
     if (asked is not None and not str(asked).isdecimal()) or asked in (0, "0"):
         raise ReportError(f"{file.path}: {name} has probe_spans = {asked!r}, which is not a number of spans")
     count = declared if asked is None else int(asked)

@@ -1,7 +1,7 @@
-"""The report as JSON, for machines: every number at full precision, as fractions of one.
+"""Write the report as JSON: every number at full precision, as fractions of one.
 
-`schema` is raised whenever a key changes its meaning or goes; keys may be added without. Equal results give equal
-bytes. Schema 2: `flat_gap` comes from shuffled scores where they are known, `probes` holds everything that was run.
+`schema` increases whenever a key changes its meaning or is removed, not when one is added. Equal results give equal
+bytes. Schema 2: `flat_gap` comes from shuffled scores if they are known, `probes` has everything that was run.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import in2_plugin
 from in2_plugin.probing.scoring.statistics import SHARE, Interval
 from in2_plugin.reporting.comparison import Comparison
 from in2_plugin.reporting.evidence import DRAWS, SEED, Change, Evidence
-from in2_plugin.reporting.paper_numbers import FLOORS, PAPER_CURVES, PAPER_ROWS
+from in2_plugin.reporting.paper_numbers import PAPER_BASELINES, PAPER_CURVES, PAPER_ROWS
 from in2_plugin.reporting.results import ModelResult, Score, TaskResult
 from in2_plugin.reporting.text.lengths import effective, length_tasks
 from in2_plugin.reporting.text.matrix import explained, matrix_lengths, matrix_results
@@ -20,7 +20,7 @@ SCHEMA = 2
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """The comparison and the paper's numbers as JSON values; scores are fractions, absent ones null."""
+    """Return the comparison and the paper's numbers as JSON values; scores are fractions, absent ones null."""
     return {
         "schema": SCHEMA,
         "in2_plugin": in2_plugin.__version__,
@@ -62,7 +62,7 @@ def _task(known: Evidence, result: TaskResult) -> dict[str, Any]:
         "spans": list(result.spans),
         "intervals": _intervals(known),
         "rows": result.rows,
-        "floors": {"echo": result.floors.echo, "other": result.floors.other},
+        "floors": {"echo": result.baselines.echo, "other": result.baselines.other},
         "flat_gap": _flat(known),
         "gap_beyond_chance": known.beyond_chance,
         "options": dict(result.options),
@@ -139,8 +139,8 @@ def _paper() -> dict[str, Any]:
             for task, curves in PAPER_CURVES.items()
         },
         "floors": {
-            task: [{"score": _part(floor.score), "meaning": floor.explanation} for floor in floors]
-            for task, floors in FLOORS.items()
+            task: [{"score": _part(one.score), "meaning": one.explanation} for one in baselines]
+            for task, baselines in PAPER_BASELINES.items()
         },
     }
 

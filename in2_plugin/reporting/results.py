@@ -1,7 +1,7 @@
-"""What was measured: one probe of one model, and all probes of a model.
+"""Hold measured results: one probe of one model, and all probes of a model.
 
-Invariant: scores are fractions here; percent is a matter of display. A probe is known by its key, whatever lm_eval's
-task was called: `val_probe_document` with probe_length 4096 and `val_probe_document_4k` are the same probe.
+Invariant: scores are fractions; only the display uses percent. A probe is identified by its key, not by the name of
+lm_eval's task: `val_probe_document` with probe_length 4096 and `val_probe_document_4k` are the same probe.
 """
 
 import re
@@ -10,18 +10,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from in2_plugin.probing.probes.registry import FAMILIES, PATTERNS, PROBES
 from in2_plugin.probing.scoring.scores import SetScores
-from in2_plugin.reporting.paper_numbers import TASKS
+from in2_plugin.reporting.paper_numbers import PAPER_TASKS
 
 PAPER_LENGTH = 32_768
-"""Tokens; what a task without a length in its name is built for when nothing else is said."""
-PATTERNS = ("forward", "backward", "bidirectional")
-FAMILIES = ("", "closed_book", "matrix", "paper")
-"""By the word in the task's name: with a context (no word), without it, pattern by style, the authors' own data."""
-TASK_NAME = re.compile(
-    rf"val_probe_(?:(?P<family>{'|'.join(filter(None, FAMILIES))})_)?(?P<task>{'|'.join(TASKS)})"
-    rf"(?:_(?P<pattern>{'|'.join(PATTERNS)})|_(?P<thousands>\d+)k)?"
-)
+"""Tokens; the default length of a task whose name has no length."""
+
+
+def parse_task_name(name: str) -> re.Match[str] | None:
+    """Match the name of a val_probe task of a registered probe; groups `family`, `task`, `pattern`, `thousands`."""
+    pattern = (
+        rf"val_probe_(?:(?P<family>{'|'.join(filter(None, FAMILIES))})_)?(?P<task>{'|'.join(PROBES)})"
+        rf"(?:_(?P<pattern>{'|'.join(PATTERNS)})|_(?P<thousands>\d+)k)?"
+    )
+    return re.fullmatch(pattern, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,11 @@ class ProbeKey:
     """Which probe it is."""
 
     family: str
-    """One of FAMILIES."""
+    """One of FAMILIES of the registry."""
     task: str
-    """One of TASKS; in the matrix the style."""
+    """A registered probe; in the matrix the style."""
     pattern: str | None
-    """One of PATTERNS in the matrix, else None."""
+    """One of PATTERNS in the matrix, otherwise None."""
     length: int
     """Tokens of the longest prompt."""
 
@@ -41,7 +44,7 @@ class ProbeKey:
     def order(self) -> tuple[int, int, int, int]:
         """By family, task, pattern and length."""
         pattern = PATTERNS.index(self.pattern) if self.pattern else 0
-        return FAMILIES.index(self.family), TASKS.index(self.task), pattern, self.length
+        return FAMILIES.index(self.family), list(PROBES).index(self.task), pattern, self.length
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,13 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Floors:
-    """Mean scores on this very probe that need no reading, as fractions; None where the results do not have them."""
+class MeasuredBaselines:
+    """Mean scores on this very probe of answers that need no reading, as fractions; None if the results lack them."""
 
     echo: float | None
-    """Of repeating the quoted part of the question."""
+    """Score of repeating the quoted part of the question."""
     other: float | None
-    """Of answering with a random other item."""
+    """Score of answering with a random other item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +71,21 @@ class TaskResult:
 
     key: ProbeKey
     name: str
-    """What lm_eval calls the task."""
+    """lm_eval's name of the task."""
     score: Score
     published: Score | None
     """Scored as published (49 of 50 positions, skip lists); only on the authors' data."""
     spans: tuple[float | None, ...]
     sets: tuple[SetScores, ...]
     """Scores of single questions; empty in results of versions that did not write them."""
-    floors: Floors
+    baselines: MeasuredBaselines
     rows: int
     version: str | None
     options: Mapping[str, str]
     """The `probe_*` options that are set, as text; the others had their defaults."""
     model_args: Mapping[str, str]
     chat_template: bool | None
-    """Whether lm_eval applied the model's chat template; None where the file does not say."""
+    """True if lm_eval applied the model's chat template; None if the file does not record it."""
     date: datetime | None
     lm_eval: str | None
     file: Path
@@ -109,15 +112,16 @@ class ModelResult:
     source: Path
     model_name: str
     probes: Mapping[ProbeKey, TaskResult]
-    """Everything that was run, in the order of the keys."""
+    """All results, in the order of their keys."""
     tasks: Mapping[str, TaskResult]
-    """The three probes at the length that stands for the model; one that was not run is absent."""
+    """Each probe at the length that represents the model; probes that were not run are absent."""
     notes: tuple[str, ...]
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Tasks that were not run; none where the model was not probed in this way at all."""
-        return tuple(task for task in TASKS if task not in self.tasks) if self.tasks else ()
+        """Return the paper's probes that were not run; empty for a model that ran none of them."""
+        absent = tuple(task for task in PAPER_TASKS if task not in self.tasks)
+        return absent if len(absent) < len(PAPER_TASKS) else ()
 
     def mean(self, tasks: Sequence[str]) -> Score:
         """Plain mean over `tasks`, each weighing the same (the paper's "All" when they are all three)."""
@@ -126,8 +130,8 @@ class ModelResult:
 
     @property
     def all(self) -> Score | None:
-        """The mean over the three probes, or None when one is missing."""
-        return self.mean(TASKS) if set(self.tasks) == set(TASKS) else None
+        """Return the mean over the paper's three probes, or None if one is missing."""
+        return self.mean(PAPER_TASKS) if set(PAPER_TASKS) <= set(self.tasks) else None
 
     def of_family(self, family: str, task: str | None = None) -> tuple[TaskResult, ...]:
         """Results of one family, and of one task where it is given, in the order of their keys."""
@@ -135,14 +139,14 @@ class ModelResult:
 
 
 def shared_tasks(models: Sequence[ModelResult]) -> tuple[str, ...]:
-    """The probes that every model has, in the paper's order."""
-    return tuple(task for task in TASKS if all(task in model.tasks for model in models))
+    """Return the probes that every model has, in the order of the registry."""
+    return tuple(task for task in PROBES if all(task in model.tasks for model in models))
 
 
 def with_main_tasks(models: Sequence[ModelResult]) -> tuple[ModelResult, ...]:
-    """The models with `tasks` chosen: each probe at the paper's 32K where all models have it, else at the longest
+    """Return the models with `tasks` chosen: each probe at the paper's 32K if all models have it, else at the longest
     length that all have, else at each model's own longest."""
-    chosen = {task: _main_length(models, task) for task in TASKS}
+    chosen = {task: _main_length(models, task) for task in PROBES}
     return tuple(replace(model, tasks=_at(model, chosen)) for model in models)
 
 
@@ -154,7 +158,7 @@ def _main_length(models: Sequence[ModelResult], task: str) -> int | None:
 
 def _at(model: ModelResult, lengths: Mapping[str, int | None]) -> dict[str, TaskResult]:
     tasks = {}
-    for task in TASKS:
+    for task in PROBES:
         of_length = {result.key.length: result for result in model.of_family("", task)}
         if of_length:
             tasks[task] = of_length.get(lengths[task] or 0, of_length[max(of_length)])

@@ -1,7 +1,7 @@
-"""From results folders to `report.html`, `report.json` and `report.png`.
+"""Write `report.html`, `report.json` and `report.png` from folders of results.
 
-Everything is read, compared and drawn before the first file is written, and each file is sealed: an error leaves
-the old report as it was. Equal results give equal bytes; the time of writing is in none of the files.
+Everything is read, compared and drawn before the first file is written, and each file is written atomically: an error
+leaves the old report unchanged. Equal results give equal bytes; no file contains the time of writing.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from in2_plugin.errors import ConfigError
-from in2_plugin.io.atomic import seal, seal_json, seal_text
+from in2_plugin.io.atomic import write_atomic, write_json_atomic, write_text_atomic
 from in2_plugin.reporting.comparison import Comparison, compare
 from in2_plugin.reporting.page import render_page
 from in2_plugin.reporting.plots.curves import curves_png
@@ -30,7 +30,7 @@ class WrittenReport:
 
 
 def write_report(results: Sequence[Path], output: Path, labels: Sequence[str] = ()) -> WrittenReport:
-    """Compare lm_eval results and write `output` (.html) with a .json and a .png of the same stem beside it.
+    """Compare lm_eval results and write `output` (.html) and a .json and a .png with the same stem.
 
     Args:
         results: One folder or results file a model, first = before, second = after; any number.
@@ -55,9 +55,9 @@ def write_report(results: Sequence[Path], output: Path, labels: Sequence[str] = 
     output.parent.mkdir(parents=True, exist_ok=True)
     if any(model.tasks for model in models):
         paths.append(output.with_suffix(".png"))
-        seal(paths[2], _writer(curves_png(comparison)))
-    seal_json(paths[1], record)
-    seal_text(paths[0], page)
+        write_atomic(paths[2], _writer(curves_png(comparison)))
+    write_json_atomic(paths[1], record)
+    write_text_atomic(paths[0], page)
     return WrittenReport(comparison, suite, tuple(paths))
 
 

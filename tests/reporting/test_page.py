@@ -135,7 +135,14 @@ def test_everything_the_user_supplies_is_escaped(tmp_path):
 
 
 def test_old_results_have_none_of_the_new_sections(html):
-    for text in ("By length", "Pattern by style", "Difference from", "95% interval", "without the context", "Floor:"):
+    for text in (
+        "By length",
+        "Pattern by style",
+        "Difference from",
+        "95% interval",
+        "without the context",
+        "Baseline:",
+    ):
         assert text not in Page(html).said()
 
 
@@ -156,7 +163,7 @@ def test_all_that_was_run_has_its_section(rich_html, rich):
         "What was measured",
     ]
     assert sorted(titles, key=said.index) == titles
-    for text in ("Floor: quoted part repeated 38.1", "authors' data, as published", "Effective length", "of 2,000"):
+    for text in ("Baseline: quoted part repeated 38.1", "authors' data, as published", "Effective length", "of 2,000"):
         assert text in said
     assert rich.summary in said
 

@@ -111,7 +111,7 @@ def test_more_spans_than_metrics_need_the_single_scores(tmp_path):
         read_model(tmp_path)
 
 
-def test_single_scores_floors_and_published_scores(tmp_path):
+def test_single_scores_baselines_and_published_scores(tmp_path):
     value, sets = made.content("m", {}), made.drawn_sets([0.5] * 15, 150, 1)
     made.add(value, "val_probe_paper_database", sets)
     value["results"]["val_probe_paper_database"] |= {"avg_paper,none": 0.4, "gap_paper,none": 0.3}
@@ -121,7 +121,7 @@ def test_single_scores_floors_and_published_scores(tmp_path):
     assert result.key == ProbeKey("paper", "database", None, 32768)
     assert result.sets == sets
     assert (result.published.avg, result.published.gap) == (0.4, 0.3)
-    assert (result.floors.echo, result.floors.other) == (0.0, 0.001)
+    assert (result.baselines.echo, result.baselines.other) == (0.0, 0.001)
     assert model.tasks == {}
     assert model.missing == ()
 
@@ -129,14 +129,14 @@ def test_single_scores_floors_and_published_scores(tmp_path):
 def test_older_results_have_no_single_scores(before):
     document = read_model(before).tasks["document"]
     assert document.sets == ()
-    assert (document.floors.echo, document.floors.other, document.published) == (None, None, None)
+    assert (document.baselines.echo, document.baselines.other, document.published) == (None, None, None)
 
 
 def test_damaged_single_scores_name_the_file_and_the_probe(tmp_path):
     value = made.content("m", CODE)
     value["results"]["val_probe_code"]["scores_stderr,none"] = "[[0,2,[0,5],[1,1]]]"
     path = made.write(tmp_path, value)
-    with pytest.raises(ReportError, match=f"{path.name}: val_probe_code: scores by position contradict"):
+    with pytest.raises(ReportError, match=f"{path.name}: val_probe_code: scores by position are inconsistent"):
         read_model(tmp_path)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from in2_plugin.probing.probes.registry import PROBES
 from in2_plugin.probing.scoring.curves import Curve, curve_from_positions
 from in2_plugin.probing.scoring.scores import SetScores, as_text
-from in2_plugin.reporting.paper_numbers import PAPER_CURVES, SPANS
+from in2_plugin.reporting.paper_numbers import PAPER_CURVES
 
 ROWS = {"document": 3200, "code": 2887, "database": 2998}
 OPTIONS = {
@@ -75,8 +76,8 @@ def measured(sets: Sequence[SetScores], n_spans: int) -> Curve:
 
 def add(value: dict[str, Any], name: str, sets: Sequence[SetScores], spans: int | None = None, **options: Any) -> None:
     """Add the task `name` with single scores to a results file; `options` as in `content`."""
-    kind = next(task for task in SPANS if task in name)
-    declared = 16 if "matrix" in name else SPANS[kind]
+    task = next(task for task in PROBES if task in name)
+    declared = 16 if "matrix" in name else PROBES[task].spans
     n_spans = spans or declared
     found = measured(sets, n_spans)
     shown = found.spans if n_spans <= declared else [None] * declared
@@ -84,7 +85,7 @@ def add(value: dict[str, Any], name: str, sets: Sequence[SetScores], spans: int 
     metadata = {"version": 2.0, **OPTIONS, **options} | ({"probe_spans": spans} if spans else {})
     value["results"][name] = {
         "avg,none": found.avg, "gap,none": found.gap, **numbers, "scores_stderr,none": as_text(sets),
-        "echo,none": 0.381 if kind == "document" else 0.0, "other,none": 0.117 if kind == "document" else 0.001,
+        "echo,none": 0.381 if task == "document" else 0.0, "other,none": 0.117 if task == "document" else 0.001,
     }  # fmt: skip
     value["configs"][name] = {"task": name, "metadata": metadata}
     value["versions"][name] = 2.0

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedConfig
 
-from in2_plugin.probing.probes.items import read_pieces
-from in2_plugin.probing.probes.kinds import KINDS
+from in2_plugin.probing.probes.items import read_items
+from in2_plugin.probing.probes.registry import PROBES
 from tests.support import vocabularies
 
 VOCABULARY = 2_000
@@ -35,7 +35,7 @@ def random_model(config: PreTrainedConfig, attention: str = "sdpa") -> Any:
 
 def save(config: PreTrainedConfig, folder: Path, **generation: Any) -> Path:
     """Model, tokenizer with a chat template, and generation configuration."""
-    texts = [piece.text for kind in KINDS.values() for piece in read_pieces(kind)[:500]]
+    texts = [item.text for probe in PROBES.values() for item in read_items(probe)[:500]]
     tokenizer = vocabularies.byte_level(
         texts, vocabularies.QWEN2_REGEX, ["<unk>", "<s>", "</s>"], vocab_size=VOCABULARY
     )

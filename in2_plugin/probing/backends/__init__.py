@@ -1,1 +1,1 @@
-"""Model backends for lm_eval that read each context once."""
+"""Model backends for lm_eval that prefill each context once."""

@@ -1,8 +1,8 @@
-"""lm_eval's API backends, asking all questions of one context before those of the next.
+"""lm_eval's API backends, with all questions about one context before those about the next.
 
 lm_eval sorts requests by length, so that the contexts of a probe alternate and a server's prefix cache must hold them
-all. Invariant: the same requests are sent, in another order, and answers come back in the order of the requests. Cost:
-at the end of a context, the requests under way are waited for; tokenised prompts of one context are held at a time.
+all. Invariant: the same requests are sent in a different order, and answers keep the order of the requests. Cost: at
+the end of a context, the pending requests must finish first. Only one context's tokenized prompts are in memory.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -12,9 +12,9 @@ from lm_eval.models.openai_completions import LocalChatCompletion, LocalCompleti
 
 
 def by_context(requests: Sequence[Any]) -> list[list[int]]:
-    """Indices of requests by the context that they ask about, in order of first appearance.
+    """Group the indices of requests by context, in order of first appearance.
 
-    Rows of the probes name probe and set; all rows of other tasks are one group.
+    Rows of probes have a probe and a set; all rows of other tasks form one group.
     """
     groups: dict[Hashable, list[int]] = {}
     for index, request in enumerate(requests):
@@ -25,10 +25,10 @@ def by_context(requests: Sequence[Any]) -> list[list[int]]:
 
 
 class ContextsTogether:
-    """Put before a backend of lm_eval: its `generate_until`, context by context."""
+    """Mixin for a backend of lm_eval that calls its `generate_until` context by context."""
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
-        """Answers in the order of the requests."""
+        """Return answers in the order of the requests."""
         answers: dict[int, str] = {}
         for group in by_context(requests):
             chosen = [requests[index] for index in group]

@@ -1,9 +1,9 @@
-"""One context read once and many questions answered about it: greedy decoding over a shared key-value cache.
+"""Prefill one context once and answer many questions about it: greedy decoding over a shared key-value cache.
 
-The questions stand behind the context in one row, each at the positions it would have alone, and a mask lets every
-token see the context and the earlier tokens of its own question. Invariant: a question gets the tokens that
-`model.generate` would give it alone (greedy), up to rounding. Cost: the cache of one context and of the questions' own
-tokens (the context's is never copied), and one forward pass for each generated token of all questions together.
+The questions follow the context in one row, each at the positions it would have alone, and a mask lets every token see
+the context and the earlier tokens of its own question. Invariant: a question gets the tokens that `model.generate`
+would generate for it alone (greedy), up to rounding. Cost: the cache of one context and of the questions' own tokens
+(the context's is never copied), and one forward pass per generated token of all questions.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,22 +16,22 @@ from transformers.cache_utils import Cache, DynamicLayer
 from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
 
 READ_AT_ONCE = 512
-"""Question tokens in one forward pass: bounds a mask over 48K entries to 25 MB."""
+"""Question tokens per forward pass: limits a mask over 48K entries to 25 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How answers are generated; greedy always."""
+    """Settings of greedy decoding."""
 
     max_new_tokens: int
     ends: frozenset[int]
-    """Token ids that end an answer; they are kept as its last token."""
+    """Token ids that end an answer and are kept as its last token."""
     repetition_penalty: float = 1.0
     """As in `GenerationConfig`, over the whole prompt; 1.0 is none."""
 
 
 class SharedLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not typed
-    """Keys and values of one layer, written in place into room taken at once: nothing is copied to grow."""
+    """Keys and values of one layer, written in place into preallocated memory: growing copies nothing."""
 
     def __init__(self, room: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class SharedLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not ty
         self.length = 0
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Take room for `room` entries, (1, heads, room, width), of the type and on the device of the first ones."""
+        """Allocate `room` entries, (1, heads, room, width), with dtype and device of the first ones."""
         self.dtype, self.device = key_states.dtype, key_states.device
         self.keys, self.values = (
             states.new_empty((*states.shape[:-2], self.room, states.shape[-1])) for states in (key_states, value_states)
@@ -49,7 +49,7 @@ class SharedLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not ty
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_: object, **__: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append entries; views of all so far."""
+        """Append entries and return views of all so far."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         end = self.length + key_states.shape[-2]
@@ -63,14 +63,14 @@ class SharedLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not ty
 
 
 class SharedContext:
-    """A context in the cache of a model, and room behind it for questions.
+    """A context in the cache of a model, with room for questions after it.
 
     Args:
         forward: the model, called with keyword arguments as a causal language model of transformers.
         context: its token ids, at least one.
-        room: entries for questions and answers at one time, of all questions together.
-        device: where token ids go.
-        boolean_mask: whether the attention takes a boolean mask (sdpa) or one to be added (eager).
+        room: cache entries for the questions and answers of one batch together.
+        device: device of the token ids.
+        boolean_mask: True for attention with a boolean mask (sdpa), False for an additive one (eager).
     """
 
     def __init__(
@@ -89,9 +89,9 @@ class SharedContext:
         self._run(context, range(self._length), None, [self._length - 1])
 
     def first_logits(self, tails: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Forget all questions and read new ones; the (n_questions, vocabulary) float32 logits of their first answers.
+        """Discard all questions, read new ones, and return the (n_questions, vocabulary) float32 logits after each.
 
-        `tails` are the token ids that follow the context, at least one each.
+        `tails` are the token ids after the context, at least one each.
         """
         for layer in self._cache.layers:
             layer.length = self._length
@@ -117,7 +117,7 @@ class SharedContext:
         decoding: Decoding,
         stop: Callable[[int, Sequence[int]], bool] = lambda question, answer: False,
     ) -> list[list[int]]:
-        """Token ids of every question's answer; `stop` is asked after each token, with the number of the question."""
+        """Return the token ids of every answer; `stop(question index, answer)` is called after each token."""
         answers: list[list[int]] = [[] for _ in tails]
         logits, going = self.first_logits(tails), list(range(len(tails)))
         while True:
@@ -144,7 +144,7 @@ class SharedContext:
         return [int(token) for token in logits.argmax(dim=-1).tolist()]
 
     def _seen(self, own: Sequence[Sequence[int]]) -> torch.Tensor:
-        """The ids that each prompt holds, repeated where rows are shorter: the penalty counts no repetitions."""
+        """Return the ids in each prompt, padded with repeats: the penalty ignores repetitions."""
         longest = max(map(len, own))
         rows = torch.tensor([[*ids, *[ids[0]] * (longest - len(ids))] for ids in own], device=self._device)
         return torch.cat([self._distinct.expand(len(own), -1), rows], dim=1)
@@ -152,13 +152,13 @@ class SharedContext:
     def _read(
         self, tokens: Sequence[int], positions: Sequence[int], owners: Sequence[int], keep: Sequence[int]
     ) -> torch.Tensor:
-        """Append tokens of questions; float32 logits at the places `keep` of them."""
+        """Append question tokens and return float32 logits at the indices `keep`."""
         start = self._cache.get_seq_length() - self._length
         self._owners[start : start + len(tokens)] = torch.tensor(owners, device=self._device)
         return self._run(tokens, positions, self._mask(start, start + len(tokens)), keep)
 
     def _mask(self, start: int, stop: int) -> torch.Tensor:
-        """(1, 1, stop - start, context + stop): which entries the question tokens from `start` to `stop` may see."""
+        """Return the mask of question tokens `start` to `stop`, (1, 1, stop - start, context + stop)."""
         order = torch.arange(stop, device=self._device)
         same = self._owners[:stop][None, :] == self._owners[start:stop][:, None]
         seen = torch.ones(stop - start, self._length + stop, dtype=torch.bool, device=self._device)
@@ -186,6 +186,6 @@ class SharedContext:
 
 
 def differs_by(found: torch.Tensor, expected: torch.Tensor) -> float:
-    """Distance of two rows of logits, relative to the spread of the expected ones: 0 equal, 1 and more unrelated."""
+    """Return the distance of two rows of logits relative to the spread of `expected`: 0 equal, 1 or more unrelated."""
     found, expected = found.double().cpu(), expected.double().cpu()
     return float((found - expected).norm() / (expected - expected.mean()).norm())

@@ -1,7 +1,7 @@
-"""What the shared cache can do exactly as `model.generate` does, and the reason in words where it cannot.
+"""Decide if a model and its settings give the same answers over a shared cache as with `model.generate`, or why not.
 
-Everything here errs on the careful side: a setting that is not known to be without effect is a reason. The backend then
-generates in lm_eval's own way and says so. Cost: none, only configurations are read.
+The check is conservative: a setting that is not known to be without effect is a reason. The backend then falls back to
+lm_eval's own generation with a warning. Cost: none, only configurations are read.
 """
 
 import copy
@@ -13,9 +13,9 @@ from in2_plugin.probing.backends.shared_context import Decoding
 
 NEEDED_ARGUMENTS = ("input_ids", "attention_mask", "position_ids", "past_key_values", "logits_to_keep")
 MASKED_ATTENTION = ("sdpa", "eager")
-"""Implementations of transformers that take any mask."""
+"""Attention implementations of transformers that support arbitrary masks."""
 ROPE_BY_LENGTH = ("dynamic", "longrope")
-"""Their angles depend on how long the whole prompt is, so that a context read alone would get others."""
+"""Their angles depend on the length of the whole prompt, so a context alone would get different ones."""
 OF_SAMPLING = (
     "do_sample",
     "temperature",
@@ -43,7 +43,7 @@ ZERO_IS_NONE = ("min_length", "min_new_tokens", "no_repeat_ngram_size", "encoder
 
 
 def reason_against(model: Any, longest: int) -> str | None:
-    """Why prompts and answers of up to `longest` tokens cannot share a cache in this model; None when they can."""
+    """Return why prompts and answers of up to `longest` tokens cannot share a cache; None if they can."""
     return next(_reasons(model, longest), None)
 
 
@@ -58,7 +58,7 @@ def _reasons(model: Any, longest: int) -> Iterator[str]:
     if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False):
         yield "its adapter adds virtual tokens to prompts"
     if (attention := getattr(config, "_attn_implementation", None)) not in MASKED_ATTENTION:
-        yield f"its attention `{attention}` takes no masks of ours; set attn_implementation=sdpa in --model_args"
+        yield f"its attention `{attention}` does not support custom masks; set attn_implementation=sdpa in --model_args"
     if others := sorted(set(getattr(config, "layer_types", None) or []) - {"full_attention"}):
         yield f"it has layers of type {', '.join(others)}"
     if getattr(base, "_is_stateful", False) or getattr(config, "alibi", False):
@@ -71,15 +71,15 @@ def _reasons(model: Any, longest: int) -> Iterator[str]:
 
 
 def _rope(config: Any) -> str | None:
-    # `rope_scaling` is what configurations before transformers 5 call it
+    # configurations before transformers 5 call it `rope_scaling`
     parameters = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None)
     return parameters.get("rope_type", parameters.get("type")) if isinstance(parameters, Mapping) else None
 
 
 def decoding_for(generation_config: Any, given: Mapping[str, Any], max_new_tokens: int) -> Decoding | str:
-    """What `generate` would do with its configuration and the arguments `given`; else which of them stands against it.
+    """Return the decoding of `generate` with its configuration and the arguments `given`, or a conflicting setting.
 
-    `given` are those that lm_eval passes on: without stop strings and number of tokens.
+    `given` are the arguments of lm_eval without stop strings and number of tokens.
     """
     config = copy.deepcopy(generation_config)
     unknown = config.update(**given)

@@ -1,6 +1,6 @@
-"""`--model in2-vllm`: lm_eval's `vllm`, asking all questions of one context before those of the next.
+"""`--model in2-vllm`: lm_eval's `vllm`, with all questions about one context before those about the next.
 
-Invariant and cost: see `contexts_together`. A module of its own, because lm_eval's cannot be imported without vLLM.
+Invariant and cost: see `by_context.py`. A separate module, because lm_eval's cannot be imported without vLLM.
 """
 
 from in2_plugin.errors import MissingExtra

@@ -1,8 +1,8 @@
-"""What the command line of lm_eval says and tasks are not told: the kind of model, generation arguments, chat template.
+"""Read what lm_eval's command line sets but tasks do not receive: backend, generation arguments, chat template.
 
-lm_eval hands tasks their metadata and the model's arguments only, so the rest is read from the command line of this
-process and from the `--config` file named there, the command line first, as lm_eval does it. Through lm_eval's Python
-interface there is neither, and everything here is unknown.
+lm_eval hands tasks only their metadata and the model's arguments. `read_invocation` reads the rest from the command
+line of this process and from the `--config` file that it names; like in lm_eval, the command line wins. Through
+lm_eval's Python interface there is neither, and every field keeps its default. Callers read once and pass the value on.
 """
 
 import argparse
@@ -20,30 +20,31 @@ _OFF = ("", "0", "false", "none")
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """The arguments that decide what reaches the model besides the prompt."""
+    """The arguments besides the prompt that decide what reaches the model."""
 
     model: str | None = None
-    """Name of the backend, such as `hf` or `local-completions`; None where it is not said."""
+    """Name of the backend, such as `hf` or `local-completions`; None if unknown."""
     gen_kwargs: Mapping[str, str] | None = None
-    """What replaces the tasks' own generation arguments, as text."""
+    """The values that replace the tasks' own generation arguments, as text."""
     applies_chat_template: bool = False
 
     def new_tokens(self, of_task: int) -> int:
-        """Tokens that are generated for each prompt, where the task itself asks for `of_task`.
+        """Return the tokens generated per prompt; the task itself asks for `of_task`.
 
         Raises:
-            ConfigError: the command line gives something that is not a whole number above 0.
+            ConfigError: the command line has a value that is not a whole number above 0.
         """
         given = self.gen_kwargs or {}
-        # a task's `max_gen_toks` wins over the other spellings, save that API models put `max_tokens` first
+        # a task's `max_gen_toks` wins over the other spellings, except that API models prefer `max_tokens`
         own = _count(given, "max_gen_toks", of_task)
         return max(own, _count(given, "max_tokens", own)) if _is_served(self.model) else own
 
 
 def read_invocation(argv: Sequence[str] | None = None) -> Invocation:
-    """Read `argv`, by default the command line of this process; what is not lm_eval's is ignored."""
+    """Parse `argv`, by default the command line of this process, and ignore options that are not lm_eval's."""
     found = _parse(sys.argv[1:] if argv is None else argv)
-    merged = {**_from_config(found.pop("config", None)), **found}
+    config = read_config(found.pop("config", None))
+    merged = {**{key: config[key] for key in _CONFIGURABLE if config.get(key)}, **found}
     template = merged.get("apply_chat_template", False)
     model = merged.get("model")
     return Invocation(
@@ -53,20 +54,8 @@ def read_invocation(argv: Sequence[str] | None = None) -> Invocation:
     )
 
 
-def _parse(argv: Sequence[str]) -> dict[str, Any]:
-    """The options of `argv` that matter here, with lm_eval's own spellings and abbreviations."""
-    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, argument_default=argparse.SUPPRESS)
-    parser.add_argument("--config", "-C")
-    parser.add_argument("--model", "-M")
-    parser.add_argument("--gen_kwargs", nargs="+", action="extend")
-    parser.add_argument("--apply_chat_template", nargs="?", const=True)
-    try:
-        return vars(parser.parse_known_args(list(argv))[0])
-    except argparse.ArgumentError:  # lm_eval itself would have stopped there: this is another program's command line
-        return {}
-
-
-def _from_config(path: str | None) -> dict[str, Any]:
+def read_config(path: str | None) -> dict[str, Any]:
+    """Return the content of a `--config` file, empty if there is none or lm_eval would refuse it."""
     if path is None:
         return {}
     import yaml
@@ -75,11 +64,24 @@ def _from_config(path: str | None) -> dict[str, Any]:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
-    return {key: content[key] for key in _CONFIGURABLE if content.get(key)} if isinstance(content, dict) else {}
+    return content if isinstance(content, dict) else {}
+
+
+def _parse(argv: Sequence[str]) -> dict[str, Any]:
+    """Parse the options that matter here, with lm_eval's own spellings and abbreviations."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, argument_default=argparse.SUPPRESS)
+    parser.add_argument("--config", "-C")
+    parser.add_argument("--model", "-M")
+    parser.add_argument("--gen_kwargs", nargs="+", action="extend")
+    parser.add_argument("--apply_chat_template", nargs="?", const=True)
+    try:
+        return vars(parser.parse_known_args(list(argv))[0])
+    except argparse.ArgumentError:  # lm_eval would have stopped: this is the command line of another program
+        return {}
 
 
 def _pairs(given: Any) -> dict[str, str]:
-    """`--gen_kwargs` in any of its forms: `key=value,key=value`, several of them, JSON, or a mapping of YAML."""
+    """Parse `--gen_kwargs` in any of its forms: `key=value,key=value`, several of them, JSON, or a YAML mapping."""
     if isinstance(given, Mapping):
         return {str(key): str(value) for key, value in given.items()}
     pairs: dict[str, str] = {}
@@ -93,7 +95,7 @@ def _as_json(text: str) -> Any:
 
     try:
         return json.loads(text)
-    except json.JSONDecodeError:  # refused by lm_eval before any task is loaded
+    except json.JSONDecodeError:  # lm_eval refuses it before it loads any task
         return None
 
 
@@ -111,5 +113,5 @@ def _count(given: Mapping[str, str], key: str, default: int) -> int:
     if text is None:
         return default
     if not text.isdecimal() or int(text) == 0:
-        raise ConfigError(f"--gen_kwargs {key}={text} is not a whole number above 0; give how many tokens to generate")
+        raise ConfigError(f"--gen_kwargs {key}={text} is not a whole number above 0; set the tokens to generate")
     return int(text)

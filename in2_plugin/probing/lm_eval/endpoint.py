@@ -1,7 +1,7 @@
-"""One request to the endpoint that lm_eval will measure, with the header, key and certificate that lm_eval uses.
+"""Send one request to the endpoint that lm_eval will measure, with the header, key and certificate that lm_eval uses.
 
-Addresses and reasons that reach a message carry no key. A busy server (429, 5xx) is asked again three times, one that
-is not there is not. Cost: what the server takes.
+Invariant: no message contains a key. A request to a busy server (429, 5xx) is retried three times; a refused connection
+is not retried.
 """
 
 import os
@@ -15,36 +15,36 @@ from in2_plugin.errors import EndpointError, MissingExtra
 from in2_plugin.probing.lm_eval.command_line import Invocation
 
 OPENAI = "https://api.openai.com/v1"
-"""Where lm_eval's `openai-completions` and `openai-chat-completions` go when no `base_url` is given."""
+"""Base URL of lm_eval's `openai-completions` and `openai-chat-completions` when `base_url` is absent."""
 TIMEOUT_S = 300
-"""lm_eval's own default, as `timeout` in the model arguments."""
+"""lm_eval's own default of `timeout` in the model arguments."""
 LISTING_TIMEOUT_S = 10
 RETRIES, BACKOFF_S = 3, 1.0
-TRUST = 'or, if you know that it never cuts, set {"probe_trust_endpoint": true} in --metadata'
+TRUST = 'or, if you know that it never truncates, set {"probe_trust_endpoint": true} in --metadata'
 LONGEST_REASON = 200
-"""Characters of a server's own words that are shown."""
+"""Characters of a server's error message that are shown."""
 _LENGTH_WORDS = re.compile(r"context|length|too (long|large|many tokens)|exceed|maximum|max_tokens", re.IGNORECASE)
 _ADVICE = {
     401: "; set OPENAI_API_KEY",
-    403: "; set OPENAI_API_KEY to a key that may ask this model",
+    403: "; set OPENAI_API_KEY to a key that has access to this model",
     404: "; correct base_url or model in --model_args",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the server said to one prompt."""
+    """The server's reply to one prompt."""
 
     status: int
     reason: str
-    """Its words, shortened, for a status other than 200."""
+    """Its error message, shortened, for a status other than 200."""
     read: int | None
     """`usage.prompt_tokens`."""
 
     @property
     def advice(self) -> str:
-        """What to do about the status, to be put behind the reason."""
-        return _ADVICE.get(self.status, "; the server's own log says more")
+        """Advice on the status, to append to the reason."""
+        return _ADVICE.get(self.status, "; see the server's log")
 
     @property
     def too_long(self) -> bool:
@@ -52,8 +52,8 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where lm_eval sends its requests, and how."""
+class ProbedEndpoint:
+    """The URL, model and headers that lm_eval sends its requests with."""
 
     url: str
     model: str
@@ -61,15 +61,15 @@ class Endpoint:
     verify: bool | str
     timeout: float
     limit_key: str
-    """The field that says how many tokens to generate."""
+    """The request field for the number of tokens to generate."""
 
     @property
     def name(self) -> str:
-        """The address without user, password and query, which may be secret."""
+        """The URL without user, password and query, which may be secret."""
         return public_address(self.url)
 
     def listed_limit(self) -> int | None:
-        """`max_model_len` of this model as vLLM and SGLang list it; None where it is not listed."""
+        """Return `max_model_len` of this model as vLLM and SGLang list it; None if it is not listed."""
         base = re.sub(r"/(chat/)?completions$", "", urlsplit(self.url).path)
         try:
             answer = _session().get(
@@ -77,7 +77,7 @@ class Endpoint:
                 headers=dict(self.header), verify=self.verify, timeout=min(LISTING_TIMEOUT_S, self.timeout),
             )  # fmt: skip
             listed = answer.json().get("data", []) if answer.ok else []
-        except (OSError, ValueError, AttributeError):  # no such list: the real request will tell
+        except (OSError, ValueError, AttributeError):  # no such list: the real request will show the limit
             return None
         limits = [one.get("max_model_len") for one in listed if isinstance(one, dict) and one.get("id") == self.model]
         return next((limit for limit in limits if isinstance(limit, int)), None)
@@ -86,7 +86,7 @@ class Endpoint:
         """Send one prompt.
 
         Raises:
-            EndpointError: there is no answer, or none that can be read.
+            EndpointError: there is no answer, or it is not JSON.
         """
         import requests
 
@@ -97,12 +97,12 @@ class Endpoint:
             )
         except requests.Timeout:
             raise EndpointError(
-                f"{self.name} does not answer the longest prompt within {self.timeout:g} s; give timeout=SECONDS in "
+                f"{self.name} does not answer the longest prompt within {self.timeout:g} s; set timeout=SECONDS in "
                 "--model_args"
             ) from None
         except (requests.RequestException, ValueError) as failure:
             raise EndpointError(
-                f"{self.name} cannot be asked ({type(failure).__name__}); start the server, or correct base_url in "
+                f"cannot connect to {self.name} ({type(failure).__name__}); start the server, or correct base_url in "
                 "--model_args"
             ) from None
         return self._reply(answer.status_code, answer.text)
@@ -117,37 +117,37 @@ class Endpoint:
         if status != 200:
             return Reply(status, self._reason(content, text), None)
         if not isinstance(content, dict):
-            raise EndpointError(f"{self.name} does not answer with JSON; correct base_url in --model_args")
+            raise EndpointError(f"the answer of {self.name} is not JSON; correct base_url in --model_args")
         usage = content.get("usage")
         read = usage.get("prompt_tokens") if isinstance(usage, dict) else None
         return Reply(status, "", read if isinstance(read, int) else None)
 
     def _reason(self, content: Any, text: str) -> str:
         error = content.get("error", content) if isinstance(content, dict) else None
-        said = error.get("message") or error.get("detail") if isinstance(error, dict) else error
-        words = " ".join(str(said or text or "no reason given").split())
+        message = error.get("message") or error.get("detail") if isinstance(error, dict) else error
+        words = " ".join(str(message or text or "no reason given").split())
         for secret in {part for value in self.header.values() for part in value.split()} - {"Bearer"}:
             words = words.replace(secret, "[key]")
         return words if len(words) <= LONGEST_REASON else f"{words[:LONGEST_REASON]}…"
 
 
-def endpoint_of(model_args: Mapping[str, Any], invocation: Invocation, messages: bool) -> Endpoint:
-    """The endpoint that lm_eval's API models would use for these arguments.
+def endpoint_of(model_args: Mapping[str, Any], invocation: Invocation, messages: bool) -> ProbedEndpoint:
+    """Return the endpoint that lm_eval's API models use for these arguments.
 
     Raises:
-        EndpointError: its address is not known, or is of another kind.
+        EndpointError: its URL is unknown, or is not one of a completions endpoint.
     """
     ours = invocation.model is not None and invocation.model.startswith("openai")
     path = "chat/completions" if messages else "completions"
     url = str(model_args.get("base_url") or (f"{OPENAI}/{path}" if ours else ""))
     if not urlsplit(url).path.endswith("/completions"):
-        where = public_address(url) if url else "a server without an address"
+        where = public_address(url) if url else "a server without a URL"
         raise EndpointError(
-            f"{where} cannot be asked whether it cuts prompts: give an address that ends in /completions as base_url= "
-            f"in --model_args, {TRUST}"
+            f"cannot check that {where} reads whole prompts: set base_url= in --model_args to a URL that ends in "
+            f"/completions, {TRUST}"
         )
     verify = model_args.get("verify_certificate", True)
-    return Endpoint(
+    return ProbedEndpoint(
         url=url,
         model=str(model_args.get("model") or model_args.get("pretrained")),
         header=model_args.get("header") or {"Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', '')}"},
@@ -158,7 +158,7 @@ def endpoint_of(model_args: Mapping[str, Any], invocation: Invocation, messages:
 
 
 def public_address(url: str) -> str:
-    """An address without user, password and query."""
+    """Return a URL without user, password and query."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
@@ -168,7 +168,7 @@ def _session() -> Any:
         import requests
         from urllib3.util import Retry
     except ImportError:
-        raise MissingExtra("asking an endpoint for its limit", "eval") from None
+        raise MissingExtra("checking the limit of an endpoint", "eval") from None
     again = Retry(
         total=RETRIES, connect=0, read=False, backoff_factor=BACKOFF_S, status_forcelist=(429, 500, 502, 503, 504),
         allowed_methods=None, raise_on_status=False,

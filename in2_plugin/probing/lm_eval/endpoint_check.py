@@ -1,50 +1,45 @@
-"""The limit of a server, which only the server knows: it is asked once, with the longest prompt of the probe.
+"""Check that a server reads the whole longest prompt of the probe, by sending it once before anything is measured.
 
-A server that silently drops the beginning of a prompt gives a curve that looks like a model that forgets it. So before
-anything is measured the server must say, in `usage` of one real request, that it has read the whole prompt. Cost: one
-prefill and one answer, and the prefill stays in the server's prefix cache.
+Only the server knows its limit. One that silently drops the beginning of a prompt gives a curve that looks like a
+model that forgets it, so the server must report, in `usage` of one real request, that it has read the whole prompt.
+Cost: one prefill and one answer; the prefill stays in the server's prefix cache.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from in2_plugin.errors import EndpointError, PromptTooLong
-from in2_plugin.probing.lm_eval.command_line import read_invocation
-from in2_plugin.probing.lm_eval.endpoint import TRUST, Endpoint, Reply, endpoint_of
+from in2_plugin.probing.lm_eval.command_line import Invocation
+from in2_plugin.probing.lm_eval.endpoint import TRUST, ProbedEndpoint, Reply, endpoint_of
 from in2_plugin.probing.lm_eval.window import OFF, is_api, sends_messages, sends_tokens
 from in2_plugin.probing.probes.options import NEW_TOKENS
 from in2_plugin.probing.probes.tokens import load_tokens
 
 FEWER = 4
-"""Tokens that a server may read less than we count: a BOS of its own, and the seams of the chat template."""
+"""Tokens that a server may read less than we count: its own BOS, and the seams of the chat template."""
 MORE_SHARE, MORE_TOKENS = 0.02, 256
-"""What a server may read more: the system text of its chat template. Another tokenizer differs by 5% and more."""
+"""Tokens that a server may read more: the system text of its chat template. Another tokenizer differs by 5% or more."""
 
 
 def refuse_if_endpoint_cuts(
-    model_args: Mapping[str, Any],
-    prompt: str,
-    tokens: int,
-    takes_chat_template: bool,
-    argv: Sequence[str] | None = None,
+    model_args: Mapping[str, Any], prompt: str, tokens: int, takes_chat_template: bool, invocation: Invocation
 ) -> None:
-    """Ask the endpoint of `model_args`, if there is one, to read `prompt` as lm_eval will send it.
+    """Send `prompt` to the endpoint of `model_args`, if there is one, exactly as lm_eval will.
 
     Args:
-        model_args: model arguments and metadata in one, as lm_eval passes them; without an address nothing is asked,
-            nor with `probe_trust_endpoint`.
+        model_args: model arguments and metadata in one dictionary, as lm_eval passes them; without a URL, or with
+            `probe_trust_endpoint`, nothing is sent.
         prompt: the longest prompt of the probe.
-        tokens: how many tokens it has at most, chat template included.
-        takes_chat_template: whether the prompt may go into one.
-        argv: the command line of this process when None.
+        tokens: upper bound of its tokens, chat template included.
+        takes_chat_template: True if a chat template may be applied to it.
+        invocation: the command line of lm_eval.
 
     Raises:
-        PromptTooLong: the server refuses the prompt for its length, or has read less than all of it.
-        EndpointError: it cannot be asked, or does not say what it has read.
+        PromptTooLong: the server refuses the prompt for its length, or has not read all of it.
+        EndpointError: the server does not answer, or does not report how much it has read.
     """
     if not is_api(model_args) or model_args.get("probe_trust_endpoint") not in OFF:
         return
-    invocation = read_invocation(argv)
     messages = sends_messages(model_args, invocation)
     endpoint = endpoint_of(model_args, invocation, messages)
     new = invocation.new_tokens(NEW_TOKENS)
@@ -60,21 +55,21 @@ def refuse_if_endpoint_cuts(
     else:
         body = {"prompt": prompt}
         least, most = counter.plain(prompt), tokens
-    _judge(endpoint, endpoint.ask(body, new), least, most, new)
+    _check_reply(endpoint, endpoint.ask(body, new), least, most, new)
 
 
-def _compare_with_models(endpoint: Endpoint, tokens: int, new: int) -> None:
+def _compare_with_models(endpoint: ProbedEndpoint, tokens: int, new: int) -> None:
     limit = endpoint.listed_limit()
     if limit is not None and tokens + new > limit:
         raise PromptTooLong(
-            f"{endpoint.name} says that {endpoint.model} takes {limit:,} tokens (max_model_len), but the longest "
+            f"{endpoint.name} lists {endpoint.model} with a limit of {limit:,} tokens (max_model_len), but the longest "
             f"prompt has {tokens:,} and {new} are generated: set probe_length to at most {limit - new + NEW_TOKENS} in "
             f"--metadata, or start the server with at least {tokens + new}"
         )
 
 
-def _judge(endpoint: Endpoint, reply: Reply, least: int, most: int, new: int) -> None:
-    """Raise unless the server says that it has read the whole prompt of `least` to `most` tokens."""
+def _check_reply(endpoint: ProbedEndpoint, reply: Reply, least: int, most: int, new: int) -> None:
+    """Raise unless the server reports that it has read the whole prompt of `least` to `most` tokens."""
     asked = f"{most:,} tokens and {new} to generate"
     if reply.too_long:
         raise PromptTooLong(
@@ -87,17 +82,17 @@ def _judge(endpoint: Endpoint, reply: Reply, least: int, most: int, new: int) ->
         )
     if reply.read is None:
         raise EndpointError(
-            f"{endpoint.name} does not say how many tokens it has read (usage.prompt_tokens), so a cut prompt would go "
-            f"unnoticed: use a server that does, {TRUST}"
+            f"{endpoint.name} does not report how many tokens it has read (usage.prompt_tokens), so a truncated prompt "
+            f"would go unnoticed: use a server that does, {TRUST}"
         )
     if reply.read < least - FEWER:
         raise PromptTooLong(
             f"{endpoint.name} has read {reply.read:,} of the {least:,} tokens of the longest prompt: start the server "
-            f"with a limit of at least {most + new}, lower probe_length in --metadata, or, if its tokenizer is another "
-            "one than yours, name it as tokenizer= in --model_args"
+            f"with a limit of at least {most + new}, lower probe_length in --metadata, or, if its tokenizer differs "
+            "from yours, set tokenizer= in --model_args"
         )
     if reply.read > most * (1 + MORE_SHARE) + MORE_TOKENS:
         raise EndpointError(
-            f"{endpoint.name} has read {reply.read:,} tokens where tokenizer= gives {most:,}, so its tokenizer is "
-            f"another one and lengths would be wrong: name the right one as tokenizer= in --model_args, {TRUST}"
+            f"{endpoint.name} has read {reply.read:,} tokens, but tokenizer= gives {most:,}, so its tokenizer is a "
+            f"different one and lengths would be wrong: set the right one as tokenizer= in --model_args, {TRUST}"
         )

@@ -1,8 +1,8 @@
-"""Copying our lm_eval tasks, val_probe and film, into the installed lm_eval, and taking them out again.
+"""Copy our lm_eval tasks, val_probe and film, into the installed lm_eval, and remove them again.
 
-For callers that run a bare `lm_eval` without `--include_path`. Only a folder with our marker file is ever replaced or
-removed. A whole copy and no link or stub: lm_eval does not follow links, and a copy that outlives this package stays
-harmless, since lm_eval imports its functions only when one of the tasks is run.
+For users who run a plain `lm_eval` without `--include_path`. Only a folder with our marker file is ever replaced or
+removed. The tasks are copied, not linked: lm_eval does not follow links, and a copy that outlives this package is
+harmless, since lm_eval imports its functions only when it runs one of the tasks.
 """
 
 import importlib.util
@@ -16,19 +16,19 @@ from in2_plugin.io.resources import packaged_folder
 TASKS = "val_probe"
 FOLDERS = (TASKS, "film")
 MARKER = "INSTALLED_BY_IN2_PLUGIN"
-_ADVICE = 'give lm_eval --include_path "$(in2 tasks-path)" instead'
+_ADVICE = 'run lm_eval with --include_path "$(in2 tasks-path)" instead'
 
 
 def tasks_folder() -> Path:
-    """The folder for `--include_path`."""
+    """Return the folder for `--include_path`."""
     return packaged_folder("lm_eval_tasks")
 
 
 def lm_eval_folder() -> Path:
-    """Where the installed lm_eval is; it is not imported.
+    """Return the folder of the installed lm_eval, without importing it.
 
     Raises:
-        MissingExtra: there is none. A folder without `__init__.py`, as an incomplete uninstall leaves, is none.
+        MissingExtra: lm_eval is not installed; a folder without `__init__.py`, left by an uninstall, does not count.
     """
     found = importlib.util.find_spec("lm_eval")
     if found is None or found.origin is None:
@@ -36,8 +36,8 @@ def lm_eval_folder() -> Path:
     return Path(found.origin).parent
 
 
-def install(lm_eval: Path) -> Path:
-    """Copy the tasks below `lm_eval`, replacing an older copy of ours; gives the folder of val_probe.
+def install_tasks(lm_eval: Path) -> Path:
+    """Copy the tasks below `lm_eval`, replacing our older copy, and return the folder of val_probe.
 
     Raises:
         ConfigError: something that is not ours has one of the names, or a folder cannot be written.
@@ -61,8 +61,8 @@ def _copy(name: str, target: Path) -> None:
         raise ConfigError(f"{target} cannot be written ({problem.strerror}); {_ADVICE}") from None
 
 
-def uninstall(lm_eval: Path) -> Path | None:
-    """Remove our copies; gives the folder of val_probe if there was one, else any other, or None.
+def uninstall_tasks(lm_eval: Path) -> Path | None:
+    """Remove our copies and return the folder of val_probe if there was one, else another removed one, or None.
 
     Raises:
         ConfigError: something that is not ours has one of the names, or a folder cannot be removed.
@@ -79,5 +79,5 @@ def uninstall(lm_eval: Path) -> Path | None:
 def _ours_or_absent(lm_eval: Path, name: str) -> Path:
     target = lm_eval / "tasks" / name
     if target.is_symlink() or (target.exists() and not (target / MARKER).is_file()):
-        raise ConfigError(f"{target} was not put there by `in2 tasks install` and is left alone; {_ADVICE}")
+        raise ConfigError(f"{target} was not written by `in2 tasks install` and is not touched; {_ADVICE}")
     return target

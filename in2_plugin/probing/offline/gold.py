@@ -1,7 +1,7 @@
-"""Gold rows: what has to be known of a question to score its answer without its prompt.
+"""Read and write gold rows: what scoring an answer needs when the prompt is not at hand.
 
-One form serves three ends: what `in2 val write` writes, what the authors' data holds (prompts and all, which are passed
-over), and what others write for the published outputs. Invariant: no two rows of a file have the same place or id.
+One format covers the files of `in2 val write`, the authors' data (whose prompts are ignored) and gold rows made for the
+published outputs. Invariant: no two rows of a file have the same id, or the same set and position.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,78 +10,74 @@ from pathlib import Path
 from typing import Any
 
 from in2_plugin.errors import ProbeError
-from in2_plugin.probing.probes.kinds import KINDS
-from in2_plugin.probing.probes.matrix import MATRIX
-from in2_plugin.probing.published.files import GOLD_FIELDS, json_lines, number_of, text_of
-
-ALL_KINDS = KINDS | MATRIX
+from in2_plugin.probing.probes.probe import Probe
+from in2_plugin.probing.published.files import json_lines, number_of, text_of
 
 
 @dataclass(frozen=True, slots=True)
 class GoldRow:
-    """One question as scoring sees it."""
+    """One question with the fields that scoring needs."""
 
     id: str | None
     set: int
     position: int
     n_positions: int
-    """Items of the context."""
+    """Number of items in the context."""
     gold: tuple[str, ...]
     ambiguous: bool
-    """Whether the quoted part stands in the context more than once; such a row counts in the published scoring only."""
+    """True if the quoted part occurs more than once in the context; such a row counts only in the published scoring."""
 
 
-def question_id(kind_name: str, set_index: int, position: int) -> str:
-    """What `in2 val write` calls a question."""
-    return f"{kind_name}-{set_index}-{position}"
+def question_id(probe: Probe, set_index: int, position: int) -> str:
+    """Return the id that `in2 val write` gives a question."""
+    return f"{probe.name}-{set_index}-{position}"
 
 
-def gold_fields(kind_name: str, gold: Sequence[str]) -> dict[str, Any]:
-    """The gold under its names: `completion`, or `label` and `description`; a list `gold` for cells of the matrix."""
-    names = GOLD_FIELDS.get(kind_name)
-    return dict(zip(names, gold, strict=True)) if names else {"gold": list(gold)}
+def gold_fields(probe: Probe, gold: Sequence[str]) -> dict[str, Any]:
+    """Return the gold texts under the probe's field names, or as the list `gold` if it has none."""
+    return dict(zip(probe.gold_fields, gold, strict=True)) if probe.gold_fields else {"gold": list(gold)}
 
 
-def read_gold(kind_name: str, path: Path) -> list[GoldRow]:
-    """All rows of a file, in its order. Where rows do not say `n_positions`, it is the largest position and one.
+def read_gold(probe: Probe, path: Path) -> list[GoldRow]:
+    """Read all rows of a file in its order. Without `n_positions`, the largest position of the file is the last one.
 
     Raises:
-        ProbeError: a row lacks a field or repeats another; names file, row and field.
+        ProbeError: a row lacks a field or repeats another row; names file, row and field.
     """
     rows: list[tuple[str, Mapping[str, Any]]] = []
     for number, row in enumerate(json_lines(path), start=1):
         place = f"{path}, row {number}"
         if not isinstance(row, dict):
-            raise ProbeError(f"{place}: is no JSON object; write one a row")
+            raise ProbeError(f"{place}: is not a JSON object; write one per row")
         row.pop("prompt", None)  # 130 kB in the authors' files
         rows.append((place, row))
     if not rows:
         raise ProbeError(f"{path}: is empty; give the gold rows that belong to the predictions")
     positions = 1 + max(number_of(row, "position_id", place) for place, row in rows)
-    found = [_gold_row(kind_name, place, row, positions) for place, row in rows]
+    found = [_gold_row(probe, place, row, positions) for place, row in rows]
     _refuse_repeats([place for place, _ in rows], found)
     return found
 
 
-def _gold_row(kind_name: str, place: str, row: Mapping[str, Any], positions: int) -> GoldRow:
+def _gold_row(probe: Probe, place: str, row: Mapping[str, Any], positions: int) -> GoldRow:
     position = number_of(row, "position_id", place)
     n_positions = number_of(row, "n_positions", place) if "n_positions" in row else positions
     if position >= n_positions:
-        raise ProbeError(f"{place}: `position_id` is {position}, but `n_positions` is {n_positions}; mend the row")
+        raise ProbeError(f"{place}: `position_id` is {position}, but `n_positions` is {n_positions}; fix the row")
     ambiguous = row.get("ambiguous", False)
     if not isinstance(ambiguous, bool):
-        raise ProbeError(f"{place}: `ambiguous` is {ambiguous!r} where true or false belongs; mend the row")
+        raise ProbeError(f"{place}: `ambiguous` must be true or false, not {ambiguous!r}; fix the row")
     identity = text_of(row, "id", place) if "id" in row else None
     set_index = number_of(row, "set_id", place)
-    return GoldRow(identity, set_index, position, n_positions, _gold(kind_name, place, row), ambiguous)
+    return GoldRow(identity, set_index, position, n_positions, _gold(probe, place, row), ambiguous)
 
 
-def _gold(kind_name: str, place: str, row: Mapping[str, Any]) -> tuple[str, ...]:
-    if names := GOLD_FIELDS.get(kind_name):
-        return tuple(text_of(row, name, place) for name in names)
+def _gold(probe: Probe, place: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    if probe.gold_fields:
+        return tuple(text_of(row, name, place) for name in probe.gold_fields)
     texts = row.get("gold")
     if not isinstance(texts, list) or not texts:
-        raise ProbeError(f"{place}: `gold` must be a list of texts for the {kind_name} probe; mend the row")
+        raise ProbeError(f"{place}: `gold` must be a list of texts for the {probe.name} probe; fix the row")
     return tuple(text_of({"gold": text}, "gold", place) for text in texts)
 
 
@@ -89,9 +85,9 @@ def _refuse_repeats(places: Sequence[str], rows: Sequence[GoldRow]) -> None:
     seen: set[tuple[int, int] | str] = set()
     for place, row in zip(places, rows, strict=True):
         if (row.set, row.position) in seen:
-            raise ProbeError(f"{place}: position {row.position} of set {row.set} came before; keep one of the rows")
+            raise ProbeError(f"{place}: position {row.position} of set {row.set} occurs twice; keep one of the rows")
         if row.id is not None and row.id in seen:
-            raise ProbeError(f"{place}: id {row.id} came before; give every question an id of its own")
+            raise ProbeError(f"{place}: id {row.id} occurs twice; give every question its own id")
         if (row.id is None) != (rows[0].id is None):
             raise ProbeError(f"{place}: some rows have an `id` and some have none; give it to all or to none")
         seen.add((row.set, row.position))

@@ -1,6 +1,6 @@
-"""Scoring answers from files: the curve, how sure it is, and what chance alone would give.
+"""Score predictions from files: the curve, its confidence intervals, and the gap of a flat model.
 
-Pure but for the generator, which is an argument. Cost: 3,200 answers with 2,000 draws take about 0.3 s.
+Pure: the random generator is an argument. Cost: 3,200 predictions with 2,000 draws take about 0.3 s.
 """
 
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from in2_plugin.errors import ProbeError
-from in2_plugin.probing.offline.answers import Answer
 from in2_plugin.probing.offline.gold import GoldRow
-from in2_plugin.probing.probes.kinds import Kind
+from in2_plugin.probing.offline.predictions import Prediction
+from in2_plugin.probing.probes.probe import Probe
 from in2_plugin.probing.scoring.curves import Curve, curve_from_positions
-from in2_plugin.probing.scoring.published import POSITIONS, SPAN, published_curve, published_scores
+from in2_plugin.probing.scoring.published import SPAN, published_curve, published_facts, published_scores
 from in2_plugin.probing.scoring.scores import SetScores, gather
 
 if TYPE_CHECKING:
@@ -25,24 +25,24 @@ DRAWS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class OfflineScore:
-    """One probe scored."""
+    """The scores of one probe."""
 
     task: str
     curve: Curve
     intervals: "Intervals"
     flat_gap: "FlatGap"
     questions: int
-    """Answers that count."""
+    """Predictions that count."""
     left_out: int
-    """Answers that do not: to ambiguous questions, or to those that the published scoring leaves out."""
+    """Predictions that do not count: for ambiguous questions, or for those that the published scoring skips."""
     empty: int
-    """Answers without a word, which score as wrong ones."""
+    """Empty predictions, which count as wrong."""
     more_samples: int
-    """Predictions with several texts, of which the first counts."""
+    """Predictions with several samples, of which the first counts."""
     match_paper: bool
 
     def as_json(self) -> dict[str, Any]:
-        """All figures as fractions of one; intervals are [low, high], or null where nothing tells."""
+        """Return all figures as fractions of one; intervals are [low, high], or null if unknown."""
         flat = {**asdict(self.flat_gap), "p_value": self.flat_gap.p_value}
         scalars = {name: getattr(self, name) for name in ("task", "questions", "left_out", "empty", "more_samples")}
         return {
@@ -54,59 +54,59 @@ class OfflineScore:
         }
 
 
-def score_answers(
-    kind: Kind,
-    pairs: Sequence[tuple[GoldRow, Answer]],
+def score_predictions(
+    probe: Probe,
+    pairs: Sequence[tuple[GoldRow, Prediction]],
     rng: "np.random.Generator",
     n_spans: int | None = None,
     match_paper: bool = False,
 ) -> OfflineScore:
-    """Score each answer as its probe does, and put the scores together.
+    """Score each prediction with the probe's metric and aggregate the scores.
 
     Args:
-        kind: the probe.
-        pairs: from `offline_answers.pair`.
-        rng: for the intervals.
-        n_spans: equal parts of the context that are scored apart; the probe's own number when None.
-        match_paper: score as the paper did: 49 of 50 positions, its own list of rows left out.
+        probe: the probe that was asked.
+        pairs: the result of `predictions.pair`.
+        rng: generator for the intervals.
+        n_spans: equal parts of the context that are scored separately; the probe's own number when None.
+        match_paper: score like the paper: 49 of 50 positions, without the questions on its skip list.
 
     Raises:
-        ProbeError: nothing is left to score, or the paper's scoring does not apply to these questions.
+        ProbeError: there is nothing to score, or the paper's scoring does not apply to these questions.
     """
     from in2_plugin.probing.scoring.statistics import bootstrap, flat_gap
 
     scored = [
-        (kind.score(gold.gold, answer.text), gold.position, gold.n_positions, gold.set)
-        for gold, answer in pairs
+        (probe.score(gold.gold, prediction.text), gold.position, gold.n_positions, gold.set)
+        for gold, prediction in pairs
         if match_paper or not gold.ambiguous
     ]
-    sets, n_spans, found = _figures(kind, gather(scored), n_spans, match_paper)
+    sets, n_spans, found = _aggregate(probe, gather(scored), n_spans, match_paper)
     questions = sum(len(one.positions) for one in sets)
     return OfflineScore(
-        task=kind.name,
+        task=probe.name,
         curve=found,
         intervals=bootstrap(sets, n_spans, rng, DRAWS),
         flat_gap=flat_gap(sets, n_spans, rng, DRAWS),
         questions=questions,
         left_out=len(pairs) - questions,
-        empty=sum(not answer.text.strip() for _, answer in pairs),
-        more_samples=sum(answer.n_samples > 1 for _, answer in pairs),
+        empty=sum(not prediction.text.strip() for _, prediction in pairs),
+        more_samples=sum(prediction.n_samples > 1 for _, prediction in pairs),
         match_paper=match_paper,
     )
 
 
-def _figures(
-    kind: Kind, sets: Sequence[SetScores], n_spans: int | None, match_paper: bool
+def _aggregate(
+    probe: Probe, sets: Sequence[SetScores], n_spans: int | None, match_paper: bool
 ) -> tuple[Sequence[SetScores], int, Curve]:
-    """(scores that count, number of spans, curve)."""
+    """Return (scores that count, number of spans, curve)."""
     if match_paper:
         if n_spans is not None:
             raise ProbeError("the published scoring has spans of 50 positions; leave --spans or --match-paper out")
-        counted, found = published_scores(kind.name, sets), published_curve(kind.name, sets)
-        return counted, POSITIONS[kind.name] // SPAN, found
+        counted, found = published_scores(probe, sets), published_curve(probe, sets)
+        return counted, published_facts(probe).n_positions // SPAN, found
     if not sets:
-        raise ProbeError("every gold row is marked ambiguous, so that nothing can be scored; check that field")
-    n_spans = n_spans or kind.spans
+        raise ProbeError("every gold row is marked ambiguous, so there is nothing to score; check that field")
+    n_spans = n_spans or probe.spans
     rows = [
         (score, position, one.n_positions, one.set)
         for one in sets

@@ -1,8 +1,8 @@
-"""A probe as files, for engines that lm_eval does not drive: offline vLLM, or the batch interface of an API.
+"""Write a probe as files, for engines that lm_eval does not drive: offline vLLM, or the batch interface of an API.
 
-Prompts are made one at a time and written as they are made, set by set, so that a prefix cache reads each context
-once; never is more than one of them in memory. Invariant: the folder appears under its name only when it is complete.
-Cost: 3,200 prompts of 32K tokens are 0.4 GB on disk and take about 3 s besides building.
+Prompts are made and written one at a time, set by set, so that a prefix cache reads each context once. Invariant: the
+folder appears under its name only when it is complete. Cost: 3,200 prompts of 32K tokens take 0.4 GB on disk and about
+3 s in addition to building.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from in2_plugin.errors import ProbeError
-from in2_plugin.io.atomic import seal, seal_json
+from in2_plugin.io.atomic import write_atomic, write_json_atomic
 from in2_plugin.probing.offline.sources import OfflineProbe, OfflineQuestion
 from in2_plugin.probing.probes.options import NEW_TOKENS
 
@@ -27,72 +27,72 @@ MOST_BYTES, MOST_REQUESTS = 200_000_000, 50_000
 
 
 class Form(StrEnum):
-    """What a row of the prompts is."""
+    """The format of a row of prompts."""
 
     PROMPTS = "prompts"
-    """The whole text, for a completion."""
+    """The whole prompt as text, for a completion."""
     MESSAGES = "messages"
-    """One user turn, around which the engine puts the model's chat template."""
+    """One user turn, which the engine renders in the model's chat template."""
     BATCH = "batch"
     """A request line of the batch interface."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenProbe:
     """A folder with a probe."""
 
     folder: Path
     files: tuple[str, ...]
-    """Names of the files with prompts, in the order of the questions."""
+    """Names of the prompt files, in the order of the questions."""
     questions: int
     is_new: bool
-    """False when the same probe was there already."""
+    """False if the folder already had the same probe."""
 
 
-def write_probe(probe: OfflineProbe, output: Path, form: Form, model: str | None = None) -> Written:
-    """Write prompts, golds and facts of a probe into the new folder `output`.
+def write_probe(probe: OfflineProbe, output: Path, form: Form, model: str | None = None) -> WrittenProbe:
+    """Write prompts, gold rows and facts of a probe into the new folder `output`.
 
     Args:
-        probe: what to ask; see `offline_sources`.
-        output: must not exist, or be empty, or hold this very probe, which is then left as it is.
-        form: what a row of the prompts is.
-        model: its name with the API, for `Form.BATCH` only.
+        probe: the questions; see `offline/sources.py`.
+        output: a folder that does not exist, is empty, or has this very probe, which is then left unchanged.
+        form: the format of a row of prompts.
+        model: name of the model with the API, for `Form.BATCH` only.
 
     Raises:
-        ProbeError: the options contradict each other, `output` holds something else, or it cannot be written.
+        ProbeError: the options contradict each other, `output` has other content, or it cannot be written.
     """
-    _refuse_nonsense(probe, form, model)
+    _check_form(probe, form, model)
     output = output.expanduser().resolve()
     facts = {**probe.facts, "questions": len(probe.questions), "form": form.value, "model": model}
     facts["max_tokens"] = NEW_TOKENS
     first_row = _line(_row(probe, probe.questions[0], form, model))
     facts["first_row"] = hashlib.sha256(first_row).hexdigest()[:16]  # changes with the chat template
-    if (there := _there(output, facts)) is not None:
-        return Written(output, tuple(there["files"]), len(probe.questions), is_new=False)
+    if (existing := _existing_facts(output, facts)) is not None:
+        return WrittenProbe(output, tuple(existing["files"]), len(probe.questions), is_new=False)
     part = output.with_name(output.name + ".part")
-    _clear(part)
+    _remove_leftover(part)
     try:
-        seal(output, lambda folder: _write_folder(folder, probe, facts, form, model))
+        write_atomic(output, lambda folder: _write_folder(folder, probe, facts, form, model))
     except OSError as problem:
         raise ProbeError(f"{output}: cannot be written ({problem.strerror or problem}); give another folder") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     files = json.loads((output / FACTS).read_text(encoding="utf-8"))["files"]
-    return Written(output, tuple(files), len(probe.questions), is_new=True)
+    return WrittenProbe(output, tuple(files), len(probe.questions), is_new=True)
 
 
-def _refuse_nonsense(probe: OfflineProbe, form: Form, model: str | None) -> None:
+def _check_form(probe: OfflineProbe, form: Form, model: str | None) -> None:
     if form is not Form.PROMPTS and probe.template != "plain":
         raise ProbeError(
-            f"template {probe.template} writes the tags of a turn itself and --format {form} lets the engine write "
-            "them again; use template plain, or --format prompts"
+            f"template {probe.template} writes the tags of a turn, and with --format {form} the engine does, too; "
+            "use template plain, or --format prompts"
         )
     if (form is Form.BATCH) != (model is not None):
-        raise ProbeError("--model names the model of a batch request: give it with --format batch, and only there")
+        raise ProbeError("--model is the model of a batch request: set it with --format batch, and only there")
 
 
-def _there(output: Path, facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The facts of this very probe in `output`; None when the folder is free."""
+def _existing_facts(output: Path, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the facts of this very probe in `output`; None if the folder is free."""
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return None
     try:
@@ -100,20 +100,20 @@ def _there(output: Path, facts: Mapping[str, Any]) -> dict[str, Any] | None:
         other = [key for key in facts if key != "version" and there[key] != facts[key]]
         lost = [name for name in (GOLD, *there["files"]) if not (output / name).is_file()]
     except (OSError, ValueError, LookupError, TypeError):
-        raise ProbeError(f"{output}: holds other files; give a folder that does not exist") from None
+        raise ProbeError(f"{output}: has other files; give a folder that does not exist") from None
     if other:
-        raise ProbeError(f"{output}: holds a probe with other {', '.join(other)}; give another folder")
+        raise ProbeError(f"{output}: has a probe with other {', '.join(other)}; give another folder")
     if lost:
-        raise ProbeError(f"{output}: {', '.join(lost)} of this probe is gone; remove the folder and write it again")
+        raise ProbeError(f"{output}: {', '.join(lost)} of this probe is missing; remove the folder and write it again")
     return dict(there)
 
 
-def _clear(part: Path) -> None:
-    """Remove what a killed run left, and nothing else."""
+def _remove_leftover(part: Path) -> None:
+    """Remove the folder that a killed run left, and nothing else."""
     if part.exists():
         names = [path.name for path in part.iterdir()] if part.is_dir() else [""]
         if not all(name.startswith((*Form, "gold.", "probe.")) for name in names):
-            raise ProbeError(f"{part}: is in the way and not ours; remove it or give another folder")
+            raise ProbeError(f"{part}: was not written by `in2 val write`; remove it or give another folder")
         shutil.rmtree(part)
 
 
@@ -125,7 +125,7 @@ def _write_folder(folder: Path, probe: OfflineProbe, facts: dict[str, Any], form
     for number, group in groupby(_numbered(lines, form), key=itemgetter(0)):
         files.append(f"{form}-{number:03d}.jsonl" if form is Form.BATCH else f"{form}.jsonl")
         _write_lines(folder / files[-1], (line for _, line in group))
-    seal_json(folder / FACTS, {**facts, "files": files})
+    write_json_atomic(folder / FACTS, {**facts, "files": files})
 
 
 def _write_lines(path: Path, lines: Iterable[bytes]) -> None:
@@ -133,7 +133,7 @@ def _write_lines(path: Path, lines: Iterable[bytes]) -> None:
         with part.open("wb") as file:
             file.writelines(lines)
 
-    seal(path, write)
+    write_atomic(path, write)
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
@@ -151,7 +151,7 @@ def _row(probe: OfflineProbe, question: OfflineQuestion, form: Form, model: str 
 
 
 def _numbered(lines: Iterable[bytes], form: Form) -> Iterator[tuple[int, bytes]]:
-    """(number of the file, from 1, line)."""
+    """Yield (number of the file, from 1, line)."""
     number, size, requests = 1, 0, 0
     for line in lines:
         size, requests = size + len(line), requests + 1

@@ -1,1 +1,1 @@
-"""Building probe prompts: items, contexts, templates, depths."""
+"""VAL probes: definitions and their registry, items, contexts, prompts, options."""

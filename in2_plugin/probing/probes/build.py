@@ -1,8 +1,8 @@
-"""Building one probe: drawing items, filling each context to its length, choosing what is asked.
+"""Build the contexts of one probe: draw items, fill each context to its length, choose the questions.
 
-Invariant: the longest prompt of every set, counted in full by the model's tokenizer, and the tokens to generate
-fit `probe_length`; nothing is ever cut inside an item. Items are tokenised once for all sets to find the place to
-stop; then a handful of finished prompts a set are counted really. Cost at 32K: about 0.3 s a set with a fast tokenizer.
+Invariant: the longest prompt of every set, counted in full by the model's tokenizer, and the tokens to generate fit
+`probe_length`; no item is ever cut. Items are tokenized once for all sets to estimate how many fit; then a handful of
+complete prompts per set are counted exactly. Cost at 32K: about 0.3 s per set with a fast tokenizer.
 """
 
 import hashlib
@@ -12,40 +12,40 @@ from dataclasses import dataclass
 from itertools import accumulate, takewhile
 
 from in2_plugin.errors import ProbeError
-from in2_plugin.probing.probes.kinds import Kind, Piece
 from in2_plugin.probing.probes.options import NEW_TOKENS, ProbeOptions
-from in2_plugin.probing.probes.order import asking_order, evenly_spread
-from in2_plugin.probing.probes.templates import TEMPLATES, Template
+from in2_plugin.probing.probes.order import evenly_spread, question_order
+from in2_plugin.probing.probes.probe import Item, Probe
+from in2_plugin.probing.probes.templates import TEMPLATES, PromptTemplate
 from in2_plugin.probing.probes.tokens import TokenCounter
 from in2_plugin.probing.scoring.curves import span_of
 
 SEPARATOR = "\n"
-"""Between items. The published files do not tell; newlines give the published sizes (paper fact: 31.5-31.9K)."""
+"""Between items. The paper does not specify it; newlines give the published sizes (31.5-31.9K tokens)."""
 FEWEST_ITEMS = 2
-"""A curve needs two positions. Fewer items than spans are allowed: the spans between them stay empty."""
+"""A curve needs two positions. With fewer items than spans, the spans between them are empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeSet:
     """One context and the positions that are asked for."""
 
-    pieces: tuple[Piece, ...]
+    items: tuple[Item, ...]
     """All items in reading order."""
     asked: tuple[int, ...]
     """Ascending positions whose query occurs exactly once in the context."""
     longest: int
-    """Position of the item with the longest prompt, asked or not."""
+    """Position of the item with the longest prompt, asked for or not."""
     tokens: int
     """Tokens of that prompt, without the answer."""
 
     @property
     def context(self) -> str:
-        return SEPARATOR.join(piece.text for piece in self.pieces)
+        return SEPARATOR.join(item.text for item in self.items)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """One prompt to be scored, as places only; see `Probe.prompt`."""
+class ProbeQuestion:
+    """One question by its indices; `BuiltProbe.prompt` makes the prompt."""
 
     set: int
     position: int
@@ -53,15 +53,15 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """All contexts of one kind, and the template around them."""
+class BuiltProbe:
+    """All contexts of one probe, and the template of their prompts."""
 
-    kind: Kind
-    template: Template
+    probe: Probe
+    template: PromptTemplate
     n_spans: int
     sets: tuple[ProbeSet, ...]
     closed_book: bool = False
-    """Whether questions are asked without their context."""
+    """True if questions are asked without their context."""
 
     @property
     def longest(self) -> int:
@@ -72,82 +72,78 @@ class Probe:
         index = max(range(len(self.sets)), key=lambda i: self.sets[i].tokens)
         return self.prompt(index, self.sets[index].longest)
 
-    def piece(self, set_index: int, position: int) -> Piece:
-        return self.sets[set_index].pieces[position]
+    def item(self, set_index: int, position: int) -> Item:
+        return self.sets[set_index].items[position]
 
     def prompt(self, set_index: int, position: int) -> str:
-        """The whole prompt; about 130 kB at 32K tokens, so it is made when it is needed."""
-        question = ask(self.kind, self.piece(set_index, position))
+        """Return the whole prompt, made on demand: about 130 kB at 32K tokens."""
+        question = self.probe.ask(self.item(set_index, position))
         if self.closed_book:
             return self.template.without_context(question)
         return self.template.prompt(self.sets[set_index].context, question)
 
-    def floors(self, set_index: int, position: int) -> tuple[float, float]:
-        """Scores of two answers that need no reading: what the question quotes, and another item of the context."""
-        pieces = self.sets[set_index].pieces
-        piece, other = pieces[position], pieces[(position + len(pieces) // 2) % len(pieces)]
-        return self.kind.score(piece.gold, piece.query), self.kind.score(piece.gold, other.text)
+    def baselines(self, set_index: int, position: int) -> tuple[float, float]:
+        """Return the scores of the quoted part and of another item of the context, as answers."""
+        items = self.sets[set_index].items
+        item, other = items[position], items[(position + len(items) // 2) % len(items)]
+        return self.probe.baselines(item.gold, item.query, other.text)
 
-    def questions(self) -> list[Question]:
-        """Every question once, in an order whose every beginning covers the positions evenly."""
-        places = ((s, self.sets[s].asked[i]) for s, i in asking_order([len(one.asked) for one in self.sets]))
-        return [Question(s, p, span_of(p, len(self.sets[s].pieces), self.n_spans)) for s, p in places]
+    def questions(self) -> list[ProbeQuestion]:
+        """Return every question once, in an order whose every prefix covers the positions evenly."""
+        places = ((s, self.sets[s].asked[i]) for s, i in question_order([len(one.asked) for one in self.sets]))
+        return [ProbeQuestion(s, p, span_of(p, len(self.sets[s].items), self.n_spans)) for s, p in places]
 
     def fingerprint(self) -> str:
-        """Sixteen hex digits that change with any prompt."""
-        asked = (ask(self.kind, piece) for one in self.sets for piece in one.pieces)
+        """Return sixteen hex digits that change with any prompt."""
+        asked = (self.probe.ask(item) for one in self.sets for item in one.items)
         around = self.template.without_context("") if self.closed_book else self.template.prompt("", "")
-        parts = (self.kind.name, around, *(one.context for one in self.sets), *asked)
+        parts = (self.probe.name, around, *(one.context for one in self.sets), *asked)
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def ask(kind: Kind, piece: Piece) -> str:
-    """The question about `piece`, in the published wording."""
-    return kind.question.replace("{}", piece.query)
-
-
-def build_probe(kind: Kind, pool: Sequence[Piece], options: ProbeOptions, tokens: TokenCounter) -> Probe:
-    """Build all sets. The same arguments give the same probe in every process.
+def build_probe(probe: Probe, pool: Sequence[Item], options: ProbeOptions, tokens: TokenCounter) -> BuiltProbe:
+    """Build all sets. The same arguments give the same contexts in every process.
 
     Raises:
-        ProbeError: the length holds too few items, the pool is too small for it, or more questions are asked for
-            than there are.
+        ProbeError: the length holds too few items, the pool is too small for it, or there are fewer items than
+            `probe_questions`.
     """
-    n_spans = kind.spans if options.probe_spans is None else options.probe_spans
+    n_spans = probe.spans if options.probe_spans is None else options.probe_spans
     template = TEMPLATES[options.probe_template]
-    items = tokens.each([piece.text + SEPARATOR for piece in pool])
-    tails = tokens.each([template.tail(ask(kind, piece)) for piece in pool])
-    filling = _Filling(kind, pool, items, tails, template, options.probe_length, tokens)
+    items = tokens.each([item.text + SEPARATOR for item in pool])
+    tails = tokens.each([template.tail(probe.ask(item)) for item in pool])
+    filling = _Filling(probe, pool, items, tails, template, options.probe_length, tokens)
     sets = tuple(_build_set(filling, options, index) for index in range(options.probe_sets))
-    return Probe(kind, template, n_spans, sets, options.probe_closed_book)
+    return BuiltProbe(probe, template, n_spans, sets, options.probe_closed_book)
 
 
 def _build_set(filling: "_Filling", options: ProbeOptions, index: int) -> ProbeSet:
-    # a string is hashed by its digits, not by hash(): the same draw in every process
-    rng = random.Random(f"val {filling.kind.name} {options.probe_seed} {index}")
+    probe = filling.probe
+    # Random hashes a string by its digits, not with hash(): the same draw in every process
+    rng = random.Random(f"val {probe.name} {options.probe_seed} {index}")
     order = rng.sample(range(len(filling.pool)), len(filling.pool))
     n, length = filling.fill(order)
     longest = max(range(n), key=lambda i: filling.tails[order[i]])
-    pieces = tuple(filling.pool[i] for i in order[:n])
-    clear = unambiguous(filling.kind, pieces)
+    items = tuple(filling.pool[i] for i in order[:n])
+    clear = unambiguous(probe, items)
     if not clear:
-        raise ProbeError(f"every query of set {index} of the {filling.kind.name} probe is ambiguous; use other pieces")
+        raise ProbeError(f"every query of set {index} of the {probe.name} probe is ambiguous; use other items")
     wanted = options.probe_questions or len(clear)
     if wanted > len(clear):
         raise ProbeError(
-            f"probe_questions={wanted}, but set {index} of the {filling.kind.name} probe can ask {len(clear)} at "
+            f"probe_questions={wanted}, but set {index} of the {probe.name} probe has only {len(clear)} questions at "
             f"probe_length={options.probe_length}; lower probe_questions or leave it out"
         )
     if options.probe_closed_book:
-        alone = filling.template.without_context(ask(filling.kind, pieces[longest]))
+        alone = filling.template.without_context(probe.ask(items[longest]))
         length = filling.tokens.prompt(alone)
-    return ProbeSet(pieces, tuple(clear[i] for i in evenly_spread(len(clear), wanted)), longest, length)
+    return ProbeSet(items, tuple(clear[i] for i in evenly_spread(len(clear), wanted)), longest, length)
 
 
-def unambiguous(kind: Kind, pieces: Sequence[Piece]) -> list[int]:
-    """Positions whose query occurs exactly once in the whole context, as the published skip lists have it."""
-    context = SEPARATOR.join(piece.text for piece in pieces)
-    marked = [kind.marker.replace("{}", piece.query) for piece in pieces]
+def unambiguous(probe: Probe, items: Sequence[Item]) -> list[int]:
+    """Return the positions whose query occurs exactly once in the whole context, like the published skip lists."""
+    context = SEPARATOR.join(item.text for item in items)
+    marked = [probe.marked(item.query) for item in items]
     firsts = [context.find(text) for text in marked]
     return [
         position
@@ -160,11 +156,11 @@ def unambiguous(kind: Kind, pieces: Sequence[Piece]) -> list[int]:
 class _Filling:
     """Finds how many items fit; `items` and `tails` are token counts of the pool's items and questions."""
 
-    kind: Kind
-    pool: Sequence[Piece]
+    probe: Probe
+    pool: Sequence[Item]
     items: Sequence[int]
     tails: Sequence[int]
-    template: Template
+    template: PromptTemplate
     length: int
     tokens: TokenCounter
 
@@ -173,10 +169,10 @@ class _Filling:
         return self.length - NEW_TOKENS
 
     def fill(self, order: Sequence[int]) -> tuple[int, int]:
-        """(items, tokens of the longest prompt) for as many items of `order` as fit."""
+        """Return (items, tokens of the longest prompt) for as many items of `order` as fit."""
         n = max(self._estimate(order, 1.0), FEWEST_ITEMS)
         measured = self.measure(order, n)
-        # separate counts are off by a constant share, such as one token an item for SentencePiece's leading space
+        # separate counts are off by a constant share, such as one token per item for SentencePiece's leading space
         n = max(self._estimate(order, measured / max(sum(self.items[i] for i in order[:n]), 1)), FEWEST_ITEMS)
         length = self.measure(order, n)
         while length > self.budget and n > FEWEST_ITEMS:
@@ -184,15 +180,15 @@ class _Filling:
             length = self.measure(order, n)
         if length > self.budget:
             raise ProbeError(
-                f"probe_length={self.length} does not hold {FEWEST_ITEMS} items of the {self.kind.name} probe, its "
+                f"probe_length={self.length} does not hold {FEWEST_ITEMS} items of the {self.probe.name} probe, its "
                 f"question and {NEW_TOKENS} generated tokens; set it to at least {length + NEW_TOKENS}"
             )
         while n < len(order) and (longer := self.measure(order, n + 1)) <= self.budget:
             n, length = n + 1, longer
         if n >= len(order):
             raise ProbeError(
-                f"all {n:,} pieces of the {self.kind.name} probe together do not fill probe_length={self.length}; "
-                "lower it, or give a larger pool as probe_pieces"
+                f"all {n:,} items of the {self.probe.name} probe together do not fill probe_length={self.length}; "
+                "lower it, or set probe_pieces to a folder with more items"
             )
         return n, length
 
@@ -201,9 +197,9 @@ class _Filling:
         return sum(1 for _ in takewhile(lambda total: total * ratio <= self.budget, running))
 
     def measure(self, order: Sequence[int], n: int) -> int:
-        """Tokens of the longest prompt with the first `n` items, counted really."""
+        """Count the tokens of the longest prompt with the first `n` items exactly."""
         chosen = order[:n]
         # prompts of a context differ only after it, so the one with the longest tail is the longest
         longest = self.pool[max(chosen, key=lambda i: self.tails[i])]
         context = SEPARATOR.join(self.pool[i].text for i in chosen)
-        return self.tokens.prompt(self.template.prompt(context, ask(self.kind, longest)))
+        return self.tokens.prompt(self.template.prompt(context, self.probe.ask(longest)))

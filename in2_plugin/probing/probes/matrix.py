@@ -1,49 +1,50 @@
-"""Three patterns of retrieval crossed with three styles of context: nine probes under one rule.
+"""Nine probes with one rule: three retrieval patterns crossed with three styles of context.
 
-The paper's three probes differ in style and in pattern at once, so that they cannot tell which of the two is hard. Here
-an item of any style has three fields in reading order; the question quotes the first (forward retrieval), the last
-(backward) or the middle one (bi-directional) and asks for the whole item. An answer scores the share of the two
-other fields that it has, word for word. Nothing is given for repeating the question.
+The paper's three probes differ in style and in pattern at once, so they cannot tell which of the two is hard. Here an
+item of any style has three fields in reading order. The question quotes the first (forward retrieval), the last
+(backward) or the middle one (bi-directional) and asks for the whole item. An answer scores the share of the two other
+fields that it contains word for word. Repeating the question scores nothing.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from in2_plugin.probing.probes.kinds import KINDS, Kind, Piece
+from in2_plugin.probing.probes.builtin import BUILTIN
+from in2_plugin.probing.probes.probe import Item, Probe
+from in2_plugin.probing.probes.registry import PROBES
 from in2_plugin.probing.scoring.answers import found_fields
 
-STYLES = ("document", "code", "database")
 PATTERNS = {"forward": 0, "bidirectional": 1, "backward": 2}
-"""Which field is quoted; what is asked for stands after it, on both sides of it, or before it."""
+"""The field that is quoted; the answer is after it, on both sides of it, or before it."""
 SPANS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    item: str
-    """What the question calls an item."""
+    noun: str
+    """The question's word for an item."""
     quoted: tuple[str, str, str]
-    """How the question says which field it quotes, by the field's place."""
+    """The question's words for the quoted field, by the field's index."""
     markers: tuple[str, str, str]
-    """How each field stands in a context: what must occur exactly once."""
-    fields: Callable[[Piece], tuple[str, str, str]]
+    """Each field as it appears in a context, which must occur exactly once."""
+    fields: Callable[[Item], tuple[str, str, str]]
 
 
-def _thirds(piece: Piece) -> tuple[str, str, str]:
-    words = piece.text.split()
+def _thirds(item: Item) -> tuple[str, str, str]:
+    words = item.text.split()
     one, two = round(len(words) / 3), round(2 * len(words) / 3)
     return " ".join(words[:one]), " ".join(words[one:two]), " ".join(words[two:])
 
 
-def _name_and_lines(piece: Piece) -> tuple[str, str, str]:
-    # the first line of the body is left out, so that every style has three fields
-    lines = [line.strip() for line in piece.text.splitlines()]
-    return piece.gold[0], lines[-2], lines[-1]
+def _name_and_lines(item: Item) -> tuple[str, str, str]:
+    # without the first line of the body, so that every style has three fields
+    lines = [line.strip() for line in item.text.splitlines()]
+    return item.gold[0], lines[-2], lines[-1]
 
 
-def _columns(piece: Piece) -> tuple[str, str, str]:
-    return piece.query, *piece.gold  # type: ignore[return-value]
+def _columns(item: Item) -> tuple[str, str, str]:
+    return item.query, *item.gold  # type: ignore[return-value]
 
 
 _STYLES = {
@@ -63,29 +64,44 @@ _STYLES = {
         _columns,
     ),
 }
+STYLES = tuple(_STYLES)
 
 
-def _cell(style_name: str, pattern: str) -> Kind:
-    diagonal, style, place = KINDS[style_name], _STYLES[style_name], PATTERNS[pattern]
+def _cell(base: Probe, pattern: str) -> Probe:
+    style, place = _STYLES[base.name], PATTERNS[pattern]
 
-    def to_piece(row: Mapping[str, Any]) -> Piece | None:
-        piece = diagonal.to_piece(row)
-        if piece is None:
+    def parse_item(row: Mapping[str, Any]) -> Item | None:
+        item = base.parse_item(row)
+        if item is None:
             return None
-        fields = style.fields(piece)
+        fields = style.fields(item)
         if not all(fields):
             return None
-        return Piece(piece.text, fields[place], tuple(field for i, field in enumerate(fields) if i != place))
+        return Item(item.text, fields[place], tuple(field for i, field in enumerate(fields) if i != place))
 
-    return Kind(
-        name=f"matrix_{style_name}_{pattern}",
-        file=diagonal.file,
+    return Probe(
+        name=f"matrix_{base.name}_{pattern}",
+        title=f"{base.title}, {pattern}",
+        file=base.file,
         spans=SPANS,
-        to_piece=to_piece,
-        question=f"In above context, which {style.item} {style.quoted[place]}? Write the whole {style.item}.",
-        marker=style.markers[place],
+        parse_item=parse_item,
+        question=f"In above context, which {style.noun} {style.quoted[place]}? Write the whole {style.noun}.",
         score=found_fields,
+        marker=style.markers[place],
     )
 
 
-MATRIX = {kind.name: kind for kind in (_cell(style, pattern) for style in STYLES for pattern in PATTERNS)}
+MATRIX = {
+    cell.name: cell
+    for cell in (_cell(base, pattern) for base in BUILTIN if base.name in _STYLES for pattern in PATTERNS)
+}
+
+
+def all_probes() -> dict[str, Probe]:
+    """Return the registered probes and the cells of the matrix by name."""
+    return {**PROBES, **MATRIX}
+
+
+def find_probe(name: str) -> Probe:
+    """Return the registered probe or the cell of the matrix called `name`; raises KeyError if there is none."""
+    return MATRIX[name] if name in MATRIX else PROBES[name]

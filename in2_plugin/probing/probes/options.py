@@ -1,7 +1,7 @@
-"""The `probe_*` options of a run, as `--metadata` of lm_eval carries them.
+"""The `probe_*` options of a run, as lm_eval's `--metadata` carries them.
 
 lm_eval hands a task its YAML metadata, all model arguments and `--metadata` in one dictionary, so every option of
-ours starts with `probe_`; a key that does and is not one is an error that names the nearest option.
+ours starts with `probe_`. An unknown key with that prefix is an error that names the nearest option.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from in2_plugin.config import Config
 
 PREFIX = "probe_"
 NEW_TOKENS = 128
-"""Tokens generated for each question (official inference script); `max_gen_toks` of the tasks says the same."""
+"""Tokens generated per question (official inference script); the same as `max_gen_toks` of the tasks."""
 
 
 class ProbeOptions(Config):
@@ -24,10 +24,10 @@ class ProbeOptions(Config):
     probe_sets: int = Field(default=4, ge=1)
     """Number of contexts, each with its own items (paper: 4)."""
     probe_questions: int | None = Field(default=None, ge=1)
-    """Questions for each context, at evenly spread positions; every item is asked for when absent."""
+    """Questions per context, at evenly spread positions; one per item when absent."""
     probe_spans: int | None = Field(default=None, ge=2)
-    """Equal parts of the context that are scored apart; 16, and 15 for the database probe, when absent.
-    The tasks have a metric for each of so many; of more, the curve follows from the scores by position."""
+    """Equal parts of the context that are scored separately; 16, and 15 for the database probe, when absent.
+    The tasks have that many span metrics; with more spans, the curve comes from the scores by position."""
     probe_seed: int = 0
     """Another seed draws other items."""
     probe_pieces: str | None = None
@@ -35,24 +35,24 @@ class ProbeOptions(Config):
     probe_template: Literal["plain", "film"] = "plain"
     """`plain` for base models and with `--apply_chat_template`; `film` writes FILM's own [INST] tags."""
     probe_closed_book: bool = False
-    """Ask without the context: what the questions alone, or the model's memory, give away."""
+    """Ask without the context: shows what the questions alone, or the model's memory, give away."""
     probe_trust_endpoint: bool = False
-    """Measure behind a server that does not say how many tokens it has read."""
+    """Measure even when the server does not report how many tokens it has read."""
     probe_task_length: int | None = None
-    """The length that a task has in its name; `probe_length` must not say another one."""
+    """The length in the task's name; `probe_length` must be the same."""
 
     @model_validator(mode="after")
-    def _keeps_to_its_name(self) -> Self:
+    def _check_task_length(self) -> Self:
         if self.probe_task_length not in (None, self.probe_length):
             raise ValueError(
-                f"probe_length={self.probe_length} contradicts the name of the task, which says "
+                f"probe_length={self.probe_length} contradicts the name of the task, which is for "
                 f"{self.probe_task_length}; leave it out, or use the task without a length in its name"
             )
         return self
 
 
 def parse_options(given: Mapping[str, Any], origin: str) -> ProbeOptions:
-    """Pick the `probe_*` keys out of everything that lm_eval passes on.
+    """Parse the `probe_*` keys of everything that lm_eval passes on, and ignore the rest.
 
     Raises:
         ConfigError: an unknown `probe_*` key, or a value out of bounds.

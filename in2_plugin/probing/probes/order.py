@@ -1,8 +1,8 @@
-"""The order in which questions are asked, so that lm_eval's `--limit N` covers positions evenly for any N.
+"""The order of questions, chosen so that lm_eval's `--limit N` covers positions evenly for any N.
 
-`--limit` takes the first N questions. Taking turns between the two halves of a context, and within each half between
-its halves, is counting with reversed bits made to work for any number of positions. Each set starts in other halves,
-so that the first N questions of all sets together are spread finer than those of one. Every question comes once.
+`--limit` takes the first N questions. The order alternates between the two halves of a context, and within each half
+between its halves: bit-reversed counting, generalised to any number of positions. Each set starts with other halves,
+so the first N questions of all sets together are spread finer than those of one. Every question occurs once.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from itertools import zip_longest
 
 
 def bit_reversed(n: int, start: str = "") -> list[int]:
-    """0..n-1 so that any first ones are spread evenly; for n = 8: 0 4 2 6 1 5 3 7.
+    """Return 0..n-1 in an order whose every prefix is spread evenly; for n = 8: 0 4 2 6 1 5 3 7.
 
-    `start` says with binary digits, repeated, which half goes first at each level: 0 the left one.
+    `start` is a string of binary digits, repeated, that picks the first half at each level: 0 for the left one.
     """
     return _by_halves(range(n), start or "0", depth=0)
 
@@ -27,8 +27,8 @@ def _by_halves(indices: range, start: str, depth: int) -> list[int]:
     return [index for turn in zip_longest(*halves) for index in turn if index is not None]
 
 
-def asking_order(questions: Sequence[int]) -> list[tuple[int, int]]:
-    """(set, index of the question in its set) of all questions; `questions[s]` is how many set s has."""
+def question_order(questions: Sequence[int]) -> list[tuple[int, int]]:
+    """Return (set, index of the question in its set) of all questions; set s has `questions[s]` of them."""
     width = max(len(questions) - 1, 1).bit_length()
     orders = [bit_reversed(n, f"{s:0{width}b}"[::-1]) for s, n in enumerate(questions)]
     longest = max(questions, default=0)
@@ -36,5 +36,5 @@ def asking_order(questions: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def evenly_spread(available: int, wanted: int) -> list[int]:
-    """`wanted` of the indices 0..available-1, each in the middle of its share; needs wanted <= available."""
+    """Return `wanted` of the indices 0..available-1, each in the middle of its share; needs wanted <= available."""
     return [(2 * index + 1) * available // (2 * wanted) for index in range(wanted)]

@@ -1,6 +1,6 @@
 """The text of a prompt: FILM's instruction template without tags, or with its literal [INST] tags.
 
-The context stands before the question in both, so that all questions of a context share their first tokens.
+Both put the context before the question, so that all questions about a context share a prefix.
 """
 
 from dataclasses import dataclass
@@ -9,32 +9,32 @@ from in2_plugin.prompt_text import BEFORE_CONTEXT, BEFORE_INSTRUCTION, BEFORE_QU
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """What stands before the context, between context and question, and after the question."""
+class PromptTemplate:
+    """The fixed text before the context, between context and question, and after the question."""
 
     before: str
     between: str
     after: str
     alone: str
-    """What stands before a question that is asked without its context."""
+    """The text before a question without its context."""
     takes_chat_template: bool
-    """Whether the model's own chat template may be put around it."""
+    """True if the model's own chat template may be applied to the prompt."""
 
     def prompt(self, context: str, question: str) -> str:
         return f"{self.before}{context}{self.tail(question)}"
 
     def tail(self, question: str) -> str:
-        """All that differs between two questions about the same context."""
+        """Return the part that differs between two questions about the same context."""
         return f"{self.between}{question}{self.after}"
 
     def without_context(self, question: str) -> str:
-        """The question by itself, as general instructions are asked: the closed-book control."""
+        """Return the prompt of the closed-book control, worded like a general instruction."""
         return f"{self.alone}{question}{self.after}"
 
 
 TEMPLATES = {
-    "plain": Template(BEFORE_CONTEXT, BEFORE_QUESTION, "", BEFORE_INSTRUCTION, takes_chat_template=True),
-    "film": Template(
+    "plain": PromptTemplate(BEFORE_CONTEXT, BEFORE_QUESTION, "", BEFORE_INSTRUCTION, takes_chat_template=True),
+    "film": PromptTemplate(
         "[INST] " + BEFORE_CONTEXT,
         BEFORE_QUESTION,
         " [/INST]",

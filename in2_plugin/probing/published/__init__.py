@@ -1,1 +1,1 @@
-"""The paper's own probing data."""
+"""The probing data that the paper's authors published."""

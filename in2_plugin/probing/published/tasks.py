@@ -1,24 +1,25 @@
-"""What lm_eval calls for `val_probe_paper_*`: the authors' own prompts, sent as they are or re-wrapped.
+"""Load the tasks `val_probe_paper_*`: the authors' own prompts, unchanged or in another template.
 
-All rows are asked, the ambiguous ones too, because the published scoring has a list of its own; they carry a mark, and
-only `avg_paper` and `gap_paper` count them. One prompt a set is tokenised to check the window, not 9,400.
+All questions are asked, the ambiguous ones too, because the published scoring has its own skip list; ambiguous rows are
+marked, and only `avg_paper` and `gap_paper` count them. One prompt per set is tokenized to check the window, not 9,400.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field
 
 from in2_plugin.config import Config
+from in2_plugin.probing.lm_eval.command_line import Invocation
 from in2_plugin.probing.lm_eval.tasks import Row, refuse_two_templates, serve
-from in2_plugin.probing.probes.kinds import KINDS
 from in2_plugin.probing.probes.options import PREFIX
-from in2_plugin.probing.probes.order import asking_order
+from in2_plugin.probing.probes.order import question_order
+from in2_plugin.probing.probes.registry import PROBES
 from in2_plugin.probing.probes.templates import TEMPLATES
 from in2_plugin.probing.probes.tokens import TokenCounter, load_tokens
-from in2_plugin.probing.published.data import PublishedData, collect, take_apart
+from in2_plugin.probing.published.data import PublishedData, collect, split_prompt
 from in2_plugin.probing.published.files import HUB_ID, read_published
 from in2_plugin.probing.scoring.curves import span_of
 
@@ -27,14 +28,14 @@ class PublishedOptions(Config):
     """The `probe_*` options of `val_probe_paper_*`."""
 
     probe_data: str = HUB_ID
-    """Dataset of the hub, folder with a copy of it, or a file."""
+    """Dataset on the hub, folder with a copy of it, or a file."""
     probe_template: Literal["film", "plain"] = "film"
-    """`film` sends the prompts as they were published, with FILM's [INST] tags; `plain` takes context and question out
-    of them, for other models and for `--apply_chat_template`."""
+    """`film` sends the prompts as published, with FILM's [INST] tags; `plain` takes context and question from them, for
+    other models and for `--apply_chat_template`."""
     probe_spans: int | None = Field(default=None, ge=2)
-    """Equal parts of the context that are scored apart; 16, and 15 for the database probe, when absent."""
+    """Equal parts of the context that are scored separately; 16, and 15 for the database probe, when absent."""
     probe_trust_endpoint: bool = False
-    """Measure behind a server that does not say how many tokens it has read."""
+    """Measure even when the server does not report how many tokens it has read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class PublishedPrompts:
 
     data: PublishedData
     template: str
-    """`film`: as they were published; or a name of TEMPLATES."""
+    """`film` for the prompts as published, or another key of TEMPLATES."""
     longest: int
     """Tokens of the longest prompt, without the answer."""
     longest_at: tuple[int, int]
@@ -60,21 +61,19 @@ class PublishedPrompts:
 
 
 def in_template(template: str, published: str) -> str:
-    """A published prompt as it is for `film`, else its context and question in another template."""
+    """Return a published prompt unchanged for `film`, else its context and question in another template."""
     if template == "film":
         return published
-    return TEMPLATES[template].prompt(*take_apart(published))
+    return TEMPLATES[template].prompt(*split_prompt(published))
 
 
-def load_published(
-    kind_name: str, lm_eval_args: Mapping[str, Any], argv: Sequence[str] | None = None
-) -> dict[str, Any]:
-    """Read the authors' data and give its rows as the split `test`.
+def load_published(name: str, lm_eval_args: Mapping[str, Any], invocation: Invocation) -> dict[str, Any]:
+    """Read the authors' data and return its rows as the split `test`.
 
     Args:
-        kind_name: `document`, `code` or `database`.
-        lm_eval_args: YAML metadata, model arguments and `--metadata` in one, as lm_eval passes them.
-        argv: the command line of this process when None.
+        name: one of the paper's probes.
+        lm_eval_args: YAML metadata, model arguments and `--metadata` in one dictionary, as lm_eval passes them.
+        invocation: the command line of lm_eval.
 
     Raises:
         ConfigError: an option is unknown, out of bounds, or contradicts the command line.
@@ -82,22 +81,22 @@ def load_published(
         ProbeError, TokenizerError: the data or the tokenizer cannot be read.
     """
     given = {key: value for key, value in lm_eval_args.items() if key.startswith(PREFIX)}
-    options = PublishedOptions.parse(given, f"val_probe_paper_{kind_name}")
-    refuse_two_templates(options.probe_template, argv)
+    options = PublishedOptions.parse(given, f"val_probe_paper_{name}")
+    refuse_two_templates(options.probe_template, invocation)
     plain = options.probe_template == "plain"
     tokens = load_tokens(lm_eval_args, takes_chat_template=plain)
-    data = collect(KINDS[kind_name], read_published(kind_name, options.probe_data))
+    data = collect(PROBES[name], read_published(PROBES[name], options.probe_data))
     check_template(data, options.probe_template)
     prompts = count_longest(data, options.probe_template, tokens)
-    n_spans = options.probe_spans or data.kind.spans
-    return serve(prompts, published_rows(data, n_spans), lm_eval_args, plain, argv)
+    n_spans = options.probe_spans or data.probe.spans
+    return serve(prompts, published_rows(data, n_spans), lm_eval_args, plain, invocation)
 
 
 def check_template(data: PublishedData, template: str) -> None:
-    """Put every prompt into `template` once, so that a run does not fail in its middle; 0.3 s for 3,200.
+    """Render every prompt in `template` once, so that a run cannot fail halfway; 0.3 s for 3,200.
 
     Raises:
-        ProbeError: one of them cannot be taken apart.
+        ProbeError: a prompt is not in FILM's template.
     """
     if template != "film":
         for one in data.sets:
@@ -106,7 +105,7 @@ def check_template(data: PublishedData, template: str) -> None:
 
 
 def count_longest(data: PublishedData, template: str, tokens: TokenCounter) -> PublishedPrompts:
-    """Find the longest prompt, really counted: of each set, the one whose end has most tokens."""
+    """Find the longest prompt and count it exactly: per set, the prompt whose end has the most tokens."""
     found = []
     for index, one in enumerate(data.sets):
         start = one.longest_shared()
@@ -118,19 +117,19 @@ def count_longest(data: PublishedData, template: str, tokens: TokenCounter) -> P
 
 
 def published_rows(data: PublishedData, n_spans: int) -> list[Row]:
-    """One row a question for `harness.serve`, in an order whose every beginning covers the positions evenly."""
+    """Return one row per question, in an order whose every prefix covers the positions evenly."""
     return [
         _row(data, set_index, position, n_spans)
-        for set_index, position in asking_order([len(one.questions) for one in data.sets])
+        for set_index, position in question_order([len(one.questions) for one in data.sets])
     ]
 
 
 def _row(data: PublishedData, set_index: int, position: int, n_spans: int) -> Row:
     question = data.question(set_index, position)
     n_positions = len(data.sets[set_index].questions)
-    echo, other = data.floors(set_index, position)
+    echo, other = data.baselines(set_index, position)
     return {
-        "kind": data.kind.name,
+        "kind": data.probe.name,
         "set": set_index,
         "position": position,
         "n_positions": n_positions,

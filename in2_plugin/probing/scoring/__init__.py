@@ -1,1 +1,1 @@
-"""Scoring answers, position curves, and their statistics."""
+"""Scores of answers, curves over positions, and their statistics."""

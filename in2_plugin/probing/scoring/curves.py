@@ -1,8 +1,8 @@
-"""From scored questions to a curve over positions, its average and its gap (paper, section 4.2).
+"""Aggregate scored questions into a curve over positions, its average and its gap (paper, section 4.2).
 
-A span is one of `n_spans` equal parts of a context. Its value is the mean over sets of the set's mean score in it;
-Avg is the mean of the span values, Gap the largest minus the smallest. A span without rows has no value and counts
-nowhere. Pure functions, linear in the number of rows.
+A span is one of `n_spans` equal parts of a context. Its value is the mean over sets of the set's mean score in it; Avg
+is the mean of the span values, Gap the largest minus the smallest. A span without rows has no value and is ignored.
+Pure functions, linear in the number of rows.
 """
 
 from collections import defaultdict
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from in2_plugin.errors import ProbeError
 
 PositionRow = tuple[float, int, int, int]
-"""(score, position, number of positions of the context, set), which is what a logged sample holds."""
+"""(score, position, number of positions of the context, set), as in a logged sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The score of one question and where its gold stood."""
+    """The score of one question and the span of its gold."""
 
     score: float
     set: int
@@ -29,21 +29,21 @@ class Curve:
     """Scores by position, as fractions of one."""
 
     spans: tuple[float | None, ...]
-    """First span first; None where no question was scored."""
+    """First span first; None if no question was scored."""
     avg: float
     gap: float
     """Largest minus smallest span value; 0 when only one span has a value."""
 
 
 def span_of(position: int, n_positions: int, n_spans: int) -> int:
-    """The span, from 0, that `position` (from 0) lies in; with 800 positions and 16 spans, position // 50."""
+    """Return the span (from 0) of a position (from 0); with 800 positions and 16 spans, position // 50."""
     if not 0 <= position < n_positions:
         raise ProbeError(f"position {position} is not one of the {n_positions} positions of its context")
     return position * n_spans // n_positions
 
 
 def span_value(scores: Iterable[tuple[float, int]]) -> float | None:
-    """Mean over sets of the mean score of each set, from (score, set) pairs of one span; None without pairs."""
+    """Return the mean over sets of each set's mean score, from (score, set) pairs of one span; None without pairs."""
     of_set: dict[int, list[float]] = defaultdict(list)
     for score, set_index in scores:
         of_set[set_index].append(score)
@@ -51,15 +51,15 @@ def span_value(scores: Iterable[tuple[float, int]]) -> float | None:
 
 
 def curve(rows: Iterable[Scored], n_spans: int) -> Curve:
-    """The curve of the given rows.
+    """Return the curve of `rows`.
 
     Raises:
-        ProbeError: there is no row, or one of a span outside 0..n_spans-1.
+        ProbeError: there is no row, or a row's span is outside 0..n_spans-1.
     """
     cells: list[list[tuple[float, int]]] = [[] for _ in range(n_spans)]
     for row in rows:
         if not 0 <= row.span < n_spans:
-            raise ProbeError(f"a row says span {row.span}, but the spans are 0 to {n_spans - 1}")
+            raise ProbeError(f"a row has span {row.span}, but the spans are 0 to {n_spans - 1}")
         cells[row.span].append((row.score, row.set))
     spans = tuple(span_value(cell) for cell in cells)
     values = [value for value in spans if value is not None]
@@ -69,7 +69,7 @@ def curve(rows: Iterable[Scored], n_spans: int) -> Curve:
 
 
 def curve_from_positions(rows: Iterable[PositionRow], n_spans: int) -> Curve:
-    """The same from (score, position, n_positions, set), for scoring logged samples again."""
+    """Return the curve of (score, position, n_positions, set) rows, for rescoring logged samples."""
     return curve(
         (Scored(score, set_index, span_of(position, n, n_spans)) for score, position, n, set_index in rows), n_spans
     )

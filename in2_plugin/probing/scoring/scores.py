@@ -1,8 +1,8 @@
-"""The scores of one probe by set and position: all that curves, intervals and noise floors are made of.
+"""The scores of one probe by set and position, from which curves, intervals and noise floors are computed.
 
-One text carries them in lm_eval's results file, about 24 kB for 3,200 questions, so that nobody has to log the
-prompts (1.2 GB at 32K tokens) to get intervals. Invariant: what `as_text` writes, `scores_from_text` reads back, with
-scores rounded to four decimals.
+lm_eval's results file holds them as one string, about 24 kB for 3,200 questions, so that intervals do not require
+logged prompts (1.2 GB at 32K tokens). Invariant: `scores_from_text` restores what `as_text` wrote, with scores rounded
+to four decimals.
 """
 
 import json
@@ -16,22 +16,22 @@ from in2_plugin.errors import ProbeError
 
 @dataclass(frozen=True, slots=True)
 class SetScores:
-    """What was scored of one context."""
+    """The scores of one context."""
 
     set: int
     n_positions: int
-    """Items of the context."""
+    """Number of items in the context."""
     positions: tuple[int, ...]
-    """(n,) ascending, from 0, those that were asked for."""
+    """(n,) ascending positions, from 0, that were asked for."""
     scores: tuple[float, ...]
     """(n,) from 0 to 1."""
 
 
 def gather(rows: Iterable[tuple[float, int, int, int]]) -> tuple[SetScores, ...]:
-    """Sets in order of their number, from (score, position, n_positions, set) rows in any order.
+    """Group (score, position, n_positions, set) rows in any order into sets, ordered by set number.
 
     Raises:
-        ProbeError: two rows of one set disagree about its length, or ask for the same position.
+        ProbeError: two rows of one set have different lengths, or the same position.
     """
     found: dict[tuple[int, int], dict[int, float]] = defaultdict(dict)
     for score, position, n_positions, set_index in rows:
@@ -50,16 +50,16 @@ def gather(rows: Iterable[tuple[float, int, int, int]]) -> tuple[SetScores, ...]
 
 
 def as_text(sets: Sequence[SetScores]) -> str:
-    """JSON of one array a set: number, items, positions, scores."""
+    """Return JSON with one array per set: number, items, positions, scores."""
     rows = [[one.set, one.n_positions, one.positions, [round(score, 4) for score in one.scores]] for one in sets]
     return json.dumps(rows, separators=(",", ":"))
 
 
 def scores_from_text(text: str) -> tuple[SetScores, ...]:
-    """What `as_text` wrote.
+    """Parse what `as_text` wrote.
 
     Raises:
-        ProbeError: it is something else.
+        ProbeError: the text is something else.
     """
     try:
         sets = tuple(SetScores(s, n, tuple(positions), tuple(scores)) for s, n, positions, scores in json.loads(text))
@@ -72,5 +72,5 @@ def scores_from_text(text: str) -> tuple[SetScores, ...]:
     except (ValueError, TypeError) as problem:
         raise ProbeError(f"scores by position cannot be read ({problem}); run the probe again") from None
     if not sound:
-        raise ProbeError("scores by position contradict themselves; run the probe again")
+        raise ProbeError("scores by position are inconsistent; run the probe again")
     return sets

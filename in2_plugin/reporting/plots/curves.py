@@ -1,8 +1,7 @@
-"""The position curves: score against relative depth of the answer, one panel a probe, with 95% intervals.
+"""Draw the position curves: score against relative depth, one panel per probe, with 95% intervals.
 
-The same drawing serves the page (one SVG a panel, text kept as text) and the picture to paste elsewhere (one PNG). Up
-to six models share a panel; more have a row each in the picture, and small plots on the page (`depth_plots.py`).
-Cost: about 0.1 s a panel.
+The page (one SVG per panel, text kept as text) and the PNG use the same drawing. Up to six models share a panel; with
+more, each has a row in the PNG and small plots on the page (`plots/depth.py`). Cost: about 0.1 s per panel.
 """
 
 import io
@@ -10,9 +9,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from in2_plugin.reporting.baselines import ShownFloor, shown_floors
+from in2_plugin.probing.probes.registry import PROBES
+from in2_plugin.reporting.baselines import ShownBaseline, shown_baselines
 from in2_plugin.reporting.comparison import Comparison
-from in2_plugin.reporting.paper_numbers import PAPER_CURVES, TASKS, TITLES
+from in2_plugin.reporting.paper_numbers import PAPER_CURVES, title
 from in2_plugin.reporting.plots.label_layout import wrap_label
 from in2_plugin.reporting.plots.style import (
     CAUTION,
@@ -40,26 +40,26 @@ if TYPE_CHECKING:
     from in2_plugin.probing.scoring.statistics import Interval
 
 FOOTNOTE, CAUTION_LINE = 0.2, 0.18
-"""Inches that the footnote and the line of caution take below the panels of the PNG."""
+"""Height of the footnote and the warning below the panels of the PNG, in inches."""
 PANEL = (4.5, 3.35)
 """Width and height of a panel in inches; its type is 9 points, so that it stays readable 340 pixels wide."""
 PLOT = (0.62, 0.55, 2.35, 2.2)
-"""Left, bottom, width and height of the plot inside its panel, in inches; the rest of the right is for labels."""
+"""Left, bottom, width and height of the plot inside its panel, in inches; labels use the space on the right."""
 ROW = (3.0, 1.15, 1.6)
-"""Width of a plot and height of a row where each model has a row, and the width for the names; inches."""
+"""Width of a plot, height of a row, and width of the names, in inches, if each model has a row."""
 PAPER_DASHES = {"Mistral, paper": (0, (3, 2)), "FILM, paper": "-"}
 SHADED = 3
-"""Models whose intervals are shaded; of more, shades lie upon each other and thin bars are clearer."""
+"""Most models whose intervals are shaded; with more, overlapping shades are less clear than thin bars."""
 
 
 def panel_svg(task: str, comparison: Comparison) -> str:
-    """One probe's panel as an `<svg>` element with ids of its own; for up to six models."""
+    """Return the panel of one probe as an `<svg>` element with unique ids; for up to six models."""
     with settings(task):
         return as_svg(_figure([task], comparison), task)
 
 
 def curves_png(comparison: Comparison) -> bytes:
-    """All curves as a PNG, 200 pixels an inch, with a footnote since it travels without the page.
+    """Return all curves as a PNG at 200 pixels per inch, with a footnote because it is shown without the page.
 
     Models side by side in one panel a probe; with more than six, a row of plots a model.
     """
@@ -76,12 +76,12 @@ def curves_png(comparison: Comparison) -> bytes:
 
 
 def shown_tasks(models: Sequence[ModelResult]) -> list[str]:
-    """The probes that at least one model has."""
-    return [task for task in TASKS if any(task in model.tasks for model in models)]
+    """Return the probes that at least one model has."""
+    return [task for task in PROBES if any(task in model.tasks for model in models)]
 
 
 def describe(task: str, models: Sequence[ModelResult]) -> str:
-    """The panel in words, for those who do not see it: each model's average, gap, best and worst position."""
+    """Describe the panel in words, for screen readers: each model's average, gap, best and worst position."""
     sentences = []
     for model in models:
         if task not in model.tasks:
@@ -96,20 +96,21 @@ def describe(task: str, models: Sequence[ModelResult]) -> str:
             f"{model.label}: average {percent(result.score.avg)}%, gap {percent(result.score.gap)} points, "
             f"best {best}, worst {worst}."
         )
-    return f"{TITLES[task]} probe, score by depth of the answer. {' '.join(sentences)}"
+    return f"{title(task)} probe, score by depth of the answer. {' '.join(sentences)}"
 
 
 def _figure(tasks: Sequence[str], comparison: Comparison, below: float = 0.0) -> "Figure":
     from matplotlib.figure import Figure
 
-    floors = {task: shown_floors(comparison.models, task) for task in TASKS}
-    extra = max(0.0, max(_label_height(task, comparison.models, floors[task]) for task in TASKS) / 72 - PLOT[3])
+    baselines = {task: shown_baselines(comparison.models, task) for task in comparison.tasks}
+    heights = [_label_height(task, comparison.models, shown) for task, shown in baselines.items()]
+    extra = max(0.0, max(heights) / 72 - PLOT[3])
     width, height = PANEL[0] * len(tasks), PANEL[1] + extra + below
     figure = Figure(figsize=(width, height), facecolor="white")
     for column, task in enumerate(tasks):
         left = PANEL[0] * column + PLOT[0]
         box = (left / width, (PLOT[1] + below) / height, PLOT[2] / width, (PLOT[3] + extra) / height)
-        _draw(figure.add_axes(box), task, comparison, floors[task], (PLOT[3] + extra) * 72)
+        _draw(figure.add_axes(box), task, comparison, baselines[task], (PLOT[3] + extra) * 72)
     return figure
 
 
@@ -122,19 +123,19 @@ def _footnote(figure: "Figure", comparable: bool) -> None:
         figure.text(left, 21 * line, text, color=CAUTION, fontsize=8.5, fontweight="bold")
 
 
-def _label_height(task: str, models: Sequence[ModelResult], floors: Sequence[ShownFloor]) -> float:
+def _label_height(task: str, models: Sequence[ModelResult], baselines: Sequence[ShownBaseline]) -> float:
     texts = [model.label for model in models if task in model.tasks]
-    return label_points([*texts, *PAPER_CURVES[task], *(floor.label for floor in floors)])
+    return label_points([*texts, *PAPER_CURVES.get(task, {}), *(one.label for one in baselines)])
 
 
-def _draw(axes: "Axes", task: str, comparison: Comparison, floors: Sequence[ShownFloor], points: float) -> None:
-    frame(axes, TITLES[task], _subtitle(task, comparison.models), "Depth of the answer in the context")
+def _draw(axes: "Axes", task: str, comparison: Comparison, baselines: Sequence[ShownBaseline], points: float) -> None:
+    frame(axes, title(task), _subtitle(task, comparison.models), "Depth of the answer in the context")
     _depths(axes)
     ends = []
-    for floor in floors:
-        axes.axhline(100 * floor.score, color=REFERENCE, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
-        ends.append(LineEnd(100 * floor.score, floor.label, MUTED))
-    for name, values in PAPER_CURVES[task].items():
+    for baseline in baselines:
+        axes.axhline(100 * baseline.score, color=REFERENCE, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+        ends.append(LineEnd(100 * baseline.score, baseline.label, MUTED))
+    for name, values in PAPER_CURVES.get(task, {}).items():
         _paper_curve(axes, name, values)
         ends.append(LineEnd(values[-1], name, MUTED))
     models = comparison.models
@@ -154,7 +155,7 @@ def _depths(axes: "Axes") -> None:
 
 
 def _subtitle(task: str, models: Sequence[ModelResult]) -> str:
-    """The numbers in one line; with four models and more they only fit into the table."""
+    """Return the numbers in one line; those of four models and more fit only into the table."""
     scores = [model.tasks[task].score for model in models if task in model.tasks]
     if len(scores) > SHADED:
         return ""
@@ -203,7 +204,7 @@ def _intervals(axes: "Axes", result: TaskResult, limits: "Mapping[int, Interval]
 
 
 def _rows(tasks: Sequence[str], comparison: Comparison, below: float) -> "Figure":
-    """A row of small plots a model, the paper's curves in grey behind each."""
+    """Draw a row of small plots per model, each over the paper's curves in grey."""
     from matplotlib.figure import Figure
 
     width = ROW[2] + (ROW[0] + 0.35) * len(tasks)
@@ -219,7 +220,7 @@ def _rows(tasks: Sequence[str], comparison: Comparison, below: float) -> "Figure
             axes = figure.add_axes(box, xticklabels=[])
             _small(axes, task, comparison, model, style)
             if row == 0:
-                axes.set_title(TITLES[task], loc="left", fontsize=12, fontweight="bold", pad=12)
+                axes.set_title(title(task), loc="left", fontsize=12, fontweight="bold", pad=12)
             if row == len(comparison.models) - 1:
                 axes.set_xticks(range(0, 101, 25), [f"{depth}%" for depth in range(0, 101, 25)])
     return figure
@@ -232,7 +233,7 @@ def _small(axes: "Axes", task: str, comparison: Comparison, model: ModelResult, 
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(REFERENCE)
-    for name, values in PAPER_CURVES[task].items():
+    for name, values in PAPER_CURVES.get(task, {}).items():
         _paper_curve(axes, name, values)
     if task in model.tasks:
         result = model.tasks[task]

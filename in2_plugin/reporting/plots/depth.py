@@ -1,7 +1,7 @@
-"""Small plots of one model and probe over depth: curves, and below them a heat map of depth by length.
+"""Lay out small plots of one model and probe: curves over depth, and below them a heat map of depth by length.
 
-Places and colours as numbers for the SVG in `depth_plot.html.j2`; a small plot a model stays readable for any number
-of models and lengths. Invariant: colours come from cividis, ordered in lightness, so that they read the same in grey;
+Returns coordinates and colours as numbers for the SVG in the templates; one small plot per model stays readable for any
+number of models and lengths. Invariant: colours come from cividis, ordered in lightness, so they read the same in grey;
 equal results give equal numbers.
 """
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from in2_plugin.reporting.comparison import Comparison
-from in2_plugin.reporting.paper_numbers import TITLES
+from in2_plugin.reporting.paper_numbers import title
 from in2_plugin.reporting.results import ModelResult, TaskResult
 from in2_plugin.reporting.text.wording import percent, tokens
 
 WIDTH, CURVES, ROW = 320, 84, 18
 """Pixels: width of a plot of 16 spans, height of the curves, height of a row of the heat map."""
 CELL = WIDTH / 16
-"""Pixels a number needs; with more spans a plot is wider, not its numbers smaller."""
+"""Pixels per number; with more spans the plot grows wider and the numbers keep their size."""
 
 EVEN = 0.179
 """Luminance on which black and white text have the same contrast, 4.6 to 1 (WCAG 2 asks for 4.5)."""
@@ -32,7 +32,7 @@ class Cell:
     width: float
     text: str
     colour: str
-    """Empty where no row was scored."""
+    """Empty if no row was scored."""
     is_dark: bool
     title: str
 
@@ -44,11 +44,11 @@ class Line:
     label: str
     colour: str
     points: tuple[str, ...]
-    """Each the `points` of a polyline."""
+    """Each is the `points` attribute of a polyline."""
     band: tuple[str, ...]
-    """Outlines of the 95% interval; only where a single curve is drawn."""
+    """Outlines of the 95% interval; only if a single curve is drawn."""
     dots: tuple[tuple[float, float], ...]
-    """Spans whose neighbours have no score, which no line shows."""
+    """Spans whose neighbours have no score, so that no line reaches them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ class DepthPlot:
     width: float
     lines: tuple[Line, ...]
     rows: tuple[tuple[str, str], ...]
-    """Label and colour of each row of the heat map; none with a single length."""
+    """Label and colour of each row of the heat map; empty with a single length."""
     cells: tuple[Cell, ...]
     description: str
     numbers: str
-    """Average and gap, where there is a single length."""
+    """Average and gap, if there is a single length."""
 
     @property
     def height(self) -> float:
@@ -70,7 +70,7 @@ class DepthPlot:
 
 
 def depth_plot(comparison: Comparison, model: ModelResult, results: Sequence[TaskResult], colour: str) -> DepthPlot:
-    """The plot of one model and probe at the lengths of `results`, at least one, shortest first.
+    """Return the plot of one model and probe at the lengths of `results`, at least one, shortest first.
 
     Args:
         colour: of the curve where there is a single length; with more, lengths have colours of their own.
@@ -159,4 +159,4 @@ def _describe(model: ModelResult, results: Sequence[TaskResult]) -> str:
     points = "; ".join(
         f"{tokens(one.key.length)}: average {percent(one.score.avg)}%, gap {percent(one.score.gap)}" for one in results
     )
-    return f"{model.label}, {TITLES[results[0].task]} probe, score by depth of the answer. {points}."
+    return f"{model.label}, {title(results[0].task)} probe, score by depth of the answer. {points}."

@@ -1,17 +1,17 @@
-"""Placing the labels of lines so that none covers another: pure arithmetic, no drawing.
+"""Place the labels of lines so that none covers another: pure arithmetic, no drawing.
 
-Labels stand in one column beside the plot. Each wants to be at the end of its line; the result keeps their order
-and moves them as little as possible (least squares, by pooling neighbours that would overlap).
+Labels form one column next to the plot, each ideally at the end of its line. The result keeps their order and moves
+them as little as possible (least squares, by pooling neighbours that would overlap).
 """
 
 import re
 from collections.abc import Sequence
 
 LABEL_WIDTH = 14
-"""Characters of a label's line: what fits beside a plot in the font used there."""
+"""Characters per line of a label: what fits next to a plot in its font."""
 
 LABEL_LENGTH = 3 * LABEL_WIDTH
-"""Characters a label may have; names of checkpoints differ at their ends, so what is left out is the middle."""
+"""Most characters of a label. Names of checkpoints differ at their ends, so longer ones lose their middle."""
 
 
 def wrap_label(text: str) -> str:
@@ -40,7 +40,7 @@ def spread(wanted: Sequence[float], heights: Sequence[float], low: float, high: 
     for i in order:
         offsets[i] = total + heights[i] / 2
         total += heights[i]
-    # in coordinates with the labels below taken off, "no overlap" is "not decreasing": isotonic regression
+    # after subtracting the heights of the labels below, "no overlap" means "not decreasing": isotonic regression
     pools: list[list[float]] = []
     for i in order:
         pools.append([wanted[i] - offsets[i], 1])

@@ -1,13 +1,13 @@
-"""Average against length, one panel a probe with a line a model: what longer contexts cost.
+"""Draw average against length, one panel per probe and one line per model.
 
-Lengths stand at equal distances, since each is about twice the one before. Invariant and cost as in `drawing.py`.
+Lengths are equally spaced, since each is about twice the previous one. Invariant and cost as in `style.py`.
 """
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from in2_plugin.reporting.comparison import Comparison
-from in2_plugin.reporting.paper_numbers import TITLES
+from in2_plugin.reporting.paper_numbers import title
 from in2_plugin.reporting.plots.curves import PANEL, PLOT
 from in2_plugin.reporting.plots.style import (
     TOGETHER,
@@ -40,18 +40,18 @@ def length_svg(task: str, comparison: Comparison) -> str:
 
 
 def describe_lengths(task: str, comparison: Comparison) -> str:
-    """The panel in words."""
+    """Describe the panel in words."""
     sentences = []
     for model in comparison.models:
         results = model.of_family("", task)
         if results:
             points = ", ".join(f"{percent(one.score.avg)}% at {tokens(one.key.length)}" for one in results)
             sentences.append(f"{model.label}: {points}.")
-    return f"{TITLES[task]} probe, average score by length of the context. {' '.join(sentences)}"
+    return f"{title(task)} probe, average score by length of the context. {' '.join(sentences)}"
 
 
 def _labels(comparison: Comparison) -> list[str]:
-    """Names, or the numbers that the tables give the models where names would take more room than the lines."""
+    """Return the names, or the models' numbers in the tables if names would take more room than the lines."""
     models = comparison.models
     if len(models) <= TOGETHER:
         return [model.label for model in models]
@@ -59,7 +59,7 @@ def _labels(comparison: Comparison) -> list[str]:
 
 
 def _draw(axes: "Axes", task: str, comparison: Comparison, points: float) -> None:
-    frame(axes, TITLES[task], "", "Length of the context, tokens")
+    frame(axes, title(task), "", "Length of the context, tokens")
     places = {length: place for place, length in enumerate(comparison.lengths)}
     axes.set(xlim=(-0.3, len(places) - 0.7), xticks=list(places.values()))
     axes.set_xticklabels([tokens(length) for length in places])

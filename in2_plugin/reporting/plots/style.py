@@ -1,4 +1,4 @@
-"""What all drawings of a report share: how a model looks, the frame of a plot, the labels at the ends of its lines.
+"""Define what all plots of a report share: the style of a model, the frame of a plot, labels at the ends of lines.
 
 Invariant: equal input gives equal bytes - no dates, no random ids, nothing of a user's matplotlibrc. matplotlib is
 imported only to draw (0.5 s).
@@ -35,7 +35,7 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class LineEnd:
-    """The label of a line, which wants to stand at `value` on the vertical axis."""
+    """The label of a line, placed as near as possible to `value` on the vertical axis."""
 
     value: float
     text: str
@@ -54,7 +54,7 @@ STYLES = (
 )
 MARKERS = "os^DvPXph*<>8d"
 TOGETHER = len(STYLES)
-"""Models that one plot can hold; of more, each has a small plot of its own."""
+"""Most models in one plot; with more, each has a separate small plot."""
 
 
 def require_matplotlib() -> None:
@@ -66,7 +66,7 @@ def require_matplotlib() -> None:
 
 
 def styles(count: int) -> tuple[Style, ...]:
-    """A style a model: a single model gets that of "after"; of more than six, colours come again under a number."""
+    """Return a style per model: a single model gets that of "after"; after six, colours repeat under a number."""
     if count <= TOGETHER:
         return STYLES[1:2] if count == 1 else STYLES[:count]
     return tuple(
@@ -96,7 +96,7 @@ def settings(salt: str) -> Iterator[None]:
 
 
 def as_svg(figure: "Figure", name: str) -> str:
-    """A figure as an `<svg>` element, its ids prefixed with `name`, so that many share a page."""
+    """Return a figure as an `<svg>` element with ids prefixed by `name`, so that many fit on a page."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = buffer.getvalue()
@@ -129,7 +129,7 @@ def label_points(texts: Sequence[str]) -> float:
 
 
 def end_labels(axes: "Axes", ends: Sequence[LineEnd], points: float) -> None:
-    """Labels beside a plot of `points` height, each joined to the end of its line; none covers another."""
+    """Draw labels next to a plot of `points` height, each joined to the end of its line, without overlaps."""
     per_point = 100 / points
     heights = [label_points([end.text]) * per_point for end in ends]
     centres = spread([end.value for end in ends], heights, 0, 100)

@@ -1,8 +1,8 @@
-"""The paper's other tables: which task and metric of lm_eval measures what, with how many shots, and the numbers.
+"""List the paper's other tables: lm_eval task and metric, number of shots, and the paper's numbers per row.
 
 Every number is a percentage of "Make Your LLM Fully Utilize the Context" (arXiv 2404.16811): Table 3 (LongBench), Table
-4 (few-shot tasks), the bar chart of short tasks, and Table 7 (RULER). docs/film-suite.md says how far lm_eval's setting
-is from the paper's.
+4 (few-shot tasks), the bar chart of short tasks, and Table 7 (RULER). docs/film-suite.md describes how lm_eval's
+settings differ from the paper's.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Benchmark:
 
     title: str
     tasks: tuple[str, ...]
-    """Tasks of lm_eval whose mean this is; a group of lm_eval counts as one task."""
+    """The lm_eval tasks that are averaged; an lm_eval group counts as one task."""
     metric: str
     """`METRIC,FILTER` as in a results file."""
     shots: int
@@ -36,9 +36,9 @@ class Benchmark:
     paper: tuple[float, ...]
     """In percent, in the order of the table's `paper` names."""
     by_size: bool = False
-    """Whether the mean over several tasks weighs each by its items, as one benchmark cut into subjects does."""
+    """True if tasks are weighted by their items, as in a benchmark split into subjects."""
     same_as: tuple[str, ...] = ()
-    """Other names under which lm_eval has the one task, in order of preference."""
+    """Alternative lm_eval names of the task, in order of preference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class PaperTable:
     """Models whose numbers are shown."""
     rows: tuple[Benchmark, ...]
     average: tuple[float, ...] | None
-    """The paper's own average; None where it has none."""
+    """The paper's own average; None if it has none."""
     caption: str
 
 

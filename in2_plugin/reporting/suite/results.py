@@ -1,4 +1,4 @@
-"""Single numbers of lm_eval's results for tasks other than our probes: the newest of each task and metric.
+"""Read lm_eval's results for tasks other than our probes: the newest value of each task and metric.
 
 Invariant: every value is a fraction of one or is refused, and shots and number of items come from the same file as
 the value. Cost: one parse per results file.
@@ -13,7 +13,7 @@ from typing import Any
 from in2_plugin.errors import ReportError
 
 NOT_MEASURED = -1
-"""What lm_eval's RULER tasks give for a length that was not asked for."""
+"""Value of lm_eval's RULER tasks for a length that was not requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Measured:
     shots: frozenset[int]
     """Of the task, or of all tasks of a group."""
     items: int
-    """How many were scored."""
+    """Number of scored items."""
     original: int
-    """How many there are; more than `items` when --limit was given."""
+    """Number of all items; more than `items` if --limit was given."""
 
 
 class SuiteResults:
@@ -36,7 +36,7 @@ class SuiteResults:
     def __init__(self, source: Path) -> None:
         paths = sorted(source.rglob("results_*.json")) if source.is_dir() else [source]
         files = [(path, _read(path)) for path in paths]
-        # newest first; the name holds the time too
+        # newest first; the name contains the time, too
         self._files = sorted(files, key=lambda file: (_date(file[1]), file[0].name), reverse=True)
         self._source = source
 
@@ -105,7 +105,7 @@ def _measured(content: Mapping[str, Any], task: str, metric: str, value: float) 
 
 
 def _leaves(content: Mapping[str, Any], task: str) -> list[str]:
-    """The tasks of a group, of its groups too; a task that is none is its own."""
+    """Return the tasks of a group, nested groups included; a task that is no group stands for itself."""
     parts = _section(content, "group_subtasks").get(task)
     if not isinstance(parts, list) or not parts:
         return [task]

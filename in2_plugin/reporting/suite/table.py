@@ -1,7 +1,7 @@
-"""A user's results for the paper's other tables, in the paper's order and beside its numbers.
+"""Arrange results for the paper's other tables, in the paper's order and next to its numbers.
 
-Invariant: a number that was measured otherwise than in the paper's table (other shots, fewer items) says so and is in
-no average, and an average needs every row. The templates and the JSON take both from here. Cost: one parse per file.
+Invariant: a number measured differently from the paper's table (other shots, fewer items) is marked and is in no
+average, and an average needs every row. The templates and the JSON use these rows. Cost: one parse per file.
 """
 
 import math
@@ -22,7 +22,7 @@ class Cell:
     value: float
     stderr: float | None
     marks: tuple[str, ...] = ()
-    """How it differs from the paper's setting, in words."""
+    """Differences from the paper's setting, in words."""
 
     @property
     def percent(self) -> str:
@@ -30,7 +30,7 @@ class Cell:
 
     @property
     def error(self) -> str:
-        """The standard error in points; empty where lm_eval has none."""
+        """Return the standard error in points; empty if lm_eval has none."""
         return "" if self.stderr is None else f"± {100 * self.stderr:.1f}"
 
 
@@ -43,7 +43,7 @@ class Row:
     shots: int | None
     """As in the paper; None for an average."""
     cells: tuple[Cell | None, ...]
-    """One a model, None where it was not measured."""
+    """One per model, None if not measured."""
     paper: tuple[float, ...]
     """In percent, in the order of the table's `paper`."""
 
@@ -106,7 +106,7 @@ def _table(paper: PaperTable, models: Sequence[SuiteResults]) -> Table:
 
 
 def _cell(row: Benchmark, model: SuiteResults) -> Cell | None:
-    """The mean over the row's tasks, None unless all were measured."""
+    """Return the mean over the row's tasks, or None unless all were measured."""
     found = [model.newest(task, row.metric) for task in row.tasks]
     if row.same_as and found[0] is None:
         found = [next(filter(None, (model.newest(name, row.metric) for name in row.same_as)), None)]
@@ -142,7 +142,7 @@ def _average(paper: PaperTable, rows: Sequence[Row], n_models: int) -> Row | Non
 
 
 def _mean(cells: Sequence[Cell | None]) -> Cell | None:
-    """The plain mean, None unless every row was measured as in the paper's table."""
+    """Return the plain mean, or None unless every row was measured as in the paper's table."""
     whole = [cell for cell in cells if cell is not None and not cell.marks]
     if len(whole) < len(cells):
         return None

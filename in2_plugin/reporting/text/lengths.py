@@ -1,13 +1,14 @@
-"""Scores by length as text: a table a probe with a row a model, and the effective length at its end.
+"""Tabulate scores by length: one table per probe, one row per model, ending with the effective length.
 
 Invariant: only models that ran a probe at two lengths or more have an effective length; nothing is interpolated.
 """
 
 from dataclasses import dataclass
 
+from in2_plugin.probing.probes.registry import PROBES
 from in2_plugin.probing.scoring.statistics import SHARE, effective_length
 from in2_plugin.reporting.comparison import Comparison
-from in2_plugin.reporting.paper_numbers import TASKS, TITLES
+from in2_plugin.reporting.paper_numbers import title
 from in2_plugin.reporting.results import ModelResult
 from in2_plugin.reporting.text.wording import ABSENT, interval, percent, tokens
 
@@ -32,7 +33,7 @@ class LengthRow:
     """One model; a cell a length, None where it was not run."""
 
     model: int
-    """Which model it is, counted from 0."""
+    """Index of the model, from 0."""
     name: str
     cells: tuple[LengthCell | None, ...]
     effective: str
@@ -50,11 +51,11 @@ class LengthTable:
 
 def length_tasks(comparison: Comparison) -> list[str]:
     """Probes that at least one model ran at two lengths or more."""
-    return [task for task in TASKS if any(len(model.of_family("", task)) > 1 for model in comparison.models)]
+    return [task for task in PROBES if any(len(model.of_family("", task)) > 1 for model in comparison.models)]
 
 
 def length_tables(comparison: Comparison) -> list[LengthTable]:
-    """One table a probe that was run at two lengths or more."""
+    """Return one table per probe that was run at two lengths or more."""
     return [_table(comparison, task) for task in length_tasks(comparison)]
 
 
@@ -70,7 +71,7 @@ def _table(comparison: Comparison, task: str) -> LengthTable:
         LengthRow(index, model.label, _cells(comparison, model, task, lengths), _effective(model, task))
         for index, model in models
     )
-    return LengthTable(task, TITLES[task], tuple(tokens(length) for length in lengths), rows)
+    return LengthTable(task, title(task), tuple(tokens(length) for length in lengths), rows)
 
 
 def _effective(model: ModelResult, task: str) -> str:

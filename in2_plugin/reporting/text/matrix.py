@@ -1,7 +1,7 @@
-"""Pattern by style: which of the two a model's scores depend on, from the nine probes of `val_probe_matrix`.
+"""Tabulate pattern by style, from the nine probes of `val_probe_matrix`, and name the one that scores depend on more.
 
-The paper has only the diagonal of this table, where each style comes with one pattern. Invariant: a sentence on what
-explains more is said only where all nine were run.
+The paper has only the diagonal of this table, where each style comes with one pattern. Invariant: the sentence about
+which explains more appears only if all nine were run.
 """
 
 from collections.abc import Mapping
@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from in2_plugin.probing.probes.matrix import STYLES
+from in2_plugin.probing.probes.registry import PATTERNS
 from in2_plugin.reporting.comparison import Comparison
-from in2_plugin.reporting.paper_numbers import TASKS, TITLES
-from in2_plugin.reporting.results import PATTERNS, ModelResult, TaskResult
+from in2_plugin.reporting.paper_numbers import title
+from in2_plugin.reporting.results import ModelResult, TaskResult
 from in2_plugin.reporting.text.wording import ABSENT, interval, percent, tokens
 
 FLAT = 0.01
-"""Standard deviation of the nine averages below which they are called equal."""
+"""Standard deviation of the nine averages below which they count as equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Matrix:
     model: str
     length: str
     rows: tuple[tuple[str, tuple[MatrixCell, ...]], ...]
-    """Pattern, and a cell a style followed by their mean; the last row holds the means over patterns."""
+    """Pattern, one cell per style, and their mean; the last row has the means over patterns."""
     conclusion: str
 
 
@@ -47,11 +49,11 @@ class Explained:
     style: float
 
 
-STYLES_SHOWN = tuple(TITLES[task] for task in TASKS)
+STYLES_SHOWN = tuple(title(style) for style in STYLES)
 
 
 def matrices(comparison: Comparison) -> list[Matrix]:
-    """One table a model and length, in the order of the models."""
+    """Return one table per model and length, in the order of the models."""
     return [_matrix(comparison, model, length) for model in comparison.models for length in matrix_lengths(model)]
 
 
@@ -71,13 +73,13 @@ def explained(results: Mapping[tuple[str, str], TaskResult]) -> Explained | None
 
     None unless all nine are there and their averages differ by more than a standard deviation of one point.
     """
-    if len(results) < len(PATTERNS) * len(TASKS):
+    if len(results) < len(PATTERNS) * len(STYLES):
         return None
-    table = np.array([[results[pattern, task].score.avg for task in TASKS] for pattern in PATTERNS])
+    table = np.array([[results[pattern, task].score.avg for task in STYLES] for pattern in PATTERNS])
     if table.std() < FLAT:
         return None
     total = ((table - table.mean()) ** 2).sum()
-    pattern = len(TASKS) * ((table.mean(axis=1) - table.mean()) ** 2).sum() / total
+    pattern = len(STYLES) * ((table.mean(axis=1) - table.mean()) ** 2).sum() / total
     style = len(PATTERNS) * ((table.mean(axis=0) - table.mean()) ** 2).sum() / total
     return Explained(float(pattern), float(style))
 
@@ -86,12 +88,12 @@ def _matrix(comparison: Comparison, model: ModelResult, length: int) -> Matrix:
     results = matrix_results(model, length)
     rows = []
     for pattern in PATTERNS:
-        of_row = {task: results[pattern, task] for task in TASKS if (pattern, task) in results}
-        cells = [_cell(comparison, model, of_row.get(task)) for task in TASKS]
-        rows.append((pattern, (*cells, _mean(list(of_row.values()), len(TASKS)))))
-    columns = [[results[p, task] for p in PATTERNS if (p, task) in results] for task in TASKS]
+        of_row = {task: results[pattern, task] for task in STYLES if (pattern, task) in results}
+        cells = [_cell(comparison, model, of_row.get(task)) for task in STYLES]
+        rows.append((pattern, (*cells, _mean(list(of_row.values()), len(STYLES)))))
+    columns = [[results[p, task] for p in PATTERNS if (p, task) in results] for task in STYLES]
     means = [_mean(column, len(PATTERNS)) for column in columns]
-    rows.append(("mean", (*means, _mean(list(results.values()), len(PATTERNS) * len(TASKS)))))
+    rows.append(("mean", (*means, _mean(list(results.values()), len(PATTERNS) * len(STYLES)))))
     return Matrix(model.label, tokens(length), tuple(rows), _conclusion(model.label, results))
 
 
@@ -104,7 +106,7 @@ def _cell(comparison: Comparison, model: ModelResult, result: TaskResult | None)
 
 
 def _mean(results: list[TaskResult], wanted: int) -> MatrixCell:
-    """Of a whole row or column; a mean over a part of it would not compare with the others."""
+    """Return the mean of a complete row or column; a partial mean would not be comparable."""
     if len(results) < wanted:
         return MatrixCell(ABSENT, "", ABSENT, "")
     avg, gap = (sum(getattr(one.score, name) for one in results) / wanted for name in ("avg", "gap"))
@@ -112,7 +114,7 @@ def _mean(results: list[TaskResult], wanted: int) -> MatrixCell:
 
 
 def _conclusion(label: str, results: Mapping[tuple[str, str], TaskResult]) -> str:
-    if len(results) < len(PATTERNS) * len(TASKS):
+    if len(results) < len(PATTERNS) * len(STYLES):
         return ""
     shares = explained(results)
     if shares is None:

@@ -1,6 +1,6 @@
-"""What was measured, as text: model, options, dates and files of each model, one row a fact.
+"""Tabulate the settings of each run: model, options, dates and files, one row per setting.
 
-Invariant: rows have a fixed order, so that two reports read alike, and a value is said once where all probes share it.
+Invariant: rows have a fixed order, so that reports are easy to compare, and a value shared by all probes appears once.
 """
 
 from collections.abc import Callable
@@ -19,18 +19,18 @@ FACT_NAMES = {
     "task version": "Task version",
     "chat template": "Chat template",
 }
-"""How options are called in the report; any other `probe_*` option keeps its own name."""
+"""Names of options in the report; any other `probe_*` option keeps its own name."""
 
 
 def fact_rows(comparison: Comparison) -> list[tuple[str, tuple[str, ...]]]:
-    """What was measured: a fact's name and its value for each model."""
+    """Return rows of a setting's name and its value for each model."""
     shown = [_shown(model) for model in comparison.models]
     results = [result for found in shown for result in found.values()]
     arguments = dict.fromkeys(name for model in comparison.models for name in _beyond_name(model))
     options = {name for result in results for name in conditions(result)}
     rows = [("Model", tuple(model.model_name for model in comparison.models))]
     rows += [(name, _each(comparison, _argument(name))) for name in arguments]
-    # known names first and in their order, so that two reports read alike
+    # known names first and in their order, so that reports are easy to compare
     for name in sorted(options, key=lambda name: ([*FACT_NAMES, name].index(name), name)):
         rows.append((FACT_NAMES.get(name, name), _each(comparison, _condition(name))))
     others = tuple(_others(model) for model in comparison.models)
@@ -42,12 +42,12 @@ def fact_rows(comparison: Comparison) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _shown(model: ModelResult) -> dict[str, TaskResult]:
-    """The results whose facts are listed: the three probes, or all where none of these was run."""
+    """Return the results whose settings are listed: the three probes, or all if none of them was run."""
     return dict(model.tasks) or {probe_name(key, False): result for key, result in model.probes.items()}
 
 
 def _others(model: ModelResult) -> str:
-    """What was run besides the results whose facts are listed."""
+    """Return what was run besides the results whose settings are listed."""
     shown = {result.key for result in _shown(model).values()}
     rest = [key for key in model.probes if key not in shown]
     lengths = [tokens(length) for length in sorted({key.length for key in rest if not key.family})]
@@ -57,7 +57,7 @@ def _others(model: ModelResult) -> str:
 
 
 def _beyond_name(model: ModelResult) -> list[str]:
-    """Model arguments that say more than the model's name, which has a row of its own."""
+    """Return the model arguments other than the model's name, which has a separate row."""
     pairs = [pair for result in _shown(model).values() for pair in result.model_args.items()]
     return [name for name, value in pairs if value != model.model_name]
 
@@ -75,7 +75,7 @@ def _each(comparison: Comparison, fact: Callable[[TaskResult], str]) -> tuple[st
 
 
 def _one(model: ModelResult, fact: Callable[[TaskResult], str]) -> str:
-    """The value if all probes share it, otherwise each probe's with its name."""
+    """Return the value if all probes share it, otherwise each probe's value with its name."""
     values = {name: fact(result) for name, result in _shown(model).items()}
     if len(set(values.values())) < 2:
         return next(iter(values.values()), ABSENT)

@@ -1,18 +1,18 @@
-"""The few sentences that say what happened: from which average and gap to which, how sure that is, what is left.
+"""Summarise the change in a few sentences: average and gap before and after, with their uncertainty.
 
-Invariant: only probes that all models have are averaged, and a difference is said only where it was estimated.
+Invariant: only probes that all models have are averaged, and a difference is stated only if it was estimated.
 """
 
 from collections.abc import Mapping, Sequence
 
 from in2_plugin.reporting.evidence import Change, Evidence
-from in2_plugin.reporting.paper_numbers import TASKS
+from in2_plugin.reporting.paper_numbers import PAPER_TASKS
 from in2_plugin.reporting.results import ModelResult, ProbeKey, shared_tasks
 from in2_plugin.reporting.text.wording import listed, percent, with_interval
 
 SPAN = "gap between the best and the worst position"
 NAMED = 6
-"""Models whose numbers a sentence lists; of more it gives the range."""
+"""Most models whose numbers a sentence lists; with more it gives the range."""
 
 
 def summarise(
@@ -33,7 +33,7 @@ def _what_happened(models: Sequence[ModelResult]) -> str:
     labels = [model.label for model in models]
     averages = [percent(model.mean(shared).avg) for model in models]
     gaps = [percent(model.mean(shared).gap) for model in models]
-    scope = "the three probes" if shared == TASKS else f"the {listed(shared)} probe{'s' * (len(shared) > 1)}"
+    scope = "the three probes" if shared == PAPER_TASKS else f"the {listed(shared)} probe{'s' * (len(shared) > 1)}"
     if len(models) == 1:
         return f"{labels[0]} scores {averages[0]}% on average over {scope}, with a {SPAN} of {gaps[0]} points."
     if len(models) == 2:
@@ -58,7 +58,7 @@ def _range(models: Sequence[ModelResult], shared: Sequence[str], scope: str) -> 
 
 
 def _how_sure(probed: Sequence[ModelResult], changes: Sequence[Change]) -> str:
-    """The difference with its intervals, for two models over all that they share."""
+    """State the difference with its intervals, for two models over all shared probes."""
     if len(probed) != 2:
         return ""
     shared = shared_tasks(probed)

@@ -1,15 +1,15 @@
-"""The report's tables as text cells, shared by the page and the terminal.
+"""Format the report's tables as text cells, shared by the page and the terminal.
 
-Invariant: a number becomes text by the functions of `wording.py` and nowhere else, so that page, terminal and figure
-always agree. Lengths, the matrix and the facts have modules of their own (`lengths.py`, `matrix.py`, `facts.py`).
+Invariant: only the functions of `wording.py` turn numbers into text, so that page, terminal and figure always agree.
+Lengths, the matrix and the settings have separate modules (`lengths.py`, `matrix.py`, `run_settings.py`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from in2_plugin.reporting.baselines import floor_values
+from in2_plugin.reporting.baselines import baseline_values
 from in2_plugin.reporting.comparison import Comparison
-from in2_plugin.reporting.paper_numbers import PAPER_ROWS, TASKS, TITLES
+from in2_plugin.reporting.paper_numbers import PAPER_ROWS, PAPER_TASKS, PaperRow, title
 from in2_plugin.reporting.results import ModelResult, Score, TaskResult
 from in2_plugin.reporting.text.wording import (
     ABSENT,
@@ -20,10 +20,7 @@ from in2_plugin.reporting.text.wording import (
     tokens,
 )
 
-COLUMNS = (*(TITLES[task] for task in TASKS), "All")
-
-
-FLOOR_NAMES = {"echo": "Floor: quoted part repeated", "other": "Floor: a random other item"}
+BASELINE_NAMES = {"echo": "Baseline: quoted part repeated", "other": "Baseline: a random other item"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +38,19 @@ NOTHING = ScoreCell(ABSENT, ABSENT)
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """One row of scores; `cells` are in the order of COLUMNS."""
+    """One row of scores; `cells` are in the order of `columns`."""
 
     name: str
     measured: str
-    """Under which conditions, where that is not what the report is about."""
+    """Conditions of the measurement, if they differ from those of the report."""
     cells: tuple[ScoreCell, ...]
     model: int | None = None
-    """Which model's row it is, counted from 0."""
+    """Index of the model, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class GapRow:
-    """One measured gap beside what chance gives, in percentage points."""
+    """One measured gap next to the gap that chance gives, in percentage points."""
 
     task: str
     model: str
@@ -66,6 +63,11 @@ class GapRow:
     beyond_chance: bool
 
 
+def columns(comparison: Comparison) -> tuple[str, ...]:
+    """Return the headings of the probes, then "All", the mean over the paper's three."""
+    return (*(title(task) for task in comparison.tasks), "All")
+
+
 def measured_rows(comparison: Comparison) -> list[ScoreRow]:
     """Averages and gaps of the measured models; below each its score without the context, where that was run."""
     rows = []
@@ -75,12 +77,12 @@ def measured_rows(comparison: Comparison) -> list[ScoreRow]:
         closed = {result.task: result for result in model.of_family("closed_book")}
         if closed:
             name = "without the context" if model.tasks else f"{model.label}, without the context"
-            rows.append(ScoreRow(name, "", _averages(closed)))
+            rows.append(ScoreRow(name, "", _averages(closed, comparison.tasks)))
     return rows
 
 
 def _cells(comparison: Comparison, model: ModelResult) -> tuple[ScoreCell, ...]:
-    cells = [_cell(comparison, model, model.tasks.get(task)) for task in TASKS]
+    cells = [_cell(comparison, model, model.tasks.get(task)) for task in comparison.tasks]
     limits = interval(comparison.overall[model.label])
     whole = model.all
     return (*cells, ScoreCell(percent(whole.avg), percent(whole.gap), limits) if whole else NOTHING)
@@ -93,18 +95,20 @@ def _cell(comparison: Comparison, model: ModelResult, result: TaskResult | None)
     return ScoreCell(percent(result.score.avg), percent(result.score.gap), interval(known.avg), interval(known.gap))
 
 
-def _averages(results: Mapping[str, TaskResult]) -> tuple[ScoreCell, ...]:
-    """Averages only: without a context there are no positions to have a gap."""
-    cells = [ScoreCell(percent(results[task].score.avg), ABSENT) if task in results else NOTHING for task in TASKS]
-    whole = sum(results[task].score.avg for task in TASKS) / len(TASKS) if len(results) == len(TASKS) else None
-    return (*cells, ScoreCell(percent(whole), ABSENT) if whole is not None else NOTHING)
+def _averages(results: Mapping[str, TaskResult], tasks: Sequence[str]) -> tuple[ScoreCell, ...]:
+    """Return averages only: without a context there are no positions to have a gap."""
+    cells = [ScoreCell(percent(results[task].score.avg), ABSENT) if task in results else NOTHING for task in tasks]
+    if not set(PAPER_TASKS) <= set(results):
+        return (*cells, NOTHING)
+    whole = sum(results[task].score.avg for task in PAPER_TASKS) / len(PAPER_TASKS)
+    return (*cells, ScoreCell(percent(whole), ABSENT))
 
 
-def floor_rows(comparison: Comparison) -> list[ScoreRow]:
-    """Floors that the results hold, as a range where the models' probes differ in them."""
+def baseline_rows(comparison: Comparison) -> list[ScoreRow]:
+    """Return the baselines in the results, as a range where the models' probes differ."""
     rows = []
-    for name, label in FLOOR_NAMES.items():
-        cells = [_range(floor_values(comparison.models, task, name)) for task in TASKS]
+    for name, label in BASELINE_NAMES.items():
+        cells = [_range(baseline_values(comparison.models, task, name)) for task in comparison.tasks]
         if any(cell is not NOTHING for cell in cells):
             rows.append(ScoreRow(label, "", (*cells, NOTHING)))
     return rows
@@ -124,41 +128,48 @@ def authors_rows(comparison: Comparison) -> list[ScoreRow]:
         results = {result.task: result for result in model.of_family("paper")}
         published = {task: result.published for task, result in results.items() if result.published}
         if published:
-            rows.append(ScoreRow(model.label, "authors' data, as published", _scores(published), index))
+            rows.append(
+                ScoreRow(model.label, "authors' data, as published", _scores(published, comparison.tasks), index)
+            )
         if results:
-            scores = {task: result.score for task, result in results.items()}
-            cells = [_cell(comparison, model, results.get(task)) for task in TASKS]
-            rows.append(ScoreRow(model.label, "authors' data, all positions", (*cells, _scores(scores)[-1]), index))
+            overall = _scores({task: result.score for task, result in results.items()}, comparison.tasks)[-1]
+            cells = [_cell(comparison, model, results.get(task)) for task in comparison.tasks]
+            rows.append(ScoreRow(model.label, "authors' data, all positions", (*cells, overall), index))
     return rows
 
 
-def _scores(scores: Mapping[str, Score]) -> tuple[ScoreCell, ...]:
-    cells = [ScoreCell(percent(scores[t].avg), percent(scores[t].gap)) if t in scores else NOTHING for t in TASKS]
-    if len(scores) < len(TASKS):
+def _scores(scores: Mapping[str, Score], tasks: Sequence[str]) -> tuple[ScoreCell, ...]:
+    cells = [ScoreCell(percent(scores[t].avg), percent(scores[t].gap)) if t in scores else NOTHING for t in tasks]
+    if not set(PAPER_TASKS) <= set(scores):
         return (*cells, NOTHING)
-    avg, gap = (sum(getattr(score, name) for score in scores.values()) / len(TASKS) for name in ("avg", "gap"))
+    avg, gap = (sum(getattr(scores[task], name) for task in PAPER_TASKS) / len(PAPER_TASKS) for name in ("avg", "gap"))
     return (*cells, ScoreCell(percent(avg), percent(gap)))
 
 
-def paper_rows() -> list[ScoreRow]:
-    """The paper's rows in the same columns."""
+def paper_rows(comparison: Comparison) -> list[ScoreRow]:
+    """Return the paper's rows in the same columns."""
     return [
-        ScoreRow(
-            row.name, row.measured, tuple(ScoreCell(f"{avg:.1f}", f"{gap:.1f}") for avg, gap in row.numbers.values())
-        )
+        ScoreRow(row.name, row.measured, tuple(_paper_cell(row, task) for task in (*comparison.tasks, "all")))
         for row in PAPER_ROWS
     ]
 
 
+def _paper_cell(row: PaperRow, task: str) -> ScoreCell:
+    if task not in row.numbers:
+        return NOTHING
+    avg, gap = row.numbers[task]
+    return ScoreCell(f"{avg:.1f}", f"{gap:.1f}")
+
+
 def change_rows(comparison: Comparison) -> list[ScoreRow]:
-    """Each later model minus the first in points, where single questions are known."""
+    """Return each later model minus the first in points, if scores of single questions are known."""
     rows = []
     for index, model in enumerate(comparison.models):
         changes = {one.tasks: one.difference for one in comparison.changes if one.after == model.label}
         if not changes:
             continue
         cells = []
-        for tasks in (*((task,) for task in TASKS), TASKS):
+        for tasks in (*((task,) for task in comparison.tasks), PAPER_TASKS):
             one = changes.get(tasks)
             cells.append(
                 ScoreCell(
@@ -173,10 +184,10 @@ def change_rows(comparison: Comparison) -> list[ScoreRow]:
 
 
 def gap_rows(comparison: Comparison, other_lengths: bool = False) -> list[GapRow]:
-    """Every measured gap beside the flat model's: of the results that stand for a model, or of its other lengths."""
+    """Return every measured gap next to the flat model's, at the representative length or at the other lengths."""
     return [
         _gap_row(comparison, model, result, other_lengths)
-        for task in TASKS
+        for task in comparison.tasks
         for model in comparison.models
         for result in model.of_family("", task)
         if (model.tasks[task].key != result.key) == other_lengths
@@ -186,7 +197,7 @@ def gap_rows(comparison: Comparison, other_lengths: bool = False) -> list[GapRow
 def _gap_row(comparison: Comparison, model: ModelResult, result: TaskResult, with_length: bool) -> GapRow:
     known = comparison.of(model, result)
     return GapRow(
-        task=f"{TITLES[result.task]}, {tokens(result.key.length)}" if with_length else TITLES[result.task],
+        task=f"{title(result.task)}, {tokens(result.key.length)}" if with_length else title(result.task),
         model=model.label,
         gap=percent(result.score.gap),
         gap_interval=interval(known.gap),

@@ -1,4 +1,4 @@
-"""Numbers and lists as words: the one place where a number of the report becomes text.
+"""Format numbers and lists as text, for every part of the report.
 
 Invariant: page, terminal and picture format a value by the same function, so they always agree.
 """
@@ -12,7 +12,7 @@ ABSENT = "–"
 
 
 def percent(fraction: float) -> str:
-    """A fraction of one as percent with one decimal, as the paper prints it."""
+    """Format a fraction of one as percent with one decimal, as the paper prints it."""
     return f"{100 * fraction:.1f}"
 
 
@@ -21,7 +21,7 @@ def percent_or_absent(fraction: float | None) -> str:
 
 
 def signed(fraction: float) -> str:
-    """A difference in points, with its sign."""
+    """Format a difference in points, with its sign."""
     return f"{100 * fraction:+.1f}"
 
 
@@ -45,7 +45,7 @@ def tokens(length: int) -> str:
 
 
 def chance(flat: FlatGap) -> str:
-    """The p-value in words: how many of the flat models have a gap as large."""
+    """State the p-value in words: how many of the flat models have a gap as large."""
     return f"{flat.at_least:,} of {flat.draws:,}" if flat.at_least else f"none of {flat.draws:,}"
 
 

@@ -1,4 +1,4 @@
-"""The API backends of lm_eval with contexts together: what a real local server is sent, and in which order."""
+"""The API backends grouped by context: the requests that reach a real local server, and their order."""
 
 import json
 import random
@@ -22,8 +22,8 @@ from in2_plugin.probing.backends.by_context import (
 SETTINGS = {"until": [], "max_gen_toks": 8, "do_sample": False}
 
 
-class Endpoint(BaseHTTPRequestHandler):
-    """Completions and chat completions that say the prompt's last word."""
+class LastWordHandler(BaseHTTPRequestHandler):
+    """Serves completions and chat completions that repeat the prompt's last word."""
 
     prompts: list[str]
 
@@ -52,9 +52,9 @@ class Endpoint(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def endpoint() -> Iterator[tuple[str, list[str]]]:
-    """Address of the server, and the prompts that reached it."""
+    """URL of the server, and the prompts that reached it."""
     prompts: list[str] = []
-    with ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Endpoint,), {"prompts": prompts})) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (LastWordHandler,), {"prompts": prompts})) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/v1", prompts
         server.shutdown()

@@ -1,4 +1,4 @@
-"""`in2-hf` beside lm_eval's own `hf` on tiny random models: the same texts, or the same code and a reason."""
+"""`in2-hf` against lm_eval's `hf` on tiny random models: the same texts, or a fallback with its reason."""
 
 import functools
 import logging
@@ -56,8 +56,8 @@ def requests(*settings: dict, n: int = 24, contexts: int = 2, seed: int = 0) -> 
     ]
 
 
-class Heard(logging.Handler):
-    """Keeps what is logged."""
+class KeptLog(logging.Handler):
+    """Keeps the messages that are logged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,17 +68,17 @@ class Heard(logging.Handler):
 
 
 @pytest.fixture
-def said():
-    """The warnings of in2-hf, also after lm_eval has cut its loggers off from the root."""
-    logger, heard = logging.getLogger("lm_eval.in2_hf"), Heard()
-    heard.setLevel(logging.WARNING)
-    logger.addHandler(heard)
-    yield heard.messages
-    logger.removeHandler(heard)
+def warnings():
+    """The warnings of in2-hf, even after lm_eval has disconnected its loggers from the root."""
+    logger, log = logging.getLogger("lm_eval.in2_hf"), KeptLog()
+    log.setLevel(logging.WARNING)
+    logger.addHandler(log)
+    yield log.messages
+    logger.removeHandler(log)
 
 
-class Partial:
-    """What lm_eval's cache is told."""
+class PartialCache:
+    """Records the calls to lm_eval's cache."""
 
     def __init__(self) -> None:
         self.told: dict[str, str] = {}
@@ -90,11 +90,11 @@ class Partial:
 
 @pytest.mark.parametrize("name", ["mistral", "llama", "qwen2"])
 @pytest.mark.parametrize("at_once", ["auto", 3])
-def test_the_texts_of_hf_with_contexts_read_once(folders, name, at_once):
+def test_texts_equal_those_of_hf(folders, name, at_once):
     asked = requests(SHORT, LONG)
     expected = load(HFLM, folders(name)).generate_until(asked, disable_tqdm=True)
     lm = load(SharedContextLM, folders(name), questions_at_once=at_once)
-    lm.cache_hook = Partial()
+    lm.cache_hook = PartialCache()
     assert lm.generate_until(asked, disable_tqdm=True) == expected
     assert len(set(expected)) > 8 and len({len(text.split()) for text in expected}) > 3
     assert (lm.counts.contexts, lm.counts.questions) == (2, 24)
@@ -102,7 +102,7 @@ def test_the_texts_of_hf_with_contexts_read_once(folders, name, at_once):
     assert lm.cache_hook.told == {repr(request.args): text for request, text in zip(asked, expected, strict=True)}
 
 
-def test_the_end_of_thinking_is_found_as_hf_finds_it(folders):
+def test_the_end_of_thinking_is_found_like_in_hf(folders):
     asked = requests(LONG, n=8)
     plain = load(HFLM, folders("llama")).generate_until(asked, disable_tqdm=True)
     word = max("".join(plain), key="".join(plain).count)
@@ -115,32 +115,32 @@ def test_the_end_of_thinking_is_found_as_hf_finds_it(folders):
     assert expected != plain
 
 
-def test_sampled_and_lonely_requests_are_left_to_hf(folders, said):
-    """Strangers, questions about one context, and sampled ones: all in the order of the requests."""
+def test_sampled_and_single_requests_fall_back_to_hf(folders, warnings):
+    """Unrelated requests, questions about one context, and sampled ones: all in the order of the requests."""
     sampled = {"do_sample": True, "temperature": 0.5, "max_gen_toks": 4}
-    strangers = [request for seed in range(1, 7) for request in requests(LONG, n=1, seed=seed)]
-    asked = [*strangers, *requests(LONG, contexts=1), *requests(sampled, n=2)]
+    unrelated = [request for seed in range(1, 7) for request in requests(LONG, n=1, seed=seed)]
+    asked = [*unrelated, *requests(LONG, contexts=1), *requests(sampled, n=2)]
     lm = load(SharedContextLM, folders("llama"))
     found = lm.generate_until(asked, disable_tqdm=True)
     assert found[:30] == load(HFLM, folders("llama")).generate_until(asked[:30], disable_tqdm=True)
     assert lm.counts.contexts == 1 and lm.counts.questions == 24 and len(found) == 32
-    assert said[:1] == ["in2-hf generates as hf does, reading each context for each question: answers are sampled"]
+    assert warnings[:1] == ["in2-hf falls back to hf, which reads each context once per question: answers are sampled"]
 
 
-def test_a_model_that_cannot_share_generates_as_hf_and_says_so(folders, said):
+def test_an_unsupported_model_falls_back_to_hf_with_a_warning(folders, warnings):
     asked = requests(LONG, n=6)
     lm = load(SharedContextLM, folders("gemma3"))
     assert lm.generate_until(asked, disable_tqdm=True) == load(HFLM, folders("gemma3")).generate_until(
         asked, disable_tqdm=True
     )
     assert lm.counts.contexts == 0
-    assert said == [
-        "in2-hf generates as hf does, reading each context for each question: it has layers of type sliding_attention"
+    assert warnings == [
+        "in2-hf falls back to hf, which reads each context once per question: it has layers of type sliding_attention"
     ]
 
 
-def test_a_model_that_answers_otherwise_over_a_shared_cache_is_found_out(folders, said):
-    """One whose positions do not count, so that questions behind others are read at other places."""
+def test_a_model_with_different_logits_over_a_shared_cache_falls_back(folders, warnings):
+    """The model ignores position ids, so that later questions get wrong positions."""
     asked = requests(LONG)
     lm = load(SharedContextLM, folders("llama"))
     forward = lm.model.forward
@@ -153,10 +153,10 @@ def test_a_model_that_answers_otherwise_over_a_shared_cache_is_found_out(folders
     found = lm.generate_until(asked, disable_tqdm=True)
     lm.model.forward = forward
     assert found == HFLM.generate_until(lm, asked, disable_tqdm=True)
-    assert len(said) == 1 and "without a shared cache (limit 0.001)" in said[0] and lm.counts.questions == 0
+    assert len(warnings) == 1 and "without a shared cache (limit 0.001)" in warnings[0] and lm.counts.questions == 0
 
 
-def test_a_forward_that_does_not_bear_the_masks_is_left_to_hf(folders, said):
+def test_a_forward_without_mask_support_falls_back_to_hf(folders, warnings):
     asked = requests(LONG)
     lm = load(SharedContextLM, folders("llama"))
     forward = lm.model.forward
@@ -169,20 +169,22 @@ def test_a_forward_that_does_not_bear_the_masks_is_left_to_hf(folders, said):
 
     lm.model.forward = picky
     assert lm.generate_until(asked, disable_tqdm=True) == HFLM.generate_until(lm, asked, disable_tqdm=True)
-    assert len(said) == 1 and "(ValueError: masks have two dimensions)" in said[0]
+    assert len(warnings) == 1 and "(ValueError: masks have two dimensions)" in warnings[0]
 
 
-def test_prompts_are_never_cut(folders):
+def test_prompts_are_never_truncated(folders):
     lm = load(SharedContextLM, folders("llama"), max_length=120)
     for asked in (requests(LONG), requests(LONG, n=1)):
-        with pytest.raises(PromptTooLong, match=r"the window is 120 and in2-hf never cuts: .* max_length=\d+ in --mod"):
+        with pytest.raises(
+            PromptTooLong, match=r"the window is 120 and in2-hf never truncates: .* max_length=\d+ in --mod"
+        ):
             lm.generate_until(asked, disable_tqdm=True)
 
 
 @pytest.mark.parametrize(
     "failure", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")]
 )
-def test_want_of_memory_names_what_to_lower(folders, failure):
+def test_out_of_memory_names_the_setting_to_lower(folders, failure):
     asked = requests(LONG)
     lm = load(SharedContextLM, folders("llama"), questions_at_once=6)
 
@@ -191,11 +193,11 @@ def test_want_of_memory_names_what_to_lower(folders, failure):
         raise failure
 
     lm.model.forward = fail
-    with pytest.raises(ProbeError, match=r"memory does not suffice for a context of .* set questions_at_once=3 in"):
+    with pytest.raises(ProbeError, match=r"not enough memory for a context of .* set questions_at_once=3 in"):
         lm.generate_until(asked, disable_tqdm=True)
 
 
-def test_other_failures_come_through_once_the_two_ways_have_been_compared(folders):
+def test_other_failures_are_raised_after_the_comparison(folders):
     lm = load(SharedContextLM, folders("llama"))
     lm.generate_until(requests(LONG), disable_tqdm=True)
 
@@ -215,7 +217,7 @@ def test_questions_at_once_is_checked_before_a_model_is_loaded(number):
 
 
 def test_in_half_precision_most_texts_are_the_same(folders):
-    """Ties may fall otherwise; the comparison's limit holds."""
+    """Ties may resolve differently; the comparison stays within its limit."""
     asked = requests(LONG)
     arguments = {"pretrained": str(folders("llama")), "dtype": "bfloat16", "device": "cpu", "batch_size": 1}
     lm = SharedContextLM(**arguments)

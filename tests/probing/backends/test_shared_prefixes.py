@@ -5,40 +5,47 @@ import random
 import numpy as np
 import pytest
 
-from in2_plugin.probing.backends import shared_prefixes as shared_beginnings
-from in2_plugin.probing.backends.shared_prefixes import Counts, Split, group_by_beginning, in_batches, split, token_ids
+from in2_plugin.probing.backends import shared_prefixes
+from in2_plugin.probing.backends.shared_prefixes import (
+    PrefillCounts,
+    SplitPrompts,
+    group_by_prefix,
+    in_batches,
+    split,
+    token_ids,
+)
 from tests.support.vocabularies import QWEN2_REGEX, byte_level, mistral
 
 CONTEXTS = ["Below is a context. " + f"Number {n} is here. " * 30 for n in (1, 2, 3)]
 
 
-def test_prompts_of_a_context_are_one_group_and_strangers_are_alone():
+def test_prompts_of_a_context_are_one_group_and_others_are_alone():
     questions = [(c, q) for q in "abc" for c in range(3)]
     texts = [CONTEXTS[c] + f"Question {q}?" for c, q in questions] + ["Something else", "Below is a contrast."]
-    groups = group_by_beginning(texts)
+    groups = group_by_prefix(texts)
     assert sorted(map(sorted, groups)) == [[0, 3, 6], [1, 4, 7], [2, 5, 8], [9], [10]]
-    assert group_by_beginning(["same", "same", "same"]) == [[0, 1, 2]]
-    assert group_by_beginning(["", ""]) == [[0], [1]] and group_by_beginning([]) == []
+    assert group_by_prefix(["same", "same", "same"]) == [[0, 1, 2]]
+    assert group_by_prefix(["", ""]) == [[0], [1]] and group_by_prefix([]) == []
 
 
 def test_half_a_prompt_must_be_shared():
     texts = ["a" * 10 + "b" * 10, "a" * 10 + "c" * 10, "a" * 10 + "d" * 11]
-    assert group_by_beginning(texts) == [[0, 1], [2]]
+    assert group_by_prefix(texts) == [[0, 1], [2]]
 
 
 def test_shared_and_own_tokens_are_the_prompt():
     prompts = [[1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 7], [1, 2, 3, 9], [1, 2, 3, 4, 5, 6]]
     parts = split(iter(prompts))
-    assert parts == Split([1, 2, 3], ([4, 5, 6], [4, 7], [9], [4, 5, 6]))
-    assert split([[1, 2, 3], [1, 2, 3]]) == Split([1, 2], ([3], [3]))  # a token is left for each
-    assert split([[1, 2, 3], [1, 2]]) == Split([1], ([2, 3], [2]))
-    assert split([[1, 2], [3, 4]]) == Split([], ([1, 2], [3, 4]))
-    assert split([[5]]) == Split([], ([5],))
+    assert parts == SplitPrompts([1, 2, 3], ([4, 5, 6], [4, 7], [9], [4, 5, 6]))
+    assert split([[1, 2, 3], [1, 2, 3]]) == SplitPrompts([1, 2], ([3], [3]))  # a token is left for each
+    assert split([[1, 2, 3], [1, 2]]) == SplitPrompts([1], ([2, 3], [2]))
+    assert split([[1, 2], [3, 4]]) == SplitPrompts([], ([1, 2], [3, 4]))
+    assert split([[5]]) == SplitPrompts([], ([5],))
 
 
 def test_counts_are_of_prompt_tokens():
-    counts = Counts()
-    counts.add(Split([1] * 100, ([2], [3, 4])))
+    counts = PrefillCounts()
+    counts.add(SplitPrompts([1] * 100, ([2], [3, 4])))
     assert str(counts) == "1 contexts read once, 2 questions, prefilled 103 instead of 203 tokens"
 
 
@@ -73,7 +80,7 @@ def test_tokens_are_those_of_the_whole_text(tokenizer, texts):
     assert [len(text) > 5_000 for text in encoded].count(True) == 2  # the others were encoded from near their end
 
 
-def test_a_tokenizer_that_looks_far_is_given_whole_texts(texts):
+def test_tokenizers_with_long_dependencies_get_whole_texts(texts):
     """One whose tokens all change with the text's length, and one whose last token counts what is before."""
     for encode in (
         lambda text: np.array([ord(c) + len(text) for c in text]),
@@ -84,7 +91,7 @@ def test_a_tokenizer_that_looks_far_is_given_whole_texts(texts):
 
 
 def test_short_texts_are_encoded_once(monkeypatch):
-    monkeypatch.setattr(shared_beginnings, "OVERLAP", 100)
+    monkeypatch.setattr(shared_prefixes, "OVERLAP", 100)
     encoded = []
     texts = ["abc", "abd", "abe"]
     list(token_ids(texts, lambda text: encoded.append(text) or np.zeros(1, np.int64)))

@@ -1,4 +1,4 @@
-"""Which models and which settings share a cache, and the reason where they do not."""
+"""Models and settings that can share a cache, and the reasons of others."""
 
 import pytest
 from transformers import (
@@ -59,7 +59,7 @@ def test_attention_without_masks_is_named_with_the_setting_that_helps():
     model = random_model(LlamaConfig(**SHAPE))
     model.config._attn_implementation = "flash_attention_2"
     assert reason_against(model, 10) == (
-        "its attention `flash_attention_2` takes no masks of ours; set attn_implementation=sdpa in --model_args"
+        "its attention `flash_attention_2` does not support custom masks; set attn_implementation=sdpa in --model_args"
     )
 
 

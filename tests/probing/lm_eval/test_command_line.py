@@ -1,4 +1,4 @@
-"""What is read from lm_eval's command line and its --config file."""
+"""Parse lm_eval's command line and its --config file."""
 
 import json
 
@@ -13,11 +13,11 @@ def test_the_backend(argv):
     assert read_invocation([*argv, "--model_args", "pretrained=m,dtype=auto", "--tasks", "a"]).model == "vllm"
 
 
-def test_nothing_is_said():
+def test_defaults():
     unknown = Invocation(model=None, gen_kwargs={}, applies_chat_template=False)
     assert read_invocation([]) == unknown
     assert read_invocation(["-q", "tests/probing", "--tasks", "x", "--model_args", "model=m"]) == unknown
-    assert read_invocation(["--gen_kwargs"]) == unknown  # another program's: lm_eval wants a value there
+    assert read_invocation(["--gen_kwargs"]) == unknown  # another program's: lm_eval requires a value
 
 
 @pytest.mark.parametrize(
@@ -50,15 +50,15 @@ def test_tokens_to_generate(argv):
     assert read_invocation(argv).new_tokens(128) == 512
 
 
-def test_spellings_that_the_tasks_own_one_beats():
-    """`max_gen_toks` of the task comes first, but API models look for `max_tokens` before it."""
+def test_other_spellings():
+    """`max_gen_toks` of the task wins, but API models prefer `max_tokens`."""
     for text in ("max_new_tokens=512", "max_tokens=512", "temperature=1"):
         assert read_invocation(["--model", "hf", "--gen_kwargs", text]).new_tokens(128) == 128
     assert read_invocation(["--model", "local-completions", "--gen_kwargs", "max_tokens=512"]).new_tokens(128) == 512
 
 
 @pytest.mark.parametrize("value", ["lots", "0", "-5", "1e3"])
-def test_impossible_counts_are_refused(value):
+def test_invalid_counts_are_refused(value):
     with pytest.raises(ConfigError, match=rf"--gen_kwargs max_gen_toks={value} is not a whole number above 0"):
         read_invocation(["--gen_kwargs", f"max_gen_toks={value}"]).new_tokens(128)
 
@@ -67,21 +67,21 @@ def test_broken_json_is_left_to_lm_eval():
     assert read_invocation(["--gen_kwargs", "{max_gen_toks"]).gen_kwargs == {}
 
 
-def test_the_config_file_comes_second(tmp_path):
+def test_the_command_line_overrides_the_config_file(tmp_path):
     file = tmp_path / "run.yaml"
     file.write_text(
         "model: vllm\ngen_kwargs: {max_gen_toks: 300}\napply_chat_template: true\nmodel_args: {pretrained: m}\n"
     )
-    said = read_invocation(["--config", str(file)])
-    assert said == Invocation("vllm", {"max_gen_toks": "300"}, True)
-    said = read_invocation(["-C", str(file), "--model", "hf", "--gen_kwargs", "max_gen_toks=200"])
-    assert (said.model, said.new_tokens(128)) == ("hf", 200)
+    found = read_invocation(["--config", str(file)])
+    assert found == Invocation("vllm", {"max_gen_toks": "300"}, True)
+    found = read_invocation(["-C", str(file), "--model", "hf", "--gen_kwargs", "max_gen_toks=200"])
+    assert (found.model, found.new_tokens(128)) == ("hf", 200)
     file.write_text("gen_kwargs: max_gen_toks=77\nmodel: null\n")
     assert read_invocation(["--config", str(file)]) == Invocation(None, {"max_gen_toks": "77"}, False)
 
 
 @pytest.mark.parametrize("content", ["- a list", "{", None])
-def test_a_config_file_that_lm_eval_would_not_read(tmp_path, content):
+def test_an_invalid_config_file_is_ignored(tmp_path, content):
     file = tmp_path / "run.yaml"
     if content:
         file.write_text(content)

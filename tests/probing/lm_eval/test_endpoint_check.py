@@ -1,4 +1,4 @@
-"""Asking a real server on localhost whether it reads the whole prompt."""
+"""Check against a real server on localhost that the whole prompt is read."""
 
 import socket
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from in2_plugin.errors import EndpointError, PromptTooLong
+from in2_plugin.probing.lm_eval.command_line import read_invocation
 from in2_plugin.probing.lm_eval.endpoint_check import refuse_if_endpoint_cuts
 from in2_plugin.probing.probes.tokens import load_tokens
 from tests.support import vocabularies
@@ -23,7 +24,7 @@ FORMS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A small tokenizer: it is loaded once a test, as lm_eval would."""
+    """A small tokenizer, since every test loads it once."""
     tokenizer = vocabularies.byte_level([PROMPT], vocabularies.QWEN2_REGEX, ["<unk>", "<s>", "</s>"], vocab_size=600)
     names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
     return vocabularies.save(tokenizer, tmp_path_factory.mktemp("endpoint"), CHAT_TEMPLATE, **names)
@@ -49,12 +50,12 @@ def ask(request, oracle, folder, counter):
 
     def asking(*argv: str, **model_args: object) -> None:
         names = {"base_url": oracle.url(path), "model": "oracle", "tokenizer": str(folder), **more}
-        refuse_if_endpoint_cuts({**names, **model_args}, PROMPT, counter.prompt(PROMPT), True, argv)
+        refuse_if_endpoint_cuts({**names, **model_args}, PROMPT, counter.prompt(PROMPT), True, read_invocation(argv))
 
     return asking
 
 
-def test_enough_room_is_no_error(ask, oracle, counter):
+def test_a_sufficient_limit_passes(ask, oracle, counter):
     oracle.limit = counter.prompt(PROMPT) + 128
     ask()
     (body,) = oracle.bodies
@@ -70,19 +71,19 @@ def test_a_server_that_refuses(ask, oracle):
 
 
 @pytest.mark.parametrize("over", ["left", "middle"])
-def test_a_server_that_cuts_and_says_so(ask, oracle, counter, over):
+def test_a_server_that_truncates_and_reports_it(ask, oracle, counter, over):
     oracle.limit, oracle.over = counter.plain(PROMPT) + 120, over
     with pytest.raises(PromptTooLong, match=r"has read [\d,]+ of the [\d,]+ tokens of the longest prompt: start the"):
         ask()
 
 
-def test_a_server_that_says_nothing(ask, oracle):
+def test_a_server_that_reports_nothing(ask, oracle):
     oracle.usage = False
-    with pytest.raises(EndpointError, match=r"does not say how many tokens it has read .*probe_trust_endpoint"):
+    with pytest.raises(EndpointError, match=r"does not report how many tokens it has read .*probe_trust_endpoint"):
         ask()
     ask(probe_trust_endpoint=True)
     assert len(oracle.bodies) == 1
-    with pytest.raises(EndpointError, match="does not say"):
+    with pytest.raises(EndpointError, match="does not report"):
         ask(probe_trust_endpoint="false")
 
 
@@ -90,18 +91,18 @@ def test_a_server_with_another_tokenizer(ask, oracle):
     oracle.more = 200
     ask()
     oracle.more = 400
-    with pytest.raises(EndpointError, match=r"where tokenizer= gives [\d,]+, so its tokenizer is another one"):
+    with pytest.raises(EndpointError, match=r"but tokenizer= gives [\d,]+, so its tokenizer is a"):
         ask()
 
 
-def test_a_listed_limit_is_believed_before_anything_is_sent(ask, oracle):
+def test_a_listed_limit_is_checked_before_anything_is_sent(ask, oracle):
     oracle.listed = 600
-    with pytest.raises(PromptTooLong, match=r"oracle takes 600 tokens .*set probe_length to at most 600 in"):
+    with pytest.raises(PromptTooLong, match=r"oracle with a limit of 600 tokens .*set probe_length to at most 600 in"):
         ask()
     assert oracle.bodies == []
 
 
-def test_answers_of_another_length(ask, oracle, counter):
+def test_longer_answers_are_counted(ask, oracle, counter):
     oracle.limit = counter.prompt(PROMPT) + 128
     with pytest.raises(PromptTooLong, match="512 to generate"):
         ask("--gen_kwargs", "max_gen_toks=512")
@@ -118,13 +119,13 @@ def test_answers_of_another_length(ask, oracle, counter):
     ],
 )
 def test_token_ids_are_those_of_the_run(oracle, folder, counter, takes_template, argv, start):
-    """In the chat template if the command line says so; without one in the longer form. No BOS but the template's."""
+    """The chat template is applied if the command line does; if unknown, the longer form is sent. No other BOS."""
     names = {"base_url": oracle.url(), "model": "oracle", "tokenizer": str(folder)}
-    refuse_if_endpoint_cuts(names, PROMPT, counter.prompt(PROMPT), takes_template, argv)
+    refuse_if_endpoint_cuts(names, PROMPT, counter.prompt(PROMPT), takes_template, read_invocation(argv))
     assert oracle.prompts[0].startswith(start)
 
 
-def test_a_key_is_sent_and_never_shown(ask, oracle, monkeypatch):
+def test_the_key_is_sent_and_never_shown(ask, oracle, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     oracle.status, oracle.reason = 401, "Incorrect API key provided: sk-secret. " + "x" * 500
     with pytest.raises(EndpointError, match=r"HTTP 401 .*provided: \[key\]\. x+…; set OPENAI_API_KEY$"):
@@ -135,22 +136,22 @@ def test_a_key_is_sent_and_never_shown(ask, oracle, monkeypatch):
     assert oracle.headers[1]["X-Key"] == "other" and "Authorization" not in oracle.headers[1]
 
 
-@pytest.mark.parametrize(("status", "advice"), [(404, "correct base_url or model"), (418, "the server's own log")])
-def test_other_refusals_name_the_reason(ask, oracle, status, advice):
+@pytest.mark.parametrize(("status", "advice"), [(404, "correct base_url or model"), (418, "see the server's log")])
+def test_other_errors_have_a_reason_and_advice(ask, oracle, status, advice):
     oracle.status = status
     with pytest.raises(EndpointError, match=rf"HTTP {status} to the longest prompt .*: out of order; {advice}"):
         ask()
 
 
-def test_nobody_there(counter, folder):
+def test_a_refused_connection(counter, folder):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://user:password@127.0.0.1:{free.getsockname()[1]}/v1/completions?key=secret"
     names = {"base_url": url, "model": "oracle", "tokenizer": str(folder)}
     with pytest.raises(
-        EndpointError, match=r"^http://127\.0\.0\.1:\d+/v1/completions cannot be asked \(Conn"
+        EndpointError, match=r"^cannot connect to http://127\.0\.0\.1:\d+/v1/completions \(Conn"
     ) as caught:
-        refuse_if_endpoint_cuts(names, PROMPT, counter.prompt(PROMPT), True, [])
+        refuse_if_endpoint_cuts(names, PROMPT, counter.prompt(PROMPT), True, read_invocation([]))
     assert "password" not in str(caught.value) and "secret" not in str(caught.value)
 
 
@@ -158,15 +159,15 @@ def test_a_server_that_never_answers(counter, folder):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1/completions"
         names = {"base_url": url, "model": "oracle", "tokenizer": str(folder), "timeout": 0.2}
-        with pytest.raises(EndpointError, match=r"within 0\.2 s; give timeout=SECONDS"):
-            refuse_if_endpoint_cuts(names, PROMPT, counter.prompt(PROMPT), True, [])
+        with pytest.raises(EndpointError, match=r"within 0\.2 s; set timeout=SECONDS"):
+            refuse_if_endpoint_cuts(names, PROMPT, counter.prompt(PROMPT), True, read_invocation([]))
 
 
 @pytest.mark.parametrize("names", [{"model": "m"}, {"model": "m", "base_url": "http://h:1/generate"}])
-def test_addresses_that_cannot_be_asked(names):
-    with pytest.raises(EndpointError, match=r"cannot be asked whether it cuts prompts: give .*trust_endpoint"):
-        refuse_if_endpoint_cuts(names, PROMPT, 100, True, [])
+def test_urls_of_other_endpoints_are_refused(names):
+    with pytest.raises(EndpointError, match=r"reads whole prompts: set .*trust_endpoint"):
+        refuse_if_endpoint_cuts(names, PROMPT, 100, True, read_invocation([]))
 
 
-def test_local_models_are_not_asked():
-    refuse_if_endpoint_cuts({"pretrained": "/nowhere"}, PROMPT, 100, True, [])
+def test_local_models_have_no_endpoint_to_check():
+    refuse_if_endpoint_cuts({"pretrained": "/nowhere"}, PROMPT, 100, True, read_invocation([]))

@@ -7,13 +7,13 @@ import types
 import pytest
 
 from in2_plugin.errors import MissingExtra, ProbeError
-from in2_plugin.probing.lm_eval import run as command
+from in2_plugin.probing.lm_eval import run
 from in2_plugin.probing.lm_eval.install import tasks_folder
 
 
 @pytest.fixture
 def executed(monkeypatch) -> list[argparse.Namespace]:
-    """What the parser was asked to execute."""
+    """The parsed arguments that were executed."""
     done: list[argparse.Namespace] = []
 
     class Parser:
@@ -26,7 +26,7 @@ def executed(monkeypatch) -> list[argparse.Namespace]:
         def execute(self, parsed):
             done.append(parsed)
 
-    monkeypatch.setattr(command, "_command_line", lambda: (Parser, lambda: None))
+    monkeypatch.setattr(run, "_command_line", lambda: (Parser, lambda: None))
     monkeypatch.setattr(sys, "argv", ["in2"])
     return done
 
@@ -35,19 +35,19 @@ def test_our_folder_comes_before_the_users(executed, tmp_path):
     config = tmp_path / "run.yml"
     config.write_text("include_path: [of, config]\n")
     for arguments in ([], ["--include_path", "own"], ["--config", str(config)]):
-        command.run_lm_eval(arguments)
+        run.run_lm_eval(arguments)
     ours = str(tasks_folder())
     assert [parsed.include_path for parsed in executed] == [[ours], [ours, "own"], [ours, "of", "config"]]
 
 
-def test_missing_lm_eval_is_one_sentence(monkeypatch):
+def test_missing_lm_eval_is_reported_in_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "lm_eval", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r'pip install "in2-plugin\[eval\]"'):
-        command.run_lm_eval([])
+        run.run_lm_eval([])
 
 
-def test_another_lm_eval_is_named(monkeypatch):
+def test_another_lm_eval_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "lm_eval._cli", types.ModuleType("lm_eval._cli"))
-    with pytest.raises(ProbeError, match=r"no command line that `in2 lm-eval` knows .*--include_path"):
-        command.run_lm_eval([])
+    with pytest.raises(ProbeError, match=r"does not support the command line of this .*--include_path"):
+        run.run_lm_eval([])

@@ -1,11 +1,13 @@
-"""What lm_eval gets from us, without lm_eval: rows, prompts, scores, aggregates."""
+"""The functions that lm_eval calls: rows, prompts, scores, aggregates."""
 
 import json
 
 import pytest
 
 from in2_plugin.errors import ConfigError, ProbeError, PromptTooLong
-from in2_plugin.probing.lm_eval import tasks as harness
+from in2_plugin.probing.lm_eval import tasks
+from in2_plugin.probing.lm_eval.command_line import read_invocation
+from in2_plugin.probing.probes.matrix import all_probes
 from in2_plugin.probing.scoring.curves import curve_from_positions
 from in2_plugin.probing.scoring.scores import scores_from_text
 from in2_plugin.prompt_text import BEFORE_INSTRUCTION
@@ -16,36 +18,36 @@ def arguments(mistral_folder) -> dict:
     return {"pretrained": str(mistral_folder), "max_length": 2_048, "version": 1.0, "probe_length": 1_024}
 
 
-def rows_of(kind: str, arguments: dict, **changes) -> list[dict]:
-    return list(harness.load(kind, {**arguments, **changes}, argv=[])["test"])
+def rows_of(name: str, arguments: dict, **changes) -> list[dict]:
+    return list(tasks.load(name, {**arguments, **changes}, read_invocation([]))["test"])
 
 
-@pytest.mark.parametrize("kind", harness.ALL_KINDS)
-def test_rows_hold_what_rescoring_needs(kind, arguments):
-    rows = rows_of(kind, arguments)
+@pytest.mark.parametrize("name", all_probes())
+def test_rows_are_enough_for_rescoring(name, arguments):
+    rows = rows_of(name, arguments)
     places = {"probe", "kind", "set", "position", "n_positions", "span", "n_spans"}
     assert set(rows[0]) == places | {"query", "gold", "echo", "other"}
     assert len({(row["set"], row["position"]) for row in rows}) == len(rows)
     for row in rows:
-        prompt = harness.doc_to_text(row)
+        prompt = tasks.doc_to_text(row)
         assert row["query"] in prompt.rsplit("### Instruction:", 1)[1]
         assert all(gold in prompt for gold in row["gold"])
-        assert harness.doc_to_target(row) == ", ".join(row["gold"])
-    assert len(json.dumps(rows[0])) < 1_000  # places, no prompt
+        assert tasks.doc_to_target(row) == ", ".join(row["gold"])
+    assert len(json.dumps(rows[0])) < 1_000  # indices, no prompt
 
 
-@pytest.mark.parametrize("kind", harness.ALL_KINDS)
-def test_perfect_answers_score_one_without_a_gap(kind, arguments):
-    results = [harness.process_results(row, ["; ".join(row["gold"])]) for row in rows_of(kind, arguments)]
+@pytest.mark.parametrize("name", all_probes())
+def test_perfect_answers_score_one_without_a_gap(name, arguments):
+    results = [tasks.process_results(row, ["; ".join(row["gold"])]) for row in rows_of(name, arguments)]
     assert {result["acc"] for result in results} == {1.0}
-    assert harness.aggregate_avg([result["avg"] for result in results]) == 1.0
-    assert harness.aggregate_gap([result["gap"] for result in results]) == 0.0
+    assert tasks.aggregate_avg([result["avg"] for result in results]) == 1.0
+    assert tasks.aggregate_gap([result["gap"] for result in results]) == 0.0
 
 
 def test_aggregates_agree_with_rescoring(arguments):
     rows = rows_of("code", arguments)
     answers = ["; ".join(row["gold"]) if row["position"] % 3 else "none" for row in rows]
-    results = [harness.process_results(row, [answer]) for row, answer in zip(rows, answers, strict=True)]
+    results = [tasks.process_results(row, [answer]) for row, answer in zip(rows, answers, strict=True)]
     again = curve_from_positions(
         [
             (result["acc"], row["position"], row["n_positions"], row["set"])
@@ -53,26 +55,26 @@ def test_aggregates_agree_with_rescoring(arguments):
         ],
         n_spans=16,
     )
-    assert again.avg == harness.aggregate_avg(result["avg"] for result in results)
-    assert again.gap == harness.aggregate_gap(result["gap"] for result in results) > 0
+    assert again.avg == tasks.aggregate_avg(result["avg"] for result in results)
+    assert again.gap == tasks.aggregate_gap(result["gap"] for result in results) > 0
     assert again.spans == tuple(
-        harness.aggregate_span(result[f"span_{span:02d}"] for result in results) for span in range(16)
+        tasks.aggregate_span(result[f"span_{span:02d}"] for result in results) for span in range(16)
     )
 
 
 def test_every_row_has_every_metric(arguments):
     (row, *_) = rows_of("database", arguments)
-    result = harness.process_results(row, [""])
+    result = tasks.process_results(row, [""])
     spans = [f"span_{span:02d}" for span in range(15)]
     assert list(result) == ["acc", "avg", "gap", *spans, "echo", "other", "scores_stderr"]
     assert [name for name in spans if result[name] is not None] == [f"span_{row['span']:02d}"]
-    assert harness.aggregate_span([None, None]) is None
+    assert tasks.aggregate_span([None, None]) is None
 
 
-def test_all_scores_travel_in_one_metric(arguments):
+def test_one_metric_has_all_scores(arguments):
     rows = rows_of("document", arguments, probe_spans=40)
-    results = [harness.process_results(row, [row["query"]]) for row in rows]
-    sets = scores_from_text(harness.aggregate_scores(result["scores_stderr"] for result in results))
+    results = [tasks.process_results(row, [row["query"]]) for row in rows]
+    sets = scores_from_text(tasks.aggregate_scores(result["scores_stderr"] for result in results))
     scored = {(one.set, p): score for one in sets for p, score in zip(one.positions, one.scores, strict=True)}
     assert scored == {
         (row["set"], row["position"]): round(result["acc"], 4) for row, result in zip(rows, results, strict=True)
@@ -81,9 +83,9 @@ def test_all_scores_travel_in_one_metric(arguments):
         next(row["n_positions"] for row in rows if row["set"] == one.set) for one in sets
     ]
     assert [result["acc"] for result in results] == [result["echo"] for result in results]
-    # more spans than there are metrics: no metric says another span's value
+    # more spans than metrics: no metric has the value of a different span
     assert {result[f"span_{span:02d}"] for result in results for span in range(16)} == {None}
-    assert harness.aggregate_gap(result["gap"] for result in results) > 0
+    assert tasks.aggregate_gap(result["gap"] for result in results) > 0
 
 
 def test_closed_book_asks_the_same_questions_without_their_context(arguments):
@@ -92,12 +94,12 @@ def test_closed_book_asks_the_same_questions_without_their_context(arguments):
     assert [row["query"] for row in closed] == [row["query"] for row in opened]
     for row in closed:
         assert row["probe"] != opened[0]["probe"]
-        question = harness.doc_to_text(row).removeprefix(BEFORE_INSTRUCTION)
+        question = tasks.doc_to_text(row).removeprefix(BEFORE_INSTRUCTION)
         assert question == f'In above context, which function contains the code snip "{row["query"]}" ?'
 
 
-def test_a_length_against_the_task_name_is_refused(arguments):
-    with pytest.raises(ConfigError, match="probe_length=1024 contradicts the name of the task, which says 4096"):
+def test_a_length_that_contradicts_the_task_name_is_refused(arguments):
+    with pytest.raises(ConfigError, match="probe_length=1024 contradicts the name of the task, which is for 4096"):
         rows_of("code", arguments, probe_task_length=4_096)
 
 
@@ -110,12 +112,12 @@ def test_too_long_prompts_stop_the_load(arguments):
 def test_two_templates_are_refused(arguments, flag):
     film = {**arguments, "probe_template": "film"}
     with pytest.raises(ConfigError, match="probe_template=film writes \\[INST\\] tags itself"):
-        harness.load("code", film, argv=["lm_eval", flag])
-    assert harness.load("code", film, argv=["lm_eval"])["test"]
-    assert harness.load("code", arguments, argv=["lm_eval", flag])["test"]
+        tasks.load("code", film, read_invocation(["lm_eval", flag]))
+    assert tasks.load("code", film, read_invocation(["lm_eval"]))["test"]
+    assert tasks.load("code", arguments, read_invocation(["lm_eval", flag]))["test"]
 
 
-def test_pieces_of_the_users_own(tmp_path, arguments):
+def test_items_of_the_user(tmp_path, arguments):
     lines = [{"id": f"Z{i:03}", "label": f"label of {i}", "dcpt": f"thing with number {i}"} for i in range(200)]
     (tmp_path / "database_entities.jsonl").write_text("\n".join(map(json.dumps, lines)))
     rows = rows_of("database", arguments, probe_pieces=str(tmp_path))
@@ -124,4 +126,4 @@ def test_pieces_of_the_users_own(tmp_path, arguments):
 
 def test_a_row_of_another_process_is_an_error():
     with pytest.raises(ProbeError, match="probe 00 was not built in this process"):
-        harness.doc_to_text({"probe": "00", "set": 0, "position": 0})
+        tasks.doc_to_text({"probe": "00", "set": 0, "position": 0})

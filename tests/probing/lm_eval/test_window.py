@@ -1,4 +1,4 @@
-"""The window by the rules of each backend, and the refusal."""
+"""The window by the rules of each backend, and the refusal of longer prompts."""
 
 import json
 
@@ -6,6 +6,7 @@ import pytest
 from transformers import MistralConfig
 
 from in2_plugin.errors import ProbeError, PromptTooLong
+from in2_plugin.probing.lm_eval.command_line import read_invocation
 from in2_plugin.probing.lm_eval.window import Window, is_api, model_window, refuse_if_too_long
 
 URL = {"base_url": "http://127.0.0.1:1/v1/completions", "model": "m"}
@@ -14,6 +15,14 @@ URL = {"base_url": "http://127.0.0.1:1/v1/completions", "model": "m"}
 def config(folder, **values) -> dict[str, str]:
     (folder / "config.json").write_text(json.dumps(values))
     return {"pretrained": str(folder)}
+
+
+def window_of(args: dict, argv: list[str] | None = None) -> Window | None:
+    return model_window(args, read_invocation(argv or []))
+
+
+def refuse(tokens: int, window: Window | None, argv: list[str] | None = None) -> None:
+    refuse_if_too_long(tokens, window, read_invocation(argv or []))
 
 
 @pytest.mark.parametrize(
@@ -31,7 +40,7 @@ def config(folder, **values) -> dict[str, str]:
     ],
 )
 def test_window_from_arguments(args, tokens):
-    assert model_window(args).tokens == tokens
+    assert window_of(args).tokens == tokens
 
 
 CHAT = {"base_url": "http://127.0.0.1:1/v1/chat/completions", "model": "m"}
@@ -48,13 +57,13 @@ CHAT = {"base_url": "http://127.0.0.1:1/v1/chat/completions", "model": "m"}
     ],
 )
 def test_text_and_messages_have_no_window_here(args, argv):
-    assert model_window(args, argv) is None
-    refuse_if_too_long(10**9, None)
+    assert window_of(args, argv) is None
+    refuse(10**9, None)
 
 
-def test_the_backend_counts_more_than_the_address():
-    assert model_window(CHAT, ["--model", "local-completions"]).tokens == 2_047
-    assert model_window({**CHAT, "max_length": 4_096}).tokens == 4_095
+def test_the_backend_overrides_the_url():
+    assert window_of(CHAT, ["--model", "local-completions"]).tokens == 2_047
+    assert window_of({**CHAT, "max_length": 4_096}).tokens == 4_095
 
 
 @pytest.mark.parametrize(
@@ -65,14 +74,14 @@ def test_the_backend_counts_more_than_the_address():
     ],
 )
 def test_window_from_the_configuration(tmp_path, values, tokens):
-    window = model_window({**config(tmp_path, **values), "max_length": None})
+    window = window_of({**config(tmp_path, **values), "max_length": None})
     assert window.tokens == tokens and str(tmp_path) in window.source
 
 
 def test_a_length_that_only_lm_eval_0_4_13_would_find_is_refused(tmp_path):
     inner = {"model_type": "mistral", "max_position_embeddings": 512}
     with pytest.raises(ProbeError, match="has none of n_positions"):
-        model_window(config(tmp_path, model_type="mistral3", text_config=inner))
+        window_of(config(tmp_path, model_type="mistral3", text_config=inner))
 
 
 @pytest.mark.parametrize(("inner", "tokens"), [(512, 512), (2_048, 1_024)])
@@ -81,7 +90,7 @@ def test_the_smaller_of_two_lengths(tmp_path, monkeypatch, inner, tokens):
     outer = MistralConfig(max_position_embeddings=1_024)
     outer.text_config = MistralConfig(max_position_embeddings=inner)
     monkeypatch.setattr("transformers.AutoConfig.from_pretrained", lambda *_, **__: outer)
-    assert model_window({"pretrained": "both"}).tokens == tokens
+    assert window_of({"pretrained": "both"}).tokens == tokens
 
 
 YARN = {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 256, "rope_theta": 1e6}
@@ -98,49 +107,49 @@ YARN = {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 
     ],
 )
 @pytest.mark.parametrize("backend", ["vllm", "in2-vllm", "sglang"])
-def test_what_an_engine_starts_with(tmp_path, backend, values, tokens, source):
+def test_window_of_an_engine(tmp_path, backend, values, tokens, source):
     names = config(tmp_path, model_type="mistral", max_position_embeddings=1_024, **values)
-    window = model_window(names, ["--model", backend])
+    window = window_of(names, ["--model", backend])
     assert (window.tokens, window.argument) == (tokens, "max_model_len") and window.source.startswith(source)
-    assert model_window(names, ["--model", "hf"]).tokens == 1_024
+    assert window_of(names, ["--model", "hf"]).tokens == 1_024
     with pytest.raises(PromptTooLong, match="max_model_len=2128 in --model_args"):
-        refuse_if_too_long(2_000, window)
+        refuse(2_000, window)
 
 
 def test_an_engine_without_any_length_is_refused(tmp_path):
-    with pytest.raises(ProbeError, match="does not say how long prompts may be; give `max_model_len=`"):
-        model_window(config(tmp_path, model_type="mamba"), ["--model", "vllm"])
+    with pytest.raises(ProbeError, match="has no limit for prompts; set `max_model_len=`"):
+        window_of(config(tmp_path, model_type="mamba"), ["--model", "vllm"])
 
 
 def test_unknown_windows_are_refused(tmp_path):
-    with pytest.raises(ProbeError, match="no model is named"):
-        model_window({})
-    with pytest.raises(ProbeError, match=r"cannot be read .*; give `max_length=` in --model_args"):
-        model_window({"pretrained": str(tmp_path)})
+    with pytest.raises(ProbeError, match="the model is unknown"):
+        window_of({})
+    with pytest.raises(ProbeError, match=r"cannot be read .*; set `max_length=` in --model_args"):
+        window_of({"pretrained": str(tmp_path)})
     with pytest.raises(ProbeError, match="has none of n_positions"):
-        model_window(config(tmp_path, model_type="mamba"))
+        window_of(config(tmp_path, model_type="mamba"))
 
 
-def test_local_models_are_no_api():
+def test_local_models_are_not_apis():
     assert not is_api({"pretrained": "m"}) and not is_api({"pretrained": "m", "model": "x"}) and is_api(URL)
 
 
-def test_the_limit_is_prompt_and_answer_together():
-    refuse_if_too_long(896, Window(1_024, "max_length=1024"))
+def test_the_limit_includes_prompt_and_answer():
+    refuse(896, Window(1_024, "max_length=1024"))
     with pytest.raises(PromptTooLong, match="has 897 tokens and 128 are generated, but the window is 1,024") as caught:
-        refuse_if_too_long(897, Window(1_024, "max_length=1024"))
+        refuse(897, Window(1_024, "max_length=1024"))
     assert "probe_length to at most 1024" in str(caught.value) and "max_length=1025 in" in str(caught.value)
 
 
 def test_longer_and_shorter_answers():
     window, more = Window(1_024, "max_length=1024"), ["--gen_kwargs", "max_gen_toks=512"]
-    refuse_if_too_long(512, window, more)
+    refuse(512, window, more)
     with pytest.raises(PromptTooLong, match=r"and 512 are generated.*probe_length to at most 640 .*length=1025 in"):
-        refuse_if_too_long(513, window, more)
-    refuse_if_too_long(1_000, window, ["--gen_kwargs", "max_gen_toks=24"])
+        refuse(513, window, more)
+    refuse(1_000, window, ["--gen_kwargs", "max_gen_toks=24"])
 
 
-def test_the_value_named_for_an_api_is_enough():
+def test_the_suggested_value_is_enough_for_an_api():
     with pytest.raises(PromptTooLong, match="max_length=2178 in --model_args"):
-        refuse_if_too_long(2_049, model_window(URL))
-    refuse_if_too_long(2_049, model_window({**URL, "max_length": 2_178}))
+        refuse(2_049, window_of(URL))
+    refuse(2_049, window_of({**URL, "max_length": 2_178}))

@@ -1,4 +1,4 @@
-"""Scores of answers from files agree with those of the harness, and with the published arithmetic."""
+"""Scores of predictions from files agree with those of lm_eval, and with the published arithmetic."""
 
 import random
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from in2_plugin.errors import ProbeError
-from in2_plugin.probing.offline.answers import Answer
 from in2_plugin.probing.offline.gold import GoldRow
-from in2_plugin.probing.offline.scoring import score_answers
-from in2_plugin.probing.probes.kinds import KINDS
+from in2_plugin.probing.offline.predictions import Prediction
+from in2_plugin.probing.offline.scoring import score_predictions
+from in2_plugin.probing.probes.registry import PROBES
 from in2_plugin.probing.scoring.curves import curve_from_positions
 from in2_plugin.probing.scoring.published import published_curve
 from in2_plugin.probing.scoring.scores import gather
@@ -23,12 +23,12 @@ def questions(positions: int = 800, sets: int = 4, ambiguous: tuple[int, ...] = 
     ]
 
 
-def answered(rows: list[GoldRow], is_right) -> list[tuple[GoldRow, Answer]]:
-    return [(row, Answer("", None, f"It is {row.gold[0]}" if is_right(row) else "unknown", 1)) for row in rows]
+def answered(rows: list[GoldRow], is_right) -> list[tuple[GoldRow, Prediction]]:
+    return [(row, Prediction("", None, f"It is {row.gold[0]}" if is_right(row) else "unknown", 1)) for row in rows]
 
 
 def score(pairs, **more):
-    return score_answers(KINDS["code"], pairs, np.random.default_rng(0), **more)
+    return score_predictions(PROBES["code"], pairs, np.random.default_rng(0), **more)
 
 
 def test_the_curve_counts_every_position():
@@ -44,7 +44,7 @@ def test_the_curve_counts_every_position():
     assert low < found.curve.avg < high and 0 < found.flat_gap.expected < found.curve.gap
     assert found.flat_gap.p_value < 0.01
     paper = score(pairs, match_paper=True)
-    assert paper.curve == published_curve("code", gather(places)) != found.curve
+    assert paper.curve == published_curve(PROBES["code"], gather(places)) != found.curve
     assert (paper.questions, paper.left_out) == (2_833, 367)
 
 
@@ -63,9 +63,11 @@ def test_any_number_of_spans():
         score(pairs, n_spans=4, match_paper=True)
 
 
-def test_what_is_said_of_the_answers():
+def test_predictions_are_counted_by_kind():
     rows = questions(positions=20, sets=1)
-    pairs = [(row, Answer("", None, " \n" if row.position < 3 else row.gold[0], 1 + row.position % 2)) for row in rows]
+    pairs = [
+        (row, Prediction("", None, " \n" if row.position < 3 else row.gold[0], 1 + row.position % 2)) for row in rows
+    ]
     found = score(pairs)
     assert (found.empty, found.more_samples) == (3, 10)
     shown = found.as_json()
@@ -74,7 +76,7 @@ def test_what_is_said_of_the_answers():
     assert shown["intervals"]["spans"][0] == found.intervals.spans[0]
 
 
-def test_nothing_left_to_score():
+def test_only_ambiguous_rows_are_refused():
     pairs = answered(questions(positions=4, sets=1, ambiguous=(0, 1, 2, 3)), lambda row: True)
     with pytest.raises(ProbeError, match="every gold row is marked ambiguous"):
         score(pairs)

@@ -1,4 +1,4 @@
-"""Probes that were built, and the authors' own, as lists of questions."""
+"""Built probes and the authors' data as lists of questions."""
 
 import functools
 
@@ -6,11 +6,10 @@ import pytest
 
 from in2_plugin.corpus.tokenizer import load_tokenizer
 from in2_plugin.errors import ProbeError, TokenizerError
-from in2_plugin.probing.offline.gold import ALL_KINDS
-from in2_plugin.probing.offline.sources import OfflineProbe, built_probe, published_probe
-from in2_plugin.probing.probes.kinds import KINDS
-from in2_plugin.probing.probes.matrix import MATRIX
+from in2_plugin.probing.offline.sources import OfflineProbe, offline_built, offline_published
+from in2_plugin.probing.probes.matrix import MATRIX, all_probes
 from in2_plugin.probing.probes.options import ProbeOptions
+from in2_plugin.probing.probes.registry import PROBES
 from tests.support import paper_data
 
 SMALL = ProbeOptions(probe_length=1_024, probe_sets=2, probe_questions=5)
@@ -23,7 +22,7 @@ def built(mistral_folder):
 
     @functools.cache
     def build(name: str, template: str) -> OfflineProbe:
-        return built_probe(ALL_KINDS[name], SMALL, str(mistral_folder), template)
+        return offline_built(all_probes()[name], SMALL, str(mistral_folder), template)
 
     return build
 
@@ -67,7 +66,7 @@ def test_a_chat_template_must_be_there(qwen_folder, tmp_path):
         if file.name == "tokenizer.json":
             (bare / file.name).write_bytes(file.read_bytes())
     with pytest.raises(TokenizerError, match="has no chat template"):
-        built_probe(KINDS["code"], SMALL, str(bare), "chat")
+        offline_built(PROBES["code"], SMALL, str(bare), "chat")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +77,7 @@ def folder(tmp_path_factory):
 
 
 def test_the_authors_own_prompts(folder, mistral_folder):
-    probe = published_probe("code", folder, "film", None)
+    probe = offline_published(PROBES["code"], folder, "film", None)
     rows = paper_data.rows("code", 2, 8)
     assert [probe.prompt(question.set, question.position) for question in probe.questions] == [
         row["prompt"] for row in rows
@@ -86,14 +85,14 @@ def test_the_authors_own_prompts(folder, mistral_folder):
     assert probe.facts["longest_prompt"] is None and probe.facts["data"] == folder
     ambiguous = [question.position for question in probe.questions if question.gold_row["ambiguous"]]
     assert ambiguous == list(paper_data.TWINS)
-    counted = published_probe("code", folder, "film", str(mistral_folder))
+    counted = offline_published(PROBES["code"], folder, "film", str(mistral_folder))
     assert counted.facts["longest_prompt"] > 200
 
 
 def test_the_authors_questions_for_other_models(folder, mistral_folder):
-    plain = published_probe("code", folder, "plain", None).prompt(1, 7)
+    plain = offline_published(PROBES["code"], folder, "plain", None).prompt(1, 7)
     assert plain.startswith("Below is") and plain.endswith('snip "b(1x7)" ?')
-    chat = published_probe("code", folder, "chat", str(mistral_folder)).prompt(1, 7)
+    chat = offline_published(PROBES["code"], folder, "chat", str(mistral_folder)).prompt(1, 7)
     assert chat == f"<s>[INST] {plain} [/INST]"
-    with pytest.raises(ProbeError, match="template chat is the tokenizer's own; give one with --tokenizer"):
-        published_probe("code", folder, "chat", None)
+    with pytest.raises(ProbeError, match="template chat is that of a tokenizer; set --tokenizer"):
+        offline_published(PROBES["code"], folder, "chat", None)

@@ -1,4 +1,4 @@
-"""What a written probe promises: everything there, in order, complete or not at all."""
+"""Written probes: complete, in order, all or nothing."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from in2_plugin.errors import ProbeError
-from in2_plugin.probing.offline import write as offline
+from in2_plugin.probing.offline import write
 from in2_plugin.probing.offline.sources import OfflineProbe, OfflineQuestion
 from in2_plugin.probing.offline.write import Form, write_probe
 
@@ -28,7 +28,7 @@ def lines(path: Path) -> list[dict]:
 
 def test_prompts_golds_and_facts(tmp_path):
     written = write_probe(probe(), tmp_path / "new/out", Form.PROMPTS)
-    assert written == offline.Written(tmp_path / "new/out", ("prompts.jsonl",), 6, is_new=True)
+    assert written == write.WrittenProbe(tmp_path / "new/out", ("prompts.jsonl",), 6, is_new=True)
     assert {path.name for path in written.folder.iterdir()} == {"prompts.jsonl", "gold.jsonl", "probe.json"}
     rows = lines(written.folder / "prompts.jsonl")
     assert rows[1] == {"id": "code-0-1", "set_id": 0, "position_id": 1, "prompt": "context 0 é\nquestion 1"}
@@ -63,7 +63,7 @@ def test_batch_requests(tmp_path):
 
 @pytest.mark.parametrize(("limit", "value", "counts"), [("MOST_REQUESTS", 4, [4, 2]), ("MOST_BYTES", 500, [2, 2, 2])])
 def test_batches_keep_to_the_limits_of_the_interface(tmp_path, monkeypatch, limit, value, counts):
-    monkeypatch.setattr(offline, limit, value)
+    monkeypatch.setattr(write, limit, value)
     written = write_probe(probe(), tmp_path / "out", Form.BATCH, "gpt-x")
     found = [lines(written.folder / name) for name in written.files]
     assert [len(rows) for rows in found] == counts
@@ -81,16 +81,16 @@ def test_the_same_probe_again_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("other", "form", "said"),
+    ("other", "form", "message"),
     [
-        (probe(seed=1), Form.PROMPTS, "holds a probe with other seed; give another folder"),
-        (probe(questions=4), Form.PROMPTS, "holds a probe with other questions;"),
-        (probe(), Form.MESSAGES, "holds a probe with other form, first_row;"),
+        (probe(seed=1), Form.PROMPTS, "has a probe with other seed; give another folder"),
+        (probe(questions=4), Form.PROMPTS, "has a probe with other questions;"),
+        (probe(), Form.MESSAGES, "has a probe with other form, first_row;"),
     ],
 )
-def test_another_probe_is_not_overwritten(tmp_path, other, form, said):
+def test_another_probe_is_not_overwritten(tmp_path, other, form, message):
     written = write_probe(probe(), tmp_path / "out", Form.PROMPTS)
-    with pytest.raises(ProbeError, match=said):
+    with pytest.raises(ProbeError, match=message):
         write_probe(other, tmp_path / "out", form)
     assert len(lines(written.folder / "prompts.jsonl")) == 6
 
@@ -98,7 +98,7 @@ def test_another_probe_is_not_overwritten(tmp_path, other, form, said):
 def test_a_damaged_folder_is_not_taken_for_the_same_probe(tmp_path):
     written = write_probe(probe(), tmp_path / "out", Form.PROMPTS)
     (written.folder / "gold.jsonl").unlink()
-    with pytest.raises(ProbeError, match=r"gold\.jsonl of this probe is gone; remove the folder and write it again"):
+    with pytest.raises(ProbeError, match=r"gold\.jsonl of this probe is missing; remove the folder and write it again"):
         write_probe(probe(), tmp_path / "out", Form.PROMPTS)
 
 
@@ -110,12 +110,12 @@ def test_other_files_are_not_touched(tmp_path):
     (tmp_path / "file").write_text("x")
     (tmp_path / "out2.part").mkdir()
     (tmp_path / "out2.part" / "thesis.tex").write_text("x")
-    for name, said in (
-        ("mine", "holds other files"),
-        ("file", "holds other files"),
-        ("out2", "in the way and not ours"),
+    for name, message in (
+        ("mine", "has other files"),
+        ("file", "has other files"),
+        ("out2", "was not written by `in2 val write`"),
     ):
-        with pytest.raises(ProbeError, match=said):
+        with pytest.raises(ProbeError, match=message):
             write_probe(probe(), tmp_path / name, Form.PROMPTS)
     assert len(list(tmp_path.rglob("thesis.tex"))) == 2
 
@@ -146,11 +146,11 @@ def test_where_nothing_can_be_written(tmp_path):
 @pytest.mark.parametrize("template", ["film", "chat"])
 @pytest.mark.parametrize(("form", "model"), [(Form.MESSAGES, None), (Form.BATCH, "m")])
 def test_no_turn_is_put_around_a_turn(tmp_path, template, form, model):
-    with pytest.raises(ProbeError, match=f"template {template} writes the tags of a turn itself and --format {form}"):
+    with pytest.raises(ProbeError, match=f"template {template} writes the tags of a turn, and with --format {form}"):
         write_probe(probe(template=template), tmp_path / "out", form, model)
 
 
 @pytest.mark.parametrize(("form", "model"), [(Form.PROMPTS, "m"), (Form.BATCH, None)])
 def test_a_model_belongs_to_a_batch(tmp_path, form, model):
-    with pytest.raises(ProbeError, match="--model names the model of a batch request"):
+    with pytest.raises(ProbeError, match="--model is the model of a batch request"):
         write_probe(probe(), tmp_path / "out", form, model)

@@ -1,4 +1,4 @@
-"""Every rule of the bundled pieces, on every piece; and reading the published layout."""
+"""Every rule of the bundled items, checked on every item; and reading the published layout."""
 
 import gzip
 import json
@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from in2_plugin.errors import ProbeError
-from in2_plugin.probing.probes.items import BUNDLED, read_pieces
-from in2_plugin.probing.probes.kinds import KINDS
+from in2_plugin.probing.probes.items import BUNDLED, read_items
+from in2_plugin.probing.probes.registry import PROBES
 from tests.support import ROOT
 
 SCRIPTS = ROOT / "scripts"
 
 
-def rows(kind: str) -> list[dict[str, str]]:
-    with gzip.open(BUNDLED / f"{KINDS[kind].file}.gz", "rt", encoding="utf-8") as lines:
+def rows(name: str) -> list[dict[str, str]]:
+    with gzip.open(BUNDLED / f"{PROBES[name].file}.gz", "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 
@@ -60,7 +60,7 @@ def test_starts_of_pieces_are_uniform():
     assert sum((bins[i] - expected[i]) ** 2 / expected[i] for i in range(10)) < 27.9
 
 
-def test_sentences_do_not_look_alike():
+def test_sentences_are_varied():
     """No eight words twice, and no four first words more often than once in fifty sentences."""
     sentences = [row["sentence"][:-1].split() for row in rows("document")]
     assert unique(tuple(words[i : i + 8]) for words in sentences for i in range(len(words) - 7))
@@ -104,47 +104,47 @@ def test_the_script_makes_what_is_committed(monkeypatch):
     from make_probe_pieces import make_pieces
 
     made = make_pieces()
-    assert {kind.file: rows(kind.name) for kind in KINDS.values()} == made
+    assert {probe.file: rows(probe.name) for probe in PROBES.values()} == made
 
 
-def write(folder: Path, kind: str, *lines: str) -> Path:
-    (folder / KINDS[kind].file).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+def write(folder: Path, name: str, *lines: str) -> Path:
+    (folder / PROBES[name].file).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return folder
 
 
-def test_published_layout_is_read_and_cleaned_as_the_published_sets_were(tmp_path):
+def test_published_items_are_filtered_like_the_published_sets(tmp_path):
     entities = (
         {"id": "Q1", "label": '[A "quoted" label here.]', "dcpt": "star in the sky"},
         {"id": "Q2", "label": "Too short", "dcpt": "star in the sky"},
         {"id": "Q3", "label": "a b c d e f g h i", "dcpt": "star in the sky"},
     )
-    (piece,) = read_pieces(KINDS["database"], write(tmp_path, "database", *map(json.dumps, entities)))
-    assert piece.text == "<id: Q1, label: A quoted label here., description: star in the sky>"
-    assert piece.gold == ("A quoted label here.", "star in the sky") and piece.query == "Q1"
+    (item,) = read_items(PROBES["database"], write(tmp_path, "database", *map(json.dumps, entities)))
+    assert item.text == "<id: Q1, label: A quoted label here., description: star in the sky>"
+    assert item.gold == ("A quoted label here.", "star in the sky") and item.query == "Q1"
 
 
 def test_items_are_formatted_as_published(tmp_path):
     function = {"function_name": "play_all", "function_define": "    a = 1\n    b = a\n    return b", "piece": "b = a"}
-    (piece,) = read_pieces(KINDS["code"], write(tmp_path, "code", json.dumps(function), ""))
-    assert piece.text == "def play_all:\n    a = 1\n    b = a\n    return b" and piece.gold == ("play_all",)
+    (item,) = read_items(PROBES["code"], write(tmp_path, "code", json.dumps(function), ""))
+    assert item.text == "def play_all:\n    a = 1\n    b = a\n    return b" and item.gold == ("play_all",)
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ('{"sentence": "a"}', "row 2: field 'piece' is missing"),
         ("{", "row 2: cannot be read"),
         ("[1]", "row 2: cannot be read"),
     ],
 )
-def test_damaged_rows_are_named(tmp_path, line, said):
+def test_damaged_rows_are_named(tmp_path, line, message):
     folder = write(tmp_path, "document", '{"sentence": "a b c.", "piece": "a b"}', line)
-    with pytest.raises(ProbeError, match=rf"document_sentences\.jsonl, {said}"):
-        read_pieces(KINDS["document"], folder)
+    with pytest.raises(ProbeError, match=rf"document_sentences\.jsonl, {message}"):
+        read_items(PROBES["document"], folder)
 
 
 def test_missing_and_empty_files_are_named(tmp_path):
     with pytest.raises(ProbeError, match=r"has no code_functions\.jsonl; set `probe_pieces`"):
-        read_pieces(KINDS["code"], tmp_path)
-    with pytest.raises(ProbeError, match="holds no pieces for the code probe"):
-        read_pieces(KINDS["code"], write(tmp_path, "code"))
+        read_items(PROBES["code"], tmp_path)
+    with pytest.raises(ProbeError, match="has no items for the code probe"):
+        read_items(PROBES["code"], write(tmp_path, "code"))

@@ -1,4 +1,4 @@
-"""Options: what is ours is checked, what is lm_eval's passes by."""
+"""Options: ours are validated, lm_eval's are ignored."""
 
 import pytest
 
@@ -6,13 +6,13 @@ from in2_plugin.errors import ConfigError
 from in2_plugin.probing.probes.options import ProbeOptions, parse_options
 
 
-def test_model_arguments_pass_by():
+def test_model_arguments_are_ignored():
     options = parse_options({"pretrained": "m", "max_length": 9, "version": 1.0, "probe_sets": "2"}, "here")
     assert options == ProbeOptions(probe_sets=2)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"probe_lenght": 512}, "here: unknown key `probe_lenght`; did you mean `probe_length`?"),
         ({"probe_pices": 1}, "here: unknown key `probe_pices`; did you mean `probe_pieces`?"),
@@ -23,7 +23,7 @@ def test_model_arguments_pass_by():
         ({"probe_template": "mistral"}, "here: `probe_template`: Input should be 'plain' or 'film'"),
     ],
 )
-def test_mistakes_are_named(given, said):
+def test_mistakes_are_named(given, message):
     with pytest.raises(ConfigError) as caught:
         parse_options(given, "here")
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)

@@ -1,11 +1,11 @@
-"""The order of questions: every one once, and every beginning of it even."""
+"""The order of questions: each occurs once, and every prefix covers the positions evenly."""
 
 from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from in2_plugin.probing.probes.order import asking_order, bit_reversed, evenly_spread
+from in2_plugin.probing.probes.order import bit_reversed, evenly_spread, question_order
 
 
 def test_bit_reversed_by_hand():
@@ -15,25 +15,25 @@ def test_bit_reversed_by_hand():
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=6))
-def test_every_question_comes_once(questions):
-    assert sorted(asking_order(questions)) == [(s, q) for s, n in enumerate(questions) for q in range(n)]
+def test_every_question_occurs_once(questions):
+    assert sorted(question_order(questions)) == [(s, q) for s, n in enumerate(questions) for q in range(n)]
 
 
 @given(st.integers(16, 900), st.integers(1, 3_200), st.integers(1, 9))
-def test_any_beginning_covers_every_quarter_and_every_set(n, limit, n_sets):
-    """Quarters get the same number of questions up to two a set, and sets up to one."""
-    asked = asking_order([n] * n_sets)[:limit]
+def test_every_prefix_covers_all_quarters_and_sets(n, limit, n_sets):
+    """Quarters differ by at most two questions per set, and sets by at most one."""
+    asked = question_order([n] * n_sets)[:limit]
     sets = Counter(s for s, _ in asked)
     quarters = Counter(q * 4 // n for _, q in asked)
     counted = [quarters[i] for i in range(4)]
     assert max(sets.values()) - min(sets[i] for i in range(n_sets)) <= 1
-    # taking turns gives a difference of one; an item across the border between two quarters gives another
+    # alternating gives a difference of one; an item on the border between two quarters adds another
     assert max(counted) - min(counted) <= 2 * n_sets
 
 
 def test_the_papers_sizes_are_covered_exactly():
     """With 4 sets of 800, the first 16 questions are in 16 spans, and the first 64 four times in each."""
-    asked = asking_order([800] * 4)
+    asked = question_order([800] * 4)
     for limit, each in ((16, 1), (32, 2), (64, 4)):
         assert set(Counter(q // 50 for _, q in asked[:limit]).values()) == {each}
         assert len({q // 50 for _, q in asked[:limit]}) == 16

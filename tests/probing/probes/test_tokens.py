@@ -1,4 +1,4 @@
-"""Counting as the model sees it."""
+"""Token counts of prompts as the model receives them."""
 
 import pytest
 from transformers import AutoTokenizer
@@ -7,7 +7,7 @@ from in2_plugin.errors import TokenizerError
 from in2_plugin.probing.probes.tokens import ModelTokens, load_tokens, tokenizer_name
 
 
-def test_the_longer_form_counts(mistral_folder, qwen_folder):
+def test_the_longer_form_is_counted(mistral_folder, qwen_folder):
     for folder in (mistral_folder, qwen_folder):
         tokenizer = AutoTokenizer.from_pretrained(folder)
         plain, chat = ModelTokens(tokenizer, False).prompt("Where is it?"), ModelTokens(tokenizer, True)
@@ -18,7 +18,7 @@ def test_the_longer_form_counts(mistral_folder, qwen_folder):
 
 
 @pytest.mark.parametrize("given", [{"enable_thinking": False}, {"chat_template_args": {"enable_thinking": False}}])
-def test_arguments_of_the_template_count(qwen_folder, given, tmp_path):
+def test_template_arguments_are_counted(qwen_folder, given, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(qwen_folder)
     block = "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
     tokenizer.chat_template += block
@@ -30,13 +30,13 @@ def test_arguments_of_the_template_count(qwen_folder, given, tmp_path):
     assert on.prompt("Where is it?") == usual
 
 
-def test_texts_alone_get_no_special_tokens(mistral_folder):
+def test_single_texts_get_no_special_tokens(mistral_folder):
     tokens = load_tokens({"pretrained": str(mistral_folder)}, takes_chat_template=True)
     tokenizer = AutoTokenizer.from_pretrained(mistral_folder)
     assert tokens.each(["one", "one two"]) == [len(tokenizer.tokenize(text)) for text in ("one", "one two")]
 
 
-def test_a_template_that_fails_is_named(mistral_folder):
+def test_a_failing_template_is_reported(mistral_folder):
     tokenizer = AutoTokenizer.from_pretrained(mistral_folder)
     tokenizer.chat_template = "{{ raise_exception('no user turns') }}"
     with pytest.raises(TokenizerError, match=r"its chat template fails on one user turn: no user turns"):
@@ -44,15 +44,15 @@ def test_a_template_that_fails_is_named(mistral_folder):
     assert ModelTokens(tokenizer, False).prompt("x") > 0
 
 
-def test_the_tokenizer_is_the_one_that_the_backend_loads():
+def test_the_tokenizer_is_that_of_the_backend():
     assert tokenizer_name({"pretrained": "a", "tokenizer": "b", "model": "c"}) == "b"
     assert tokenizer_name({"pretrained": "a", "model": "c"}) == "c"
     assert tokenizer_name({"pretrained": "a", "tokenizer": None}) == "a"
     assert tokenizer_name({}) is None
 
 
-def test_unknown_and_broken_tokenizers_are_named(tmp_path):
-    with pytest.raises(TokenizerError, match="no tokenizer is known; give `pretrained=`"):
+def test_unknown_and_broken_tokenizers_are_reported(tmp_path):
+    with pytest.raises(TokenizerError, match="no tokenizer is known; set `pretrained=`"):
         load_tokens({}, True)
-    with pytest.raises(TokenizerError, match=rf"tokenizer `{tmp_path}` cannot be loaded .*give `tokenizer=FOLDER"):
+    with pytest.raises(TokenizerError, match=rf"tokenizer `{tmp_path}` cannot be loaded .*set `tokenizer=FOLDER"):
         load_tokens({"model": str(tmp_path)}, True)

@@ -1,4 +1,4 @@
-"""Reading the authors' data wherever it lies, and saying what is wrong with it."""
+"""Read the authors' data from every supported location, and report damaged data."""
 
 import gzip
 import json
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from in2_plugin.errors import ProbeError
-from in2_plugin.probing.probes.kinds import KINDS
-from in2_plugin.probing.published.files import SPLITS, read_published
+from in2_plugin.probing.probes.registry import PROBES
+from in2_plugin.probing.published.files import read_published
 from tests.support import paper_data
 from tests.support.hub_server import READER, HubServer, Repository
 
@@ -21,27 +21,27 @@ def document() -> list[dict]:
     return paper_data.rows("document", 2, 6)
 
 
-def places(kind: str, data: Path) -> list[tuple[int, int]]:
-    return [(row.set, row.position) for row in read_published(kind, str(data))]
+def places(name: str, data: Path) -> list[tuple[int, int]]:
+    return [(row.set, row.position) for row in read_published(PROBES[name], str(data))]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_layouts_hold_the_same(kind, tmp_path):
-    found = paper_data.rows(kind, 2, 6)
-    paper_data.as_on_the_hub(tmp_path / "hub", kind, found)
-    file = paper_data.as_downloaded(tmp_path / "VaLProbing-32K", kind, found)
-    paper_data.save_lines(tmp_path / f"split/{SPLITS[kind]}/0000.jsonl", found)
+@pytest.mark.parametrize("name", PROBES)
+def test_all_layouts_give_the_same_rows(name, tmp_path):
+    found = paper_data.rows(name, 2, 6)
+    paper_data.as_on_the_hub(tmp_path / "hub", name, found)
+    file = paper_data.as_downloaded(tmp_path / "VaLProbing-32K", name, found)
+    paper_data.save_lines(tmp_path / f"split/{paper_data.split(name)}/0000.jsonl", found)
     read = [
-        [(row.set, row.position, row.prompt, row.gold) for row in read_published(kind, str(data))]
+        [(row.set, row.position, row.prompt, row.gold) for row in read_published(PROBES[name], str(data))]
         for data in (tmp_path / "hub", tmp_path / "VaLProbing-32K", file, tmp_path / "split")
     ]
     assert read[0] == read[1] == read[2] == read[3]
-    golds = [paper_data.item(kind, index, position).gold for index in range(2) for position in range(6)]
+    golds = [paper_data.item(name, index, position).gold for index in range(2) for position in range(6)]
     assert [gold for *_, gold in read[0]] == golds
     assert [prompt for _, _, prompt, _ in read[0]] == [row["prompt"] for row in found]
 
 
-def test_outputs_and_skip_lists_beside_it_are_not_data(tmp_path, document):
+def test_outputs_and_skip_lists_are_ignored(tmp_path, document):
     paper_data.as_downloaded(tmp_path, "document", document)
     (tmp_path / "document_bi_32k_skip_list.json").write_text("[]")
     paper_data.save_lines(tmp_path / "results/FILM-7B/sample_document_bi_32k.jsonl", [{"samples": ["x"]}])
@@ -55,24 +55,24 @@ def test_numbers_may_be_text(tmp_path, document):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        ({"prompt": None}, "row 2: `prompt` holds NoneType where text belongs"),
+        ({"prompt": None}, "row 2: `prompt` must be text, not NoneType"),
         ({"prompt": " "}, "row 2: `prompt` is missing or blank"),
         ({"completion": " "}, "row 2: `completion` is missing or blank; is this the file of another probe"),
         ({"completion": "..."}, "row 2: `completion` is missing or blank"),
-        ({"set_id": "one"}, "row 2: `set_id` is 'one' where a number from 0 belongs"),
-        ({"set_id": True}, "row 2: `set_id` is True where"),
-        ({"position_id": -1}, "row 2: `position_id` is -1 where"),
-        ({"position_id": None}, "row 2: `position_id` is None where"),
+        ({"set_id": "one"}, "row 2: `set_id` must be a number of 0 or more, not 'one'"),
+        ({"set_id": True}, "row 2: `set_id` must be a number of 0 or more, not True"),
+        ({"position_id": -1}, "row 2: `position_id` must be a number of 0 or more, not -1"),
+        ({"position_id": None}, "row 2: `position_id` must be a number of 0 or more, not None"),
     ],
 )
-def test_a_wrong_field_is_named_with_file_and_row(tmp_path, document, change, said):
+def test_a_wrong_field_is_reported_with_file_and_row(tmp_path, document, change, message):
     document[1] |= change
     file = paper_data.save_lines(tmp_path / "rows.jsonl", document)
     with pytest.raises(ProbeError, match=r"rows\.jsonl, ") as failure:
         places("document", file)
-    assert said in str(failure.value)
+    assert message in str(failure.value)
 
 
 def test_the_file_of_another_probe(tmp_path, document):
@@ -82,17 +82,17 @@ def test_the_file_of_another_probe(tmp_path, document):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b'{"prompt": "x\n', "row 1: is not JSON"),
-        (b"[1]\n", "row 1: is no JSON object"),
+        (b"[1]\n", "row 1: is not a JSON object"),
         (b"\xff\n", "row 1: is not JSON"),
     ],
 )
-def test_what_is_no_row(tmp_path, content, said):
+def test_invalid_rows_are_reported(tmp_path, content, message):
     file = tmp_path / "rows.jsonl"
     file.write_bytes(content)
-    with pytest.raises(ProbeError, match=said):
+    with pytest.raises(ProbeError, match=message):
         places("document", file)
 
 
@@ -111,16 +111,17 @@ def test_no_such_data(tmp_path, document):
         places("document", tmp_path)
     paper_data.as_downloaded(tmp_path / "a", "document", document)
     paper_data.as_downloaded(tmp_path / "b", "document", document)
-    with pytest.raises(ProbeError, match="holds document_bi_32k more than once"):
+    with pytest.raises(ProbeError, match="has document_bi_32k more than once"):
         places("document", tmp_path)
 
 
 READ = """
 import sys
 from in2_plugin.errors import ProbeError
+from in2_plugin.probing.probes.registry import PROBES
 from in2_plugin.probing.published.files import read_published
 try:
-    print(sum(1 for row in read_published("document", "In2Training/VaLProbing-32K")))
+    print(sum(1 for row in read_published(PROBES["document"], "In2Training/VaLProbing-32K")))
 except ProbeError as error:
     print("error:", error)
 """
@@ -136,7 +137,7 @@ def read_from(hub: str, home: Path, offline: str = "0") -> str:
 
 
 @pytest.mark.slow
-def test_a_dataset_of_the_hub(tmp_path, document):
+def test_a_dataset_on_the_hub(tmp_path, document):
     """Downloaded once, only the files of the probe; then it is there without a network."""
     paper_data.as_on_the_hub(tmp_path, "document", document)
     files = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.parquet")}
@@ -149,12 +150,14 @@ def test_a_dataset_of_the_hub(tmp_path, document):
         address = hub.url
     assert read_from(address, home, offline="1") == "12"
     assert {path.name for path in home.rglob("*.parquet")} == {path.name for path in tmp_path.glob("data/*.parquet")}
-    said = read_from(address, tmp_path / "empty", offline="1")
-    assert said.startswith("error: In2Training/VaLProbing-32K: is no folder here and cannot be had from the hub")
-    assert "\n" not in said
+    message = read_from(address, tmp_path / "empty", offline="1")
+    assert message.startswith(
+        "error: In2Training/VaLProbing-32K: there is no such folder, and the hub does not provide it"
+    )
+    assert "\n" not in message
 
 
-def test_gzipped_and_other_files_are_not_guessed_at(tmp_path, document):
+def test_gzipped_files_are_not_read(tmp_path, document):
     (tmp_path / "document_bi_32k.jsonl.gz").write_bytes(gzip.compress(json.dumps(document[0]).encode()))
     with pytest.raises(ProbeError, match=r"has no document_bi_32k.jsonl"):
         places("document", tmp_path)

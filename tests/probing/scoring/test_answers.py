@@ -1,4 +1,4 @@
-"""The three scores of the paper, case by case."""
+"""The three metrics of the paper, and that of the matrix, case by case."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Aggregation against values worked out by hand."""
+"""Aggregation against values computed by hand."""
 
 import pytest
 from hypothesis import given
@@ -47,12 +47,12 @@ def test_rescoring_from_positions_gives_the_same():
 def test_no_rows_and_foreign_spans_are_errors():
     with pytest.raises(ProbeError, match="no question was scored"):
         curve([], 16)
-    with pytest.raises(ProbeError, match="a row says span 16"):
+    with pytest.raises(ProbeError, match="a row has span 16"):
         curve([Scored(1.0, 0, 16)], 16)
 
 
 @given(st.lists(st.builds(Scored, st.floats(0, 1), st.integers(0, 3), st.integers(0, 15)), min_size=1))
-def test_avg_lies_between_the_extremes_and_order_does_not_matter(rows):
+def test_avg_is_between_the_extremes_in_any_order(rows):
     found = curve(rows, 16)
     values = [value for value in found.spans if value is not None]
     assert min(values) - 1e-12 <= found.avg <= max(values) + 1e-12

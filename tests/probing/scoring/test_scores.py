@@ -1,4 +1,4 @@
-"""Scores by set and position: gathered in any order, written and read."""
+"""Scores by set and position: grouped in any order, written and parsed."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ PLACES = st.tuples(st.integers(0, 3), st.integers(0, 29))
 
 
 @given(st.dictionaries(PLACES, st.floats(0, 1), min_size=1), st.randoms())
-def test_what_is_gathered_is_read_back(found, rng):
+def test_scores_survive_a_round_trip(found, rng):
     rows = [(score, position, 30 + index, index) for (index, position), score in found.items()]
     rng.shuffle(rows)
     sets = scores_from_text(as_text(gather(rows)))
@@ -28,21 +28,21 @@ def test_the_text_is_small():
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ([(1.0, 3, 10, 0), (0.0, 3, 10, 0)], "position 3 of set 0 is scored twice"),
         ([(1.0, 3, 10, 0), (0.0, 4, 11, 0)], "set 0 has 10 positions in one row, 11 in another"),
     ],
 )
-def test_rows_that_contradict_each_other(rows, said):
-    with pytest.raises(ProbeError, match=said):
+def test_rows_that_contradict_each_other(rows, message):
+    with pytest.raises(ProbeError, match=message):
         gather(rows)
 
 
 @pytest.mark.parametrize(
     "text", ["", "{}x", "[[0,10,[3]]]", "[[0,10,[3],[2]]]", "[[0,10,[10],[1]]]", "[[0,10,[1,2],[1]]]", "[1]"]
 )
-def test_texts_of_another_kind(text):
+def test_other_texts_are_refused(text):
     with pytest.raises(ProbeError, match="run the probe again"):
         scores_from_text(text)
 

@@ -7,7 +7,7 @@ from in2_plugin.errors import ProbeError
 from in2_plugin.probing.scoring.curves import curve_from_positions
 from in2_plugin.probing.scoring.scores import SetScores
 from in2_plugin.probing.scoring.statistics import (
-    Pair,
+    ScorePair,
     bootstrap,
     difference,
     effective_length,
@@ -71,7 +71,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(curve, lowest):
 @pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [(STEEP, FLAT), (FLAT, FLAT), (FLAT, FLAT + 0.1)])
 def test_intervals_of_differences_hold_the_truth(before, after):
-    pairs = [Pair(drawn(before, seed), drawn(after, seed + 10_000), 16) for seed in range(100)]
+    pairs = [ScorePair(drawn(before, seed), drawn(after, seed + 10_000), 16) for seed in range(100)]
     found = [difference([pair], rng(1), 400) for pair in pairs]
     assert np.mean([inside(one.avg_interval, (after - before).mean()) for one in found]) >= 0.88
     assert np.mean([inside(one.gap_interval, np.ptp(after) - np.ptp(before)) for one in found]) >= 0.95
@@ -170,7 +170,7 @@ def test_the_same_questions_give_a_narrower_difference():
     after = tuple(
         SetScores(i, 200, one.positions, scores) for i, (one, scores) in enumerate(zip(before, better, strict=True))
     )
-    pair = [Pair(before, after, 16)]
+    pair = [ScorePair(before, after, 16)]
     paired, unpaired = difference(pair, rng(), 500), difference(pair, rng(), 500, paired=False)
     assert (paired.is_paired, unpaired.is_paired) == (True, False)
     assert paired.avg == pytest.approx(aggregated(after, 16).avg - aggregated(before, 16).avg)
@@ -180,13 +180,13 @@ def test_the_same_questions_give_a_narrower_difference():
 
 
 def test_other_positions_are_not_paired():
-    found = difference([Pair(drawn(FLAT, 1, 200), drawn(FLAT, 2, 160), 16)], rng(), 100)
+    found = difference([ScorePair(drawn(FLAT, 1, 200), drawn(FLAT, 2, 160), 16)], rng(), 100)
     assert not found.is_paired
     assert inside(found.avg_interval, found.avg)
 
 
 def test_a_difference_over_several_probes_is_their_mean():
-    first, second = (Pair(drawn(STEEP, i), drawn(FLAT, i + 9), 16) for i in (1, 2))
+    first, second = (ScorePair(drawn(STEEP, i), drawn(FLAT, i + 9), 16) for i in (1, 2))
     singles = [difference([pair], rng(), 50) for pair in (first, second)]
     both = difference([first, second], rng(), 50)
     assert both.avg == pytest.approx(np.mean([one.avg for one in singles]))
@@ -194,7 +194,7 @@ def test_a_difference_over_several_probes_is_their_mean():
 
 
 def test_a_difference_without_a_known_chance_has_no_interval():
-    found = difference([Pair(one_set([1.0, 0.0]), one_set([0.0, 0.0]), 2)], rng(), 50)
+    found = difference([ScorePair(one_set([1.0, 0.0]), one_set([0.0, 0.0]), 2)], rng(), 50)
     assert (found.avg, found.avg_interval, found.gap, found.gap_interval) == (-0.5, None, -1.0, None)
 
 

@@ -25,7 +25,7 @@ def test_a_panel_has_its_title_numbers_labels_and_references(comparison):
     assert "any other 12.0" in said
 
 
-def test_only_the_document_panel_has_floors(comparison):
+def test_only_the_document_panel_has_baselines(comparison):
     assert "echo only" not in panel_svg("code", comparison)
 
 
@@ -115,7 +115,7 @@ def test_intervals_are_shaded_for_few_models_and_bars_for_more(rich, rich_folder
     assert svg.count("stroke-opacity: 0.45") >= 4
 
 
-def test_floors_of_the_results_replace_the_papers(rich):
+def test_measured_baselines_replace_the_papers(rich):
     said = texts(panel_svg("document", rich))
     assert "echo only 38.1" in said
     assert "37.7" not in said

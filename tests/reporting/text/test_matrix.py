@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from in2_plugin.probing.probes.matrix import STYLES
 from in2_plugin.reporting.comparison import compare
-from in2_plugin.reporting.paper_numbers import TASKS
 from in2_plugin.reporting.read_results import read_models
 from in2_plugin.reporting.results import PATTERNS, Score
 from in2_plugin.reporting.text.matrix import explained, matrices, matrix_lengths, matrix_results
@@ -14,7 +14,7 @@ def with_averages(rich, average):
     """The nine results of a model with averages that are a function of pattern and style, both 0 to 2."""
     results = matrix_results(rich.models[0], 32768)
     return {
-        (pattern, task): replace(result, score=Score(average(PATTERNS.index(pattern), TASKS.index(task)), 0.1))
+        (pattern, task): replace(result, score=Score(average(PATTERNS.index(pattern), STYLES.index(task)), 0.1))
         for (pattern, task), result in results.items()
     }
 

@@ -1,10 +1,10 @@
 from in2_plugin.reporting.comparison import compare
 from in2_plugin.reporting.read_results import read_models
 from in2_plugin.reporting.text.tables import (
-    COLUMNS,
     authors_rows,
+    baseline_rows,
     change_rows,
-    floor_rows,
+    columns,
     gap_rows,
     measured_rows,
     paper_rows,
@@ -18,14 +18,14 @@ def pairs(row):
 
 def test_rows_have_average_and_gap_of_each_probe_and_all(comparison):
     base, film = measured_rows(comparison)
-    assert COLUMNS == ("Document", "Code", "Database", "All")
+    assert columns(comparison) == ("Document", "Code", "Database", "All")
     assert base.name == "Base"
     assert pairs(base) == (("74.2", "32.0"), ("20.4", "59.5"), ("47.5", "77.0"), ("47.4", "56.2"))
     assert pairs(film)[-1] == ("85.9", "13.9")
 
 
 def test_the_papers_rows_are_marked(comparison):
-    rows = {row.name: row for row in paper_rows()}
+    rows = {row.name: row for row in paper_rows(comparison)}
     assert rows["FILM-7B"].measured == "paper, 32K, 7B"
     assert pairs(rows["FILM-7B"]) == (("85.4", "6.1"), ("83.3", "18.7"), ("89.0", "16.8"), ("85.9", "13.9"))
     assert all(row.measured == "" for row in measured_rows(comparison))
@@ -95,19 +95,19 @@ def test_a_part_of_the_authors_data_has_no_mean(tmp_path):
     assert [cell.avg == "–" for cell in row.cells] == [True, False, True, True]
 
 
-def test_floors_of_the_probes_have_rows(rich, comparison):
-    echo, other = floor_rows(rich)
+def test_measured_baselines_have_rows(rich, comparison):
+    echo, other = baseline_rows(rich)
     assert [cell.avg for cell in echo.cells] == ["38.1", "0.0", "0.0", "–"]
     assert [cell.avg for cell in other.cells] == ["11.7", "0.1", "0.1", "–"]
-    assert floor_rows(comparison) == []
+    assert baseline_rows(comparison) == []
 
 
-def test_floors_that_differ_are_a_range(tmp_path):
+def test_baselines_that_differ_are_a_range(tmp_path):
     for name, echo in (("a", 0.3), ("b", 0.4)):
         value = made.scored("m", {"document": made.paper_spans("FILM")["document"]})
         value["results"]["val_probe_document"]["echo,none"] = echo
         made.write(tmp_path / name, value)
-    rows = floor_rows(compare(read_models([tmp_path / "a", tmp_path / "b"], ["a", "b"])))
+    rows = baseline_rows(compare(read_models([tmp_path / "a", tmp_path / "b"], ["a", "b"])))
     assert rows[0].cells[0].avg == "30.0-40.0"
 
 

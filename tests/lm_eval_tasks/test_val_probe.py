@@ -5,9 +5,10 @@ import importlib.util
 import pytest
 import yaml
 
-from in2_plugin.probing.lm_eval.tasks import ALL_KINDS, process_results
-from in2_plugin.probing.probes.kinds import KINDS
+from in2_plugin.probing.lm_eval.tasks import process_results
+from in2_plugin.probing.probes.matrix import all_probes
 from in2_plugin.probing.probes.options import NEW_TOKENS, ProbeOptions, parse_options
+from in2_plugin.probing.probes.registry import PROBES
 from tests.support import ROOT
 
 FOLDER = ROOT / "lm_eval_tasks/val_probe"
@@ -68,12 +69,12 @@ def test_a_task(name):
         assert content["task"].endswith(f"_{options.probe_length // 1_024}k")
 
 
-@pytest.mark.parametrize("name", ALL_KINDS)
+@pytest.mark.parametrize("name", all_probes())
 def test_tasks_declare_the_metrics_that_rows_get(name):
     row = {"kind": name, "set": 0, "position": 1, "n_positions": 9, "span": 0, "n_spans": 2, "gold": ["a"]}
     got = list(process_results({**row, "echo": 0.0, "other": 0.0}, [""]))
     tasks = [f"val_probe_{name}.yaml"]
-    if name in KINDS:
+    if name in PROBES:
         tasks += [f"val_probe_{name}_128k.yaml", f"val_probe_closed_book_{name}.yaml"]
         paper = process_results({**row, "echo": 0.0, "other": 0.0, "ambiguous": False}, [""])
         assert [one["metric"] for one in task_file(f"val_probe_paper_{name}.yaml")["metric_list"]] == list(paper)
@@ -86,7 +87,7 @@ def test_groups_have_their_tasks():
     assert {"val_probe", "val_probe_closed_book", "val_probe_matrix", "val_probe_paper"} < set(groups)
     in_groups = [task for name, content in groups.items() if content["group"] == name for task in content["task"]]
     assert sorted(f"{name}.yaml" for name in (*in_groups, *groups)) == names("val_probe")
-    assert groups["val_probe"]["task"] == [f"val_probe_{kind}" for kind in KINDS]
+    assert groups["val_probe"]["task"] == [f"val_probe_{kind}" for kind in PROBES]
 
 
 def test_the_readme_lists_every_group():
