@@ -1,8 +1,8 @@
-"""Write docs/build-file.md from the classes that read the files: `python scripts/make_build_reference.py [PAGE]`.
+"""Write docs/build-file.md from the configuration classes: `python scripts/make_build_reference.py [PAGE]`.
 
-Every key, type, bound, default and meaning is that of the Pydantic tree; only where a default comes from is a table
-here, and a key in it that does not exist is an error. A test compares the page with what this writes.
-Cost: 20 s, nearly all of it the import of TRL for the last section.
+Keys, types, bounds, defaults and meanings come from the Pydantic tree. The origins of defaults are the table PAPER below;
+a key in it that does not exist is an error. A test compares the page with the output of this script.
+Cost: 20 s, most of it the import of TRL for the last section.
 """
 
 import json
@@ -21,7 +21,7 @@ from in2_plugin.training.axolotl.args import IN2Options
 PAGE = Path(__file__).parents[1] / "docs/build-file.md"
 HEAD = "| key | type | default | from | meaning |\n|---|---|---|---|---|"
 REST = "ours"
-"""Where a default comes from that is neither the paper's nor asked for."""
+"""Origin of a default that PAPER does not list."""
 
 PAPER = {
     "corpus.segment_tokens": "paper, Algorithm 1",
@@ -43,16 +43,7 @@ PAPER = {
     "template": "ours; `film` is the paper's",
     "positions.strategy": "ours; `shuffle` is the paper's",
 }
-"""Defaults that are the paper's, and ours where the paper has another."""
-
-UNEXPLAINED = {
-    "questions.endpoint.concurrency.min": "Requests at once at the start, and at least.",
-    "questions.endpoint.concurrency.max": "Requests at once at most.",
-    "questions.endpoint.prices.currency": "Name of the currency, as it is printed.",
-    "questions.prompts.fine_grained": "Prompt for questions with one gold segment; ours when absent.",
-    "questions.prompts.integration": "Prompt for questions with several gold segments; ours when absent.",
-}
-"""Keys that their section explains together."""
+"""Origins of the defaults that are the paper's, and of those where the paper has another value."""
 
 INTRODUCTION = """\
 # The build file, key by key
@@ -60,13 +51,12 @@ INTRODUCTION = """\
 <!-- written by scripts/make_build_reference.py; change the docstrings of the classes, not this page -->
 
 `in2 build build.yml` reads this file. Two keys are required, `output` and `tokenizer`; every other one has the default
-below. A key that is not in these tables is an error that names the nearest one that is. What the parts are for:
-[what goes into a dataset](data.md), [questions from a language model](questions.md).
+below. An unknown key is an error that names the nearest valid one. Background: [what goes into a dataset](data.md),
+[questions from a language model](questions.md). `in2 schema` prints the JSON schema, for completion in editors.
 
-The column *from* says whose a default is: the paper's, with the place, or *ours* where the paper says nothing or
-something else. Keys marked **free** may be changed between two runs on one folder, because no question and no example
-depends on them; what happens on a change of the others is a
-[table of its own](questions.md#changing-your-mind).
+The column *from* gives the origin of a default: the paper, with the place, or *ours* where the paper is silent or differs.
+You can change keys marked **free** between two builds into one folder, because no question and no example depends on them.
+What happens when you change other keys: [changing your mind](questions.md#changing-your-mind).
 
 [Other files](#other-files): the section `in2:` of an Axolotl file, our keys in a file for `in2 sft`, and the options of
 the probes.
@@ -74,7 +64,7 @@ the probes.
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     unknown = PAPER.keys() - set(dotted_keys())
     if unknown:
         raise KeyError(f"PAPER names keys that no class has: {', '.join(sorted(unknown))}")
@@ -82,7 +72,7 @@ def page() -> str:
 
 
 def dotted_keys() -> Iterator[str]:
-    """Every key that a row is written for, with its section in front."""
+    """Yield every key of the page in dotted form."""
     for name, schema, _ in sections(BuildConfig.model_json_schema(), "", free=False):
         yield from (_joined(name, key) for key in schema["properties"])
     for model in (IN2Options, ProbeOptions):
@@ -90,7 +80,7 @@ def dotted_keys() -> Iterator[str]:
 
 
 def build_sections() -> Iterator[str]:
-    """The tables of the build file, outer sections first."""
+    """Yield the tables of the build file, outer sections first."""
     root = BuildConfig.model_json_schema()
     for name, schema, free in sections(root, "", free=False):
         yield f"## `{name}`\n" if name else "## The whole file\n"
@@ -100,25 +90,25 @@ def build_sections() -> Iterator[str]:
 
 
 def option_sections() -> Iterator[str]:
-    """The options of training and probing that are ours."""
+    """Yield the tables of our training and probing options."""
     yield "## Other files\n"
     yield "### `in2:` in an Axolotl file\n"
-    yield "Read by the plugin; what each does in training is told [there](training.md).\n"
+    yield "The plugin reads them; [training](training.md) explains what each does.\n"
     yield flat_table(IN2Options)
     yield "### Options of the probes\n"
-    yield "Given to lm_eval as JSON, `--metadata '{\"probe_length\": 8192}'`; see [the VAL probes](probes.md).\n"
+    yield "Pass them to lm_eval as JSON, `--metadata '{\"probe_length\": 8192}'`; see [the VAL probes](probes.md).\n"
     yield flat_table(ProbeOptions)
 
 
 def sft_section() -> Iterator[str]:
-    """Our keys in a file for `in2 sft`; all others are TRL's or accelerate's."""
-    from in2_plugin.training.trl.arguments import HEEDED, OURS, IN2Arguments
+    """Yield the table of our keys in a config of `in2 sft`."""
+    from in2_plugin.training.trl.arguments import IN2_PATH, SUPPORTED_KEYS, IN2Arguments
     from in2_plugin.training.trl.settings import sft_settings
 
     yield "### Our keys in a file for `in2 sft`\n"
     yield (
-        f"Beside the keys of TRL and accelerate. An entry of `datasets:` with `path: {OURS}` is ours and takes "
-        f"{_listed(f'`{key}`' for key in sorted(HEEDED))}; see [training with TRL](trl.md).\n"
+        f"In addition to the keys of TRL and accelerate. An entry of `datasets:` with `path: {IN2_PATH}` is ours and takes "
+        f"{_listed(f'`{key}`' for key in sorted(SUPPORTED_KEYS))}; see [training with TRL](trl.md).\n"
     )
     rows = [_row(one.name, "true or false", _shown(one.default), REST, one.metadata["help"]) for one in
             fields(IN2Arguments)]  # fmt: skip
@@ -128,13 +118,13 @@ def sft_section() -> Iterator[str]:
 
 
 def flat_table(model: type[BaseModel]) -> str:
-    """The keys of a class without sections."""
+    """Return the table of a class without sections."""
     schema = model.model_json_schema()
     return table(schema, schema.get("$defs", {}), "", free=False)
 
 
 def sections(schema: dict[str, Any], name: str, free: bool) -> Iterator[tuple[str, dict[str, Any], bool]]:
-    """Each section once, under the name it has first: (dotted name, its schema, whether all of it is free)."""
+    """Yield (dotted name, schema, all of it free) of each section once, under its first name."""
     definitions, seen = schema["$defs"], set()
 
     def below(section: dict[str, Any], name: str, free: bool) -> Iterator[tuple[str, dict[str, Any], bool]]:
@@ -149,7 +139,7 @@ def sections(schema: dict[str, Any], name: str, free: bool) -> Iterator[tuple[st
 
 
 def table(schema: dict[str, Any], definitions: dict[str, Any], section: str, free: bool) -> str:
-    """One row a key, in the order of the class."""
+    """Return a table with one row per key, in the order of the class."""
     required = schema.get("required", ())
     rows = [HEAD]
     for key, field in schema["properties"].items():
@@ -159,14 +149,13 @@ def table(schema: dict[str, Any], definitions: dict[str, Any], section: str, fre
             default = "null"
         origin = "you" if key in required else "" if reference else PAPER.get(_joined(section, key), REST)
         meaning = field.get("description") or (definitions[reference]["description"] if reference else "")
-        meaning = meaning or UNEXPLAINED[_joined(section, key)]
         shown = f"**free**. {_flat(meaning)}" if free or _is_free(field) else _flat(meaning)
         rows.append(_row(key, type_words(field, _joined(section, key)), default, origin, shown))
     return "\n".join(rows) + "\n"
 
 
 def type_words(field: dict[str, Any], dotted: str) -> str:
-    """The type with its bounds, as a user would say it; a section is a link to its table."""
+    """Return the type with its bounds in words; a section becomes a link to its table."""
     if "anyOf" in field:
         return " or ".join(type_words(one, dotted) for one in field["anyOf"])
     if "$ref" in field:
@@ -198,7 +187,7 @@ def _link(reference: str) -> str:
 
 
 def _reference(field: dict[str, Any]) -> str | None:
-    """The class of a section, in a list or beside null as well."""
+    """Return the class of a section, also inside a list or a union with null."""
     for one in (field, field.get("items", {}), *field.get("anyOf", ())):
         if "$ref" in one:
             return str(one["$ref"].rsplit("/", 1)[-1])
@@ -206,7 +195,7 @@ def _reference(field: dict[str, Any]) -> str | None:
 
 
 def _is_free(field: dict[str, Any]) -> bool:
-    return field.get("counts") is False
+    return field.get("changeable") is True
 
 
 def _shown(value: object) -> str:
@@ -229,7 +218,7 @@ def _listed(words: Iterator[str]) -> str:
 
 
 def _flat(text: str) -> str:
-    """A docstring in one line of a table."""
+    """Return a docstring as one line of a table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
