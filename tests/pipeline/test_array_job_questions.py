@@ -36,6 +36,7 @@ def test_without_any_job_nothing_can_be_merged(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.e2e_full
 def test_jobs_ask_a_server_once_for_what_one_process_asks(mistral_folder, tmp_path):
     rows = ["questions.parquet", "rejected.parquet", "examples.parquet"]
     with FaultServer() as server:

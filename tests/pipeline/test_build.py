@@ -81,7 +81,7 @@ def test_a_changed_build_file_is_refused_by_name(built, mistral_folder):
     changed = small_config(built, mistral_folder, lengths={"min": 512, "max": 4_096})
     with pytest.raises(ConfigError) as caught:
         build_dataset(changed, Quiet())
-    assert "was built with `lengths.max: 2048`, and the build file now has `lengths.max: 4096`" in str(caught.value)
+    assert "was built with `lengths.max: 2048`, but the build file now has `lengths.max: 4096`" in str(caught.value)
     assert read_manifest(built).longest <= 2_048
 
 

@@ -22,11 +22,10 @@ def test_the_results_of_a_writer_do_not_depend_on_the_shard_size(again, monkeypa
     writer = ShardedWriter(
         Run(config, NoProgress(), LocalEngine(1)), ExtractiveWriter(config.seed), handle, f"test-{size}", ()
     )
-    missing, results = wanted, []
-    for result in writer.write(passages, lambda: missing):
+    results: list = []
+    for result in writer.write(passages, lambda: wanted - sum(isinstance(one, Question) for one in results)):
         results.append(result)
-        missing -= isinstance(result, Question)
-        if not missing:
+        if sum(isinstance(one, Question) for one in results) == wanted:
             break
     same = part_passages(handle.store, part, kind, config.lengths, config.seed)
     alone = list(ExtractiveWriter(config.seed).write(islice(same, len(results)), lambda: wanted))

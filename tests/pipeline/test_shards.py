@@ -17,6 +17,7 @@ from tests.support.sharded_builds import assert_same, config, small_shards
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.e2e_full
 def test_small_shards_and_several_workers_change_no_byte(whole, corpus, mistral_folder, tmp_path):
     with small_shards():
         build_dataset(config(corpus, tmp_path / "in2", mistral_folder, workers=3), Quiet())
