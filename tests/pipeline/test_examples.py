@@ -27,7 +27,7 @@ def expected(finished) -> bytes:
 
 
 def test_they_are_those_planned_one_by_one(again, expected, tmp_path):
-    config, planner, (questions, conversations) = again.config, again.planning.planner, again.asked
+    config, planner, (questions, conversations) = again.config, again.handle.planner, again.asked
     used, rng = used_questions(config.mixture, questions, 1.0), stage_rng(config.seed, "examples")
     dealer, n = Dealer(config.positions, rng), config.mixture.counts()["general"]
     drawn = list(orders(questions, used, conversations, n, 2, planner.go_together, dealer, rng))

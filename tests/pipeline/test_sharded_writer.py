@@ -16,7 +16,7 @@ from in2_plugin.questions.extractive.writer import ExtractiveWriter
 def test_the_results_of_a_writer_do_not_depend_on_the_shard_size(again, monkeypatch, size):
     for name in ("SHARD_PASSAGES", "LEAST_PASSAGES"):
         monkeypatch.setattr(f"in2_plugin.pipeline.sharded_writer.{name}", size)
-    config, handle = again.config, again.planning
+    config, handle = again.config, again.handle
     part, kind, wanted = Part.FINE_GRAINED, Kind.FINE_GRAINED, 10
     passages = part_passages(handle.store, part, kind, config.lengths, config.seed, with_texts=False)
     writer = ShardedWriter(

@@ -21,18 +21,18 @@ class Scripted:
     def __init__(self, answer) -> None:
         self._answer = answer
 
-    def write(self, offered, missing):
-        for passage in offered:
+    def write(self, drawn, missing):
+        for passage in drawn:
             yield self._answer(passage)
 
     def detail(self) -> str:
         return ""
 
 
-def collected(answer, offered, wanted, objection=lambda _: None):
+def collected(answer, drawn, wanted, objection=lambda _: None):
     """Questions and rejections of a collection with a scripted writer, and what it says of itself."""
     questions, rejections = [], []
-    outcome = collect(Scripted(answer), offered, wanted, set(), objection, questions.append, rejections.append)
+    outcome = collect(Scripted(answer), drawn, wanted, set(), objection, questions.append, rejections.append)
     assert outcome.kept == len(questions)
     return questions, rejections, outcome
 
@@ -52,45 +52,45 @@ def store(mistral, tmp_path_factory):
 
 
 def test_fine_grained_passages_are_usable_segments(store):
-    offered = list(passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0)))
-    assert len(offered) == MAX_DRAWS * int(store.usable.sum())
-    assert {p.segment_ids for p in offered if p.draw == 0} == {(i,) for i in np.flatnonzero(store.usable).tolist()}
+    drawn = list(passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0)))
+    assert len(drawn) == MAX_DRAWS * int(store.usable.sum())
+    assert {p.segment_ids for p in drawn if p.draw == 0} == {(i,) for i in np.flatnonzero(store.usable).tolist()}
 
 
 def test_integration_passages_are_whole_documents_of_two_segments(store):
-    offered = list(passages(store, Kind.INTEGRATION, ROOMY, np.random.default_rng(0)))
-    assert {p.document for p in offered} == set(range(6))
-    assert all(p.segment_ids == tuple(store.segments_of(p.document)) for p in offered)
+    drawn = list(passages(store, Kind.INTEGRATION, ROOMY, np.random.default_rng(0)))
+    assert {p.document for p in drawn} == set(range(6))
+    assert all(p.segment_ids == tuple(store.segments_of(p.document)) for p in drawn)
 
 
-def test_of_a_long_document_a_run_of_segments_is_offered(store):
+def test_of_a_long_document_a_run_of_segments_is_drawn(store):
     tight = Lengths(min=200, max=220)
-    offered = list(passages(store, Kind.INTEGRATION, tight, np.random.default_rng(0)))
-    assert {p.document for p in offered} == set(range(6))
-    for passage in offered:
+    drawn = list(passages(store, Kind.INTEGRATION, tight, np.random.default_rng(0)))
+    assert {p.document for p in drawn} == set(range(6))
+    for passage in drawn:
         assert passage.segment_ids == tuple(range(passage.segment_ids[0], passage.segment_ids[-1] + 1))
         assert len(passage.segment_ids) == 2 or store.n_tokens[list(passage.segment_ids)].sum() <= 100
         assert set(store.document[list(passage.segment_ids)]) == {passage.document}
     tokens = np.bincount(store.document, weights=store.n_tokens)[:6]
     assert (tokens > 220).all()
-    # a run that would begin with a document's last segment is not offered
-    assert 0.5 * MAX_DRAWS * (tokens // 220).sum() < len(offered) <= MAX_DRAWS * (tokens // 220).sum()
+    # a run that would begin with a document's last segment is not drawn
+    assert 0.5 * MAX_DRAWS * (tokens // 220).sum() < len(drawn) <= MAX_DRAWS * (tokens // 220).sum()
 
 
-def test_a_document_with_an_unusable_segment_is_offered_without_it(mistral, tmp_path):
+def test_a_document_with_an_unusable_segment_is_drawn_without_it(mistral, tmp_path):
     lines = [f"Line {i} says a few words about nothing much." for i in range(40)]
     lines[20] = "This line says </s> and is of no use."
     store = build_store(
         [Document("s", "0", "\n".join(lines))], tmp_path, mistral,
         segment_tokens=40, paper_exact=False, rng=np.random.default_rng(0),
     )  # fmt: skip
-    offered = list(passages(store, Kind.INTEGRATION, ROOMY, np.random.default_rng(0)))
+    drawn = list(passages(store, Kind.INTEGRATION, ROOMY, np.random.default_rng(0)))
     (unusable,) = np.flatnonzero(~store.usable)
-    assert offered
-    assert not any(unusable in p.segment_ids for p in offered)
+    assert drawn
+    assert not any(unusable in p.segment_ids for p in drawn)
 
 
-def test_segments_that_are_too_long_are_not_offered(store):
+def test_segments_that_are_too_long_are_not_drawn(store):
     assert list(passages(store, Kind.FINE_GRAINED, Lengths(min=2, max=3), np.random.default_rng(0))) == []
     assert list(passages(store, Kind.INTEGRATION, Lengths(min=2, max=3), np.random.default_rng(0))) == []
 
@@ -100,8 +100,8 @@ def numbered(passage):
 
 
 def test_collect_stops_at_the_number_wanted(store):
-    offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
-    questions, *_ = collected(numbered, offered, 9)
+    drawn = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
+    questions, *_ = collected(numbered, drawn, 9)
     assert len(questions) == 9
 
 
@@ -109,31 +109,31 @@ def test_the_writer_learns_how_many_are_missing_and_is_closed_at_the_end(store):
     told = []
 
     class Curious(Scripted):
-        def write(self, offered, missing):
+        def write(self, drawn, missing):
             try:
-                for passage in offered:
+                for passage in drawn:
                     told.append(missing())
                     yield self._answer(passage)
             finally:
                 told.append("closed")
 
-    offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
-    collect(Curious(numbered), offered, 3, set(), lambda _: None, lambda _: None, lambda _: None)
+    drawn = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
+    collect(Curious(numbered), drawn, 3, set(), lambda _: None, lambda _: None, lambda _: None)
     assert told == [3, 2, 1, "closed"]
 
 
 def test_a_longer_run_asks_the_same_first(store):
     def ask(n):
-        offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
-        return collected(numbered, offered, n)[0]
+        drawn = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
+        return collected(numbered, drawn, n)[0]
 
     assert ask(12)[:5] == ask(5)
 
 
 def test_duplicates_are_kept_as_rejections_with_what_they_say(store):
-    offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
+    drawn = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
     texts = iter(["one", "One ", "two"])
-    questions, rejections, _ = collected(lambda p: question(p, next(texts)), offered, 2)
+    questions, rejections, _ = collected(lambda p: question(p, next(texts)), drawn, 2)
     assert [q.question for q in questions] == ["one", "two"]
     (rejection,) = rejections
     assert rejection.reason == "the same question was written before"
@@ -144,27 +144,27 @@ def test_what_another_part_asked_is_not_asked_again(store):
     asked = set()
     for expected in (["one"], []):
         questions = []
-        offered = islice(passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0)), 3)
+        drawn = islice(passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0)), 3)
         writer = Scripted(lambda p: question(p, "one"))
-        collect(writer, offered, 1, asked, lambda _: None, questions.append, lambda _: None)
+        collect(writer, drawn, 1, asked, lambda _: None, questions.append, lambda _: None)
         assert [q.question for q in questions] == expected
 
 
 def test_objections_are_kept_as_rejections_and_others_are_asked_for(store):
-    offered = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
+    drawn = passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0))
 
     def objection(q):
         return "an even segment" if q.segment_ids[0] % 2 == 0 else None
 
-    questions, rejections, _ = collected(numbered, offered, 5, objection)
+    questions, rejections, _ = collected(numbered, drawn, 5, objection)
     assert len(questions) == 5
     assert all(q.segment_ids[0] % 2 for q in questions)
     assert {r.reason for r in rejections} == {"an even segment"}
 
 
 def test_a_shortfall_says_how_many_are_missing_and_why(store):
-    offered = passages(store, Kind.INTEGRATION, ROOMY, np.random.default_rng(0))
-    _, _, outcome = collected(lambda p: Rejection(p, "it is dull"), offered, 5)
+    drawn = passages(store, Kind.INTEGRATION, ROOMY, np.random.default_rng(0))
+    _, _, outcome = collected(lambda p: Rejection(p, "it is dull"), drawn, 5)
     said = shortfall(Part.INTEGRATION, 5, outcome)
     assert "mixture.integration asks for 5 questions, but the corpus gave 0, 5 too few" in said
     assert "it is dull: 48 times" in said
@@ -178,9 +178,9 @@ def test_none_wanted_none_asked(store):
 
 
 def test_a_short_context_is_a_whole_document_without_special_tokens(store):
-    offered = list(short_passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0)))
-    assert {p.document for p in offered} == set(range(7))
-    assert all(p.context == tuple(store.segments_of(p.document)) and p.segment_ids[0] in p.context for p in offered)
+    drawn = list(short_passages(store, Kind.FINE_GRAINED, ROOMY, np.random.default_rng(0)))
+    assert {p.document for p in drawn} == set(range(7))
+    assert all(p.context == tuple(store.segments_of(p.document)) and p.segment_ids[0] in p.context for p in drawn)
     tight = Lengths(min=10, max=200)
     assert {p.document for p in short_passages(store, Kind.FINE_GRAINED, tight, np.random.default_rng(0))} == {6}
 
@@ -195,10 +195,10 @@ def test_short_passages_are_other_draws_than_long_ones(store):
 def test_passages_that_stay_usable_come_in_the_same_order(store, kind):
     """So that a further evaluation set costs no new answers."""
 
-    def offered(of):
+    def drawn(of):
         return [(p.segment_ids, p.draw) for p in passages(of, kind, ROOMY, np.random.default_rng(0))]
 
     fewer = SegmentStore(store.folder)
     left_out = set(store.segments_of(2))
     fewer.usable = np.array([usable and i not in left_out for i, usable in enumerate(store.usable)])
-    assert offered(fewer) == [one for one in offered(store) if not left_out.intersection(one[0])]
+    assert drawn(fewer) == [one for one in drawn(store) if not left_out.intersection(one[0])]

@@ -38,7 +38,7 @@ def small_shards(patch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Watched:
-    """The local engine; remembers what it was asked, and stops like a killed driver when it has sealed enough."""
+    """The local engine; remembers what it was asked, and stops like a killed driver when it has finished enough."""
 
     engine: LocalEngine = field(default_factory=lambda: LocalEngine(1))
     stop_after: int | None = None
@@ -92,7 +92,7 @@ class Stages:
         return SegmentStore(self.folder / "segments"), tokenizer, template
 
     @property
-    def planning(self) -> PlannerHandle:
+    def handle(self) -> PlannerHandle:
         config = self.config
         return PlannerHandle(*self._opened(), config.lengths, config.distractors, config.seed)
 
@@ -104,14 +104,14 @@ class Stages:
     def examples(self, array_job: ArrayJob = WHOLE_BUILD, engine: Any = None) -> Quiet:
         progress = Quiet()
         run = Run(self.config, progress, engine or LocalEngine(1), array_job)
-        example_stage(run, self.planning, *self.asked)
+        example_stage(run, self.handle, *self.asked)
         return progress
 
     def plans(self, array_job: ArrayJob = WHOLE_BUILD, engine: Any = None) -> None:
         plan_stage(Run(self.config, Quiet(), engine or LocalEngine(1), array_job), *self._opened())
 
     def parts(self, stage: str) -> dict[str, int]:
-        """When each sealed part was written."""
+        """When each finished part was written."""
         return {path.name: path.stat().st_mtime_ns for path in (self.folder / "parts" / stage).glob("*.arrow")}
 
 

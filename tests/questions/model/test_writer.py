@@ -33,12 +33,12 @@ def path(tmp_path):
     return tmp_path / "work.sqlite"
 
 
-def write(settings: QuestionsConfig, path, wanted: int, offered=None) -> list:
+def write(settings: QuestionsConfig, path, wanted: int, drawn=None) -> list:
     """Take results until there are `wanted` questions."""
     taken: list = []
     with ModelWriter(settings, path, print) as writer:
         missing = wanted
-        results = writer.write(offered or passages(), lambda: missing)
+        results = writer.write(drawn or passages(), lambda: missing)
         for result in results:
             taken.append(result)
             missing -= isinstance(result, Question)
