@@ -1,1 +1,1 @@
-"""From text to segments: reading documents, cutting them, storing segments with their token ids."""
+"""Read documents, cut them into segments, and store the segments with their token ids."""

@@ -1,7 +1,7 @@
-"""From documents to segments with their token ids: the pure function that one worker runs over one chunk.
+"""Cut documents into segments with their token ids: a pure function that one worker runs over one chunk.
 
-Invariant: the result depends on the chunk and the tokenizer alone, whatever was cut before in the same process. Cost: a
-little more than tokenising the text once; segments are short enough that memory is that of the chunk.
+Invariant: the result depends only on the chunk and the tokenizer, not on what the process cut before. Cost: a little
+more than tokenizing the text once. Memory: that of the chunk, because segments are short.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,21 +20,21 @@ from in2_plugin.corpus.tokenizer import TextTokenizer
 
 CHUNK_CHARACTERS = 1 << 20
 SAMPLED_LINES = 2_000
-"""Lines of the first chunk on which counts by words are compared with the tokenizer's."""
+"""Lines of the first chunk for which word counts are compared with the tokenizer's counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The segments of some documents, in order."""
+    """The segments of several documents, in order."""
 
     n_segments: npt.NDArray[np.int64]
     """(n_documents,)"""
     spans: npt.NDArray[np.int64]
-    """(n_segments, 2) characters [start, stop) of its document."""
+    """(n_segments, 2) characters [start, stop) in the segment's document."""
     texts: Sequence[str] | pa.Array
     """(n_segments,)"""
     ids: npt.NDArray[np.uint32]
-    """(n_tokens,) of all segments, each with its separator."""
+    """(n_tokens,) ids of all segments, each with its separator."""
     n_tokens: npt.NDArray[np.int64]
     """(n_segments,)"""
     standings: npt.NDArray[np.uint8]
@@ -42,18 +42,18 @@ class Cut:
 
 
 class HasText(Protocol):
-    """A document, wherever it is from."""
+    """A document of any source."""
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole text."""
 
 
 Text = TypeVar("Text", bound=HasText)
 
 
 def chunks(documents: Iterable[Text]) -> Iterator[list[Text]]:
-    """Documents in chunks of about CHUNK_CHARACTERS; one that is larger is a chunk by itself."""
+    """Yield documents in chunks of about CHUNK_CHARACTERS; a larger document is a chunk of its own."""
     chunk: list[Text] = []
     size = 0
     for document in documents:
@@ -67,14 +67,14 @@ def chunks(documents: Iterable[Text]) -> Iterator[list[Text]]:
 
 
 def counts_by_words(tokenizer: TextTokenizer, documents: Sequence[HasText]) -> bool:
-    """Whether lines of these documents count as much as their words."""
+    """Check, on lines of these documents, that a line has as many tokens as its words together."""
     lines = (line.strip() for document in documents for line in document.text.split("\n"))
     sample = [line for line in lines if line][:SAMPLED_LINES]
     return is_additive(tokenizer, sample)
 
 
 class Cutter:
-    """Cuts chunks of documents, here or in a worker process."""
+    """Cuts chunks of documents, in this process or in a worker."""
 
     def __init__(self, tokenizer: TextTokenizer, segment_tokens: int, paper_exact: bool, by_words: bool) -> None:
         self._settings = tokenizer, segment_tokens, paper_exact, by_words
@@ -86,7 +86,7 @@ class Cutter:
         return Cutter, self._settings
 
     def fingerprint(self) -> str:
-        """Changes when a document would be cut otherwise."""
+        """Return a text that changes if documents would be cut differently."""
         tokenizer, *settings = self._settings
         return f"{tokenizer.fingerprint()} {settings}"
 

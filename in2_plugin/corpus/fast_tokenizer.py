@@ -7,7 +7,6 @@ returns None, and the caller falls back to `AutoTokenizer`. docs/design/2026-11-
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -16,7 +15,8 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 
-SPECIAL_TOKEN_NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+from in2_plugin.corpus.declared_tokens import DeclaredTokens, read_json
+
 GENERIC_CLASSES = {"PreTrainedTokenizerFast", "TokenizersBackend"}
 """Tokenizer classes that use tokenizer.json as it is."""
 GENERIC_MODEL_TYPES = {
@@ -130,13 +130,13 @@ def read_fast_tokenizer(folder: Path, name: str) -> FastTokenizer | None:
     """
     if not _has_known_files(folder):
         return None
-    settings = _read_json(folder / "tokenizer_config.json")
+    settings = read_json(folder / "tokenizer_config.json")
     tokenizer_class = _backend_class(settings, _model_type(folder))
     if tokenizer_class is None or any(settings.get(key) for key in _UNKNOWN_SETTINGS):
         return None
     read = _read_qwen2_backend if tokenizer_class == "qwen2" else _read_generic_backend
     backend, added = read(folder / "tokenizer.json")
-    tokens = _SpecialTokens.read(folder, settings, added, _default_tokens(tokenizer_class, backend))
+    tokens = DeclaredTokens.read(folder, settings, added, _default_tokens(tokenizer_class, backend))
     if tokens is None:
         return None
     tokens.add_to(backend)
@@ -164,7 +164,7 @@ def _is_known_transformers() -> bool:
 def _model_type(folder: Path) -> str | None:
     """Return `model_type` of config.json, "" without one, and None if the model has code of its own."""
     path = folder / "config.json"
-    config = _read_json(path) if path.is_file() else {}
+    config = read_json(path) if path.is_file() else {}
     if "auto_map" in config:
         return None
     return str(config.get("model_type") or "")
@@ -199,7 +199,7 @@ def _read_qwen2_backend(file: Path) -> Backend:
     Raises:
         ValueError: the vocabulary is not one of byte pairs.
     """
-    content = _read_json(file)
+    content = read_json(file)
     model = content["model"]
     if model.get("type") != "BPE":
         raise ValueError(f"{file}: has a model of type {model.get('type')}, not BPE")
@@ -214,7 +214,13 @@ def _read_qwen2_backend(file: Path) -> Backend:
         "vocab": model["vocab"],
         "merges": model["merges"],
     }
-    plain = {"added_tokens": [], "normalizer": None, "pre_tokenizer": None, "decoder": None, "model": rebuilt}
+    plain: dict[str, Any] = {
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": None,
+        "decoder": None,
+        "model": rebuilt,
+    }
     backend = Tokenizer.from_str(json.dumps({**content, **plain}))
     backend.normalizer = normalizers.NFC()
     backend.pre_tokenizer = pre_tokenizers.Sequence(
@@ -236,115 +242,6 @@ def _default_tokens(tokenizer_class: str, backend: Tokenizer) -> dict[str, str]:
     return padding
 
 
-Token = str | AddedToken
-
-
-@dataclass(frozen=True)
-class _SpecialTokens:
-    """The special and added tokens of a tokenizer, as its files declare them."""
-
-    named: Mapping[str, Token]
-    """By name, in transformers' order: SPECIAL_TOKEN_NAMES, then the model's own."""
-    extra: Sequence[Token]
-    added: Mapping[int, AddedToken]
-
-    @classmethod
-    def read(
-        cls,
-        folder: Path,
-        settings: Mapping[str, Any],
-        file_added: Mapping[int, AddedToken],
-        defaults: Mapping[str, str],
-    ) -> "_SpecialTokens | None":
-        """Return the tokens, or None if the files have a form that is not known here.
-
-        Args:
-            settings: content of tokenizer_config.json.
-            file_added: the added tokens of tokenizer.json, used if the settings have none.
-            defaults: named tokens, used if the settings do not name them.
-        """
-        legacy = {} if "added_tokens_decoder" in settings else _legacy_tokens(folder)
-        if legacy is None:
-            return None
-        named, extra = _declared_tokens({**defaults, **settings, **legacy})
-        if not all(isinstance(token, Token) for token in (*named.values(), *extra)):
-            return None
-        added = {int(i): AddedToken(**token) for i, token in settings.get("added_tokens_decoder", {}).items()}
-        if "added_tokens_decoder" not in settings:
-            added = dict(file_added)
-        by_text = {token.content: token for token in added.values()}
-        for key in named.keys() & set(SPECIAL_TOKEN_NAMES):
-            named[key] = by_text.get(_text(named[key]), named[key])
-        return cls(named, extra, added)
-
-    def named_texts(self) -> dict[str, str]:
-        """Return the text of each named token."""
-        return {key: _text(token) for key, token in self.named.items()}
-
-    def texts(self) -> list[str]:
-        """Return the text of every special token, in order and without repetition."""
-        return list(dict.fromkeys(map(_text, (*self.named.values(), *self.extra))))
-
-    def add_to(self, backend: Tokenizer) -> None:
-        """Add the tokens to a backend in transformers' order, which decides the ids of new ones."""
-        present = {token.content for token in backend.get_added_tokens_decoder().values()}
-        tokens: list[Token] = [self.added[index] for index in sorted(self.added)]
-        present.update(map(_text, tokens))
-        for token in (*self.named.values(), *self.extra):
-            if _text(token) not in present and token not in tokens:
-                tokens.append(token)
-        names = set(map(_text, self.named.values()))
-        backend.add_tokens([_as_special(token, names) for token in tokens])
-
-
-def _as_special(token: Token, names: set[str]) -> AddedToken:
-    if isinstance(token, str):
-        return AddedToken(token, special=True)
-    if token.content in names:
-        token.special = True
-    return token
-
-
-def _text(token: Token) -> str:
-    return token if isinstance(token, str) else str(token.content)
-
-
-def _declared_tokens(settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
-    """Return the named tokens, those of transformers' names first, and the extra ones.
-
-    A value that is neither text nor AddedToken has a form that transformers refuses, or that is not known here.
-    """
-    own = {
-        key: value
-        for key, value in settings.items()
-        if key.endswith("_token") and key not in SPECIAL_TOKEN_NAMES and isinstance(value, (str, dict))
-    }
-    extra = settings.get("extra_special_tokens", settings.get("additional_special_tokens"))
-    if isinstance(extra, dict):
-        own, extra = {**own, **{key: _as_token(value) for key, value in extra.items()}}, None
-    named = {key: _as_token(settings[key]) for key in SPECIAL_TOKEN_NAMES if settings.get(key) is not None}
-    return {**named, **own}, [_as_token(value) for value in extra or ()]
-
-
-def _legacy_tokens(folder: Path) -> dict[str, Any] | None:
-    """Return the named tokens of special_tokens_map.json, or None if it holds others, or added_tokens.json exists."""
-    file = folder / "special_tokens_map.json"
-    if (folder / "added_tokens.json").exists():
-        return None
-    found = _read_json(file) if file.is_file() else {}
-    if not all(key in SPECIAL_TOKEN_NAMES and isinstance(value, (str, dict)) for key, value in found.items()):
-        return None
-    special = {"special": True, "__type": "AddedToken"}
-    return {key: {**value, **special} if isinstance(value, dict) else value for key, value in found.items()}
-
-
-def _as_token(value: Any) -> Any:
-    """Return an added token for its JSON form, and anything else unchanged."""
-    if isinstance(value, dict) and value.get("__type") == "AddedToken":
-        return AddedToken(**{key: part for key, part in value.items() if key != "__type"})
-    return value
-
-
 def _read_chat_template(folder: Path, settings: Mapping[str, Any]) -> str | dict[str, str] | None:
     """Return the chat template; files take precedence over tokenizer_config.json."""
     found = dict(_template_files(folder))
@@ -362,7 +259,3 @@ def _template_files(folder: Path) -> Iterator[tuple[str, str]]:
         yield "default", default.read_text(encoding="utf-8")
     for file in sorted((folder / "additional_chat_templates").glob("*.jinja")):
         yield file.name.removesuffix(".jinja"), file.read_text(encoding="utf-8")
-
-
-def _read_json(file: str | os.PathLike[str]) -> dict[str, Any]:
-    return dict(json.loads(Path(file).read_text(encoding="utf-8")))

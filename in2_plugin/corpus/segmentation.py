@@ -1,9 +1,9 @@
-"""Cutting a document into segments: Algorithm 1 of the paper (Appendix D), and our refinement of it.
+"""Cut a document into segments: Algorithm 1 of the paper (Appendix D), and our refinement of it.
 
-A segment is a pair of character offsets, so its text is always a slice of the document and never a decoding.
-Lines are gathered until their own token counts reach `segment_tokens`; what is left over joins the last one.
-Unless `paper_exact`, long lines are cut first, so that no segment reaches 4 x `segment_tokens` tokens.
-Cost: one batch of counting a document, and up to four smaller ones for the parts of its long lines.
+A segment is a pair of character offsets, so its text is always a slice of the document and never decoded from ids.
+Lines are collected until their token counts add up to `segment_tokens`; the remainder joins the last segment.
+Unless `paper_exact`, long lines are cut first, so that every segment has fewer than 4 x `segment_tokens` tokens.
+Cost: one batch of token counts per document, and up to four smaller batches for the parts of its long lines.
 """
 
 import re
@@ -28,22 +28,22 @@ class SegmentSpan:
     start: int
     stop: int
     n_tokens: int
-    """What Algorithm 1 counts: the sum of its pieces' own counts, without the whitespace between them."""
+    """As Algorithm 1 counts: the sum over its pieces, without the whitespace between them."""
 
 
 def segment(text: str, count_tokens: CountTokens, segment_tokens: int, paper_exact: bool) -> list[SegmentSpan]:
     """Cut `text` into segments of at least `segment_tokens` tokens (paper, Algorithm 1).
 
-    Segments are in reading order, do not overlap, neither start nor end with whitespace, and leave out
-    nothing but whitespace. A text below `segment_tokens` is one segment; whitespace alone is none.
+    Segments are in reading order and do not overlap. They neither start nor end with whitespace, and together they
+    leave out only whitespace. A text with fewer than `segment_tokens` tokens is one segment; whitespace alone is none.
 
     Args:
-        count_tokens: the number of tokens of each of a batch of strings, by itself.
+        count_tokens: returns the number of tokens of each string of a batch.
         segment_tokens: the length at which a segment is complete.
-        paper_exact: pieces are lines, whatever their length. Otherwise a line longer than `segment_tokens`
-            is replaced by its sentences, and a sentence longer than twice that by clauses, words or stretches
-            of characters. Then `n_tokens` < 4 x `segment_tokens`: always from 64 on, for a tokenizer that has
-            at most a token a byte; below, one single character as a reader sees it may be longer.
+        paper_exact: keep lines whole, whatever their length. Otherwise a line longer than `segment_tokens` is
+            replaced by its sentences, and a sentence longer than twice that by clauses, words or runs of characters.
+            Then `n_tokens` < 4 x `segment_tokens` if `segment_tokens` is at least 64 and the tokenizer has at most one
+            token per byte; with fewer, a single user-perceived character may be longer.
     """
     pieces = _counted(text, _lines(text), count_tokens)
     if not paper_exact:
@@ -52,7 +52,7 @@ def segment(text: str, count_tokens: CountTokens, segment_tokens: int, paper_exa
 
 
 def _lines(text: str) -> Iterator[tuple[int, int]]:
-    """Non-blank lines without the whitespace at their ends, which no segment would carry."""
+    """Yield non-blank lines without the whitespace at their ends."""
     start = 0
     for line in text.split("\n"):
         span = stripped(text, start, start + len(line))
@@ -70,7 +70,7 @@ def _counted(text: str, spans: Iterable[tuple[int, int]], count_tokens: CountTok
 
 
 def _gather(pieces: list[SegmentSpan], segment_tokens: int) -> list[SegmentSpan]:
-    """Steps 2 and 3 of Algorithm 1."""
+    """Collect pieces into segments: steps 2 and 3 of Algorithm 1."""
     segments: list[SegmentSpan] = []
     buffer: list[SegmentSpan] = []
     running = 0
@@ -103,7 +103,7 @@ def _refine(text: str, pieces: list[SegmentSpan], count_tokens: CountTokens, seg
     cut(segment_tokens, lambda piece: _sentences(text, piece))
     cut(longest, lambda piece: _after(text, piece, _CLAUSE_END))
     cut(longest, lambda piece: _after(text, piece, _SPACE))
-    while cut(longest, lambda piece: _stretches(text, piece, segment_tokens)):
+    while cut(longest, lambda piece: _equal_runs(text, piece, segment_tokens)):
         pass
     return pieces
 
@@ -115,9 +115,9 @@ def _replace(
     cutter: Callable[[SegmentSpan], list[tuple[int, int]]],
     count_tokens: CountTokens,
 ) -> list[SegmentSpan]:
-    """Put the parts that `cutter` makes in the place of each piece with more than `limit` tokens."""
+    """Replace each piece with more than `limit` tokens by the parts that `cutter` makes of it."""
     parts = [cutter(piece) if piece.n_tokens > limit else [] for piece in pieces]
-    # one part means that nothing was cut: the piece keeps its count
+    # a single part means that nothing was cut: the piece keeps its count
     divided = [found if len(found) > 1 else [] for found in parts]
     counted = iter(_counted(text, (span for found in divided for span in found), count_tokens))
     return [
@@ -133,13 +133,13 @@ def _sentences(text: str, piece: SegmentSpan) -> list[tuple[int, int]]:
 
 
 def _after(text: str, piece: SegmentSpan, delimiter: re.Pattern[str]) -> list[tuple[int, int]]:
-    """Cut behind every match of `delimiter`."""
+    """Cut after every match of `delimiter`."""
     cuts = (match.end() for match in delimiter.finditer(text, piece.start, piece.stop))
     return spans_between(text, cuts, piece.start, piece.stop)
 
 
-def _stretches(text: str, piece: SegmentSpan, segment_tokens: int) -> list[tuple[int, int]]:
-    """Equal stretches of about `segment_tokens` tokens, their ends moved to character boundaries."""
+def _equal_runs(text: str, piece: SegmentSpan, segment_tokens: int) -> list[tuple[int, int]]:
+    """Return equal runs of about `segment_tokens` tokens, their ends moved to character boundaries."""
     n_parts = -(-piece.n_tokens // segment_tokens)
     cuts = [piece.start]
     for i in range(1, n_parts):

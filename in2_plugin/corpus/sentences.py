@@ -1,9 +1,9 @@
-"""Where sentences begin and end, as exact character spans of the text.
+"""Find sentences as exact character spans of the text.
 
-Spaced scripts are cut by nupunkt, whose trained model knows abbreviations. Scripts that put no space behind a
-sentence (Chinese, Japanese), and the Arabic, Urdu and Devanagari ends that nupunkt does not know, are cut by
-one pattern. Invariant: every character outside the spans is whitespace, and no cut falls inside a character
-as a reader sees it. Cost: 3-10 MB of text a second; the first call loads nupunkt's model.
+nupunkt, whose trained model knows abbreviations, cuts scripts that separate sentences with spaces. One pattern cuts
+scripts that do not (Chinese, Japanese), and the Arabic, Urdu and Devanagari sentence ends that nupunkt does not know.
+Invariant: every character outside the spans is whitespace, and no cut falls inside a user-perceived character.
+Cost: 3-10 MB of text per second; the first call loads nupunkt's model.
 """
 
 import re
@@ -13,7 +13,7 @@ from itertools import pairwise
 
 _CLOSERS = "”’」』】》〉〕］）｣"
 _HAN_OR_KANA = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-# Possessive, and never begun inside a run, so that a run of a million dots costs one look at each.
+# Possessive quantifiers that never start inside a run, so that a run of a million dots is scanned once.
 _ENDS = re.compile(
     rf"""(?: (?<![。！？｡؟۔।॥]) [。！？｡؟۔।॥]++ [。！？｡…]*+            # ends whatever follows
          | (?<!…) …++ (?= [{_CLOSERS}"]*+ [{_HAN_OR_KANA}])             # in spaced scripts it ends nothing
@@ -23,24 +23,24 @@ _ENDS = re.compile(
          ) [{_CLOSERS}]*+""",
     re.VERBOSE,
 )
-# nupunkt's time grows with the square of a word's length where the word holds `!`, `?` or `…`: a line of a
-# million exclamation marks takes a quarter of an hour. The inside of such words is hidden from it.
+# nupunkt's time grows with the square of the length of a word that contains `!`, `?` or `…`: a line of a million
+# exclamation marks takes a quarter of an hour. The inside of such words is hidden from it.
 _VERY_LONG_WORD = re.compile(r"(?<!\S)\S{180,}(?=\S{20})")
-_LEFT_BEHIND = re.compile(f"[{_CLOSERS}]+")
+_CLOSERS_RUN = re.compile(f"[{_CLOSERS}]+")
 MAX_CLUSTER = 32
 """Code points; Unicode's Stream-Safe Text Format (UAX 15) allows 30 marks in a row."""
 MAX_REGIONALS = 512
-"""Letters of flags; behind 256 flags without a space, cuts no longer heed the pairs."""
+"""Letters of flags; after 256 flags without a space, cuts may fall inside a pair."""
 _ZERO_WIDTH_JOINER = "\u200d"
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
-    """Character spans [start, stop) of the sentences of `text`, in reading order.
+    """Return the character spans [start, stop) of the sentences of `text`, in reading order.
 
-    Spans do not overlap, neither start nor end with whitespace, and leave out nothing but whitespace. Closing
-    quotes and brackets stay with the sentence before them. A newline is not a sentence end.
+    Spans do not overlap, neither start nor end with whitespace, and leave out only whitespace. Closing quotes and
+    brackets stay with the sentence before them. A newline does not end a sentence.
     """
-    cuts = {_behind_closers(text, cut) for cut in _nupunkt_cuts(text)}
+    cuts = {_after_closers(text, cut) for cut in _nupunkt_cuts(text)}
     cuts.update(_pattern_cuts(text))
     return spans_between(text, cuts)
 
@@ -62,11 +62,11 @@ def stripped(text: str, start: int, stop: int) -> tuple[int, int]:
 
 
 def is_character_boundary(text: str, at: int) -> bool:
-    """Whether cutting before text[at] keeps what a reader sees as one character in one piece.
+    """Check that a cut before text[at] does not split a user-perceived character.
 
-    A reduced form of Unicode's grapheme clusters (UAX 29): marks, variation selectors, joiners, skin tones,
-    tags, conjoining Hangul and pairs of regional indicators stay with what is before them. A cluster of more
-    than MAX_CLUSTER code points is no text any more and may be cut behind that many.
+    This is a reduced form of Unicode's grapheme clusters (UAX 29): marks, variation selectors, joiners, skin tones,
+    tags, conjoining Hangul and pairs of regional indicators stay with what precedes them. A cluster of more than
+    MAX_CLUSTER code points is not text and may be cut after that many.
     """
     first = at
     while at - first < MAX_CLUSTER and not _separable(text, first):
@@ -116,7 +116,7 @@ def _nupunkt_cuts(text: str) -> list[int]:
 
 
 def _pattern_cuts(text: str) -> Iterator[int]:
-    """Ends of matches; a straight quote right behind one belongs to it when an odd number came before."""
+    """Yield the ends of matches; a straight quote right after one belongs to it if an odd number came before."""
     quotes = counted = 0
     for match in _ENDS.finditer(text):
         end = match.end()
@@ -125,7 +125,7 @@ def _pattern_cuts(text: str) -> Iterator[int]:
         yield end + (quotes % 2 == 1 and text.startswith('"', end))
 
 
-def _behind_closers(text: str, cut: int) -> int:
-    """nupunkt may cut between `?` and a closing quotation mark that no space precedes."""
-    closers = _LEFT_BEHIND.match(text, cut)
+def _after_closers(text: str, cut: int) -> int:
+    """Move a cut past closing quotation marks: nupunkt may cut between `?` and one that no space precedes."""
+    closers = _CLOSERS_RUN.match(text, cut)
     return closers.end() if closers and not text[cut - 1].isspace() else cut

@@ -1,8 +1,8 @@
-"""The segment stage in shards: which pieces of a corpus make one, what a worker makes of it, and how they are merged.
+"""Run the segment stage in shards: group pieces of a corpus, cut each shard in a worker, merge the results in order.
 
-A shard's file is a row of Arrow streams: documents and their segments, chunk by chunk, and last the pieces with the
-number of their rows. Invariants: shards follow from the corpus alone; a document's key has its row in the whole file,
-which is known only when all shards before are merged. Memory: a chunk of 1 MB of text, in worker and driver.
+A shard's file is a sequence of Arrow streams: documents and their segments, chunk by chunk, and last the pieces with
+their numbers of rows. Invariants: shards depend only on the corpus; a document's key contains its row in the whole
+file, which is known only after all earlier shards are merged. Memory: a chunk of 1 MB of text, in worker and driver.
 """
 
 from collections import Counter
@@ -17,42 +17,42 @@ import pyarrow as pa
 from in2_plugin.corpus.cutting import Cut, Cutter, chunks
 from in2_plugin.corpus.sources.splits import Piece, PieceReader
 from in2_plugin.corpus.store_writer import StoreWriter
-from in2_plugin.io.arrow_stream import as_blob, read_blobs
+from in2_plugin.io.arrow_stream import read_batches, serialize_batch
 
 SHARD_BYTES = 16 << 20
 MOST_PIECES = 4_096
-"""Pieces of a shard: each is a file, or a part of one."""
+"""Maximum pieces per shard; a piece is a file or a part of one."""
 DOCUMENTS, SEGMENTS, PIECES = 0, 1, 2
-"""What a stream holds."""
+"""Contents of a stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Pieces of one source, one behind the other."""
+    """Consecutive pieces of one source."""
 
     pieces: tuple[Piece, ...]
 
     @property
     def limit(self) -> int | None:
-        """Documents that are wanted of the source, at most."""
+        """Maximum number of documents to read from the source."""
         return self.pieces[0].source.limit
 
 
 def shards_of(pieces: Iterable[Piece], size: int) -> list[Shard]:
-    """Pieces of one source in shards of about `size` bytes; a piece of unknown size is one by itself."""
+    """Group the pieces of one source into shards of about `size` bytes; a piece of unknown size is a shard alone."""
     shards: list[Shard] = []
-    gathered: list[Piece] = []
+    group: list[Piece] = []
     for piece in pieces:
-        full = sum(one.size for one in gathered) >= size or len(gathered) == MOST_PIECES
-        if gathered and (full or not piece.size):
-            shards.append(Shard(tuple(gathered)))
-            gathered = []
-        gathered.append(piece)
-    return [*shards, Shard(tuple(gathered))] if gathered else shards
+        full = sum(one.size for one in group) >= size or len(group) == MOST_PIECES
+        if group and (full or not piece.size):
+            shards.append(Shard(tuple(group)))
+            group = []
+        group.append(piece)
+    return [*shards, Shard(tuple(group))] if group else shards
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _ShardDocument:
     """A document of a shard."""
 
     piece: int
@@ -62,7 +62,7 @@ class _Read:
 
 
 class ShardCutter:
-    """Reads and cuts shards, here or in a worker process."""
+    """Reads and cuts shards, in this process or in a worker."""
 
     def __init__(self, cutter: Cutter) -> None:
         self._cutter = cutter
@@ -71,25 +71,25 @@ class ShardCutter:
         passed: list[tuple[int, int]] = []
         for chunk in chunks(islice(_documents(shard, passed), shard.limit)):
             cut = self._cutter([document.text for document in chunk])
-            yield as_blob(_document_batch(chunk, cut), {"holds": DOCUMENTS})
-            yield as_blob(_segment_batch(cut), {"holds": SEGMENTS})
+            yield serialize_batch(_document_batch(chunk, cut), {"holds": DOCUMENTS})
+            yield serialize_batch(_segment_batch(cut), {"holds": SEGMENTS})
         rows, empty = zip(*passed, strict=True) if passed else ((), ())
-        yield as_blob(pa.record_batch({"rows": pa.array(rows, pa.int64()), "empty": pa.array(empty, pa.int64())}),
-                      {"holds": PIECES})  # fmt: skip
+        counts = {"rows": pa.array(rows, pa.int64()), "empty": pa.array(empty, pa.int64())}
+        yield serialize_batch(pa.record_batch(counts), {"holds": PIECES})
 
 
-def _documents(shard: Shard, passed: list[tuple[int, int]]) -> Iterator[_Read]:
-    """Documents of all pieces; rows read and rows without text are noted for each."""
+def _documents(shard: Shard, passed: list[tuple[int, int]]) -> Iterator[_ShardDocument]:
+    """Yield the documents of all pieces; append the rows read and the rows without text of each piece to `passed`."""
     for i, piece in enumerate(shard.pieces):
         reader = PieceReader(piece)
         try:
             for document in reader:
-                yield _Read(i, document.number, document.key, document.text)
+                yield _ShardDocument(i, document.number, document.key, document.text)
         finally:
             passed.append((reader.rows, reader.empty))
 
 
-def _document_batch(chunk: Sequence[_Read], cut: Cut) -> pa.RecordBatch:
+def _document_batch(chunk: Sequence[_ShardDocument], cut: Cut) -> pa.RecordBatch:
     return pa.record_batch(
         {
             "piece": pa.array([document.piece for document in chunk], pa.uint32()),
@@ -114,19 +114,19 @@ def _segment_batch(cut: Cut) -> pa.RecordBatch:
 
 
 class Merger:
-    """Appends shards, in order, to a store."""
+    """Appends shards to a store, in order."""
 
     def __init__(self, writer: StoreWriter) -> None:
         self._writer = writer
         self._rows: Counter[str] = Counter()
-        """Rows of each place that were passed."""
+        """Rows read so far of each place."""
         self.empty = 0
 
     def add(self, shard: Shard, path: Path, most: int | None) -> int:
-        """Append the documents of a shard, at most `most` of them; returns how many there were."""
+        """Append at most `most` documents of a shard, and return how many."""
         before, added = [], 0
         for piece, (rows, empty) in zip(shard.pieces, _pieces(path), strict=False):
-            if not piece.start:  # a file that is listed twice is counted anew
+            if not piece.start:  # a file that is listed twice is counted from the start again
                 self._rows[piece.place] = 0
             before.append(self._rows[piece.place])
             self._rows[piece.place] += rows
@@ -148,13 +148,13 @@ class Merger:
 
 
 def documents_in(path: Path) -> int:
-    """Documents of a sealed shard."""
-    return sum(len(batch) for batch, facts in read_blobs(path) if facts["holds"] == DOCUMENTS)
+    """Return the number of documents of a complete shard."""
+    return sum(len(batch) for batch, facts in read_batches(path) if facts["holds"] == DOCUMENTS)
 
 
 def _pieces(path: Path) -> list[tuple[int, int]]:
-    """(rows, rows without text) of each piece of a shard that was read."""
-    for batch, facts in read_blobs(path):
+    """Return (rows, rows without text) of each piece of a shard."""
+    for batch, facts in read_batches(path):
         if facts["holds"] == PIECES:
             return list(zip(batch["rows"].to_pylist(), batch["empty"].to_pylist(), strict=True))
     return []
@@ -162,7 +162,7 @@ def _pieces(path: Path) -> list[tuple[int, int]]:
 
 def _chunks(path: Path) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
     documents: pa.RecordBatch | None = None
-    for batch, facts in read_blobs(path):
+    for batch, facts in read_batches(path):
         if facts["holds"] == DOCUMENTS:
             documents = batch
         elif facts["holds"] == SEGMENTS and documents is not None:

@@ -1,10 +1,10 @@
-"""Where concatenating token ids is safe: segments end with a newline and are encoded behind an anchor.
+"""Find out where concatenating token ids is safe. Segments end with a newline and are encoded after an anchor.
 
-Tokenising "a\\nb" and concatenating tokenise("a\\n") + tokenise("b") need not agree: SentencePiece models put a
-space before the first piece of a text, and some BPE patterns glue a newline to what follows. So every segment
-is encoded behind `ANCHOR` and cut; one whose ids depend on the text to its left is marked and left out; and
-assembled contexts are compared with the joint encoding before the ids are trusted. Where they do not agree, the
-rendered text of an example is tokenised as a whole (`Joining.RETOKENIZE`), which costs about 2 ms per 1K tokens.
+tokenize("a\\nb") and tokenize("a\\n") + tokenize("b") may differ: SentencePiece models put a space before the first
+piece of a text, and some BPE patterns merge a newline with what follows. So every segment is encoded after `ANCHOR`,
+whose ids are removed. A segment whose ids depend on the text to its left is marked and left out, and assembled contexts
+are compared with their joint encoding before the ids are used. If they differ, the rendered text of each example is
+tokenized as a whole (`Joining.RETOKENIZE`), which costs about 2 ms per 1K tokens.
 """
 
 import re
@@ -17,33 +17,33 @@ from in2_plugin.corpus.tokenizer import TextTokenizer
 
 SEPARATOR = "\n"
 ANCHOR = "x" + SEPARATOR
-# Ends of a left neighbour of each class that known pre-tokenisers treat differently.
+# Last characters of a left neighbour: one of each class that known pre-tokenizers treat differently.
 TAILS = ("x", ".", "1", ")", '"', "é", "。", "_")
 HEAD_CHARACTERS = 48
-"""Characters of a segment that are compared at most, where its first word is longer."""
+"""Maximum number of compared characters of a segment, if its first word is longer."""
 REMEMBERED = 1 << 17
 _SPACE = re.compile(r"\s+")
 
 
 class Joining(StrEnum):
-    """How an example gets its ids."""
+    """How the ids of an example are made."""
 
     SPLICE = "splice"
     RETOKENIZE = "retokenize"
 
 
 def anchored_ids(tokenizer: TextTokenizer, segments: Sequence[str]) -> list[list[int]]:
-    """Ids of each segment with its separator, as they are after another segment."""
+    """Return the ids of each segment with its separator, as they are after another segment."""
     anchor = tokenizer.ids([ANCHOR])[0]
     encoded = tokenizer.ids([ANCHOR + segment + SEPARATOR for segment in segments])
     return [ids[len(anchor) :] for ids in encoded]
 
 
 class JoinSafety:
-    """Tells whether a segment's tokens depend on what stands to its left; what it found is remembered by first words.
+    """Checks if a segment's tokens depend on the text to its left, and remembers the result per first word.
 
-    A left neighbour can change no more than the first tokens, and what a tokenizer does with them depends on the first
-    word; segments of a corpus begin with the same few thousand words.
+    A left neighbour can change only the first tokens, which depend on the first word, and the segments of a corpus
+    begin with the same few thousand words.
     """
 
     def __init__(self, tokenizer: TextTokenizer) -> None:
@@ -51,7 +51,7 @@ class JoinSafety:
         self._known: dict[str, bool] = {}
 
     def safe(self, segments: Sequence[str]) -> list[bool]:
-        """For each segment, whether its first tokens are the same after every kind of left neighbour."""
+        """Return, for each segment, if its first tokens are the same after every kind of left neighbour."""
         heads = [_first_word(segment) for segment in segments]
         if len(self._known) > REMEMBERED:
             self._known.clear()
@@ -65,13 +65,13 @@ class JoinSafety:
             left = self._tokenizer.ids([tail + SEPARATOR])[0]
             encoded = self._tokenizer.ids([tail + SEPARATOR + head for head in heads])
             for variants, ids in zip(seen, encoded, strict=True):
-                # a changed prefix is recorded as a variant of its own, so that it never counts as agreement
+                # a changed prefix is a variant of its own, so that it never counts as agreement
                 variants.add(tuple(ids[len(left) :]) if ids[: len(left)] == left else (-1, *ids))
         return [len(variants) == 1 for variants in seen]
 
 
 def _first_word(segment: str) -> str:
-    """Up to the first white space, and the character behind it."""
+    """Return the text up to the first whitespace, and the character after it."""
     head = (segment + SEPARATOR)[:HEAD_CHARACTERS]
     space = _SPACE.search(head)
     return head[: space.end() + 1] if space else head

@@ -1,18 +1,18 @@
-"""The segment store: texts in a memory-mapped Arrow file, token ids in a flat file beside it.
+"""Read the segment store: texts in a memory-mapped Arrow file, token ids in a flat file next to it.
 
     segments/
       exclusions.parquet   segments that screening left out, with the reason; exclusions.json has its counts
       segments.arrow       document, start, stop (characters in the document), text, n_tokens, standing
       documents.arrow      source, key, first segment, number of segments
       document.bin, n_tokens.bin, standing.bin
-                           the same columns as flat files, which every process of a machine shares
-      ids.bin              token ids of every segment with its separator, one after the other
+                           the same columns as flat files, which all processes of a machine share
+      ids.bin              token ids of every segment with its separator, concatenated
       offsets.bin          int64, n_segments + 1: where each segment's ids begin in ids.bin, in bytes
       store.json           written last: counts, tokenizer fingerprint, joining
 
 Invariant: segment i's ids are bytes [offsets[i], offsets[i+1]) of ids.bin, and `n_tokens` is their number. Opening
-costs a few memory maps, whatever the size; a pickled store is its path. Memory: 2 bytes a segment once `usable` is
-asked for, and 8 bytes a near-duplicate.
+maps a few files, whatever their size; a store pickles as its path. Memory: 2 bytes per segment once `usable` is read,
+and 8 bytes per near-duplicate.
 """
 
 import hashlib
@@ -53,16 +53,16 @@ DOCUMENT_SCHEMA = pa.schema(
         ("n_segments", pa.uint32()),
     ]
 )
-"""Written by screening: segments that are not to be used, with the reason."""
 EXCLUSION_SCHEMA = pa.schema(
     [("segment_id", pa.uint32()), ("reason", pa.string()), ("detail", pa.string()), ("source", pa.string())]
 )
+"""Written by screening: segments that must not be used, with the reason."""
 COLUMNS: dict[str, Any] = {
     layout.SEGMENT_DOCUMENTS: np.uint32,
     layout.SEGMENT_LENGTHS: np.uint32,
     layout.SEGMENT_STANDINGS: np.uint8,
 }
-"""Flat copies of columns of the table, which is in batches."""
+"""Columns of the table that are also stored flat; the table itself is in batches."""
 
 
 class SegmentStatus(IntEnum):
@@ -77,7 +77,7 @@ class SegmentStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoreFacts:
-    """What `store.json` says."""
+    """The content of `store.json`."""
 
     documents: int
     segments: int
@@ -90,7 +90,7 @@ class StoreFacts:
 
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> Self:
-        """From the content of `store.json`."""
+        """Make the facts from the parsed content of `store.json`."""
         return cls(**{**facts, "joining": Joining(facts["joining"])})
 
 
@@ -98,17 +98,17 @@ class SegmentStore:
     """Read access to a finished store. Arrays are memory-mapped views; nothing is copied on opening."""
 
     def __init__(self, folder: Path, facts: StoreFacts | None = None) -> None:
-        """Open a store; `facts` stands for a `store.json` that is not written yet.
+        """Open a store; `facts` replaces a `store.json` that is not written yet.
 
         Raises:
-            DatasetError: the folder holds no finished store.
+            DatasetError: the folder has no complete store.
         """
         self.folder = folder
         try:
             self.facts = facts or StoreFacts.read(json.loads((folder / layout.STORE_FACTS).read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise DatasetError(
-                f"{folder}: holds no finished segment store; run `in2 build` again to finish it"
+                f"{folder}: has no complete segment store; run `in2 build` again to complete it"
             ) from None
         self.id_type = np.dtype(self.facts.id_type)
 
@@ -116,7 +116,7 @@ class SegmentStore:
         return self.facts.segments
 
     def with_joining(self, joining: Joining) -> "SegmentStore":
-        """Record another way of joining, and open the store again with it."""
+        """Write another `joining` to store.json, and reopen the store."""
         write_json_atomic(self.folder / layout.STORE_FACTS, {**asdict(self.facts), "joining": joining})
         return SegmentStore(self.folder)
 
@@ -125,7 +125,7 @@ class SegmentStore:
 
     @cached_property
     def table(self) -> pa.Table:
-        """One row a segment, as in SEGMENT_SCHEMA; memory-mapped."""
+        """One row per segment, as in SEGMENT_SCHEMA; memory-mapped."""
         return _open_table(self.folder / layout.SEGMENT_TABLE)
 
     @cached_property
@@ -137,8 +137,7 @@ class SegmentStore:
         )
         if offsets.size != 8 * (len(self) + 1) or np.frombuffer(offsets, np.int64)[-1] != ids.size:
             raise DatasetError(
-                f"{self.folder}: ids.bin and offsets.bin do not belong together; run `in2 build --restart` to make "
-                "them again"
+                f"{self.folder}: ids.bin and offsets.bin do not match; run `in2 build --restart` to write them again"
             )
         return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(self), [None, offsets, ids])
 
@@ -160,23 +159,23 @@ class SegmentStore:
     def _column(self, name: str) -> npt.NDArray[Any]:
         path, dtype = self.folder / name, np.dtype(COLUMNS[name])
         if not path.exists() or path.stat().st_size != dtype.itemsize * len(self):
-            raise DatasetError(f"{path}: is missing or damaged; run `in2 build --restart` to make it again")
+            raise DatasetError(f"{path}: is missing or damaged; run `in2 build --restart` to write it again")
         return np.asarray(np.memmap(path, dtype, mode="r")) if len(self) else np.zeros(0, dtype)
 
     @cached_property
     def usable(self) -> npt.NDArray[np.bool_]:
-        """(n_segments,) whether a segment may be gold or filler: its tokens allow it, and screening kept it."""
+        """(n_segments,) true for segments that may be gold or filler: tokens allow it, and screening kept them."""
         return self.standing_usable & ~self.excluded
 
     @cached_property
     def standing_usable(self) -> npt.NDArray[np.bool_]:
-        """(n_segments,) whether its tokens let a segment be used."""
+        """(n_segments,) true for segments whose tokens allow their use."""
         return self.lets_use(self.standing)
 
     def lets_use(self, standing: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-        """Whether segments of these standings may be used, as far as their tokens go.
+        """Return, for values of `SegmentStatus`, if segments with them may be used.
 
-        When examples are tokenised as a whole, a segment's neighbour cannot change its stored ids.
+        If examples are tokenized as a whole, ids that depend on the neighbour do no harm.
         """
         if self.facts.joining is Joining.RETOKENIZE:
             return np.not_equal(standing, SegmentStatus.SPELLS_SPECIAL_TOKEN)
@@ -184,7 +183,7 @@ class SegmentStore:
 
     @cached_property
     def excluded(self) -> npt.NDArray[np.bool_]:
-        """(n_segments,) whether screening left a segment out."""
+        """(n_segments,) true for segments that screening left out."""
         excluded = np.zeros(len(self), np.bool_)
         rows = self._exclusions()
         if self._removes_near_duplicates:
@@ -195,14 +194,14 @@ class SegmentStore:
 
     @cached_property
     def repeats(self) -> "Repeats":
-        """Segments that say the same as an earlier one, and that one."""
+        """Near-duplicate segments, each with the earlier segment that it repeats."""
         rows = self._exclusions()
         rows = rows.filter(pc.equal(rows["reason"], "near_duplicate"))
         return Repeats(np.asarray(rows["segment_id"]), np.asarray(rows["source"].cast(pa.uint32())))
 
     @cached_property
     def repeats_in_use(self) -> Mapping[int, int]:
-        """The same of segments that screening did not leave out; mostly none, and no memory."""
+        """The same for segments that screening did not leave out; usually empty."""
         return {} if self._removes_near_duplicates else self.repeats
 
     @property
@@ -210,7 +209,7 @@ class SegmentStore:
         return bool(json.loads(_text(self.folder / layout.SCREENING_FACTS, "{}")).get("removes_near_duplicates", True))
 
     def exclusions_digest(self) -> str:
-        """Names what screening left out."""
+        """Return a digest of what screening left out, "" without screening."""
         path = self.folder / layout.EXCLUSIONS
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
@@ -222,47 +221,47 @@ class SegmentStore:
 
     @property
     def files(self) -> list[Path]:
-        """Every sealed file of the store."""
+        """Every complete file of the store."""
         return sorted(path for path in self.folder.iterdir() if path.suffix != ".part")
 
     @cached_property
     def documents(self) -> pa.Table:
-        """One row a document: source, key, first_segment, n_segments."""
+        """One row per document: source, key, first_segment, n_segments."""
         return _open_table(self.folder / layout.DOCUMENT_TABLE)
 
     def ids(self, segment_id: int) -> npt.NDArray[Any]:
-        """Token ids of one segment, its separator included."""
+        """Return the token ids of one segment, its separator included."""
         return np.frombuffer(self._ids[segment_id].as_buffer(), self.id_type)
 
     def gather(self, segment_ids: npt.NDArray[np.uint32]) -> npt.NDArray[Any]:
-        """Token ids of several segments, one after the other."""
+        """Return the token ids of several segments, concatenated."""
         if not len(segment_ids):
             return np.zeros(0, self.id_type)
         return np.frombuffer(self._ids.take(pa.array(segment_ids)).buffers()[2], self.id_type)
 
     def text(self, segment_id: int) -> str:
-        """Text of one segment, without separator."""
+        """Return the text of one segment, without separator."""
         return str(self.table["text"][segment_id].as_py())
 
     def texts(self, segment_ids: Iterable[int]) -> list[str]:
-        """Texts of several segments."""
+        """Return the texts of several segments."""
         return [self.text(int(i)) for i in segment_ids]
 
     def segments_of(self, document: int) -> range:
-        """Segment ids of one document, in reading order."""
+        """Return the segment ids of one document, in reading order."""
         first = self.documents["first_segment"][document].as_py()
         return range(first, first + self.documents["n_segments"][document].as_py())
 
 
 class Repeats(Mapping[int, int]):
-    """Which segment each near-duplicate repeats."""
+    """Maps each near-duplicate segment to the segment that it repeats."""
 
     def __init__(self, segments: npt.NDArray[np.uint32], kept: npt.NDArray[np.uint32]) -> None:
-        """`segments` are ascending."""
+        """Take near-duplicates in ascending order, and the segment that each repeats."""
         self._segments, self._kept = segments, kept
 
     def __getitem__(self, segment: int) -> int:
-        # of the column's own type: numpy would copy the column to another
+        # in the column's own type: otherwise numpy converts the whole column
         place = int(np.searchsorted(self._segments, np.uint32(segment)))
         if place == len(self._segments) or self._segments[place] != segment:
             raise KeyError(segment)
@@ -275,12 +274,12 @@ class Repeats(Mapping[int, int]):
         return len(self._segments)
 
 
-def _text(path: Path, otherwise: str) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else otherwise
+def _text(path: Path, default: str) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else default
 
 
 def _open_table(path: Path) -> pa.Table:
     try:
         return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     except (OSError, pa.ArrowInvalid) as failure:
-        raise DatasetError(f"{path}: is damaged ({failure}); run `in2 build --restart` to make it again") from None
+        raise DatasetError(f"{path}: is damaged ({failure}); run `in2 build --restart` to write it again") from None

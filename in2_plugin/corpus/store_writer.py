@@ -1,7 +1,7 @@
-"""Writing the segment store: what was cut is appended, and the files are sealed together.
+"""Write the segment store: append segments, then commit all files together.
 
-Invariant: the same texts in the same order give the same bytes, however they were cut into chunks of documents. Memory:
-one batch of the table, about 10 MB of text, and the largest chunk.
+Invariant: the same texts in the same order give the same bytes, whatever the chunks. Memory: one batch of the table,
+about 10 MB of text, and the largest chunk.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,9 +21,9 @@ from in2_plugin.io.atomic import commit_part, write_json_atomic
 
 SAMPLE_SEGMENTS = 4_096
 MIN_SPLICEABLE = 0.95
-"""Below this share of segments whose ids do not depend on their neighbour, all examples are re-tokenised."""
+"""If a smaller share of segments has ids that do not depend on their neighbour, all examples are tokenized whole."""
 BATCH_SEGMENTS = 16_384
-"""Rows of a batch of the tables, each of which costs an open store some hundred bytes."""
+"""Rows per batch of the tables; each batch costs an open store some hundred bytes."""
 TABLES = {layout.SEGMENT_TABLE: SEGMENT_SCHEMA, layout.DOCUMENT_TABLE: DOCUMENT_SCHEMA}
 
 
@@ -52,10 +52,10 @@ def build_store(
 
 
 class StoreWriter:
-    """A context manager; the store is finished when its block ends well."""
+    """Context manager that completes the store if its block raises nothing."""
 
     def __init__(self, folder: Path, tokenizer: TextTokenizer, rng: np.random.Generator) -> None:
-        """`rng` draws the segments on which joining is tried out."""
+        """`rng` draws the segments with which joining is tested."""
         self._folder, self._tokenizer, self._rng = folder, tokenizer, rng
         self._files: dict[str, IO[bytes]] = {}
         self._waiting: dict[str, list[pa.RecordBatch]] = {name: [] for name in TABLES}
@@ -72,7 +72,7 @@ class StoreWriter:
         return self
 
     def add(self, sources: Sequence[str], keys: Sequence[str], cut: Cut) -> None:
-        """Append the segments of some documents; `sources` and `keys` are theirs."""
+        """Append the segments of documents with these `sources` and `keys`."""
         first = self.segments + np.concatenate([[0], np.cumsum(cut.n_segments)[:-1]]).astype(np.int64)
         document = np.repeat(self.documents + np.arange(len(keys)), cut.n_segments)
         self._append(layout.DOCUMENT_TABLE, sources, keys, first[: len(keys)], cut.n_segments)
@@ -103,7 +103,7 @@ class StoreWriter:
             self._flush(name, whole=False)
 
     def _flush(self, name: str, *, whole: bool) -> None:
-        """Write full batches, and the rest if that is the `whole`: what a chunk was must not show."""
+        """Write full batches, and with `whole` the rest too: batches must not depend on the chunks."""
         table = pa.Table.from_batches(self._waiting[name], TABLES[name]).combine_chunks()
         n = len(table) if whole else len(table) // BATCH_SEGMENTS * BATCH_SEGMENTS
         self._tables[name].write_table(table.slice(0, n), max_chunksize=BATCH_SEGMENTS)
@@ -141,7 +141,7 @@ class StoreWriter:
         return facts
 
     def _splices_equal_joint(self, facts: dict[str, Any], usable: np.ndarray) -> bool:
-        """Try joining out on a uniform sample of what was written."""
+        """Test joining on a uniform sample of the written segments."""
         if not len(usable):
             return False
         sample = self._rng.choice(usable, size=min(SAMPLE_SEGMENTS, len(usable)), replace=False)

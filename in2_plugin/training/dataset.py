@@ -43,7 +43,10 @@ class LazyExamples(Dataset[Item]):
             DatasetError: a folder is missing, unfinished or not an IN2 dataset.
             TokenizerMismatch: it was built for another tokenizer or chat template.
         """
-        return cls([IN2Dataset(folder, tokenizer).plans for folder in folders], packed=packed)
+        datasets = [IN2Dataset(folder, tokenizer) for folder in folders]
+        for dataset in datasets:
+            dataset.require_stored_ids()
+        return cls([dataset.plans for dataset in datasets], packed=packed)
 
     def __len__(self) -> int:
         return int(self._begins[-1]) if self._chosen is None else len(self._chosen)

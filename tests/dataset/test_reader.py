@@ -74,7 +74,7 @@ def test_padding_does_not_change_the_fingerprint(built, mistral_folder):
         (lambda folder: (folder / "manifest.json").unlink(), "incomplete IN2 dataset; run `in2 build` again"),
         (lambda folder: [path.unlink() for path in folder.glob("*.json")], "is not an IN2 dataset"),
         (lambda folder: (folder / "manifest.json").write_text("{"), "is damaged"),
-        (lambda folder: (folder / "segments/store.json").unlink(), "no finished segment store"),
+        (lambda folder: (folder / "segments/store.json").unlink(), "no complete segment store"),
     ],
 )
 def test_unusable_folders_are_refused(built, mistral, tmp_path, prepare, expected):

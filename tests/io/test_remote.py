@@ -231,7 +231,7 @@ def test_an_unreachable_server_is_reported(monkeypatch: pytest.MonkeyPatch) -> N
 def test_rows_are_read_from_buckets(stored: str) -> None:
     rows = list(read_rows(RowSource(path=f"{stored}d/*.json.gz", limit=3)))
     assert rows[2] == (f"{stored}d/c4-train.00000-of-00002.json.gz:3", {"text": "one"})
-    with pytest.raises(CorpusError, match="holds text and no rows"):
+    with pytest.raises(CorpusError, match="contains plain text"):
         read_rows(RowSource(path=f"{stored}d/b.txt"))
 
 

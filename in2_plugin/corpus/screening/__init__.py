@@ -1,1 +1,1 @@
-"""Leaving text out of a corpus: decontamination and near-duplicates."""
+"""Leave text out of a corpus: decontamination and near-duplicates."""

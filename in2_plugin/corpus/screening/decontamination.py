@@ -1,7 +1,7 @@
-"""Which documents share an n-gram of words with an evaluation item (paper, Appendix A).
+"""Find documents that share an n-gram of words with an evaluation item (paper, Appendix A).
 
-Invariant: a hit is confirmed word by word, so that no document is left out by a collision of hashes. Memory: 12 bytes
-an n-gram of the evaluation items and their words; nothing of the corpus. Cost: about 10 ns a word.
+Invariant: each hit is confirmed word by word, so that no hash collision leaves a document out. Memory: 12 bytes per
+n-gram of the evaluation items, and their words; none for the corpus. Cost: about 10 ns per word.
 """
 
 from collections.abc import Iterable
@@ -15,15 +15,15 @@ from in2_plugin.corpus.screening.ngrams import Hashes, ngram_hashes, word_hashes
 from in2_plugin.errors import CorpusError
 
 FILTER_BITS = 22
-"""A table of 4 MB tells most n-grams apart before they are searched for."""
+"""A table of 4 MB rejects most n-grams before the search."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An n-gram of a text that an evaluation item has as well."""
+    """An n-gram that a text shares with an evaluation item."""
 
     at: int
-    """Number of its first word in the text."""
+    """Index of its first word in the text."""
     ngram: str
     item: str
 
@@ -37,19 +37,19 @@ class Contaminants:
     words: list[list[str]]
     """Words of each item."""
     hashes: Hashes
-    """(n_ngrams,) ascending, each once."""
+    """(n_ngrams,) ascending and unique."""
     item: npt.NDArray[np.uint32]
-    """(n_ngrams,) the first item that has it."""
+    """(n_ngrams,) the first item with each n-gram."""
     filter: npt.NDArray[np.bool_] = field(repr=False)
     short: int
-    """Items with fewer than n words, which have no n-gram."""
+    """Number of items with fewer than n words, which have no n-gram."""
 
     @classmethod
     def of(cls, items: Iterable[Item], n: int) -> "Contaminants":
         """Index the items.
 
         Raises:
-            CorpusError: there are items, and not one has `n` words.
+            CorpusError: there are items, but none has `n` words.
         """
         given = list(items)
         found = words_of([text for _, text in given])
@@ -63,7 +63,7 @@ class Contaminants:
         lengths = np.array([len(one) for one in texts], np.int64)
         item = np.repeat(np.arange(len(texts), dtype=np.uint32), lengths)
         grams = ngram_hashes(word_hashes([word for one in texts for word in one]), n)
-        # all items stand one behind the other: an n-gram that begins in one and ends in the next is none
+        # all items are concatenated: an n-gram that starts in one and ends in the next does not count
         inside = item[: len(grams)] == item[len(item) - len(grams) :]
         item = item[: len(grams)][inside]
         hashes, first = np.unique(grams[inside], return_index=True)
@@ -72,12 +72,12 @@ class Contaminants:
         return cls(n, names, texts, hashes, item[first], table, short)
 
     def hits(self, found: list[str], hashes: Hashes, first: npt.NDArray[np.int64]) -> dict[int, Hit]:
-        """The first hit of each text among several that stand one behind the other.
+        """Return the first hit of each of several concatenated texts, by the number of the text.
 
         Args:
             found: words of all texts.
             hashes: their hashes.
-            first: (n_texts + 1,) where the words of each text begin, and where the last ones end.
+            first: (n_texts + 1,) index of the first word of each text, and the number of words.
         """
         grams = ngram_hashes(hashes, self.n)
         candidates = np.flatnonzero(self.filter[_top(grams)]) if len(self.hashes) else np.zeros(0, np.int64)
@@ -88,7 +88,7 @@ class Contaminants:
         for at in candidates.tolist():
             text = int(np.searchsorted(first, at, side="right")) - 1
             if text in by_text or at + self.n > first[text + 1]:
-                continue  # an n-gram across two texts is in neither
+                continue  # an n-gram across two texts belongs to neither
             ngram = found[at : at + self.n]
             item = int(self.item[np.searchsorted(self.hashes, grams[at])])
             if _holds(self.words[item], ngram):

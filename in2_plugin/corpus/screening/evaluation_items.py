@@ -1,7 +1,7 @@
-"""What a trained model will be evaluated on: VAL pieces and any other dataset, as texts with a name each.
+"""Read the evaluation sets of a trained model, VAL items and any other dataset, as named texts.
 
-Invariant: nothing is left out unseen. A named set without a single n-gram, or a folder without one of the three files
-of pieces, is an error, because a misspelt field would silently leave the corpus contaminated.
+Invariant: nothing is skipped silently. An evaluation set without a single n-gram, or a folder without one of the three
+files of VAL items, is an error, because a misspelt field would leave the corpus contaminated.
 """
 
 import gzip
@@ -23,10 +23,10 @@ Item = tuple[str, str]
 
 
 def evaluation_items(config: Decontamination) -> Iterator[Item]:
-    """Every text of every evaluation set that the build file names.
+    """Yield every text of every evaluation set in the build file.
 
     Raises:
-        CorpusError: a set cannot be read, or none of its texts is long enough to be compared.
+        CorpusError: a set cannot be read, or none of its texts is long enough to compare.
     """
     if config.probes:
         yield from _bundled()
@@ -38,7 +38,7 @@ def evaluation_items(config: Decontamination) -> Iterator[Item]:
 
 @cache
 def _bundled() -> tuple[Item, ...]:
-    # a build compares twice, its screening and its audit; 40,000 short texts are 5 MB
+    # a build reads them twice, for its screening and its audit; 40,000 short texts take 5 MB
     return tuple(_pieces(PIECES, "val"))
 
 
@@ -56,7 +56,7 @@ def _pieces(folder: Path, shown: str) -> Iterator[Item]:
                     for text in texts_in(json.loads(line)):
                         yield f"{shown} {name}:{number}", text
         except (OSError, ValueError, EOFError) as failure:
-            raise CorpusError(f"{path}: cannot be read as JSON Lines ({failure}); fetch it again") from None
+            raise CorpusError(f"{path}: cannot be read as JSON Lines ({failure}); download it again") from None
 
 
 def _source(source: EvaluationSource, n: int) -> Iterator[Item]:
@@ -72,16 +72,16 @@ def _source(source: EvaluationSource, n: int) -> Iterator[Item]:
             comparable = comparable or len(words(text)) >= n
             yield place, text
     if not found:
-        raise CorpusError(f"{source.path}: not one text in this evaluation set; check `path`, `split` and `fields`")
+        raise CorpusError(f"{source.path}: this evaluation set has no text; check `path`, `split` and `fields`")
     if not comparable:
         raise CorpusError(
-            f"{source.path}: not one of {found:,} texts in this evaluation set has {n} words, so that nothing can be "
+            f"{source.path}: not one of {found:,} texts in this evaluation set has {n} words, so nothing can be "
             "compared; check `fields`, or lower `decontamination.ngram`"
         )
 
 
 def texts_in(value: Any) -> Iterator[str]:
-    """Every string in nested rows and lists."""
+    """Yield every string in nested rows and lists."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

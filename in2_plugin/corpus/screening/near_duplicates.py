@@ -1,9 +1,9 @@
-"""Segments that say almost the same as an earlier one: MinHash in bands, then the true similarity.
+"""Find near-duplicate segments with banded MinHash and the exact Jaccard similarity.
 
-Two segments that share a band are compared by the Jaccard similarity of their sets of word 5-grams, so that what is
-found is never a guess; bands are chosen so that at least 97% of the pairs at the threshold are. The first of a group is
-the one that the others repeat. Invariant: the result depends on the texts alone. Memory: 12 bytes a segment and one
-partition of the bands; the bands themselves wait on disk, about 220 bytes a segment.
+Segments that share a band are compared by the Jaccard similarity of their sets of word 5-grams, so there are no false
+positives; the bands find at least 97% of the pairs at the threshold. The first segment of a group is the one that the
+others repeat. Invariant: the result depends only on the texts. Memory: 12 bytes per segment and one partition of the
+bands; the bands are on disk, about 220 bytes per segment.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,14 +25,14 @@ PERMUTATIONS = 128
 RECALL = 0.97
 PARTITION_BYTES = 64 << 20
 REPRESENTATIVES = 4
-"""Segments of one bucket that the others in it are compared with, at most."""
+"""Maximum number of segments of a bucket with which the others in it are compared."""
 SEED = 42
 ENTRY = np.dtype([("key", "<u8"), ("segment", "<u4")])
 Bands = npt.NDArray[np.uint64]
 
 
 def bands_and_rows(threshold: float) -> tuple[int, int]:
-    """(bands, rows a band) of PERMUTATIONS that find a pair at the threshold with a probability of RECALL."""
+    """Return (bands, rows per band) that find a pair at the threshold with a probability of RECALL."""
     for rows in range(32, 1, -1):
         bands = PERMUTATIONS // rows
         if 1 - (1 - threshold**rows) ** bands >= RECALL:
@@ -41,14 +41,14 @@ def bands_and_rows(threshold: float) -> tuple[int, int]:
 
 
 def shingles(hashes: Hashes, text: str) -> Hashes:
-    """Hashes of the word 5-grams of a segment; one of all its words, or of its text, where there are too few."""
+    """Return hashes of a segment's word 5-grams; one hash of all words, or of the text, if there are too few."""
     if len(hashes) >= SHINGLE:
         return ngram_hashes(hashes, SHINGLE)
     return np.array([whole_hash(hashes if len(hashes) else word_hashes([text]))], np.uint64)
 
 
 def band_keys(rows_of_shingles: list[Hashes], threshold: float) -> Bands:
-    """(n_segments, n_bands) a key for each band; two segments with the same key anywhere are candidates."""
+    """Return (n_segments, n_bands) keys; two segments with an equal key are candidates."""
     bands, rows = bands_and_rows(threshold)
     if not rows_of_shingles:
         return np.zeros((0, bands), np.uint64)
@@ -71,11 +71,11 @@ class Repeat:
     segment: int
     kept: int
     similarity: float
-    """Jaccard similarity with the segment that it was compared with, which may itself repeat `kept`."""
+    """Jaccard similarity with the compared segment, which may itself repeat `kept`."""
 
 
 class NearDuplicates:
-    """Collects band keys on disk, and then finds the segments that repeat others; a context manager."""
+    """Context manager that collects band keys on disk, and then finds the segments that repeat others."""
 
     def __init__(self, folder: Path, n_segments: int, threshold: float) -> None:
         self._threshold, self._n = threshold, n_segments
@@ -99,7 +99,7 @@ class NearDuplicates:
             path.unlink(missing_ok=True)
 
     def add(self, segments: npt.NDArray[np.uint32], keys: Bands) -> None:
-        """Note the band keys of some segments; segments come in ascending order."""
+        """Add the band keys of segments, in ascending order of the segments."""
         entries = np.empty(keys.size, ENTRY)
         entries["key"], entries["segment"] = keys.ravel(), np.repeat(segments, keys.shape[1])
         part = (entries["key"] >> np.uint64(64 - self._bits)).astype(np.int64) if self._bits else np.zeros(len(entries))
@@ -107,12 +107,12 @@ class NearDuplicates:
             self._files[number].write(entries[part == number].tobytes())
 
     def found(self, text: Callable[[int], str]) -> Iterator[Repeat]:
-        """The segments that repeat an earlier one, in ascending order; `text` gives the text of a segment."""
+        """Yield the segments that repeat an earlier one, in ascending order; `text` returns the text of a segment."""
         first = np.arange(self._n, dtype=np.uint32)
         similarity = np.ones(self._n)
         for file in self._files:
             for bucket in _buckets(file):
-                # what is known to repeat the first of them would only be found again, once for every band
+                # segments known to repeat the first one would only be found again, once per band
                 known = first[bucket] == bucket[0]
                 known[0] = False
                 for earlier, later, how in self._similar(bucket[~known].tolist(), text):
@@ -123,7 +123,7 @@ class NearDuplicates:
             yield Repeat(segment, int(first[segment]), float(similarity[segment]))
 
     def _similar(self, bucket: list[int], text: Callable[[int], str]) -> Iterator[tuple[int, int, float]]:
-        """(earlier, later, similarity) for every segment of a bucket that is like one of its first ones."""
+        """Yield (earlier, later, similarity) for every segment of a bucket that repeats one of its first ones."""
         representatives: list[tuple[int, frozenset[int]]] = []
         for segment in bucket if len(bucket) > 1 else ():
             own = shingle_set(text(segment))
@@ -138,7 +138,7 @@ class NearDuplicates:
 
 
 def shingle_set(text: str) -> frozenset[int]:
-    """The word 5-grams of a segment as a set of hashes."""
+    """Return the word 5-grams of a segment as a set of hashes."""
     return frozenset(shingles(word_hashes(words(text)), text).tolist())
 
 

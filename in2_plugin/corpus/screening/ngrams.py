@@ -1,8 +1,8 @@
-"""Words of a text for comparing texts, and hashes of runs of them.
+"""Split texts into words and hash n-grams of words.
 
-A word is a run of letters, marks and digits without case (NFKC); in scripts without spaces every character is one, so
-that an n-gram of words means the same in Chinese. Invariant: equal words have equal hashes in every process and run.
-Cost: 30-100 MB of text a second for many texts at once.
+A word is a run of letters, marks and digits, case-folded (NFKC); in scripts without spaces every character is a word,
+so that n-grams work for Chinese too. Invariant: equal words have equal hashes in every process and run.
+Cost: 30-100 MB of text per second, for many texts at once.
 """
 
 import sys
@@ -16,27 +16,27 @@ import numpy.typing as npt
 
 Hashes = npt.NDArray[np.uint64]
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
-"""Odd, so that multiplying loses nothing modulo 2^64."""
+"""Odd, so that multiplication modulo 2^64 is invertible."""
 CACHE = 1 << 20
-"""Words whose hashes are remembered; a corpus has more, most of them once."""
+"""Maximum number of cached word hashes; a corpus has more words, most of them once."""
 _BORDER = "\x1e"
-"""Stands between texts; inside one it is white space."""
+"""Separates texts; inside a text it counts as whitespace."""
 _DENSE = (
     (0x0E01, 0x0EFF), (0x0F40, 0x0FBC), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3041, 0x30FF), (0x3400, 0x4DBF),
     (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF),
 )  # fmt: skip
 """Thai and Lao, Tibetan, Myanmar, Khmer, kana, Han."""
 _ASSIGNED = 0x323B0
-"""No letter lies beyond."""
+"""No letter has a higher code point."""
 _ASCII = "".join(chr(code).lower() if chr(code).isalnum() or chr(code) == _BORDER else " " for code in range(128))
 _SPACE = np.uint32(ord(" "))
 _SIGN, _LETTER, _WORD = 0, 1, 2
-"""What a character is: nothing of a word, a part of one, or one by itself."""
+"""Kinds of characters: not part of a word, part of a word, a word of its own."""
 
 
 @cache
 def _sorts() -> npt.NDArray[np.uint8]:
-    """(0x110000,) what each character is."""
+    """Return (0x110000,) the kind of each character."""
     sorts = np.zeros(sys.maxunicode + 1, np.uint8)
     sorts[:_ASSIGNED] = [unicodedata.category(chr(code))[0] in "LMN" for code in range(_ASSIGNED)]
     for first, last in _DENSE:
@@ -46,19 +46,19 @@ def _sorts() -> npt.NDArray[np.uint8]:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, in order."""
+    """Return the words of a text, in order."""
     return words_of([text])[0]
 
 
 def words_of(texts: Sequence[str]) -> list[list[str]]:
-    """The words of each of several texts; many at once cost least."""
+    """Return the words of each of several texts; large batches are fastest."""
     joined = f" {_BORDER} ".join(text.replace(_BORDER, " ") for text in texts)
     spaced = joined.translate(_ASCII) if joined.isascii() else _spaced(joined)
     return [part.split() for part in spaced.split(_BORDER)]
 
 
 def _spaced(text: str) -> str:
-    """A text in which words alone are left, with spaces between them."""
+    """Return a text that has only the words, with spaces between them."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     codes = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), np.uint32)
     sorts = _sorts()[codes]
@@ -71,7 +71,7 @@ def _spaced(text: str) -> str:
 
 
 class _WordHashes(dict[str, int]):
-    """word -> 64 bits; filled as it is asked."""
+    """Maps a word to 64 bits; computed on first use."""
 
     def __missing__(self, word: str) -> int:
         if len(self) >= CACHE:
@@ -85,12 +85,12 @@ _HASHES = _WordHashes()
 
 
 def word_hashes(found: Sequence[str]) -> Hashes:
-    """(n_words,) a hash of each word."""
+    """Return (n_words,) a hash of each word."""
     return np.fromiter(map(_HASHES.__getitem__, found), np.uint64, len(found))
 
 
 def ngram_hashes(hashes: Hashes, n: int) -> Hashes:
-    """(n_words - n + 1,) a hash of each run of `n` words, from the hashes of the words; empty when there are fewer."""
+    """Return (n_words - n + 1,) a hash of each run of `n` words, from the word hashes; empty if there are fewer."""
     count = max(0, len(hashes) - n + 1)
     total = np.zeros(count, np.uint64)
     with np.errstate(over="ignore"):
@@ -100,6 +100,6 @@ def ngram_hashes(hashes: Hashes, n: int) -> Hashes:
 
 
 def whole_hash(hashes: Hashes) -> np.uint64:
-    """One hash of all words of a text, in order; 0 of none."""
+    """Return one hash of all words of a text, in order; 0 without words."""
     found = blake2b(hashes.astype("<u8").tobytes(), digest_size=8).digest() if len(hashes) else bytes(8)
     return np.uint64(int.from_bytes(found, "little"))

@@ -1,9 +1,9 @@
-"""What of a store is not to be used: documents that share text with evaluation items, and segments that repeat others.
+"""Screen a store: exclude documents that share text with evaluation items, and segments that repeat others.
 
-Written as segments/exclusions.parquet, one row a segment with the reason, and exclusions.json with the counts.
-Invariant: the same bytes for any number of workers. A pure function looks at ranges of whole documents, in any process;
-what it found is taken in order. Cost: a tenth of a second for a megabyte of text and core, most of it finding words.
-Memory: a few ranges, 12 bytes a segment, and the contaminated documents; rows go to disk as they are found.
+Writes segments/exclusions.parquet, one row per segment with the reason, and exclusions.json with the counts.
+Invariant: the same bytes for any number of workers. A pure function examines ranges of whole documents in any process,
+and its results are merged in order. Cost: 0.1 s per megabyte of text on one core, most of it splitting words.
+Memory: a few ranges, 12 bytes per segment, and the contaminated documents; rows are written as they are found.
 """
 
 import hashlib
@@ -32,23 +32,23 @@ from in2_plugin.io.atomic import commit_part, write_json_atomic
 
 SHARD_SEGMENTS = 32_768
 CHUNK_SEGMENTS = 4_096
-"""Looked at together; memory is that of their words."""
+"""Segments examined together; memory is that of their words."""
 CONTAMINATIONS, BANDS = 0, 1
-"""What a stream holds."""
+"""Contents of a stream."""
 CONTAMINATED, NEAR_DUPLICATE = "contaminated", "near_duplicate"
 ROWS = 1 << 16
-"""Rows that are written at a time."""
+"""Rows written at a time."""
 Row = tuple[int, str, str, str]
-"""As in EXCLUSION_SCHEMA."""
+"""Columns as in EXCLUSION_SCHEMA."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScreeningFacts:
-    """What exclusions.json says."""
+    """The content of exclusions.json."""
 
     evaluation_items: int
     short_items: int
-    """Evaluation items with too few words to be compared."""
+    """Evaluation items with too few words to compare."""
     contaminated_documents: int
     contaminated_segments: int
     near_duplicates: int
@@ -56,17 +56,17 @@ class ScreeningFacts:
     by_item: dict[str, int] = field(default_factory=dict)
     """Contaminated documents by evaluation set."""
     items: dict[str, int] = field(default_factory=dict)
-    """Evaluation items that were compared, by evaluation set."""
+    """Compared evaluation items, by evaluation set."""
     ngrams: int = 0
-    """N-grams of all evaluation items, each once."""
+    """Distinct n-grams of all evaluation items."""
 
     def counts(self) -> dict[str, int]:
-        """What a manifest counts."""
+        """Return the counts for the manifest."""
         names = ("contaminated_documents", "contaminated_segments", "near_duplicates")
         return {name: int(getattr(self, name)) for name in names}
 
     def line(self) -> str:
-        """What a build says."""
+        """Return one sentence for the build's output."""
         short = f" ({self.short_items:,} more are too short to compare)" if self.short_items else ""
         verb = "left out" if self.removes_near_duplicates else "noted"
         return (
@@ -77,10 +77,10 @@ class ScreeningFacts:
 
 
 def screening_facts(folder: Path) -> ScreeningFacts:
-    """What the screening of a store found.
+    """Read the result of screening a store.
 
     Raises:
-        DatasetError: it was not screened, or its facts cannot be read.
+        DatasetError: the store was not screened, or exclusions.json cannot be read.
     """
     try:
         return ScreeningFacts(**json.loads((folder / layout.SCREENING_FACTS).read_text(encoding="utf-8")))
@@ -92,7 +92,7 @@ def screening_facts(folder: Path) -> ScreeningFacts:
 
 
 class Screening:
-    """Compares every segment with evaluation items and with each other: `look` in shards, then `finish`."""
+    """Compares segments with evaluation items and with each other: `look` at each shard, then `finish`."""
 
     def __init__(self, store: SegmentStore, config: CorpusConfig) -> None:
         """Read the evaluation items.
@@ -103,30 +103,30 @@ class Screening:
         evaluation, self._near = config.decontamination, config.near_duplicates
         items = evaluation_items(evaluation) if evaluation.ngram else iter(())
         self._store, self._contaminants = store, Contaminants.of(items, evaluation.ngram or 1)
-        self.look = _Looking(store, self._contaminants, self._near.threshold)
-        """Gives what is found in one of `shards`, as blobs."""
+        self.look = _ShardScreen(store, self._contaminants, self._near.threshold)
+        """Yields the findings in one of `shards` as serialized batches."""
 
     @property
     def shards(self) -> list[range]:
-        """Segments of whole documents."""
+        """Return ranges of segments of whole documents."""
         return list(_ranges(self._store, 0, len(self._store), SHARD_SEGMENTS))
 
     @property
     def needs(self) -> list[Path]:
-        """Files that `look` opens."""
+        """Return the files that `look` opens."""
         return self._store.files
 
     def fingerprint(self) -> str:
-        """Changes when `look` would find something else."""
+        """Return a digest that changes if `look` would find something else."""
         index = self._contaminants
         said = repr((self._store.facts, self._near.threshold, index.n, index.names)).encode()
         return hashlib.sha256(said + index.hashes.tobytes()).hexdigest()
 
     def finish(self, paths: Sequence[Path]) -> ScreeningFacts:
-        """Put together what was found, and seal which segments are not to be used.
+        """Put together what was found, and write which segments are excluded.
 
         Args:
-            paths: files of what `look` gave for each shard, in order.
+            paths: the files with the results of `look` for each shard, in order.
         """
         store, near = self._store, self._near
         contaminated: dict[int, tuple[str, str]] = {}
@@ -162,8 +162,8 @@ class Screening:
         )
 
 
-class _Looking:
-    """Looks at ranges of documents, here or in a worker process."""
+class _ShardScreen:
+    """Examines ranges of documents, in this process or in a worker."""
 
     def __init__(self, store: SegmentStore, contaminants: Contaminants, threshold: float | None) -> None:
         self._store, self._contaminants, self._threshold = store, contaminants, threshold
@@ -187,7 +187,7 @@ class _Looking:
         yield serialize_batch(pa.record_batch(columns, ["document", "ngram", "item"]), {"holds": CONTAMINATIONS})
         if self._threshold is None:
             return
-        # what is left out anyway must not be the one that others repeat
+        # a segment that is left out anyway must not be the one that others repeat
         usable = self._store.lets_use(self._store.standing[segments.start : segments.stop])
         fit = np.flatnonzero(usable & ~np.isin(documents, contaminated))
         rows = [shingles(hashes[edges[i] : edges[i + 1]], texts[i]) for i in fit.tolist()]
@@ -198,7 +198,7 @@ class _Looking:
 
 
 def _ranges(store: SegmentStore, start: int, end: int, size: int) -> Iterator[range]:
-    """Segments of whole documents from `start` to `end`, about `size` at a time."""
+    """Yield ranges of about `size` segments of whole documents from `start` to `end`."""
     ends = start + 1 + np.flatnonzero(np.diff(store.document[start:end]))
     while start < end:
         place = int(np.searchsorted(ends, start + size))
@@ -208,7 +208,7 @@ def _ranges(store: SegmentStore, start: int, end: int, size: int) -> Iterator[ra
 
 
 def _by_set(items: Iterable[str]) -> dict[str, int]:
-    """How many of these items are of each evaluation set: what stands before the last colon of their names."""
+    """Count items per evaluation set, which is the part of their names before the last colon."""
     return dict(sorted(Counter(item.rpartition(":")[0] for item in items).items()))
 
 
@@ -224,7 +224,7 @@ def _repeat_rows(repeats: Iterable[Repeat]) -> Iterator[Row]:
 
 
 def _write(path: Path, rows: Iterator[Row]) -> Counter[str]:
-    """Write rows in the order in which they come; returns how many there are of each reason."""
+    """Write rows in order, and return their number per reason."""
     counts: Counter[str] = Counter()
     with pq.ParquetWriter(path, EXCLUSION_SCHEMA, compression="zstd") as writer:
         while some := list(islice(rows, ROWS)):

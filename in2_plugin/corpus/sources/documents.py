@@ -1,8 +1,8 @@
-"""Reading documents, one at a time, from files, folders, globs, Hugging Face datasets and the bundled corpus.
+"""Read documents, one at a time, from files, folders, globs, Hugging Face datasets and the bundled corpus.
 
-Invariant: nothing is passed over unseen. What cannot be read is a CorpusError with its place; documents without
-text, and files of a folder that are of no known kind, are counted on the stream. Memory: one document, or for
-Parquet one batch of rows. Sources are found when the stream is made, so a misspelt path fails before any work.
+Invariant: nothing is skipped silently. What cannot be read is a CorpusError with its place; documents without text, and
+files of a folder that have no known format, are counted on the stream. Sources are located when the stream is made, so
+a misspelt path fails before any work. Memory: one document, or one batch of rows for Parquet.
 """
 
 import sys
@@ -24,10 +24,10 @@ from in2_plugin.corpus.sources.splits import (
 )
 from in2_plugin.errors import CorpusError
 
-# read by one process from end to end, a file needs no splitting
+# one process reads a file from start to end, so it needs no splitting
 WHOLE = sys.maxsize
 _SHARED = {"path", "format", "name", "split"}
-"""Fields that sources of documents and of rows have in common."""
+"""Fields that both `Source` and `RowSource` have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +35,24 @@ class Document:
     """One text of a corpus."""
 
     source: str
-    """`path` of the source it is from."""
+    """`path` of its source."""
     key: str
-    """Unique place in the source, rows counted from 1: `news.jsonl:17`, `allenai/c4/train:3`, `notes/a.md`."""
+    """Unique place in the source; rows count from 1: `news.jsonl:17`, `allenai/c4/train:3`, `notes/a.md`."""
     text: str
-    """Never blank; newlines are `\\n`, a byte order mark is gone."""
+    """Never blank; newlines are `\\n`, and a byte order mark is removed."""
 
 
 class DocumentStream(Iterator[Document]):
-    """The documents of several sources in order, with counts of what was read so far."""
+    """Iterates over the documents of several sources in order, and counts what was read so far."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self.documents = 0
-        """Documents given out."""
+        """Documents yielded."""
         self.empty = 0
-        """Rows and files that hold no text, or null, and were passed over."""
+        """Rows and files without text, which were skipped."""
         found = [(source, find_pieces([source], WHOLE)) for source in sources]
         self.other_files = sum(corpus.other_files for _, corpus in found)
-        """Files of the sources' folders that were left out because their ending says another kind."""
+        """Files of the sources' folders that were skipped because of their extension."""
         self._stream = self._read([(source, corpus.pieces) for source, corpus in found])
 
     def __next__(self) -> Document:
@@ -65,7 +65,7 @@ class DocumentStream(Iterator[Document]):
                 yield Document(source.path, place, row.text)
         if not self.documents:
             paths = ", ".join(source.path for source, _ in found)
-            raise CorpusError(f"{paths}: not one document with text among {self.empty} read; name another source")
+            raise CorpusError(f"{paths}: not one document with text among {self.empty} read; set another source")
 
     def _documents(self, pieces: Sequence[Piece]) -> Iterator[tuple[str, PieceDocument]]:
         before, empty = 0, self.empty
@@ -83,8 +83,8 @@ def read_documents(sources: Sequence[Source]) -> DocumentStream:
     """Stream the documents of `sources`, each source up to its `limit`.
 
     Raises:
-        CorpusError: now, when a source does not exist or says something impossible; while reading, when a file,
-            row or field cannot be read, and at the end when there was no document at all.
+        CorpusError: immediately, if a source does not exist or has settings that do not fit; while reading, if a file,
+            row or field cannot be read; at the end, if there was no document.
     """
     return DocumentStream(sources)
 
@@ -93,12 +93,14 @@ def read_rows(source: RowSource) -> Iterator[tuple[str, dict[str, Any]]]:
     """Stream the rows of a source, each with its place (`chats.jsonl:17`), up to its `limit`.
 
     Raises:
-        CorpusError: now, when the source does not exist; while reading, when a file or row cannot be read.
+        CorpusError: immediately, if the source does not exist; while reading, if a file or row cannot be read.
     """
     found = locate(Source.model_validate(source.model_dump(include=_SHARED, exclude_defaults=True)))
     if found.kind == "bundled" or any(kind == "text" for _, kind in found.files):
-        raise CorpusError(f"{source.path}: holds text and no rows with fields; name JSONL, Parquet or a dataset")
-    # the defaults of the two kinds of source differ
+        raise CorpusError(
+            f"{source.path}: contains plain text, not rows with fields; set `path` to JSONL, Parquet or a dataset"
+        )
+    # the two classes of sources have different defaults
     same = Source.model_validate({name: getattr(source, name) for name in _SHARED})
     return islice(_whole_rows(pieces_of(same, found, WHOLE)), source.limit)
 

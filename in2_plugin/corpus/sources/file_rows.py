@@ -1,8 +1,8 @@
-"""Rows of JSON Lines, Parquet and text files, or of a part of one.
+"""Read rows of JSON Lines, Parquet and text files, or of a part of a file.
 
-Invariant: rows are counted from 1 in the part that is read; a line belongs to the part in which it begins. What is
-wrong with a row is a CorpusError with the place that the caller gives its number. Memory: one line, or PARQUET_ROWS
-rows and READ_BYTES of each column.
+Invariant: rows count from 1 in the part that is read; a line belongs to the part in which it starts. An invalid row is
+a CorpusError with the place that the caller derives from its number. Memory: one line, or PARQUET_ROWS rows and
+READ_BYTES of each column.
 """
 
 import json
@@ -22,12 +22,12 @@ PARQUET_ROWS = 256
 
 Fields = dict[str, Any]
 Place = Callable[[int], str]
-"""Where a row stands, for errors; it may cost a pass over the file."""
+"""Returns the place of a row for an error; may cost a pass over the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What of a file is read."""
+    """The part of a file to read."""
 
     path: str
     folder: str
@@ -36,7 +36,7 @@ class Part:
 
 
 def json_lines(part: Part, place: Place) -> Iterator[tuple[int, Fields | None]]:
-    """(line, its fields) of the lines that begin in bytes [start, stop); None for a blank line."""
+    """Yield (line, fields) for the lines that start in bytes [start, stop); None as fields of a blank line."""
     with open_decompressed(part.path, part.folder) as file:
         for number, line in enumerate(_lines(file, part), start=1):
             here = partial(place, number)
@@ -45,10 +45,10 @@ def json_lines(part: Part, place: Place) -> Iterator[tuple[int, Fields | None]]:
 
 
 def lines_before(part: Part) -> int:
-    """Lines that begin before byte `start`."""
+    """Return the number of lines that start before byte `start`."""
     if not part.start:
         return 0
-    newlines, missing = 0, part.start - 1  # the newline at start - 1 begins a line of this part
+    newlines, missing = 0, part.start - 1  # a newline at start - 1 starts a line of this part
     with open_decompressed(part.path, part.folder) as file:
         while missing and (block := file.read(min(missing, READ_BYTES))):
             newlines += block.count(b"\n")
@@ -75,30 +75,30 @@ def _object(text: str, place: Callable[[], str]) -> Fields:
     except (ValueError, RecursionError) as failure:
         raise CorpusError(f"{place()}: is not JSON ({failure}); each line must be one JSON object") from None
     if not isinstance(fields, dict):
-        raise CorpusError(f"{place()}: is {type(fields).__name__}, not an object with fields; mend the line")
+        raise CorpusError(f"{place()}: is {type(fields).__name__}, not an object with fields; fix the line")
     return fields
 
 
 def decoded(data: bytes, place: Callable[[], str]) -> str:
-    """`data` as UTF-8."""
+    """Decode `data` as UTF-8."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as failure:
         raise CorpusError(
-            f"{place()}: byte {failure.start + 1} is not UTF-8; convert the file with iconv from the encoding that it "
-            "is in (GB18030 for Chinese, CP1252 for old Western text)"
+            f"{place()}: byte {failure.start + 1} is not UTF-8; convert the file with iconv from its encoding "
+            "(GB18030 for Chinese, CP1252 for old Western text)"
         ) from None
 
 
 def whole_text(part: Part) -> str:
-    """All text of a file."""
+    """Return the whole text of a file."""
     with open_decompressed(part.path, part.folder) as file:
         data = file.read()
     return decoded(data, lambda: part.path)
 
 
 def parquet_rows(part: Part, column: str | None) -> Iterator[tuple[int, Fields]]:
-    """(row, its fields) of row groups [start, stop): one column of each, or all."""
+    """Yield (row, fields) of row groups [start, stop): of one column, or of all."""
     with _table(part) as table:
         names = table.schema_arrow.names
         if column and column not in names:
@@ -112,7 +112,7 @@ def parquet_rows(part: Part, column: str | None) -> Iterator[tuple[int, Fields]]
 
 
 def rows_before(part: Part) -> int:
-    """Rows of the row groups before `start`."""
+    """Return the number of rows in the row groups before `start`."""
     if not part.start:
         return 0
     with _table(part) as table:
@@ -120,7 +120,7 @@ def rows_before(part: Part) -> int:
 
 
 def row_group_bytes(path: str, folder: str, column: str) -> list[int]:
-    """Bytes in storage of `column` in each row group; of all columns, where there is no such column."""
+    """Return the bytes in storage of `column` in each row group; of all columns if there is no such column."""
     with _table(Part(path, folder, 0, None)) as table:
         groups = [table.metadata.row_group(i) for i in range(table.num_row_groups)]
     return [_column_bytes(group, column) for group in groups]
@@ -144,9 +144,9 @@ def _table(part: Part) -> Iterator[Any]:
                 yield table
         except (OSError, pa.ArrowException) as failure:
             if uri_scheme(part.path) and not isinstance(failure, pa.ArrowException):
-                raise  # the connection, of which `parquet_source` speaks
+                raise  # a connection error, which `parquet_source` reports
             reason = one_line(failure)
-            raise CorpusError(f"{part.path}: cannot be read as Parquet ({reason}); mend or remove it") from None
+            raise CorpusError(f"{part.path}: cannot be read as Parquet ({reason}); fix or delete the file") from None
 
 
 @contextmanager
@@ -155,7 +155,7 @@ def _parquet_file(part: Part) -> Iterator[Any]:
         with parquet_source(part.path, part.folder) as file:
             yield file
         return
-    # Parquet is read from its end, which a compressed stream cannot reach
+    # reading Parquet starts at its end, to which a compressed stream cannot seek
     with tempfile.NamedTemporaryFile(suffix=".parquet") as plain:
         with open_decompressed(part.path, part.folder) as packed:
             shutil.copyfileobj(packed, plain)
@@ -164,5 +164,5 @@ def _parquet_file(part: Part) -> Iterator[Any]:
 
 
 def missing_field(place: str, field: str, present: list[str]) -> CorpusError:
-    """The error for a row or table without the field of the text."""
+    """Return the error for a row or table without the text field."""
     return CorpusError(f"{place}: has no field `{field}`; set `text_field` to one of {', '.join(map(str, present))}")

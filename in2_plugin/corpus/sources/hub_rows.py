@@ -1,7 +1,7 @@
-"""Rows of Hugging Face datasets: streamed from the hub by the dataset's own shards, or mapped from a saved folder.
+"""Read rows of Hugging Face datasets: streamed from the hub in the dataset's own shards, or from a saved folder.
 
-Invariant: the shards in order are the dataset in its order. A dataset is opened once a process, because opening one of
-the hub lists its files. Cost: for a stream, one row group or block of the file; for a saved one, a memory map.
+Invariant: the shards in order are the dataset in its order. Each process opens a dataset once, because opening one on
+the hub lists its files. Memory: one row group or block of the file for a stream, a memory map for a saved dataset.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,27 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from in2_plugin.config.corpus import Source
-from in2_plugin.errors import CorpusError
+from in2_plugin.errors import CorpusError, one_line
 from in2_plugin.io.remote import local_path
 
-# What `Dataset.save_to_disk` leaves at the top of its folder.
+# Files that `Dataset.save_to_disk` writes at the top of its folder.
 SAVED_DATASET = ("dataset_dict.json", "state.json")
 _opened: dict[tuple[str, str | None, str], Any] = {}
-"""Datasets that this process has open."""
+"""Datasets that this process has opened."""
 
 
 def is_saved(folder: Path) -> bool:
-    """Whether `save_to_disk` wrote this folder."""
+    """Check that `save_to_disk` wrote this folder."""
     return any((folder / name).is_file() for name in SAVED_DATASET)
 
 
 def dataset_parts(source: Source, folder: str, part_bytes: int) -> list[tuple[int, int | None, int]]:
-    """(start, stop, bytes) of each part: the dataset's own shards, or rows of a saved one.
+    """Return (start, stop, bytes) of each part: the dataset's own shards, or rows of a saved dataset.
 
     Raises:
         CorpusError: the dataset cannot be opened.
     """
-    dataset = _open(source, folder, afresh=True)
+    dataset = _open(source, folder, reopen=True)
     if not is_saved(local_path(source.path, folder)):
         return [(shard, shard + 1, 0) for shard in range(dataset.num_shards)]
     rows, size = len(dataset), dataset.data.nbytes
@@ -42,10 +42,10 @@ def dataset_parts(source: Source, folder: str, part_bytes: int) -> list[tuple[in
 def dataset_rows(
     source: Source, folder: str, start: int, stop: int | None, place: Callable[[int], str]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(row, its fields) of one of `dataset_parts`, counted from 1 in it.
+    """Yield (row, fields) of one of `dataset_parts`, counted from 1.
 
     Raises:
-        CorpusError: the dataset cannot be opened, or breaks off.
+        CorpusError: the dataset cannot be opened, or reading it fails.
     """
     dataset = _open(source, folder)
     if is_saved(local_path(source.path, folder)):
@@ -59,16 +59,16 @@ def dataset_rows(
             row = next(rows)
         except StopIteration:
             return
-        except Exception as failure:  # the hub, fsspec and dataset builders raise whatever they like
+        except Exception as failure:  # the hub, fsspec and dataset builders raise any exception
             raise _failure(place(number), source, folder, failure) from None
         yield number, dict(row)
 
 
-def _open(source: Source, folder: str, afresh: bool = False) -> Any:
+def _open(source: Source, folder: str, reopen: bool = False) -> Any:
     path = local_path(source.path, folder)
     named = str(path) if path.exists() else source.path
     key = named, source.name, source.split
-    if afresh or key not in _opened:
+    if reopen or key not in _opened:
         try:
             _opened[key] = _load(source, path, named)
         except Exception as failure:
@@ -77,7 +77,7 @@ def _open(source: Source, folder: str, afresh: bool = False) -> Any:
 
 
 def _load(source: Source, path: Path, named: str) -> Any:
-    """A streaming dataset, or a memory-mapped one where `path` is a folder that `save_to_disk` wrote."""
+    """Return a streaming dataset, or a memory-mapped one if `save_to_disk` wrote the folder `path`."""
     import datasets
 
     if is_saved(path):
@@ -87,8 +87,8 @@ def _load(source: Source, path: Path, named: str) -> Any:
 
 
 def _failure(place: str, source: Source, folder: str, failure: Exception) -> CorpusError:
-    reason = " ".join(str(failure).split())[:300] or type(failure).__name__
-    here = "" if local_path(source.path, folder).exists() else "is no file or folder here, and "
+    reason = one_line(failure)
+    here = "" if local_path(source.path, folder).exists() else "does not exist here, and "
     return CorpusError(
         f"{place}: {here}cannot be read as a Hugging Face dataset ({reason}); check `path`, `name` and `split`"
     )

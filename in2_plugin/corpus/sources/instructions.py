@@ -1,7 +1,7 @@
-"""Conversations of instruction datasets: told apart row by row, streamed once, sampled uniformly.
+"""Sample conversations of instruction datasets uniformly, in one pass, with the format detected per row.
 
-Invariant: every row that can be used is equally likely to be chosen, whatever the number of rows; rows that cannot be
-used are counted with the reason. Memory: 16 bytes a chosen conversation; the chosen ones wait in a temporary file.
+Invariant: every usable row is equally likely to be chosen, whatever the number of rows; unusable rows are counted with
+the reason. Memory: 16 bytes per chosen conversation; their texts are kept in a temporary file.
 """
 
 import json
@@ -18,13 +18,13 @@ from in2_plugin.corpus.sources.documents import read_rows
 from in2_plugin.errors import CorpusError
 
 Turns = tuple[tuple[str, str], ...]
-"""(instruction, answer), one after the other."""
+"""(instruction, answer) pairs in order."""
 USERS, ASSISTANTS = {"user", "human"}, {"assistant", "gpt", "model"}
 KNOWN = (
     "`messages`, `conversations` (ShareGPT), `instruction`/`input`/`output` (Alpaca), "
     "`system_prompt`/`question`/`response` (OpenOrca) or `prompt`/`completion`"
 )
-# columns of a system text, of what the user says (joined by an empty line), and of the answer
+# columns of the system text, of the user's text (joined by an empty line), and of the answer
 _FLAT = (
     ("system_prompt", ("question",), "response"),
     ("system", ("instruction", "input"), "output"),
@@ -35,24 +35,24 @@ _FLAT = (
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """What a pass over the instruction datasets gave."""
+    """Counts of a pass over the instruction datasets."""
 
     rows: int
-    """Rows looked at."""
+    """Rows read."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Rows that cannot be used, by reason."""
 
 
 class Unusable(Exception):
-    """A row that is no conversation to learn from; its text says why."""
+    """A row that is not a conversation to learn from; the message is the reason."""
 
 
 def conversation(row: Mapping[str, Any], place: str) -> Turns:
-    """The turns of a row, a system text in front of the first instruction.
+    """Return the turns of a row, with the system text before the first instruction.
 
     Raises:
-        CorpusError: the row has none of the known forms.
-        Unusable: it has, but is empty or does not alternate.
+        CorpusError: the row has none of the known formats.
+        Unusable: the conversation is empty or does not alternate.
     """
     for name, role, content in (("messages", "role", "content"), ("conversations", "from", "value")):
         if isinstance(row.get(name), Sequence) and not isinstance(row[name], str):
@@ -69,7 +69,7 @@ def _of_messages(messages: Sequence[Any], role: str, content: str) -> Turns:
     for message in messages:
         if not isinstance(message, Mapping):
             raise Unusable("a message is no object with a role")
-        # some datasets write the one form under the other's name
+        # some datasets use the keys of one format under the name of the other
         who = message.get(role, message.get("role"))
         text = _text(message.get(content, message.get("content")) or "")
         if who == "system" and not said:
@@ -105,11 +105,11 @@ def sample(
     rng: np.random.Generator,
     on_row: Callable[[int], None],
 ) -> Iterator[tuple[str, Turns] | Sampled]:
-    """Up to `wanted` (place, conversation) pairs in random order, and at last what was looked at.
+    """Yield up to `wanted` (place, conversation) pairs in random order, and last the counts.
 
     Args:
-        objection: why a conversation cannot be used, or None.
-        on_row: called with 1 for every row looked at, for progress.
+        objection: returns why a conversation cannot be used, or None.
+        on_row: called with 1 for every row read, for progress.
     """
     left_out: Counter[str] = Counter()
     rows = 0

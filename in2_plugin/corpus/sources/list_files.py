@@ -1,7 +1,7 @@
-"""Files of folders and globs, on this machine and behind URIs, with their sizes.
+"""List the files of folders and globs, local and remote, with their sizes.
 
-Invariant: a bucket is listed as a folder with the same names would be: the same files in the same order, hidden ones
-left out. Cost: one pass over the names, a request for each thousand of them in a bucket; sizes come with the listing.
+Invariant: a bucket is listed like a folder with the same names: the same files in the same order, without hidden ones.
+Cost: one pass over the names, and one request per thousand names in a bucket; sizes come with the listing.
 """
 
 import glob
@@ -19,13 +19,13 @@ class Listed:
     """One file."""
 
     path: str
-    """As keys begin: a path of this machine, or a URI."""
+    """A local path or a URI; keys of documents start with it."""
     size: int
-    """Bytes; 0 where the file system does not say."""
+    """Bytes; 0 if the file system does not report them."""
 
 
 def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Listed]:
-    """Files of a folder in the order of their names; hidden ones, and links back to a folder above, are left out."""
+    """Yield the files of a folder in the order of their names, without hidden ones and links to a folder above."""
     here = folder.resolve()
     if here in above:
         return
@@ -40,27 +40,27 @@ def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[
 
 
 def matches(pattern: Path) -> list[Listed]:
-    """Files that a pattern of this machine matches, by their paths."""
-    # Path.glob takes no absolute patterns
+    """Return the local files that a pattern matches, sorted by path."""
+    # Path.glob does not accept absolute patterns
     paths = map(Path, sorted(glob.glob(str(pattern), recursive=True)))  # noqa: PTH207
     return [listed(path) for path in paths if not path.is_dir()]
 
 
 def listed(path: Path) -> Listed:
-    """A file of this machine."""
+    """Return the entry of a local file."""
     return Listed(path.as_posix(), _size(path))
 
 
 def _size(entry: os.DirEntry[str] | Path) -> int:
     try:
         return entry.stat().st_size
-    except OSError:  # a broken link: reading it says so
+    except OSError:  # a broken link, which fails when it is read
         return 0
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteListing:
-    """What is behind a URI."""
+    """The files of a URI."""
 
     kind: str
     """`file`, `folder` or `glob`."""
@@ -68,10 +68,10 @@ class RemoteListing:
 
 
 def list_remote(uri: str) -> RemoteListing:
-    """The file behind a URI, the files of the folder, or those that match the pattern, in that order of trying.
+    """Return the file at a URI, the files of the folder, or those that match the pattern, tried in this order.
 
     Raises:
-        CorpusError: there is none of them, or they cannot be listed.
+        CorpusError: nothing is found, or it cannot be listed.
     """
     from pyarrow.fs import FileType
 
@@ -107,26 +107,26 @@ def _remote_matches(uri: str) -> Iterator[Listed]:
     folder, pattern = _without_magic(uri)
     with as_corpus_error(uri):
         for file in _below(folder, recursive=len(pattern) > 1 or pattern == ["**"]):
-            if _fits(file.path.removeprefix(f"{folder}/").split("/"), pattern):
+            if _matches(file.path.removeprefix(f"{folder}/").split("/"), pattern):
                 yield file
 
 
 def _without_magic(uri: str) -> tuple[str, list[str]]:
-    """The folder above the first part with a wildcard, and the parts from there on."""
+    """Return the folder above the first part with a wildcard, and the parts from there on."""
     parts = uri.split("/")
     first = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     return "/".join(parts[:first]), parts[first:]
 
 
-def _fits(names: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether a path fits a pattern as in `glob.glob(recursive=True)`."""
+def _matches(names: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Check that a path matches a pattern as in `glob.glob(recursive=True)`."""
     if not pattern:
         return not names
     if list(pattern) == ["**"]:
         return bool(names) and not any(name.startswith(".") for name in names)
     if pattern[0] == "**":
         visible = next((i for i, name in enumerate(names) if name.startswith(".")), len(names))
-        return any(_fits(names[i:], pattern[1:]) for i in range(visible + 1))
+        return any(_matches(names[i:], pattern[1:]) for i in range(visible + 1))
     if not names or (names[0].startswith(".") and not pattern[0].startswith(".")):
         return False
-    return fnmatchcase(names[0], pattern[0]) and _fits(names[1:], pattern[1:])
+    return fnmatchcase(names[0], pattern[0]) and _matches(names[1:], pattern[1:])

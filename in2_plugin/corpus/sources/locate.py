@@ -1,7 +1,7 @@
-"""Where the documents of a source are: the bundled corpus, a Hugging Face dataset, or files in reading order.
+"""Locate the documents of a source: the bundled corpus, a Hugging Face dataset, or files in reading order.
 
-Invariant: nothing is guessed. A path that is not there, a file of no known kind, and an option that says nothing about
-the kind of source are a CorpusError, before anything is read. Cost: listing the folders.
+Invariant: nothing is guessed. A path that does not exist, a file of an unknown format, and an option that does not
+apply to the source are a CorpusError before anything is read. Cost: listing the folders.
 """
 
 import glob
@@ -15,8 +15,8 @@ from in2_plugin.corpus.sources.list_files import Listed, files_below, list_remot
 from in2_plugin.errors import CorpusError
 from in2_plugin.io.remote import COMPRESSIONS, local_path, reject_credentials, uri_scheme
 
-# `.json` is read as JSON Lines because C4 names its JSON Lines files so.
-ENDINGS = {
+# `.json` is read as JSON Lines because C4 names its JSON Lines files that way.
+EXTENSIONS = {
     "jsonl": (".jsonl", ".ndjson", ".json"),
     "parquet": (".parquet",),
     "text": (".txt", ".md", ".rst", ".text"),
@@ -28,27 +28,26 @@ OPTIONS = {
     "parquet": {"text_field"},
     "text": set[str](),
 }
-"""Options of a source that say something about each kind of it."""
+"""Options of a source that apply to each kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """What a source turned out to be."""
+    """The kind and the files of a source."""
 
     kind: str
     """`bundled`, `hf` or `files`."""
     files: tuple[tuple[Listed, str], ...] = ()
-    """(file, one of ENDINGS) in reading order."""
+    """(file, one of EXTENSIONS) in reading order."""
     other_files: int = 0
-    """Files of a folder whose ending says another kind."""
+    """Files of a folder that were skipped because of their extension."""
 
 
 def locate(source: Source) -> Located:
-    """Decide what `source.path` is; see `Source.path` for the order in which the possibilities are tried.
+    """Find out what `source.path` is; `Source.path` documents the order in which the possibilities are tried.
 
     Raises:
-        CorpusError: there is no such file or folder, it cannot be listed, or an option of the source says nothing
-            about it.
+        CorpusError: there is no such file or folder, it cannot be listed, or an option does not apply to it.
     """
     if source.path.startswith("bundled:") or source.format == "bundled":
         found = _bundled(source)
@@ -81,27 +80,27 @@ def _remote(source: Source) -> Located:
     reject_credentials(source.path)
     if source.format == "hf":
         raise CorpusError(
-            f"{source.path}: `format: hf` takes the name of a dataset or a folder of this machine; name files by "
-            "their URI with `format: jsonl`, `parquet` or `text`"
+            f"{source.path}: `format: hf` needs the name of a dataset or a local folder; read files at a URI "
+            "with `format: jsonl`, `parquet` or `text`"
         )
     found = list_remote(source.path)
     saved = {f"{source.path.rstrip('/')}/{name}" for name in SAVED_DATASET}
     if source.format == "auto" and any(file.path in saved for file in found.files):
         raise CorpusError(
-            f"{source.path}: `save_to_disk` wrote this folder, and such folders are read from disks of this machine; "
+            f"{source.path}: `save_to_disk` wrote this folder, and such folders can only be read from a local disk; "
             "copy it here, or write the dataset with `to_parquet`"
         )
     if found.kind == "folder":
         return _known(found.files, source)
     if not found.files:
-        raise CorpusError(f"{source.path}: no file matches; names are told apart by upper and lower case")
+        raise CorpusError(f"{source.path}: no file matches; names are case-sensitive")
     return _files(found.files, source)
 
 
 def _bundled(source: Source) -> Located:
     if source.path != BUNDLED_CORPUS or source.format not in ("auto", "bundled"):
         raise CorpusError(
-            f"{source.path}: the only bundled corpus is `{BUNDLED_CORPUS}`, with `format: bundled` or none"
+            f"{source.path}: the only bundled corpus is `{BUNDLED_CORPUS}`, with `format: bundled` or no `format`"
         )
     return Located("bundled")
 
@@ -114,21 +113,21 @@ def _folder(folder: Path, source: Source) -> Located:
 
 
 def _known(files: Sequence[Listed], source: Source) -> Located:
-    """Those files of a folder that are of a kind that is read."""
-    wanted = ENDINGS.keys() if source.format == "auto" else {source.format}
+    """Return the files of a folder that have a known format."""
+    wanted = EXTENSIONS.keys() if source.format == "auto" else {source.format}
     kinds = [(file, _kind(file.path)) for file in files]
     known = tuple((file, kind) for file, kind in kinds if kind and kind in wanted)
     if not known:
-        endings = " ".join(ending for kind in wanted for ending in ENDINGS[kind])
+        extensions = " ".join(extension for kind in wanted for extension in EXTENSIONS[kind])
         raise CorpusError(
-            f"{source.path}: none of the {len(files)} files in this folder ends in {endings} "
-            "(or these with .gz or .zst); rename them or name the files with a glob and `format`"
+            f"{source.path}: none of the {len(files)} files in this folder ends in {extensions} "
+            "(or these with .gz or .zst); rename them, or set a glob and `format`"
         )
     return Located("files", known, len(files) - len(known))
 
 
 def _files(files: Sequence[Listed], source: Source) -> Located:
-    """Files that were named, one by one or by a pattern: each must be of a kind."""
+    """Return files that were given alone or by a pattern, each of which must have a known format."""
     return Located("files", tuple((file, _kind_or_refuse(file.path, source)) for file in files))
 
 
@@ -136,18 +135,18 @@ def _kind(path: str) -> str | None:
     name = path.rpartition("/")[2].lower()
     for ending in COMPRESSIONS:
         name = name.removesuffix(ending)
-    return next((kind for kind, endings in ENDINGS.items() if name.endswith(endings)), None)
+    return next((kind for kind, endings in EXTENSIONS.items() if name.endswith(endings)), None)
 
 
 def _kind_or_refuse(path: str, source: Source) -> str:
     kind = _kind(path) if source.format == "auto" else source.format
     if kind is None:
-        raise CorpusError(f"{path}: its ending does not say what it is; set `format` to jsonl, parquet or text")
+        raise CorpusError(f"{path}: cannot infer the format from the extension; set `format` to jsonl, parquet or text")
     return kind
 
 
 def _looks_local(path: str) -> bool:
-    """Whether a path that does not exist cannot be meant as the name of a dataset on the hub (`owner/name`)."""
+    """Check that a path that does not exist cannot be the name of a dataset on the hub (`owner/name`)."""
     return path.startswith(("/", ".", "~")) or path.count("/") > 1 or _kind(path) is not None
 
 
@@ -156,4 +155,4 @@ def _refuse_unused_options(source: Source, found: Located) -> None:
     used = set[str]().union(*(OPTIONS[kind] for kind in kinds))
     for option in ("name", "split", "text_field"):
         if option not in used and getattr(source, option) != Source.model_fields[option].default:
-            raise CorpusError(f"{source.path}: `{option}` says nothing about this kind of source; remove it")
+            raise CorpusError(f"{source.path}: `{option}` does not apply to this kind of source; remove it")

@@ -1,7 +1,7 @@
-"""Where files are split: JSON Lines at bytes, Parquet between row groups, all others not at all.
+"""Split files into parts: JSON Lines at bytes, Parquet between row groups, other files not at all.
 
-Invariant: the parts of a file cover it once, in order, and depend on its size and row groups alone. Cost: the footer
-of each Parquet file that is larger than a part, FOOTERS_AT_ONCE of them at a time.
+Invariant: the parts of a file cover it once, in order, and depend only on its size and row groups. Cost: reading the
+footer of each Parquet file that is larger than a part, FOOTERS_AT_ONCE at a time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from in2_plugin.corpus.sources.file_rows import row_group_bytes
 from in2_plugin.corpus.sources.list_files import Listed
 from in2_plugin.io.remote import COMPRESSIONS
 
-# a footer of a bucket is two requests of some 50 ms each, so that a thousand files take seconds
+# a footer in a bucket takes two requests of about 50 ms each, so a thousand files take seconds
 FOOTERS_AT_ONCE = 16
 
 Range = tuple[int, int | None, int]
@@ -22,10 +22,10 @@ Range = tuple[int, int | None, int]
 def split(
     files: Sequence[tuple[Listed, str]], column: str, folder: str, part_bytes: int
 ) -> Iterator[tuple[Listed, str, list[Range]]]:
-    """Each of `files`, its kind and its parts of about `part_bytes`, those of Parquet by the bytes of `column`.
+    """Yield each file with its kind and its parts of about `part_bytes`; Parquet counts the bytes of `column`.
 
     Raises:
-        CorpusError: a Parquet file has no footer that can be read.
+        CorpusError: the footer of a Parquet file cannot be read.
     """
     large = [file.path for file, kind in files if _is_table(file, kind) and file.size > part_bytes]
     with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
@@ -40,14 +40,14 @@ def split(
 
 
 def ranges(size: int, part_bytes: int) -> list[Range]:
-    """Parts of a file of so many bytes, each of about `part_bytes`."""
+    """Return parts of about `part_bytes` of a file of `size` bytes."""
     n = max(1, round(size / part_bytes))
     starts = [i * size // n for i in range(n)]
     return [(start, stop, (size if stop is None else stop) - start) for start, stop in zip_longest(starts, starts[1:])]
 
 
 def _runs(sizes: Sequence[int], part_bytes: int) -> list[Range]:
-    """Runs of row groups: one ends with the group that fills it."""
+    """Return runs of row groups; a run ends with the group that fills it."""
     runs, start, size = list[Range](), 0, 0
     for i, one in enumerate(sizes, start=1):
         size += one

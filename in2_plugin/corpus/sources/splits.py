@@ -1,8 +1,8 @@
-"""A corpus in pieces that are read one by one, in any order and any process: found here, read by `PieceReader`.
+"""Split a corpus into pieces, and read each piece with `PieceReader`, in any order and any process.
 
-Invariant: the documents of all pieces, in order, are the documents of the corpus, with the same keys, however large a
-piece is; pieces depend on the files alone. Cost of finding: a listing, and the footer of each larger Parquet file. Cost
-of reading: one row, or for Parquet one batch of rows, whatever the size of the piece.
+Invariant: the documents of all pieces, in order, are the documents of the corpus with the same keys, whatever the size
+of a piece; pieces depend only on the files. Cost of splitting: a listing, and the footer of each large Parquet file.
+Memory of reading: one row, or one batch of rows for Parquet, whatever the size of the piece.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,12 +30,12 @@ from in2_plugin.io.remote import local_path, uri_scheme
 PIECE_BYTES = 16 << 20
 BUNDLED_FILE = Path(__file__).parents[1] / "data" / "python-docs.jsonl.gz"
 _KEYED = ("bundled", "text")
-"""Kinds whose documents have keys of their own."""
+"""Kinds whose documents have their own keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of one source that is read by itself, in any process. Picklable, small."""
+    """A part of one source that any process can read alone. Picklable and small."""
 
     source: Source
     kind: str
@@ -43,20 +43,20 @@ class Piece:
     path: str
     """File or URI; empty for `bundled` and `hf`."""
     start: int = 0
-    """Bytes of JSONL, row groups of Parquet, number of a dataset's own shard, rows of a dataset saved on disk. The
-    first piece of a place has 0, the others more."""
+    """In bytes of JSONL, row groups of Parquet, shards of a hub dataset, or rows of a dataset saved on disk. Only the
+    first piece of a place has 0."""
     stop: int | None = None
-    """In the unit of `start`; None: to the end."""
+    """In the unit of `start`; None reads to the end."""
     size: int = 0
-    """Bytes in storage, as far as known; only for balancing."""
+    """Bytes in storage, 0 if unknown; only for balancing."""
     folder: str = field(default="", repr=False, compare=False)
     """Working directory in which a relative path was found."""
     shown: str = ""
-    """The file that `path` is an unpacked copy of."""
+    """The compressed file, if `path` is its decompressed copy."""
 
     @property
     def place(self) -> str:
-        """What the keys of its documents begin with; equal for all pieces of one file or dataset."""
+        """Return the start of its documents' keys; equal for all pieces of one file or dataset."""
         source = self.source
         if self.kind == "hf":
             return "/".join(part for part in (source.path, source.name, source.split) if part)
@@ -65,12 +65,12 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """All that is to be read."""
+    """Everything to read."""
 
     pieces: tuple[Piece, ...]
     """In reading order."""
     other_files: int
-    """Files of the sources' folders that were left out because their ending says another kind."""
+    """Files of the sources' folders that were skipped because of their extension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +78,17 @@ class PieceDocument:
     """One text of a piece."""
 
     number: int | None
-    """Row of the piece counted from 1, physical lines for JSONL; None where `key` is given."""
+    """Row of the piece, counted from 1 (for JSONL the physical line); None if `key` is set."""
     key: str | None
     """The whole key of a text file or of a bundled document."""
     text: str
 
 
 def find_pieces(sources: Sequence[Source], piece_bytes: int = PIECE_BYTES) -> Corpus:
-    """The pieces of `sources`, each of about `piece_bytes` where its format can be split.
+    """Return the pieces of `sources`, of about `piece_bytes` each if the format can be split.
 
     Raises:
-        CorpusError: a source does not exist, cannot be listed or opened, or says something impossible.
+        CorpusError: a source does not exist, cannot be listed or opened, or has settings that do not fit.
     """
     located = [(source, locate(source)) for source in sources]
     pieces = tuple(piece for source, found in located for piece in pieces_of(source, found, piece_bytes))
@@ -96,7 +96,7 @@ def find_pieces(sources: Sequence[Source], piece_bytes: int = PIECE_BYTES) -> Co
 
 
 def pieces_of(source: Source, found: Located, piece_bytes: int) -> list[Piece]:
-    """The pieces of one source that was located."""
+    """Return the pieces of one located source."""
     folder = str(Path.cwd())
     if found.kind == "bundled":
         return [Piece(source, "bundled", "", size=BUNDLED_FILE.stat().st_size)]
@@ -111,18 +111,18 @@ def pieces_of(source: Source, found: Located, piece_bytes: int) -> list[Piece]:
 
 
 class PieceReader(Iterator[PieceDocument]):
-    """The documents of one piece in order; rows without text are counted.
+    """Iterates over the documents of one piece in order, and counts rows without text.
 
     Raises while reading:
-        CorpusError: a file, row or field cannot be read; names the row of the whole file.
+        CorpusError: a file, row or field cannot be read; the error names the row of the whole file.
     """
 
     def __init__(self, piece: Piece, before: int | None = None) -> None:
-        """`before`: rows of earlier pieces of the same place, where the caller knows them; else an error counts."""
+        """`before`: rows of earlier pieces of the same place; if None, an error counts them."""
         self.rows = 0
-        """Rows (lines) of the piece passed so far; at the end all of them, from where the next piece counts on."""
+        """Rows (lines) of the piece read so far; at the end all of them, from which the next piece counts on."""
         self.empty = 0
-        """Rows that hold no text, or null, and were passed over."""
+        """Rows without text, which were skipped."""
         self._piece, self._before = piece, before
         self._rows = piece_rows(piece, self._place, piece.source.text_field)
 
@@ -155,7 +155,7 @@ class PieceReader(Iterator[PieceDocument]):
 
 
 def piece_rows(piece: Piece, place: Place, column: str | None) -> Iterator[tuple[int, Fields | None]]:
-    """(row, its fields) of a piece, rows counted from 1 in it: of Parquet one `column`, or all; None: a blank line."""
+    """Yield (row, fields) of a piece, counted from 1: of Parquet one `column` or all; a blank line has None."""
     part = Part(piece.path, piece.folder, piece.start, piece.stop)
     match piece.kind:
         case "bundled":
@@ -170,7 +170,7 @@ def piece_rows(piece: Piece, place: Place, column: str | None) -> Iterator[tuple
 
 
 def row_place(piece: Piece, row: int, before: int | None) -> str:
-    """Where a row of a piece stands: `news.jsonl:17`. Counts the rows before the piece when they are not given."""
+    """Return the place of a row: `news.jsonl:17`. Counts the rows before the piece if `before` is None."""
     if piece.kind in _KEYED:
         return piece.place
     if before is None and piece.kind == "hf":
@@ -184,7 +184,7 @@ def row_place(piece: Piece, row: int, before: int | None) -> str:
 
 
 def checked_text(value: object, place: Callable[[], str], field: str) -> str:
-    """The text of a field, with newlines as `\\n` and no byte order mark; empty for null."""
+    """Return the text of a field, with newlines as `\\n` and without byte order mark; empty for null."""
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -196,6 +196,6 @@ def checked_text(value: object, place: Callable[[], str], field: str) -> str:
     except UnicodeEncodeError as failure:
         raise CorpusError(
             f"{place()}: character {failure.start + 1} of `{field}` is half of a surrogate pair (a broken \\u "
-            "escape); mend or remove it"
+            "escape); fix or remove it"
         ) from None
     return text

@@ -32,6 +32,7 @@ def load(tokenizer: Any, cfg: Mapping[str, Any], ds_cfg: Mapping[str, Any]) -> "
     """Return the strategy that Axolotl requests for an entry; exit with one sentence if the entry is invalid."""
     try:
         dataset = IN2Dataset(ds_cfg["path"], ModelTokenizer(tokenizer))
+        dataset.require_stored_ids()
         require_room(ds_cfg["path"], dataset.manifest, cfg.get("sequence_len"))
     except In2Error as error:
         exit_with(error)

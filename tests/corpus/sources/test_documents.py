@@ -357,4 +357,4 @@ def test_a_hub_that_fails_is_a_corpus_error(monkeypatch: pytest.MonkeyPatch) -> 
 def test_every_format_of_the_configuration_has_a_reader() -> None:
     formats = set(Source.model_fields["format"].annotation.__args__)  # type: ignore[union-attr]
     assert formats - {"auto"} == set(locating.OPTIONS)
-    assert formats - {"auto", "bundled", "hf"} == set(locating.ENDINGS)
+    assert formats - {"auto", "bundled", "hf"} == set(locating.EXTENSIONS)

@@ -114,5 +114,5 @@ def test_parquet_with_nested_messages(tmp_path):
 
 def test_a_text_file_holds_no_rows(tmp_path):
     (tmp_path / "c.txt").write_text("Hello.")
-    with pytest.raises(CorpusError, match="holds text and no rows"):
+    with pytest.raises(CorpusError, match="contains plain text"):
         sampled([RowSource(path=str(tmp_path / "c.txt"))], 3)
