@@ -17,6 +17,7 @@ from in2_plugin.cli.preview import preview
 from in2_plugin.cli.push import push
 from in2_plugin.cli.recipes import recipes
 from in2_plugin.cli.report import report
+from in2_plugin.cli.schema import schema
 from in2_plugin.cli.sft import sft
 from in2_plugin.cli.status import status
 from in2_plugin.cli.tasks import tasks, tasks_path
@@ -58,6 +59,7 @@ app.command()(doctor)
 app.command()(preflight)
 app.command()(export)
 app.command()(push)
+app.command()(schema)
 app.add_typer(recipes, name="recipes")
 # all arguments belong to another program
 FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}

@@ -12,7 +12,7 @@ from in2_plugin.errors import ArrayJobDone, ConfigError, ShardsMissing
 
 if TYPE_CHECKING:
     from in2_plugin.config import BuildConfig
-    from in2_plugin.dataset.build_record import Change
+    from in2_plugin.dataset.build_record import BuildFileChange
     from in2_plugin.pipeline.array_job import ArrayJob
 
 UNMERGED = 3
@@ -42,7 +42,7 @@ def build(
     ] = None,
 ) -> None:
     """Build a dataset, or resume an interrupted build."""
-    from in2_plugin.dataset.build_record import Change
+    from in2_plugin.dataset.build_record import BuildFileChange
     from in2_plugin.pipeline.array_job import WHOLE_BUILD, ArrayJob
 
     config = _config(build_file, output, tokenizer, corpus, address)
@@ -54,7 +54,7 @@ def build(
             "`in2 merge` with that option before the jobs"
         )
     array_job = ArrayJob.parse(shard) if shard else WHOLE_BUILD
-    change = Change.EXTEND if extend else Change.RESTART if restart else Change.REFUSE
+    change = BuildFileChange.EXTEND if extend else BuildFileChange.RESTART if restart else BuildFileChange.REFUSE
     try:
         _build(config, engine, change, array_job)
     except ArrayJobDone as done:
@@ -73,12 +73,12 @@ def merge(
 
     Exit status 0: the dataset is complete. 3: run the jobs, then `in2 merge` again.
     """
-    from in2_plugin.dataset.build_record import Change
+    from in2_plugin.dataset.build_record import BuildFileChange
     from in2_plugin.pipeline.array_job import ArrayJob
 
     if extend and restart:
         raise ConfigError("`--extend` and `--restart` exclude each other; give one of them")
-    change = Change.EXTEND if extend else Change.RESTART if restart else Change.REFUSE
+    change = BuildFileChange.EXTEND if extend else BuildFileChange.RESTART if restart else BuildFileChange.REFUSE
     try:
         config = _config(build_file, output, tokenizer, corpus, None)
         _build(config, EngineName.LOCAL, change, ArrayJob(number=0))
@@ -101,7 +101,7 @@ def _config(
     return load_build_config(build_file, {key: value for key, value in overrides.items() if value is not None})
 
 
-def _build(config: "BuildConfig", engine: EngineName, change: "Change", array_job: "ArrayJob") -> None:
+def _build(config: "BuildConfig", engine: EngineName, change: "BuildFileChange", array_job: "ArrayJob") -> None:
     from in2_plugin.cli.progress import make_progress
     from in2_plugin.dataset.build_record import make_folder
     from in2_plugin.pipeline.build import build_dataset

@@ -59,8 +59,8 @@ def lines(found: "FolderStatus") -> Iterator[tuple[str, str]]:
     yield "locked by", str(found.holder or "none")
     yield "finished", ", ".join(found.finished) or "none yet"
     yield "remaining", ", ".join(name for name in layout.STAGES if name not in found.finished) or "none"
-    for stage, (sealed, shards) in found.shards.items():
-        yield "shards", f"{stage.replace('_', '-')}: {sealed:,} of {shards:,} done"
+    for stage, (finished, shards) in found.shards.items():
+        yield "shards", f"{stage.replace('_', '-')}: {finished:,} of {shards:,} done"
     if found.segments:
         yield "segments", f"{found.segments['segments']:,} from {found.segments['documents']:,} documents"
     if found.questions:

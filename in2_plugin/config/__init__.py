@@ -6,7 +6,7 @@ from in2_plugin.config.corpus import (
     CorpusConfig,
     Decontamination,
     EvaluationSource,
-    NearDuplicates,
+    NearDuplicateConfig,
     RowSource,
     Source,
 )
@@ -38,7 +38,7 @@ __all__ = [
     "Lengths",
     "LiteralChecks",
     "Mixture",
-    "NearDuplicates",
+    "NearDuplicateConfig",
     "Positions",
     "Prices",
     "Prompts",

@@ -81,7 +81,7 @@ class Decontamination(Config):
         return bare_paths(value)
 
 
-class NearDuplicates(Config):
+class NearDuplicateConfig(Config):
     """Find segments that nearly repeat an earlier one (MinHash over word 5-grams). The paper removes none."""
 
     threshold: Annotated[float, Field(gt=0, le=1)] | None = 0.8
@@ -102,7 +102,7 @@ class CorpusConfig(Config):
     """Follow Algorithm 1 exactly and never split a paragraph, however long. If false, split paragraphs longer than
     `segment_tokens` at sentence ends first."""
     decontamination: Decontamination = Decontamination()
-    near_duplicates: NearDuplicates = NearDuplicates()
+    near_duplicates: NearDuplicateConfig = NearDuplicateConfig()
 
     @field_validator("sources", mode="before")
     @classmethod

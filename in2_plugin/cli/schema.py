@@ -1,0 +1,21 @@
+"""`in2 schema`: the JSON schema of a build file, for editors."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def schema(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write. Default: stdout.")] = None,
+) -> None:
+    """Print the JSON schema of a build file, so that editors complete and explain its keys."""
+    from in2_plugin.config.schema import build_schema
+
+    text = json.dumps(build_schema(), indent=2, ensure_ascii=False) + "\n"
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+        typer.echo(f"wrote {output}; start build.yml with `# yaml-language-server: $schema={output}`")
