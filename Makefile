@@ -6,7 +6,7 @@ TORCH := torch==2.13.0
 PINS := $(TORCH) axolotl==0.19.0 transformers==5.16.1 trl==1.9.0 datasets==4.8.4 lm_eval==0.4.11
 OTHER_LM_EVAL := lm_eval==0.4.13
 LM_EVAL_TESTS := $(addprefix tests/,e2e/test_lm_eval.py e2e/test_val_tasks.py e2e/test_in2_hf.py \
-    e2e/test_never_truncated.py lm_eval_tasks/test_film_suite.py)
+    e2e/test_never_truncated.py lm_eval_tasks/test_film.py)
 
 # the tests of one file run in one process; tests/conftest.py starts the longest files first
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder

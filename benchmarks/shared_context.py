@@ -1,14 +1,13 @@
-"""Answering many questions about one context: the context read once, and read again for every question.
+"""Measure the time to answer many questions about one context: prefilled once, and again for every question.
 
     python benchmarks/shared_context.py      # the table of docs/benchmarks.md
     python benchmarks/shared_context.py --tokens 2048 --questions 100 --batch 1 8
 
-The first way is what `--model in2-hf` does (in2_plugin/probing/backends/shared_context.py); the others are
-`model.generate` on whole prompts in batches, padded on the left, as lm_eval's `hf` calls it. Weights and tokens are
-random, answers are always 32 tokens long. On the CPU the model has 20 million parameters in float32, on a GPU it is
-shaped like Mistral-7B, in bfloat16. Each row is a separate process. Memory is what answering needs beyond the model:
-resident memory on the CPU, allocated memory on a GPU. Needs torch and
-transformers alone.
+The first method is that of `--model in2-hf` (in2_plugin/probing/backends/shared_context.py); the others call
+`model.generate` on whole prompts in left-padded batches, like lm_eval's `hf`. Weights and tokens are random, answers
+always have 32 tokens. On the CPU the model has 20 million parameters in float32; on a GPU, the shape of Mistral-7B in
+bfloat16. Each row is a separate process. Memory is that of answering, without the model: resident memory on the CPU,
+allocated memory on a GPU. Requires only torch and transformers.
 """
 
 import argparse
@@ -22,7 +21,7 @@ from measured import OUT_OF_MEMORY, ROOT, forget_peak, heading, held, in_own_pro
 
 NEW_TOKENS = 32
 TAIL = 40
-"""Tokens of a question on average; they have between half and one and a half times that."""
+"""Average tokens of a question; they vary from half to one and a half times that."""
 SHAPES = {
     "cpu": {"vocab_size": 8_000, "hidden_size": 384, "intermediate_size": 1_024, "num_hidden_layers": 9,
             "num_attention_heads": 6, "num_key_value_heads": 2},
@@ -34,7 +33,7 @@ SHAPES = {
 
 
 def make_model(job: dict[str, Any]) -> Any:
-    """A Mistral without a sliding window, the same weights in every process."""
+    """Return a Mistral without a sliding window, with the same weights in every process."""
     import torch
     from transformers import AutoModelForCausalLM, MistralConfig
 
@@ -46,7 +45,7 @@ def make_model(job: dict[str, Any]) -> Any:
 
 
 def make_prompts(job: dict[str, Any]) -> tuple[list[int], list[list[int]]]:
-    """A context and its questions, as random token ids."""
+    """Return a context and its questions as random token ids."""
     import random
 
     rng = random.Random(0)
@@ -55,11 +54,11 @@ def make_prompts(job: dict[str, Any]) -> tuple[list[int], list[list[int]]]:
     return rng.choices(ids, k=job["tokens"]), [rng.choices(ids, k=size) for size in sizes]
 
 
-def read_once(model: Any, job: dict[str, Any], context: list[int], tails: list[list[int]]) -> tuple[list[Any], int]:
-    """Answers by this package, and the prompt tokens that went through the model."""
-    ours, beginnings = _module("shared_context"), _module("shared_beginnings")
+def prefill_once(model: Any, job: dict[str, Any], context: list[int], tails: list[list[int]]) -> tuple[list[Any], int]:
+    """Return the answers of this package, and the number of prompt tokens that the model processed."""
+    ours, prefixes = _module("shared_context"), _module("shared_prefixes")
     sizes = [len(tail) + NEW_TOKENS for tail in tails]
-    batches = beginnings.in_batches(sizes, max(4_096, len(context) // 2))
+    batches = prefixes.in_batches(sizes, max(4_096, len(context) // 2))
     room = max(sum(sizes[i] for i in batch) for batch in batches)
     shared = ours.SharedContext(model, context, room, job["device"])
     decoding = ours.Decoding(NEW_TOKENS, frozenset())
@@ -67,10 +66,10 @@ def read_once(model: Any, job: dict[str, Any], context: list[int], tails: list[l
     return answers, len(context) + sum(map(len, tails))
 
 
-def read_each_time(
+def prefill_each_time(
     model: Any, job: dict[str, Any], context: list[int], tails: list[list[int]]
 ) -> tuple[list[Any], int]:
-    """Answers by `model.generate` in batches as given, longest prompts first as lm_eval orders them."""
+    """Return the answers of `model.generate` in batches, longest prompts first, and the prompt tokens."""
     import torch
 
     order = sorted(range(len(tails)), key=lambda i: -len(tails[i]))
@@ -92,8 +91,8 @@ def read_each_time(
 
 
 def _module(name: str) -> Any:
-    """A module of `in2_plugin.probing` by its file: the package itself imports what a bare machine may not have."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "in2_plugin" / "probing" / f"{name}.py")
+    """Import a module of the backends by its file, since the package may import what this machine does not have."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "in2_plugin/probing/backends" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -102,15 +101,15 @@ def _module(name: str) -> Any:
 
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
-    """Seconds, prompt tokens, bytes above the model's own, and the answers."""
+    """Return seconds, prompt tokens, bytes in addition to the model, and the answers."""
     import torch
 
     on_gpu = job["device"] == "cuda"
     if not on_gpu:
         limit_memory()
     model, (context, tails) = make_model(job), make_prompts(job)
-    way = read_each_time if job["batch"] else read_once
-    way(model, job, context[:64], tails[:2])  # what is chosen or imported at first use is no part of it
+    method = prefill_each_time if job["batch"] else prefill_once
+    method(model, job, context[:64], tails[:2])  # warm up
     if on_gpu:
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
@@ -118,7 +117,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
         forget_peak()
     before = torch.cuda.memory_allocated() if on_gpu else held("VmRSS")
     clock, processor = time.perf_counter(), time.process_time()
-    answers, tokens = way(model, job, context, tails)
+    answers, tokens = method(model, job, context, tails)
     seconds, processor = time.perf_counter() - clock, time.process_time() - processor
     peak = torch.cuda.max_memory_allocated() if on_gpu else held("VmHWM")
     return {"seconds": seconds, "processor": processor, "tokens": tokens, "extra": peak - before, "answers": answers}
@@ -130,9 +129,9 @@ def main() -> None:
         "--tokens", type=int, nargs="+", help="of the context; by default 2048 and 4096, 32768 on a GPU"
     )
     parser.add_argument("--questions", type=int, help="about each context; by default 100")
-    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8], help="prompts that `generate` gets together")
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8], help="prompts per call of `generate`")
     parser.add_argument("--device", choices=["cpu", "cuda"], help="a GPU if there is one")
-    parser.add_argument("--quick", action="store_true", help="a very small model and few tokens, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="a very small model and few tokens, to check that it runs")
     parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.job:
@@ -150,31 +149,31 @@ def main() -> None:
 
 
 def print_table(jobs: list[dict[str, Any]], batches: list[int]) -> None:
-    """For each context a row of ours, then one for each batch size; the columns compare with ours."""
+    """Print, per context, a row for our method and one per batch size; the columns compare with ours."""
     row = tabulate(
-        "context | way | prompt tokens read | times more | s (processor s) | times longer | MB above model | same"
+        "context | method | prompt tokens read | times more | s (processor s) | times longer | MB above model | same"
     )
     for job in jobs:
         ours = in_own_process(__file__, job | {"batch": 0})
         for batch in (0, *batches):
             found = in_own_process(__file__, job | {"batch": batch}) if batch else ours
-            way = f"generate, batch {batch}" if batch else "read once"
+            method = f"generate, batch {batch}" if batch else "read once"
             if found is None or ours is None:
-                row(f"{job['tokens']:,}", way, "out of memory", *"-----")
+                row(f"{job['tokens']:,}", method, "out of memory", *"-----")
                 continue
             same = sum(a == b for a, b in zip(found["answers"], ours["answers"], strict=True))
             row(
-                f"{job['tokens']:,}", way, f"{found['tokens']:,}", f"{found['tokens'] / ours['tokens']:.1f}",
+                f"{job['tokens']:,}", method, f"{found['tokens']:,}", f"{found['tokens'] / ours['tokens']:.1f}",
                 f"{found['seconds']:.1f} ({found['processor']:.1f})", f"{found['seconds'] / ours['seconds']:.1f}",
                 f"{found['extra'] / 1e6:,.0f}", f"{same} of {len(ours['answers'])}",
             )  # fmt: skip
 
 
 def run_job(job: dict[str, Any]) -> None:
-    """One row, in this process."""
+    """Measure one row in this process."""
     try:
         print(json.dumps(measure(job)))
-    except (MemoryError, RuntimeError) as failure:  # torch has a type of its own for GPUs alone
+    except (MemoryError, RuntimeError) as failure:  # torch has its own exception type only for GPUs
         if "memory" not in str(failure).lower() and not isinstance(failure, MemoryError):
             raise
         sys.exit(OUT_OF_MEMORY)

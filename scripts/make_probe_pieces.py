@@ -1,7 +1,7 @@
-"""Make the bundled pieces of the VAL probes: `python scripts/make_probe_pieces.py [FOLDER]`.
+"""Make the bundled items of the VAL probes: `python scripts/make_probe_pieces.py [FOLDER]`.
 
-Everything in them is invented by the grammars in scripts/probe_pieces/, so that no model can know an answer and no
-licence but ours applies. The same seed gives the same rows; the default folder is the package's own. About 10 seconds.
+The grammars in scripts/probe_pieces/ invent all of them: no model can know an answer, and no licence but ours applies.
+The same seed gives the same rows; the default folder is the package's own. Takes about 10 seconds.
 """
 
 import gzip
@@ -18,16 +18,16 @@ from probe_pieces.sentences import sentences
 
 SEED = 2404_16811
 ROWS = 5_000
-"""Of each kind: three times what a context of 32K tokens holds, so that sets overlap little."""
+"""Per probe: three times as many as fit in 32K tokens, so that sets overlap little."""
 DRAWN = {"sentences": 5_100, "functions": 7_000}
-"""Of which more than 5,000 have a piece that occurs nowhere else."""
+"""More than 5,000 of them have a quoted part that occurs nowhere else."""
 DATA = Path(__file__).parents[1] / "in2_plugin/probing/data"
 
 Rows = list[dict[str, str]]
 
 
-def make_pieces() -> dict[str, Rows]:
-    """The rows of every file, by its name. Each kind has its own generator, so that one can change alone."""
+def make_items() -> dict[str, Rows]:
+    """Return the rows of every file by name. Each probe has its own random generator, so one can change alone."""
     found = {
         "document_sentences.jsonl": asked_once(draw(sentences, DRAWN["sentences"]), lambda row: row["sentence"]),
         "code_functions.jsonl": asked_once(
@@ -39,20 +39,20 @@ def make_pieces() -> dict[str, Rows]:
 
 
 def draw(grammar: Callable[[random.Random], Iterator[dict[str, str]]], n: int) -> Rows:
-    """The first `n` rows of a grammar with its own random numbers."""
+    """Return the first `n` rows of a grammar with its own random numbers."""
     return list(islice(grammar(random.Random(f"{grammar.__name__} {SEED}")), n))
 
 
 def asked_once(rows: Rows, text: Callable[[dict[str, str]], str]) -> Rows:
-    """Those rows whose piece occurs only once in the texts of all of them."""
+    """Return the rows whose quoted part occurs only once in all texts."""
     everything = "\n".join(map(text, rows))
     return [row for row in rows if everything.count(row["piece"]) == 1]
 
 
-def write_pieces(folder: Path) -> None:
-    """Write the gzipped files; no time stamp goes in, so that the same rows give the same bytes."""
+def write_items(folder: Path) -> None:
+    """Write the gzipped files without a time stamp, so that the same rows give the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in make_pieces().items():
+    for name, rows in make_items().items():
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         path = folder / f"{name}.gz"
         path.write_bytes(gzip.compress(text.encode("utf-8"), compresslevel=9, mtime=0))
@@ -60,4 +60,4 @@ def write_pieces(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_pieces(Path(sys.argv[1]) if len(sys.argv) > 1 else DATA)
+    write_items(Path(sys.argv[1]) if len(sys.argv) > 1 else DATA)

@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from in2_plugin.probing.probes.kinds import KINDS
 from in2_plugin.probing.probes.options import ProbeOptions
+from in2_plugin.probing.probes.registry import PROBES
 from in2_plugin.probing.scoring.scores import SetScores, as_text
 
 PICTURE = Path(__file__).parents[1] / "docs/images/report-example.png"
@@ -34,7 +34,7 @@ def invented(seed: int, ends: float, dip: float) -> dict[str, Any]:
     """A results file as lm_eval writes it."""
     rng = np.random.default_rng(seed)
     metadata = {"version": 1.1, **ProbeOptions().model_dump(exclude_none=True)}
-    results = {f"val_probe_{name}": _task(name, rng, ends, dip) for name in KINDS}
+    results = {f"val_probe_{name}": _task(name, rng, ends, dip) for name in PROBES}
     return {
         "results": results,
         "configs": {name: {"task": name, "metadata": metadata} for name in results},
@@ -51,7 +51,7 @@ def _task(name: str, rng: np.random.Generator, ends: float, dip: float) -> dict[
     chance = ends - dip * np.sin(math.pi * depths)
     right = rng.random((SETS, ITEMS)) < chance
     scores = np.where(right, 1.0, echo or 0.0)
-    spans = [float(part.mean()) for part in np.array_split(scores.mean(0), KINDS[name].spans)]
+    spans = [float(part.mean()) for part in np.array_split(scores.mean(0), PROBES[name].spans)]
     sets = [SetScores(i, ITEMS, tuple(range(ITEMS)), tuple(map(float, row))) for i, row in enumerate(scores)]
     numbers = {"acc": float(scores.mean()), "avg": float(np.mean(spans)), "gap": max(spans) - min(spans),
                "echo": echo, "other": other, "scores_stderr": as_text(sets)}  # fmt: skip

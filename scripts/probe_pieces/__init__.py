@@ -1,1 +1,1 @@
-"""The vocabularies and grammars of the bundled probe pieces; run by scripts/make_probe_pieces.py."""
+"""Vocabularies and grammars of the bundled probe items, for scripts/make_probe_pieces.py."""

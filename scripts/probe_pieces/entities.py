@@ -1,7 +1,7 @@
-"""Entries of an invented catalogue: works, places, vessels, species, people, minor planets and more.
+"""Generate entries of an invented catalogue: works, places, vessels, species, people, minor planets and more.
 
-Rules of the published draws: label and description of 3 to 8 words without brackets or double quotes. Ours: ids of
-one length, so that none begins another; every label and every description is unique, so that no wrong entry scores.
+Rules of the published sets: label and description of 3 to 8 words without brackets or double quotes. Our own: all ids
+have the same length, so that none is a prefix of another; labels and descriptions are unique, so no wrong entry scores.
 """
 
 import random
@@ -37,12 +37,12 @@ def _grammar(words: dict[str, list[str]]) -> dict[str, Rule]:
 
 def _well_formed(label: str, description: str) -> bool:
     words = [word for word in label.split() if word not in MAY_REPEAT]
-    fitting = all(len(text.split()) in WORDS for text in (label, description))
-    return fitting and len(set(words)) == len(words)
+    has_length = all(len(text.split()) in WORDS for text in (label, description))
+    return has_length and len(set(words)) == len(words)
 
 
 def entities(rng: random.Random) -> Iterator[dict[str, str]]:
-    """Rows of database_entities.jsonl without end."""
+    """Yield rows of database_entities.jsonl endlessly."""
     sections = read_sections("entities")
     rules = _grammar(sections.pop("words"))
     classes = [texts for texts in sections.values() if texts]

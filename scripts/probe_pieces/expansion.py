@@ -1,7 +1,7 @@
-"""A tiny grammar: a rule is a list of alternatives; `<name>` in one is replaced by a draw from another rule.
+"""Expand a tiny grammar: a rule is a list of alternatives; `<name>` is replaced by a draw from another rule.
 
-`<name:tag>` remembers its draw, so that the same tag gives the same words again in one text. Grammars are text
-files: `name: one|another`, goes on in indented lines, and `# section` where a file holds several grammars.
+`<name:tag>` remembers its draw, so the same tag gives the same words within one text. Grammars are text files:
+`name: one|another`, continued in indented lines, with `# section` headings in files of several grammars.
 """
 
 import random
@@ -14,7 +14,7 @@ _SYMBOL = re.compile(r"<([A-Za-z_]+)(?::(\w+))?>")
 
 
 def read_sections(name: str) -> dict[str, dict[str, list[str]]]:
-    """The grammars in `name`.txt by section; rules before the first section are in section ""."""
+    """Return the grammars in `name`.txt by section; rules before the first section are in section ""."""
     sections: dict[str, dict[str, list[str]]] = {"": {}}
     rules, alternatives = sections[""], []
     for line in (Path(__file__).parent / f"{name}.txt").read_text(encoding="utf-8").splitlines():
@@ -28,12 +28,12 @@ def read_sections(name: str) -> dict[str, dict[str, list[str]]]:
 
 
 def read_rules(name: str) -> dict[str, list[str]]:
-    """The one grammar in `name`.txt."""
+    """Return the only grammar in `name`.txt."""
     return read_sections(name)[""]
 
 
 def expand(rules: Mapping[str, Rule], text: str, rng: random.Random) -> str:
-    """Replace every symbol of `text`, and those that the replacements bring, until none is left."""
+    """Replace every symbol of `text`, and those in the replacements, until none is left."""
     known: dict[str, str] = {}
 
     def draw(found: re.Match[str]) -> str:

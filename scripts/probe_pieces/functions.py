@@ -1,7 +1,7 @@
-"""Function bodies of three lines, in the manner of lines taken out of real modules.
+"""Generate function bodies of three lines that look like lines of real modules.
 
-Rules of the published pieces: unique names of 8 to 16 characters, body lines of 8 to 32 characters, the piece is the
-middle line. Ours: a middle line is unique and no part of any other line, so no query is ever ambiguous.
+Rules of the published items: unique names of 8 to 16 characters, body lines of 8 to 32 characters, the question quotes
+the middle line. Our own: a middle line is unique and not part of any other line, so no query is ambiguous.
 """
 
 import random
@@ -27,7 +27,7 @@ def _grammar() -> dict[str, Rule]:
 
 
 def functions(rng: random.Random) -> Iterator[dict[str, str]]:
-    """Rows of code_functions.jsonl without end; names are unique, middle lines not yet."""
+    """Yield rows of code_functions.jsonl endlessly; names are unique, middle lines not yet."""
     rules = _grammar()
     seen: set[str] = set()
     while True:

@@ -1,6 +1,6 @@
-"""Invented proper names, and the few rules of English spelling that the grammars need.
+"""Generate proper names from syllables, and apply the few English spelling rules that the grammars need.
 
-All places, people, minerals and the like come from syllables, so that no model has read about them.
+All places, people, minerals and the like are invented, so no model has read about them.
 """
 
 import random
@@ -12,25 +12,25 @@ _CONSONANTS = "vdrnmtl"
 
 
 def place(rng: random.Random) -> str:
-    """A town or region: "Kelovamere"."""
+    """Return a town or region: "Kelovamere"."""
     middle = rng.choice(_SYLLABLES["middle"]) if rng.random() < 0.6 else ""
     return rng.choice(_SYLLABLES["head"]) + middle + rng.choice(_SYLLABLES["place_tail"])
 
 
 def person(rng: random.Random) -> str:
-    """A surname: "Thalescu"."""
+    """Return a surname: "Thalescu"."""
     middle = rng.choice(_CONSONANTS) if rng.random() < 0.5 else ""
     return rng.choice(_SYLLABLES["head"]) + middle + rng.choice(_SYLLABLES["person_tail"])
 
 
 def matter(rng: random.Random) -> str:
-    """A mineral or compound: "velaxene"."""
+    """Return a mineral or compound: "velaxene"."""
     head, tail = rng.choice(_SYLLABLES["head"]), rng.choice(_SYLLABLES["matter_tail"])
     return f"{head}{rng.choice(_CONSONANTS)}{tail}".lower()
 
 
 def plural(noun: str) -> str:
-    """Of the last word of a regular noun."""
+    """Return the plural of a regular noun."""
     if noun.endswith(("s", "sh", "ch", "x", "z")):
         return noun + "es"
     if noun.endswith("y") and noun[-2] not in "aeiou":
@@ -39,5 +39,5 @@ def plural(noun: str) -> str:
 
 
 def with_article(phrase: str) -> str:
-    """ "a harbour", "an estuary"; right for the words in these vocabularies."""
+    """Add the article: "a harbour", "an estuary"; correct for the words in these vocabularies."""
     return f"{'an' if phrase[0] in 'aeio' else 'a'} {phrase}"

@@ -1,7 +1,7 @@
-"""Sentences of abstracts that nobody wrote: ten invented research domains, some fifty sentence shapes.
+"""Generate sentences of invented abstracts: ten research domains, some fifty sentence shapes.
 
-A sentence keeps to the vocabulary of one domain, so that it hangs together. Rules of the published pieces: 17 to 31
-words, one dot at the end, a piece of exactly eight consecutive words. Ours: no eight words occur in two sentences.
+A sentence uses the vocabulary of one domain, so that it is coherent. Rules of the published items: 17 to 31 words, one
+dot at the end, a quoted part of exactly eight consecutive words. Our own: no eight words occur in two sentences.
 """
 
 import random
@@ -13,13 +13,13 @@ from probe_pieces.names import matter, person, place, plural, with_article
 WORDS = range(17, 32)
 PIECE_WORDS = 8
 LONG_WORD = 6
-"""Letters from which a word must not come twice in a sentence."""
+"""Words of at least this many letters must not occur twice in a sentence."""
 MATERIAL = {"water", "materials", "manuscripts", "archaeology"}
-"""Domains whose things can hold traces of a mineral or be treated with one."""
+"""Domains whose things can contain traces of a mineral or be treated with one."""
 
 
 def _grammar(domain: str, nouns: dict[str, list[str]]) -> dict[str, Rule]:
-    """The common rules with one domain's nouns in their several forms."""
+    """Combine the common rules with one domain's nouns in their forms."""
     common = read_rules("sentences")
     for name in ("shape", "clause"):
         common[name] = [text for text in common[name] if domain in MATERIAL or "<matter>" not in text]
@@ -57,7 +57,7 @@ def _repeats_itself(words: list[str]) -> bool:
 
 
 def sentences(rng: random.Random) -> Iterator[dict[str, str]]:
-    """Rows of document_sentences.jsonl without end; each has its piece drawn uniformly over possible starts."""
+    """Yield rows of document_sentences.jsonl endlessly; the quoted part starts uniformly at any possible word."""
     domains = {name: nouns for name, nouns in read_sections("domains").items() if nouns}
     grammars = [_grammar(name, nouns) for name, nouns in domains.items()]
     seen: set[tuple[str, ...]] = set()

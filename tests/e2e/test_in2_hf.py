@@ -1,6 +1,6 @@
-"""The real lm_eval with `--model in2-hf` beside `--model hf`: the same answers from far fewer tokens.
+"""Run the real lm_eval with `--model in2-hf` and `--model hf`: the same answers from far fewer tokens.
 
-IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, this one when unset.
+IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, by default this one.
 """
 
 import json
@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.e2e_run import run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.e2e_full]
 
 PYTHON = os.environ.get("IN2_LM_EVAL_PYTHON", sys.executable)
 IN2 = (PYTHON, "-c", "from in2_plugin.cli.app import app; app()", "lm-eval")
@@ -23,7 +23,7 @@ READ = re.compile(r"(\d+) contexts read once, ([\d,]+) questions, prefilled ([\d
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory) -> Path:
-    """A Mistral with random weights, a window of 1,024 tokens and many tokens that end an answer."""
+    """Save a random Mistral with a window of 1,024 tokens and many tokens that end an answer."""
     from transformers import MistralConfig
 
     from tests.support.tiny_lm import SHAPE, save
@@ -33,7 +33,7 @@ def model(tmp_path_factory) -> Path:
 
 
 def answers(kind: str, model: Path, out: Path, *more: object, ok: bool = True) -> tuple[str, dict[str, list]]:
-    """What a run says, and its samples by task: place, answer and score."""
+    """Run lm_eval and return its output and its samples by task: set, position, answer and score."""
     said = run(
         *IN2, "--model", kind, "--model_args", f"pretrained={model},dtype=float32", "--device", "cpu",
         "--batch_size", "1", "--output_path", out, "--log_samples", *more, cwd=out.parent, ok=ok,
@@ -47,7 +47,7 @@ def answers(kind: str, model: Path, out: Path, *more: object, ok: bool = True) -
 
 
 @pytest.mark.parametrize("chat", [[], ["--apply_chat_template"]], ids=["text", "chat"])
-def test_samples_are_those_of_hf(model, tmp_path, chat):
+def test_samples_equal_those_of_hf(model, tmp_path, chat):
     options = ["--tasks", ",".join(TASKS), "--metadata", json.dumps({"probe_length": 800, "probe_sets": 2})]
     options += ["--limit", "14", *chat]
     _, expected = answers("hf", model, tmp_path / "hf", *options)
@@ -57,10 +57,10 @@ def test_samples_are_those_of_hf(model, tmp_path, chat):
     assert len(texts) == 42 and len(set(texts)) > 10 and len({len(text) for text in texts}) > 5
     contexts, questions, prefilled, alone = (int(n.replace(",", "")) for n in READ.search(said).groups())
     assert (contexts, questions) == (6, 42) and prefilled * 3 < alone
-    assert "generates as hf does" not in said
+    assert "falls back to hf" not in said
 
 
-def test_arguments_of_ours_and_a_prompt_that_is_too_long(model, tmp_path):
+def test_invalid_arguments_and_long_prompts_are_refused(model, tmp_path):
     options = ["--tasks", "val_probe_code", "--limit", "4"]
     short = [*options, "--metadata", json.dumps({"probe_length": 512})]
     refused, _ = answers("in2-hf", model, tmp_path / "a", *short, "--model_args",

@@ -1,6 +1,6 @@
-"""The real lm_eval as a subprocess, on a tiny random Mistral and on a server that knows every answer.
+"""Run the real lm_eval as a subprocess, on a tiny random Mistral and on a server that knows every answer.
 
-IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, this one when unset. Its `lm_eval` is run as a module.
+IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, by default this one; its `lm_eval` runs as a module.
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from in2_plugin.probing.probes.kinds import KINDS
+from in2_plugin.probing.probes.registry import PROBES
 from in2_plugin.probing.scoring.curves import curve_from_positions
 from tests.support.e2e_run import ROOT, run
 from tests.support.oracle_server import OracleServer
@@ -21,7 +21,7 @@ from tests.support.tiny_model import save_tiny_mistral
 pytestmark = pytest.mark.slow
 
 PYTHON = os.environ.get("IN2_LM_EVAL_PYTHON", sys.executable)
-TASKS = [f"val_probe_{kind}" for kind in KINDS]
+TASKS = [probe.task for probe in PROBES.values() if probe.paper]
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def samples(folder: Path, task: str) -> list[dict]:
 
 
 def hf(model: Path, out: Path, *more: object, length: int = 512) -> list[object]:
-    """Arguments of a short run with the hf backend."""
+    """Return the arguments of a short run with the hf backend."""
     return [
         "--model", "hf", "--model_args", f"pretrained={model},dtype=float32", "--device", "cpu", "--batch_size", "8",
         "--metadata", json.dumps({"probe_length": length}), "--output_path", out, "--log_samples", *more,
@@ -53,16 +53,16 @@ def test_the_group_with_include_path(model, tmp_path):
     found = results(tmp_path)
     assert set(found["results"]) == {"val_probe", *TASKS}
     assert {"avg,none", "gap,none"} <= set(found["results"]["val_probe"]) and "val_probe" in found["groups"]
-    for kind in KINDS.values():
-        task = f"val_probe_{kind.name}"
+    for probe in PROBES.values():
+        task = probe.task
         numbers = found["results"][task]
-        spans = [numbers[f"span_{index:02d},none"] for index in range(kind.spans)]
-        assert f"span_{kind.spans:02d},none" not in numbers
+        spans = [numbers[f"span_{index:02d},none"] for index in range(probe.spans)]
+        assert f"span_{probe.spans:02d},none" not in numbers
         assert isinstance(numbers["acc_stderr,none"], float) and numbers["avg_stderr,none"] == "N/A"
         rows = samples(tmp_path, task)
         assert len(rows) == found["n-samples"][task]["effective"] == 8
         places = [(row["acc"], row["doc"]["position"], row["doc"]["n_positions"], row["doc"]["set"]) for row in rows]
-        again = curve_from_positions(places, kind.spans)
+        again = curve_from_positions(places, probe.spans)
         assert again.spans == pytest.approx(spans) and None in spans
         assert (again.avg, again.gap) == pytest.approx((numbers["avg,none"], numbers["gap,none"]))
         assert {row["doc"]["set"] for row in rows} == {0, 1, 2, 3} and len({row["doc"]["span"] for row in rows}) >= 4
@@ -75,7 +75,7 @@ def test_the_group_with_include_path(model, tmp_path):
 
 
 def test_our_command_finds_the_tasks(model, tmp_path):
-    """`in2 lm-eval` with a subcommand, with a folder of the user's own, and refusing in one sentence."""
+    """`in2 lm-eval` with a subcommand, with the user's own folder, and with errors in one sentence."""
     in2 = (PYTHON, "-c", "from in2_plugin.cli.app import app; app()", "lm-eval")
     own = tmp_path / "own"
     own.mkdir()
@@ -91,7 +91,8 @@ def test_our_command_finds_the_tasks(model, tmp_path):
     assert refused.strip().endswith("unknown key `probe_lenght`; did you mean `probe_length`?")
 
 
-def test_installed_tasks_serve_a_bare_lm_eval_and_outlive_us(model, tmp_path):
+@pytest.mark.e2e_full
+def test_installed_tasks_work_with_plain_lm_eval_and_are_harmless_without_in2(model, tmp_path):
     """Install, run, run something else with in2_plugin hidden, uninstall."""
     in2 = (PYTHON, "-c", "from in2_plugin.cli.app import app; app()", "tasks")
     bare = (PYTHON, "-m", "lm_eval")
@@ -127,7 +128,7 @@ def completions(url: str, model: Path, out: Path, *arguments: str) -> list[objec
     ]  # fmt: skip
 
 
-def test_an_oracle_scores_one_without_a_gap_and_is_refused_where_its_prompts_would_be_cut(oracle, model, tmp_path):
+def test_an_oracle_scores_one_without_a_gap_and_truncation_is_refused(oracle, model, tmp_path):
     said = run(*completions(oracle.url(), model, tmp_path), cwd=tmp_path, ok=False)
     assert "in2_plugin.errors.PromptTooLong" in said and "default max_length of 2,048" in said and oracle.prompts == []
     needed = re.search(r"max_length=(\d+) in --model_args", said)[1]
@@ -136,6 +137,6 @@ def test_an_oracle_scores_one_without_a_gap_and_is_refused_where_its_prompts_wou
     found = results(tmp_path)["results"]
     for task in ("val_probe", *TASKS):
         assert (found[task]["avg,none"], found[task]["gap,none"]) == (1.0, 0.0)
-    # each probe is sent to the server once before, to see whether all of it is read
+    # one request per probe checks that the server reads all of it
     assert len(oracle.prompts) == sum(len(samples(tmp_path, task)) for task in TASKS) + len(TASKS) > 100
     assert all(prompt.startswith("Below is a context") for prompt in oracle.prompts)

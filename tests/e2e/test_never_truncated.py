@@ -1,7 +1,7 @@
-"""The real lm_eval never gives a curve where a prompt would be cut: by itself, by a model's window, or by a server.
+"""The real lm_eval never gives a curve if a prompt would be truncated: by lm_eval, by a model's window, or by a server.
 
-IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, this one when unset. The server knows every answer
-that it has read, so anything below avg 1.0 would be the mark of a cut.
+IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, by default this one. The server answers from what it
+has read, so an avg below 1.0 reveals truncation.
 """
 
 import json
@@ -41,7 +41,7 @@ def oracle(model):
 
 
 def measure(folder: Path, *arguments: object, length: int = LENGTH, ok: bool = True, **options: object) -> str:
-    """One run of lm_eval on a single context; what it printed."""
+    """Run lm_eval on a single context and return its output."""
     metadata = json.dumps({"probe_length": length, "probe_sets": 1, "probe_questions": 12, **options})
     said = run(
         PYTHON, "-m", "lm_eval", *arguments, "--tasks", TASK, "--include_path", ROOT / "lm_eval_tasks",
@@ -52,7 +52,7 @@ def measure(folder: Path, *arguments: object, length: int = LENGTH, ok: bool = T
 
 
 def asking(oracle: OracleServer, model: Path, form: str) -> list[str]:
-    """Arguments of lm_eval for one of the ways to send a prompt."""
+    """Return the arguments of lm_eval for one form of sending prompts."""
     backend, path, more, flags = FORMS[form]
     names = [f"base_url={oracle.url(path)}", "model=oracle", f"tokenizer={model}", *more]
     return ["--model", backend, "--model_args", ",".join(names), *flags]
@@ -64,27 +64,28 @@ def scores(folder: Path) -> tuple[float, float]:
     return numbers["avg,none"], numbers["gap,none"]
 
 
+@pytest.mark.e2e_full
 @pytest.mark.parametrize("form", FORMS)
 def test_an_oracle_with_room_scores_one_without_a_gap(oracle, model, tmp_path, form):
     oracle.limit = LENGTH
     measure(tmp_path, *asking(oracle, model, form))
     assert scores(tmp_path) == (1.0, 0.0)
-    assert len(oracle.bodies) == 12 + 1  # one question more than is scored: whether the server reads all of it
+    assert len(oracle.bodies) == 12 + 1  # one request more than is scored: the check of the endpoint
 
 
 REFUSES = "PromptTooLong: {} refuses the longest prompt (2,"
 HAS_READ = "PromptTooLong: {} has read 1,472 of the 2,"
-SAYS_NOTHING = "EndpointError: {} does not say how many tokens it has read"
+REPORTS_NOTHING = "EndpointError: {} does not report how many tokens it has read"
 
 
 @pytest.mark.parametrize(
     ("form", "over", "usage", "error"),
     [
-        ("tokens", "refuse", True, REFUSES),
-        ("chat", "refuse", True, REFUSES),
+        pytest.param("tokens", "refuse", True, REFUSES, marks=pytest.mark.e2e_full),
+        pytest.param("chat", "refuse", True, REFUSES, marks=pytest.mark.e2e_full),
         ("text", "left", True, HAS_READ),
-        ("chat", "left", True, HAS_READ),
-        ("tokens", "left", False, SAYS_NOTHING),
+        pytest.param("chat", "left", True, HAS_READ, marks=pytest.mark.e2e_full),
+        pytest.param("tokens", "left", False, REPORTS_NOTHING, marks=pytest.mark.e2e_full),
     ],
 )
 def test_a_server_with_too_small_a_limit_gives_an_error_and_no_curve(oracle, model, tmp_path, form, over, usage, error):
@@ -94,20 +95,23 @@ def test_a_server_with_too_small_a_limit_gives_an_error_and_no_curve(oracle, mod
     assert len(oracle.bodies) == 1
 
 
+@pytest.mark.e2e_full
 def test_what_the_check_prevents(oracle, model, tmp_path):
-    """With the check trusted away, the same server gives a curve with a gap of 1: it looks like lost beginnings."""
+    """Without the check, the same server gives a curve with a gap of 1, like a model that loses the beginning."""
     oracle.limit, oracle.over, oracle.usage = 1_600, "left", False
     measure(tmp_path, *asking(oracle, model, "tokens"), probe_trust_endpoint=True)
     avg, gap = scores(tmp_path)
     assert avg < 0.7 and gap == 1.0
 
 
+@pytest.mark.e2e_full
 def test_lm_evals_own_default_limit(oracle, model, tmp_path):
     names = f"base_url={oracle.url()},model=oracle,tokenizer={model}"
     said = measure(tmp_path, "--model", "local-completions", "--model_args", names, ok=False)
     assert "PromptTooLong" in said and "lm_eval's default max_length of 2,048" in said and oracle.bodies == []
 
 
+@pytest.mark.e2e_full
 def test_the_window_of_a_local_model_and_longer_answers(model, tmp_path):
     local = ("--model", "hf", "--model_args", f"pretrained={model},dtype=float32", "--device", "cpu")
     said = measure(tmp_path, *local, length=1_100, ok=False)

@@ -1,6 +1,6 @@
-"""The other val_probe groups through the real lm_eval: lengths, closed book, matrix, the authors' own data.
+"""Run the other val_probe groups with the real lm_eval: lengths, closed book, matrix, the authors' own data.
 
-IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, this one when unset.
+IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, by default this one.
 """
 
 import json
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from in2_plugin.probing.probes.kinds import KINDS
 from in2_plugin.probing.probes.matrix import MATRIX
+from in2_plugin.probing.probes.registry import PROBES
 from in2_plugin.probing.scoring.curves import curve_from_positions
 from in2_plugin.probing.scoring.scores import scores_from_text
 from tests.support.e2e_run import ROOT, run
 from tests.support.tiny_model import save_tiny_mistral
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.e2e_full]
 
 PYTHON = os.environ.get("IN2_LM_EVAL_PYTHON", sys.executable)
 
@@ -28,7 +28,7 @@ def model(tmp_path_factory) -> Path:
 
 
 def lm_eval(model: Path, out: Path, tasks: str, metadata: dict | None = None, *more: object) -> tuple[str, dict]:
-    """What lm_eval printed, and its results file."""
+    """Run lm_eval and return its output and its results file."""
     arguments = [
         PYTHON, "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={model},dtype=float32", "--device",
         "cpu", "--batch_size", 8, "--include_path", ROOT / "lm_eval_tasks", "--tasks", tasks, "--output_path", out,
@@ -39,12 +39,12 @@ def lm_eval(model: Path, out: Path, tasks: str, metadata: dict | None = None, *m
     return said, json.loads(path.read_text())
 
 
-def test_a_length_of_its_own(model, tmp_path):
+def test_tasks_by_length(model, tmp_path):
     said, found = lm_eval(model, tmp_path / "out", "val_probe_4k", None, "--limit", 4, "--gen_kwargs", "max_gen_toks=4")
-    assert set(found["results"]) == {"val_probe_4k", *(f"val_probe_{kind}_4k" for kind in KINDS)}
+    assert set(found["results"]) == {"val_probe_4k", *(f"val_probe_{kind}_4k" for kind in PROBES)}
     assert found["configs"]["val_probe_code_4k"]["metadata"]["probe_length"] == 4_096
     assert "scores_stderr" not in said and "|echo" in said
-    for name, kind in KINDS.items():
+    for name, kind in PROBES.items():
         numbers = found["results"][f"val_probe_{name}_4k"]
         sets = scores_from_text(numbers["scores_stderr,none"])
         assert sum(len(one.scores) for one in sets) == 4 and all(one.n_positions > 40 for one in sets)
@@ -61,7 +61,7 @@ def test_closed_book_and_matrix(model, tmp_path):
     tasks = "val_probe_closed_book,val_probe_matrix"
     more = ("--limit", 3, "--gen_kwargs", "max_gen_toks=4", "--log_samples")
     _, found = lm_eval(model, tmp_path / "out", tasks, metadata, *more)
-    closed = [f"val_probe_closed_book_{kind}" for kind in KINDS]
+    closed = [f"val_probe_closed_book_{kind}" for kind in PROBES]
     cells = [f"val_probe_{cell}" for cell in MATRIX]
     assert set(found["results"]) == {"val_probe_closed_book", "val_probe_matrix", *closed, *cells}
     prompts = {}
@@ -74,7 +74,7 @@ def test_closed_book_and_matrix(model, tmp_path):
 
 
 def published(folder: Path) -> Path:
-    """A copy of the authors' data in small: two contexts of 150 entities, FILM's template, one question asked twice."""
+    """Write a small copy of the authors' data: two contexts of 150 entities, FILM's template, one ambiguous id."""
     rows = []
     for set_id in range(2):
         label = {i: f"label of thing {set_id} {i}" for i in range(150)}

@@ -1,6 +1,6 @@
-"""The groups for the paper's other tables: what both lm_evals make of them, and one of them really run.
+"""The groups of the paper's other tables: resolved by the real lm_eval, known to the report, and one of them run.
 
-IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, this one when unset.
+IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, by default this one.
 """
 
 import json
@@ -16,8 +16,6 @@ from in2_plugin.reporting.suite.table import read_suite
 from tests.support.e2e_run import ROOT, run
 from tests.support.tiny_model import save_tiny_mistral
 
-pytestmark = pytest.mark.slow
-
 PYTHON = os.environ.get("IN2_LM_EVAL_PYTHON", sys.executable)
 FOLDER = ROOT / "lm_eval_tasks"
 GROUPS = {path.stem: yaml.safe_load(path.read_text()) for path in (FOLDER / "film").glob("*.yaml")}
@@ -25,12 +23,14 @@ BENCHMARKS = [row for table in PAPER_TABLES for row in table.rows]
 
 
 def resolved(group: str, folder: Path) -> dict[str, int]:
-    """Shots of every task of a group, as lm_eval would run it."""
+    """Return the shots of every task of a group, as lm_eval resolves them."""
     said = run(PYTHON, ROOT / "tests/support/resolved_tasks.py", FOLDER, group, cwd=folder)
     return json.loads(said.strip().splitlines()[-1])
 
 
-def test_lm_eval_finds_every_group_and_lists_it(tmp_path):
+@pytest.mark.slow
+@pytest.mark.e2e_full
+def test_lm_eval_finds_and_lists_every_group(tmp_path):
     names = ",".join(GROUPS)
     said = run(PYTHON, "-m", "lm_eval", "validate", "--tasks", names, "--include_path", FOLDER, cwd=tmp_path)
     assert "All tasks found and valid" in said
@@ -38,6 +38,8 @@ def test_lm_eval_finds_every_group_and_lists_it(tmp_path):
     assert all(f"| {name} " in listed.replace("|", "| ").replace("  ", " ") for name in GROUPS)
 
 
+@pytest.mark.slow
+@pytest.mark.e2e_full
 def test_every_task_has_the_shots_of_the_paper(tmp_path):
     shots = resolved("film_suite", tmp_path)
     subjects = {task for task in shots if task.startswith("mmlu_")}
@@ -59,13 +61,13 @@ def test_the_report_knows_every_task_of_the_groups():
     assert set(GROUPS["film_suite"]["task"]) == {"film_longbench", "film_fewshot", "film_short"}
 
 
-def test_no_group_takes_a_name_of_lm_evals_own():
+def test_group_names_do_not_clash_with_lm_eval():
     assert all(name == group["group"] and name.startswith("film_") for name, group in GROUPS.items())
     assert all("tag" not in group for group in GROUPS.values())
 
 
 def invented_mmlu(folder: Path, subjects: list[str]) -> None:
-    """A data set of MMLU's shape where lm_eval looks first: in the working folder, under the name on the hub."""
+    """Write a dataset in MMLU's format where lm_eval looks first: in the working folder, under its name on the hub."""
     data = folder / "cais/mmlu"
     configs = []
     for subject in subjects:
@@ -82,7 +84,9 @@ def invented_mmlu(folder: Path, subjects: list[str]) -> None:
     (data / "README.md").write_text(f"---\n{yaml.safe_dump({'configs': configs})}---\n")
 
 
-def test_mmlu_is_run_with_five_shots_and_read_by_the_report(tmp_path):
+@pytest.mark.slow
+@pytest.mark.e2e_full
+def test_mmlu_runs_with_five_shots_and_the_report_reads_it(tmp_path):
     model = save_tiny_mistral(tmp_path / "model", window=2_048)
     invented_mmlu(tmp_path, [task.removeprefix("mmlu_") for task in resolved("film_mmlu", tmp_path)])
     run(
