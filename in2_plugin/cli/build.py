@@ -103,12 +103,15 @@ def _config(
 
 def _build(config: "BuildConfig", engine: EngineName, change: "BuildFileChange", array_job: "ArrayJob") -> None:
     from in2_plugin.cli.progress import make_progress
-    from in2_plugin.dataset.build_record import make_folder
-    from in2_plugin.pipeline.build import build_dataset
 
     # Slurm and containers stop a job with SIGTERM: stop as cleanly as for Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     progress = make_progress(sys.stdout)
+    progress.say(f"building {config.output}")
+    # these imports take half a second, so the first line comes before them
+    from in2_plugin.dataset.build_record import make_folder
+    from in2_plugin.pipeline.build import build_dataset
+
     try:
         make_folder(config.output)
         with open_engine(engine, config.ray, config.output, config.workers, progress.say) as opened:

@@ -132,7 +132,7 @@ def test_an_unfinished_store_is_refused(documents, mistral, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         make(stops_early(), tmp_path, mistral)
-    with pytest.raises(DatasetError, match="no finished segment store"):
+    with pytest.raises(DatasetError, match="no complete segment store"):
         SegmentStore(tmp_path)
     assert not (tmp_path / "segments.arrow").exists()
 
