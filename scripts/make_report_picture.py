@@ -24,8 +24,8 @@ PICTURE = Path(__file__).parents[1] / "docs/images/report-example.png"
 ITEMS = 400
 """Items of an invented context: 100 questions a span over all sets."""
 SETS = 4
-FLOORS = {"document": (0.37, 0.11), "code": (0.0, 0.006), "database": (0.0, 0.006)}
-"""echo and other, about what our pieces have."""
+BASELINES = {"document": (0.37, 0.11), "code": (0.0, 0.006), "database": (0.0, 0.006)}
+"""(echo, other), about as measured on our items."""
 MODELS = {"before (invented)": (0.80, 0.45), "after (invented)": (0.86, 0.06)}
 """Label -> (chance of a right answer at the ends, how much of it is missing in the middle)."""
 
@@ -34,7 +34,7 @@ def invented(seed: int, ends: float, dip: float) -> dict[str, Any]:
     """A results file as lm_eval writes it."""
     rng = np.random.default_rng(seed)
     metadata = {"version": 1.1, **ProbeOptions().model_dump(exclude_none=True)}
-    results = {f"val_probe_{name}": _task(name, rng, ends, dip) for name in PROBES}
+    results = {f"val_probe_{name}": _task(name, rng, ends, dip) for name in BASELINES}
     return {
         "results": results,
         "configs": {name: {"task": name, "metadata": metadata} for name in results},
@@ -46,7 +46,7 @@ def invented(seed: int, ends: float, dip: float) -> dict[str, Any]:
 
 
 def _task(name: str, rng: np.random.Generator, ends: float, dip: float) -> dict[str, Any]:
-    echo, other = FLOORS[name]
+    echo, other = BASELINES[name]
     depths = (np.arange(ITEMS) + 0.5) / ITEMS
     chance = ends - dip * np.sin(math.pi * depths)
     right = rng.random((SETS, ITEMS)) < chance

@@ -3,12 +3,10 @@
 import subprocess
 import sys
 
-import pytest
 from lm_eval.api.registry import get_model
 from lm_eval.models.huggingface import HFLM
 from lm_eval.models.openai_completions import LocalChatCompletion, LocalCompletionsAPI
 
-from in2_plugin.errors import MissingExtra
 from in2_plugin.probing.backends.registry import BACKENDS, register_backends
 from tests.support.e2e_run import ROOT
 
@@ -20,15 +18,6 @@ def test_names_lead_to_classes_of_lm_eval():
     assert issubclass(get_model("in2-local-completions"), LocalCompletionsAPI)
     assert issubclass(get_model("in2-local-chat-completions"), LocalChatCompletion)
     register_backends()  # after the import paths have become classes
-
-
-def test_missing_vllm_is_reported_in_one_sentence(monkeypatch):
-    """Tests usually run without vLLM; otherwise lm_eval's module is hidden."""
-    monkeypatch.setitem(sys.modules, "lm_eval.models.vllm_causallms", None)
-    monkeypatch.delitem(sys.modules, "in2_plugin.probing.backends.vllm", raising=False)
-    register_backends()
-    with pytest.raises(MissingExtra, match=r'--model in2-vllm needs .* pip install "in2-plugin\[vllm\]"'):
-        get_model("in2-vllm")
 
 
 def test_registering_imports_no_backend_and_hides_none():
