@@ -1,7 +1,7 @@
 """Write docs/build-file.md from the configuration classes: `python scripts/make_build_reference.py [PAGE]`.
 
-Keys, types, bounds, defaults and meanings come from the Pydantic tree. The origins of defaults are in PAPER; a key of it
-that does not exist is an error. A test compares the page with the output of this script.
+Keys, types, bounds, defaults and meanings come from the Pydantic tree. The origins of defaults are in PAPER; an
+unknown key there is an error. A test compares the page with the output of this script.
 Cost: 20 s, most of it the import of TRL for the last section.
 """
 
@@ -54,8 +54,9 @@ INTRODUCTION = """\
 below. An unknown key is an error that names the nearest valid one. Background: [what goes into a dataset](data.md),
 [questions from a language model](questions.md). `in2 schema` prints the JSON schema, for completion in editors.
 
-The column *from* gives the origin of a default: the paper, or *ours* where the paper is silent or differs. You can change
-keys marked **free** between two builds into one folder, because no question and no example depends on them. What happens when you change other keys: [changing your mind](questions.md#changing-your-mind).
+The column *from* gives the origin of a default: the paper, or *ours* where the paper is silent or differs. You can
+change keys marked **free** between two builds into one folder, because no question and no example depends on them. For
+other keys see [changing your mind](questions.md#changing-your-mind).
 
 [Other files](#other-files): the section `in2:` of an Axolotl file, our keys in a file for `in2 sft`, and the options of
 the probes.
@@ -106,7 +107,7 @@ def sft_section() -> Iterator[str]:
 
     yield "### Our keys in a file for `in2 sft`\n"
     yield (
-        f"In addition to TRL's and accelerate's keys. An entry of `datasets:` with `path: {IN2_PATH}` is ours and takes "
+        f"Beside TRL's and accelerate's keys. An entry of `datasets:` with `path: {IN2_PATH}` is ours and takes "
         f"{_listed(f'`{key}`' for key in sorted(SUPPORTED_KEYS))}; see [training with TRL](trl.md).\n"
     )
     rows = [_row(one.name, "true or false", _shown(one.default), REST, one.metadata["help"]) for one in
