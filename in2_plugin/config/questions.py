@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -21,11 +21,8 @@ from pydantic import (
 )
 
 from in2_plugin.config.base import Config, changeable
-from in2_plugin.config.writers import complete_settings, find_writer
+from in2_plugin.config.writers import WriterDeclaration, complete_settings, find_writer
 from in2_plugin.errors import ConfigError
-
-if TYPE_CHECKING:
-    from in2_plugin.questions.writers import WriterSpec
 
 CONTEXT = "{context}"
 """Placeholder for the passage in a user's prompt; only this and `{count}` are replaced."""
@@ -246,7 +243,7 @@ class QuestionsConfig(Config):
     verify: Verification = Verification()
 
     @property
-    def writer_spec(self) -> "WriterSpec":
+    def writer_spec(self) -> WriterDeclaration:
         """Declaration of the writer: what it is and what it needs."""
         return find_writer(self.writer)
 

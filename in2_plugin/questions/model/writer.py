@@ -87,8 +87,8 @@ class ModelWriter:
     def write(self, passages: Iterable[Passage], missing: Callable[[], int]) -> Results:
         """Yield results in the order of the passages; see `QuestionWriter`.
 
-        Closing the generator early, or an interrupt, waits for the requests in flight and stores their answers; a second
-        interrupt drops them.
+        Closing the generator early, or an interrupt, waits for the requests in flight and stores their answers; a
+        second interrupt drops them.
 
         Raises:
             EndpointError, WorkLogError: no more questions can be written; all answers so far are stored.
