@@ -10,6 +10,7 @@ from in2_plugin.config import load_build_config
 from in2_plugin.errors import ConfigError
 from in2_plugin.io.resources import packaged_folder
 from in2_plugin.recipe.folder import copy_recipe, find_recipe, recipe_names
+from in2_plugin.recipe.overlay import SCHEMA
 
 OLD_NAMES = [
     "film-7b", "film-7b-10pct", "film-7b-1pct", "film-7b-20pct", "instruct-only", "llama-3.1-8b", "lora-80gb",
@@ -35,17 +36,21 @@ def test_a_copied_recipe_is_complete(name, tmp_path):
             assert os.access(file, os.X_OK), file
         if file.suffix == ".yml":
             assert isinstance(yaml.safe_load(file.read_text()), dict)
-    named = {file for text in files.values() for file in re.findall(r"[\w-]+\.(?:json|sbatch)\b", text.read_text())}
-    assert named - {"config.json", "generation_config.json"} <= set(files), "files that others name"
+    scripts = [file.read_text() for file in files.values() if file.suffix in (".yml", ".sh", ".sbatch")]
+    named = {file for text in scripts for file in re.findall(r"[\w-]+\.(?:json|sbatch)\b", text)}
+    # `build.schema.json` matches as schema.json; the scripts name a model's config.json
+    assert named - {"config.json", "schema.json"} <= set(files)
 
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_a_recipe_is_found_complete_by_its_name(name, tmp_path):
     copy_recipe(name, tmp_path / name)
     found = find_recipe(name).path
-    assert {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} == {
-        file.name: file.read_bytes() for file in found.iterdir() if file.is_file() and file.name != "__pycache__"
-    }
+    copied, complete = (
+        {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file() and file.name != SCHEMA}
+        for folder in (tmp_path / name, found)
+    )
+    assert copied == complete
 
 
 def test_a_name_without_a_recipe_is_an_error(tmp_path):

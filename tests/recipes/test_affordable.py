@@ -23,6 +23,7 @@ from in2_plugin.preflight.loading import load_config
 from in2_plugin.preflight.shape import read_model
 from in2_plugin.preflight.training_setup import setup_of
 from in2_plugin.recipe.folder import find_recipe
+from in2_plugin.recipe.overlay import SCHEMA
 from in2_plugin.recipe.planning.assumed_data import MOST_ANSWER_TOKENS, planned_data
 from in2_plugin.recipe.planning.published_models import CONFIGS
 from in2_plugin.recipe.training_file import read_training_file
@@ -132,7 +133,7 @@ def test_the_readme_has_its_sections_and_names_every_file(name):
     places = [text.index(f"\n## {section}\n") for section in SECTIONS]
     assert text.startswith("# ") and "\nWhat it is for: " in text and places == sorted(places)
     assert "Nothing here was run on GPUs by us." in text and "Nobody has run this" in text
-    assert all(file.name in text for file in FOLDERS[name].iterdir() if file.name != "README.md")
+    assert all(file.name in text for file in FOLDERS[name].iterdir() if file.name not in ("README.md", SCHEMA))
     costs = text[places[2] : places[3]]
     assert all(row.count("|") == 4 and row.split("|")[3].strip() for row in costs.splitlines() if row.startswith("|"))
 

@@ -41,7 +41,7 @@ def test_axolotl_and_preflight_reject_a_wrong_file(film, old, new, said):
     ("old", "new", "said"),
     [
         ("learning_rate:", "learning_rat:", "did you mean `learning_rate`?"),
-        ("learning_rate: 1.0e-6", "learning_rate: often", "refuses it"),
+        ("learning_rate: 1.0e-6", "learning_rate: often", "rejects it"),
         ("seed: 42", "seed: 42\npacking: true", "`packing: true` has no effect"),
     ],
 )
