@@ -144,7 +144,7 @@ def run_one(tokenizer_name: str, megabytes: int, workers: int) -> dict[str, floa
     from in2_plugin.corpus.tokenizer import load_tokenizer
     from in2_plugin.execution.local import LocalEngine
     from in2_plugin.pipeline.run import Run
-    from in2_plugin.pipeline.segments import segment_stage
+    from in2_plugin.pipeline.stages.segments import segment_stage
 
     tokenizer = load_tokenizer(tokenizer_name)
     with tempfile.TemporaryDirectory() as temporary:

@@ -1,1 +1,1 @@
-"""The stages of a build, one module per stage, and the `in2 estimate` and `in2 preview` commands over a sample."""
+"""Run the stages of a build (`stages/`) alone or in array jobs; estimate and preview a build from a sample."""

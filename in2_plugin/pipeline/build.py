@@ -35,13 +35,13 @@ from in2_plugin.io.atomic import write_json_atomic, write_text_atomic
 from in2_plugin.io.lock import folder_lock
 from in2_plugin.io.remote import reject_credentials
 from in2_plugin.pipeline.array_job import WHOLE_BUILD, ArrayJob
-from in2_plugin.pipeline.examples import example_stage
-from in2_plugin.pipeline.instructions import instruction_stage
 from in2_plugin.pipeline.planner_handle import PlannerHandle
-from in2_plugin.pipeline.plans import plan_stage
-from in2_plugin.pipeline.questions import question_stage
 from in2_plugin.pipeline.run import NoProgress, Progress, Run, worker_count
-from in2_plugin.pipeline.segments import require_same_tokenizer, segment_stage
+from in2_plugin.pipeline.stages.examples import example_stage
+from in2_plugin.pipeline.stages.instructions import instruction_stage
+from in2_plugin.pipeline.stages.plans import plan_stage
+from in2_plugin.pipeline.stages.questions import question_stage
+from in2_plugin.pipeline.stages.segments import require_same_tokenizer, segment_stage
 from in2_plugin.sharing.card import dataset_card
 
 CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}

@@ -16,8 +16,8 @@ from in2_plugin.config import writers as registry
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import ArrayJobDone
 from in2_plugin.pipeline.array_job import ArrayJob
-from in2_plugin.pipeline.array_job_questions import ASKED
 from in2_plugin.pipeline.build import build_dataset
+from in2_plugin.pipeline.stages.array_job_questions import ASKED
 from in2_plugin.questions.extractive.writer import ExtractiveWriter
 from in2_plugin.questions.model.writer import ModelWriter
 from in2_plugin.questions.writers import WriterSpec, open_writer

@@ -11,11 +11,11 @@ from in2_plugin.pipeline.array_job import ArrayJob
 from tests.support.builds import small_config
 
 SIZES = {
-    "in2_plugin.pipeline.segments.SHARD_BYTES": 60_000,
+    "in2_plugin.pipeline.stages.segments.SHARD_BYTES": 60_000,
     "in2_plugin.corpus.screening.screen.SHARD_SEGMENTS": 300,
-    "in2_plugin.pipeline.sharded_writer.SHARD_PASSAGES": 32,
-    "in2_plugin.pipeline.sharded_writer.LEAST_PASSAGES": 32,
-    "in2_plugin.pipeline.examples.SHARD_EXAMPLES": 32,
+    "in2_plugin.pipeline.stages.sharded_writer.SHARD_PASSAGES": 32,
+    "in2_plugin.pipeline.stages.sharded_writer.LEAST_PASSAGES": 32,
+    "in2_plugin.pipeline.stages.examples.SHARD_EXAMPLES": 32,
 }
 """The driver alone makes shards out; workers know nothing of their sizes."""
 MERGE = ArrayJob(number=0)

@@ -16,10 +16,10 @@ from in2_plugin.dataset.tables import StoredConversations, StoredQuestions
 from in2_plugin.examples.template import Template
 from in2_plugin.execution.local import LocalEngine
 from in2_plugin.pipeline.array_job import WHOLE_BUILD, ArrayJob
-from in2_plugin.pipeline.examples import example_stage
 from in2_plugin.pipeline.planner_handle import PlannerHandle
-from in2_plugin.pipeline.plans import plan_stage
 from in2_plugin.pipeline.run import Run
+from in2_plugin.pipeline.stages.examples import example_stage
+from in2_plugin.pipeline.stages.plans import plan_stage
 from tests.support.builds import Quiet
 
 SMALL = 12
@@ -30,9 +30,9 @@ SEALED_LAST = ("manifest.json", "plans/facts.json", "examples.parquet")
 
 def small_shards(patch: pytest.MonkeyPatch) -> None:
     """Shards and row groups of SMALL examples, blobs of five."""
-    patch.setattr("in2_plugin.pipeline.examples.SHARD_EXAMPLES", SMALL)
-    patch.setattr("in2_plugin.pipeline.examples.CHUNK", 5)
-    patch.setattr("in2_plugin.pipeline.plans.CHUNK", 5)
+    patch.setattr("in2_plugin.pipeline.stages.examples.SHARD_EXAMPLES", SMALL)
+    patch.setattr("in2_plugin.pipeline.stages.examples.CHUNK", 5)
+    patch.setattr("in2_plugin.pipeline.stages.plans.CHUNK", 5)
     patch.setattr("in2_plugin.dataset.tables.ROW_GROUP", SMALL)
 
 

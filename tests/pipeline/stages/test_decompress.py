@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 def test_large_compressed_files_are_unpacked_and_keep_their_keys(corpus, mistral_folder, tmp_path, monkeypatch):
     """Built where the plain files and then the compressed ones have the same relative names."""
-    monkeypatch.setattr("in2_plugin.pipeline.decompress.UNPACK_BYTES", 1)
+    monkeypatch.setattr("in2_plugin.pipeline.stages.decompress.UNPACK_BYTES", 1)
     asked = {"corpus": {"sources": ["text"]}, **SMALLER}
     for name, compress in {"plain": lambda data: data, "packed": gzip.compress}.items():
         ending = ".gz" if name == "packed" else ""

@@ -21,9 +21,9 @@ from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.store_writer import StoreWriter
 from in2_plugin.corpus.tokenizer import ModelTokenizer, TextTokenizer
 from in2_plugin.errors import ArrayJobDone, CorpusError, TokenizerMismatch
-from in2_plugin.pipeline.decompress import UNPACKED, unpacked
 from in2_plugin.pipeline.run import Run, stage_rng
 from in2_plugin.pipeline.shards import FinishedShards, digest, make_shards, remove_shards
+from in2_plugin.pipeline.stages.decompress import UNPACKED, unpacked
 
 CUTTING = "segments"
 SCREENING = "screening"

@@ -10,8 +10,8 @@ from in2_plugin.examples.positions import Dealer
 from in2_plugin.examples.specs import orders
 from in2_plugin.execution.local import LocalEngine
 from in2_plugin.pipeline.array_job import ArrayJob
-from in2_plugin.pipeline.questions import used_questions
 from in2_plugin.pipeline.run import stage_rng
+from in2_plugin.pipeline.stages.questions import used_questions
 from tests.support.stage_runs import MERGE, SMALL, Stages, Watched, contents
 
 SHARES = ArrayJob(1, 2), ArrayJob(2, 2)

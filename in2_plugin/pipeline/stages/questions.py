@@ -15,13 +15,13 @@ from in2_plugin import layout
 from in2_plugin.config import Mixture
 from in2_plugin.dataset.tables import QUESTIONS, REJECTED, RowWriter, StoredQuestions, rejection_row
 from in2_plugin.errors import NotEnoughQuestions
-from in2_plugin.pipeline.array_job_questions import ASKED, merge_job_logs, write_job_questions
 from in2_plugin.pipeline.passages import display_name, part_passages, wanted_questions
 from in2_plugin.pipeline.planner_handle import PlannerHandle
 from in2_plugin.pipeline.run import Run
-from in2_plugin.pipeline.sharded_writer import ShardedWriter
 from in2_plugin.pipeline.shards import remove_shards
 from in2_plugin.pipeline.shared_inputs import filler_pool
+from in2_plugin.pipeline.stages.array_job_questions import ASKED, merge_job_logs, write_job_questions
+from in2_plugin.pipeline.stages.sharded_writer import ShardedWriter
 from in2_plugin.questions import Kind, Part, Question, QuestionWriter, Rejection
 from in2_plugin.questions.collection import collect, shortfall
 from in2_plugin.questions.writers import open_writer

@@ -7,7 +7,7 @@ import pytest
 from in2_plugin.execution.local import LocalEngine
 from in2_plugin.pipeline.passages import part_passages
 from in2_plugin.pipeline.run import NoProgress, Run
-from in2_plugin.pipeline.sharded_writer import ShardedWriter
+from in2_plugin.pipeline.stages.sharded_writer import ShardedWriter
 from in2_plugin.questions import Kind, Part, Question
 from in2_plugin.questions.extractive.writer import ExtractiveWriter
 
@@ -15,7 +15,7 @@ from in2_plugin.questions.extractive.writer import ExtractiveWriter
 @pytest.mark.parametrize("size", [4, 64])
 def test_the_results_of_a_writer_do_not_depend_on_the_shard_size(again, monkeypatch, size):
     for name in ("SHARD_PASSAGES", "LEAST_PASSAGES"):
-        monkeypatch.setattr(f"in2_plugin.pipeline.sharded_writer.{name}", size)
+        monkeypatch.setattr(f"in2_plugin.pipeline.stages.sharded_writer.{name}", size)
     config, handle = again.config, again.handle
     part, kind, wanted = Part.FINE_GRAINED, Kind.FINE_GRAINED, 10
     passages = part_passages(handle.store, part, kind, config.lengths, config.seed, with_texts=False)

@@ -21,7 +21,7 @@ from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.pipeline.passages import display_name, part_passages, wanted_questions
 from in2_plugin.pipeline.planner_handle import PlannerHandle
 from in2_plugin.pipeline.run import Run
-from in2_plugin.pipeline.sharded_writer import ShardedWriter
+from in2_plugin.pipeline.stages.sharded_writer import ShardedWriter
 from in2_plugin.questions.collection import collect
 from in2_plugin.questions.writers import open_writer
 

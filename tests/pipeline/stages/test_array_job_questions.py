@@ -6,8 +6,8 @@ from in2_plugin.config import BuildConfig
 from in2_plugin.errors import ArrayJobDone, ShardsMissing
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.pipeline.array_job import ArrayJob
-from in2_plugin.pipeline.array_job_questions import _require_all_jobs
 from in2_plugin.pipeline.build import build_dataset
+from in2_plugin.pipeline.stages.array_job_questions import _require_all_jobs
 from tests.support.builds import Quiet, endpoint_config
 from tests.support.fault_server import FaultServer
 from tests.support.sharded_builds import MERGE

@@ -25,13 +25,13 @@ from in2_plugin.examples.positions import Dealer
 from in2_plugin.examples.specs import orders
 from in2_plugin.execution.process_pool import in_chunks
 from in2_plugin.io.arrow_stream import read_batches, serialize_batch
-from in2_plugin.pipeline.distractors import DistractorFilter
 from in2_plugin.pipeline.passages import wanted_questions
 from in2_plugin.pipeline.planner_handle import PlannerHandle
-from in2_plugin.pipeline.questions import used_questions
 from in2_plugin.pipeline.run import Run, stage_rng
 from in2_plugin.pipeline.shards import FinishedShards, digest, make_shards
 from in2_plugin.pipeline.shared_inputs import filler_pool, remove_inputs, stage_input
+from in2_plugin.pipeline.stages.distractors import DistractorFilter
+from in2_plugin.pipeline.stages.questions import used_questions
 
 SHARD_EXAMPLES = 1_024
 CHUNK = 128
