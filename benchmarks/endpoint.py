@@ -2,12 +2,12 @@
 
     python benchmarks/endpoint.py                                   # the table of docs/benchmarks.md, six minutes
     python benchmarks/endpoint.py --concurrency 256 --calls 10000   # one row
-    python benchmarks/endpoint.py --concurrency 256 --calls 10000 --addresses 1 4   # what a pool costs: their ratio
+    python benchmarks/endpoint.py --concurrency 256 --calls 10000 --addresses 1 4   # the cost of a pool, as a ratio
 
-The limit is concurrency / latency: more cannot be had from a server that takes this long. Everything is real but the
-model: prompts, the official SDK over HTTP, the work log with its syncs, the parser, the checks. Each row runs in a
-process of its own, so that its peak memory is its own; the server takes a core, too. Several addresses are ports of the
-same server and share `--concurrency`, so that the limit stays the same and only the pool is new.
+The limit is concurrency / latency, the maximum rate of a server with this latency. Everything but the model is real:
+prompts, the official SDK over HTTP, the work log with its syncs, the parser, the checks. Each row runs in its own
+process, which gives its peak memory; the server needs another core. Several addresses are ports of the same server and
+share `--concurrency`, so that the limit stays the same and only the pool is added.
 """
 
 import argparse
@@ -27,7 +27,7 @@ ANSWER = "a crew of fishermen from the northern islands who had lost their boats
 
 
 class Server(asyncio.Protocol):
-    """Answers each request after `LATENCY`, over connections that stay open."""
+    """Answers each request after `LATENCY`, over keep-alive connections."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -45,9 +45,9 @@ class Server(asyncio.Protocol):
         asyncio.get_running_loop().call_later(LATENCY, self.transport.write, completion(json.loads(body)))
 
 
-def completion(asked: dict) -> bytes:
-    """The response of the chat completions interface."""
-    name = asked["messages"][0]["content"].rsplit("Harbour ", 1)[1].split(" ", 1)[0]
+def completion(body: dict) -> bytes:
+    """Return an HTTP response of the chat completions API."""
+    name = body["messages"][0]["content"].rsplit("Harbour ", 1)[1].split(" ", 1)[0]
     text = json.dumps({"questions": [{"question": f"Who founded Harbour {name}?", "answer": ANSWER}]})
     message = {"role": "assistant", "content": text}
     content = {
@@ -55,9 +55,9 @@ def completion(asked: dict) -> bytes:
         "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
         "usage": {"prompt_tokens": 400, "completion_tokens": 40, "total_tokens": 440},
     }  # fmt: skip
-    body = json.dumps(content).encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    payload = json.dumps(content).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
+    return head.encode() + payload
 
 
 async def serve(addresses: int) -> None:
@@ -68,7 +68,7 @@ async def serve(addresses: int) -> None:
 
 
 def passages() -> Iterator:
-    """Segments of about 128 tokens that differ."""
+    """Yield distinct segments of about 128 tokens."""
     from in2_plugin.questions import Kind, Passage
 
     number = 0
@@ -79,7 +79,7 @@ def passages() -> Iterator:
 
 
 def measure(ports: list[int], calls: int, concurrency: int) -> None:
-    """Write `calls` questions, `concurrency` at once over all ports together, and print one row."""
+    """Write `calls` questions, `concurrency` at once over all ports, and print one row."""
     from in2_plugin.config import QuestionsConfig
     from in2_plugin.questions.model.writer import ModelWriter
 
@@ -89,7 +89,7 @@ def measure(ports: list[int], calls: int, concurrency: int) -> None:
     }  # fmt: skip
     config = QuestionsConfig.parse({"writer": "endpoint", "endpoint": endpoint}, "benchmark")
     with tempfile.TemporaryDirectory() as folder, ModelWriter(config, Path(folder) / "work.sqlite", print) as writer:
-        # connections are opened and code is warm before the clock starts
+        # open the connections and warm up the code before the clock starts
         missing = calls + concurrency
         results = writer.write(passages(), lambda: missing)
         for _ in islice(results, concurrency):
@@ -122,34 +122,36 @@ def main() -> None:
 
 
 def run_all(calls: list[int], concurrency: list[int], addresses: list[int]) -> None:
-    """One row for each concurrency at the middle number of calls, and one for each number of calls at the highest."""
+    """Print one row per concurrency at the middle number of calls, and one per number of calls at the highest."""
     serving = [sys.executable, __file__, "--serve", str(max(addresses))]
     server = subprocess.Popen(serving, stdout=subprocess.PIPE, text=True)
     assert server.stdout
     ports = server.stdout.readline().split()
     middle, most = sorted(calls)[len(calls) // 2], max(concurrency)
-    rows = [(middle, at_once) for at_once in concurrency if at_once != most] + [(n, most) for n in calls]
-    print("| calls | at once | requests/s | concurrency / latency | share | CPU ms a call | peak MB |")
+    rows = [(middle, max_concurrent) for max_concurrent in concurrency if max_concurrent != most] + [
+        (n, most) for n in calls
+    ]
+    print("| calls | at once | requests/s | concurrency / latency | share | CPU ms per call | peak MB |")
     print("|---|---|---|---|---|---|---|", flush=True)
     try:
-        for n, at_once in rows:
-            compare([run_row(ports[:count], n, at_once) for count in addresses], addresses)
+        for n, max_concurrent in rows:
+            compare([run_row(ports[:count], n, max_concurrent) for count in addresses], addresses)
     finally:
         server.terminate()
 
 
-def run_row(ports: list[str], calls: int, at_once: int) -> float:
-    """Print one row; returns its requests a second."""
-    arguments = ["--ports", *ports, "--calls", str(calls), "--concurrency", str(at_once)]
+def run_row(ports: list[str], calls: int, max_concurrent: int) -> float:
+    """Print one row; return its requests per second."""
+    arguments = ["--ports", *ports, "--calls", str(calls), "--concurrency", str(max_concurrent)]
     row = subprocess.run([sys.executable, __file__, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
     print(row, end="", flush=True)
     return float(row.split("|")[3].replace(",", ""))
 
 
 def compare(rates: list[float], addresses: list[int]) -> None:
-    """Print what each number of addresses has of the rate of the first."""
+    """Print the rate for each number of addresses, relative to the first."""
     for rate, count in zip(rates[1:], addresses[1:], strict=True):
-        print(f"{count} addresses to {addresses[0]}: {rate / rates[0]:.2f} times the requests a second", flush=True)
+        print(f"{count} addresses to {addresses[0]}: {rate / rates[0]:.2f} times the requests per second", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Local processes against Ray on the same cores, by size of the corpus: speed, processor time, memory, disk.
+"""Compare local processes with Ray on the same cores, by corpus size: speed, CPU time, memory, disk.
 
     python benchmarks/scale.py TOKENIZER --mb 10 100 500            # the tables of docs/scale.md
-    python benchmarks/scale.py TOKENIZER --mb 2000 --segments-only  # cutting and screening alone
+    python benchmarks/scale.py TOKENIZER --mb 2000 --segments-only  # only segmentation and screening
     python benchmarks/scale.py TOKENIZER --mb 10 --json figures.json
 
-Text is made up (scale_text.py), questions are written by the extractive writer, one for 20 documents, in contexts of
-4K to 32K tokens. Every build is a process of its own, up to its audit; both engines have `--workers` workers, and must
-come to the same bytes. Seconds are by the clock, so only ratios of one run mean anything; processor time is that of
-the driver, of the workers, and of Ray's own processes. What the driver spends is what more nodes do not make less.
+The text is synthetic (scale_text.py); the extractive writer writes one question per 20 documents, in contexts of 4K to
+32K tokens. Each build runs in its own process, up to its audit; both engines have `--workers` workers, and must give
+the same bytes. Seconds are wall-clock time, so only ratios within one run are meaningful; CPU time is that of the
+driver, of the workers, and of Ray's own processes. More nodes do not reduce the time of the driver.
 """
 
 import argparse
@@ -41,52 +41,52 @@ SEGMENT_STAGES = ("cut", "screen")
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What one phase took."""
+    """The cost of one phase."""
 
     seconds: float
     driver: float
-    """Processor seconds, as those below."""
+    """CPU seconds, like those below."""
     workers: float
     others: float
     driver_mb: tuple[float, float]
-    """(resident, own) at most, of the process; of workers the largest."""
+    """Peak (resident, own) of the process, or of the largest worker."""
     worker_mb: tuple[float, float]
     others_mb: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What one build took."""
+    """The cost of one build."""
 
     engine: str
     mb: float
     phases: dict[str, Phase]
     parts_mb: dict[str, float]
-    """What the shards of each stage came to, all of which goes through the driver with Ray."""
+    """Size of the shards per stage; with Ray, all of it passes through the driver."""
     disk_mb: float
-    """The dataset folder, at most."""
+    """Peak size of the dataset folder."""
     facts: dict[str, int]
     digest: str
 
     def stage(self, name: str) -> list[Phase]:
-        """The phases of a stage."""
+        """Return the phases of a stage."""
         return [self.phases[phase] for phase in STAGES[name]]
 
     def seconds(self, stage: str) -> float:
         return sum(phase.seconds for phase in self.stage(stage))
 
     def spent(self, stage: str) -> float:
-        """Processor seconds of all processes."""
+        """Return the CPU seconds of all processes."""
         return sum(phase.driver + phase.workers + phase.others for phase in self.stage(stage))
 
     def peak(self, kind: str) -> tuple[float, float]:
-        """(resident, own) MB at most."""
+        """Return the peak (resident, own) MB."""
         held = [getattr(phase, f"{kind}_mb") for phase in self.phases.values()]
         return max(one for one, _ in held), max(one for _, one in held)
 
 
 def build(engine: str, text: Path, documents: int, options: argparse.Namespace) -> Build:
-    """Build in a process of its own, and watch it."""
+    """Build in a separate process, and sample it."""
     output = options.folder / "in2"
     shutil.rmtree(output, ignore_errors=True)
     questions = max(16, documents // 20)
@@ -116,11 +116,11 @@ def build(engine: str, text: Path, documents: int, options: argparse.Namespace) 
 
 
 def phases_of(events: list[dict[str, Any]], seen: Watched, engine: str) -> dict[str, Phase]:
-    """What passed between each event and the next."""
+    """Return the cost between each event and the next."""
     phases = {}
     for event, following in pairwise(events):
         between = event["at"], following["at"]
-        # the kernel knows exactly what local workers spent, when they have ended; Ray's are no children of the driver
+        # for local workers the kernel has the exact time once they have ended; Ray's are not children of the driver
         ended = following["ended"] - event["ended"]
         phases[event["phase"]] = Phase(
             seconds=between[1] - between[0],
@@ -135,9 +135,9 @@ def phases_of(events: list[dict[str, Any]], seen: Watched, engine: str) -> dict[
 
 
 def show(pairs: list[dict[str, Build]], stages: tuple[str, ...]) -> None:
-    """All tables."""
+    """Print all tables."""
     row = tabulate(
-        "MB | documents | stage | local, s | Ray, s | Ray / local | processor time, Ray / local | documents/s, local | "
+        "MB | documents | stage | local, s | Ray, s | Ray / local | CPU time, Ray / local | documents/s, local | "
         "Ray | same bytes"
     )
     for pair in pairs:
@@ -158,7 +158,7 @@ def show(pairs: list[dict[str, Build]], stages: tuple[str, ...]) -> None:
             row(f"{one.mb:,.0f}", one.engine, name, *spent)
     row = tabulate(
         "MB | segments | engine | driver, MB (own) | largest worker, MB (own) | Ray's own, MB (own) | "
-        "parts of cutting, MB | of screening | of questions, examples, plans | folder at most, MB"
+        "segment shards, MB | screening shards, MB | question, example and plan shards, MB | peak folder, MB"
     )
     for one in builds(pairs):
         kinds = [one.peak(kind) for kind in ("driver", "worker", "others")]
@@ -171,7 +171,7 @@ def show(pairs: list[dict[str, Build]], stages: tuple[str, ...]) -> None:
 
 
 def builds(pairs: list[dict[str, Build]]) -> list[Build]:
-    """All builds, one after the other."""
+    """Return all builds in order."""
     return [one for pair in pairs for one in pair.values()]
 
 
@@ -183,8 +183,8 @@ def main() -> None:
     parser.add_argument("--longest", type=int, default=32_768, help="tokens of the longest context")
     parser.add_argument("--segments-only", action="store_true", help="stop before the questions")
     parser.add_argument("--engines", choices=ENGINES, nargs="+", default=ENGINES)
-    parser.add_argument("--json", type=Path, help="write all figures there, too")
-    parser.add_argument("--folder", type=Path, help="work there instead of a temporary folder")
+    parser.add_argument("--json", type=Path, help="also write all figures to this file")
+    parser.add_argument("--folder", type=Path, help="work in this folder instead of a temporary one")
     options = parser.parse_args()
     print(heading(), flush=True)
     pairs: list[dict[str, Build]] = []

@@ -1,6 +1,6 @@
-"""One build for scale.py, in a process of its own: says on stdout, in JSON lines, when which phase began.
+"""Run one build for scale.py in its own process, and print the start of each phase as a JSON line.
 
-The build is that of `in2 build`, up to its audit. Phases are told apart by what the build itself announces.
+The build is that of `in2 build`, up to its audit. Phases are recognised by the build's own progress messages.
 """
 
 import hashlib
@@ -30,16 +30,16 @@ PHASES: tuple[tuple[str, str, str], ...] = (
     ("lay", END, "laying out"),
     ("done", BEGIN, "auditing"),
 )
-"""(phase, the event with which it begins, words of what is said then), in order. The first phase is `start`."""
+"""(phase, the event that starts it, words of its message), in order. The first phase is `start`."""
 
 
 class Measured(Exception):
-    """All that was to be measured has been done."""
+    """The last phase to be measured is done."""
 
 
 @dataclass(slots=True)
 class Recorder:
-    """A build's progress that writes the beginning of each phase, and leaves the build at the last one."""
+    """A build progress that prints the start of each phase, and stops the build at the last one."""
 
     folder: Path
     last: str
@@ -69,7 +69,7 @@ class Recorder:
 
 
 def write_event(phase: str, folder: Path) -> None:
-    """Say that a phase begins, what was spent by then, and what lies in `parts/`."""
+    """Print the start of a phase, the CPU seconds so far, and the sizes in `parts/`."""
     spent = os.times()
     event = {
         "phase": phase, "at": time.monotonic(), "driver": spent.user + spent.system,
@@ -81,7 +81,7 @@ def write_event(phase: str, folder: Path) -> None:
 
 
 def run(job: dict[str, Any]) -> None:
-    """Build with one engine, as far as the job says."""
+    """Build with one engine, up to the job's last phase."""
     from in2_plugin.cli.options import EngineName, open_engine
     from in2_plugin.config import BuildConfig
     from in2_plugin.pipeline.build import build_dataset
@@ -103,14 +103,14 @@ def run(job: dict[str, Any]) -> None:
 
 
 def start_ray(cpus: int) -> None:
-    """A Ray of one node, without its dashboard, which is no part of what is compared."""
+    """Start Ray on one node, without the dashboard, which is not part of the comparison."""
     import ray
 
     ray.init(address="local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="WARNING")
 
 
 def digest(folder: Path) -> str:
-    """Of all files that a build with another engine must have, too."""
+    """Return a digest of all files that must not depend on the engine."""
     found = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         place = path.relative_to(folder)
@@ -121,7 +121,7 @@ def digest(folder: Path) -> str:
 
 
 def facts(folder: Path) -> dict[str, int]:
-    """Counts of what was built."""
+    """Return the counts of the dataset."""
     import pyarrow.parquet as pq
 
     counted = json.loads((folder / "segments/store.json").read_text())

@@ -1,8 +1,8 @@
-"""Made-up news for scale.py: JSON Lines of any size, the same bytes for the same size.
+"""Synthetic text for scale.py: JSON Lines of any size; the same size gives the same bytes.
 
-Words are those of the bundled corpus, as often as there, drawn independently, so that hardly anything repeats by
-chance; one document in a hundred repeats an earlier one but for its last word. Documents are 2.6 KB on average, as
-those of C4's realnewslike (36 GB in 13.8 million). Cost: some 15 MB a second.
+Words are drawn independently with the frequencies of the bundled corpus, so that hardly anything repeats by chance; one
+document in a hundred repeats an earlier one except for its last word. Documents have 2.6 KB on average, like those of
+C4 realnewslike (36 GB in 13.8 million). Cost: about 15 MB per second.
 """
 
 import json
@@ -16,13 +16,13 @@ from in2_plugin.config import CorpusConfig
 from in2_plugin.corpus.sources.documents import read_documents
 
 REPEATS = 100
-"""One document in so many repeats an earlier one."""
+"""Every so many documents repeat an earlier one."""
 DRAWN = 200_000
-"""Words that are drawn at a time."""
+"""Words per draw."""
 
 
 def make_text(path: Path, megabytes: float) -> int:
-    """Write about so many megabytes; returns the number of documents."""
+    """Write about so many megabytes; return the number of documents."""
     rng, size, number = np.random.default_rng(0), 0, 0
     earlier: deque[list[str]] = deque(maxlen=1_000)
     with path.open("w") as file:
@@ -42,7 +42,7 @@ def _repeated(document: list[str]) -> list[str]:
 
 
 def _documents(rng: np.random.Generator) -> Iterator[list[str]]:
-    """Documents of four to thirteen paragraphs of two to five sentences, without end."""
+    """Yield documents of four to thirteen paragraphs of two to five sentences, endlessly."""
     sentences = _sentences(rng)
     while True:
         sizes = rng.integers(2, 6, int(rng.integers(4, 14))).tolist()
@@ -50,7 +50,7 @@ def _documents(rng: np.random.Generator) -> Iterator[list[str]]:
 
 
 def _sentences(rng: np.random.Generator) -> Iterator[str]:
-    """Sentences of six to twenty-five words."""
+    """Yield sentences of six to twenty-five words, endlessly."""
     known = Counter(
         word for document in read_documents(CorpusConfig().sources) for word in document.text.split() if word.isalpha()
     )

@@ -1,9 +1,9 @@
-"""The processes of one build, looked at from outside: what they hold and what they have spent, five times a second.
+"""Sample the memory and CPU time of one build's processes from outside, five times a second.
 
-A build has three kinds: the driver, its workers (processes of `LocalEngine`, or actors of Ray that work on shards), and
-everything else that Ray starts. A process's own memory is its anonymous pages; the rest of what is resident are pages
-of mapped files, which the kernel takes back when it needs them, and of Ray's object store. (Private pages would not do:
-a file that one process maps alone counts as private.) Cost: reading `smaps_rollup`, once a second a process.
+A build has three kinds of processes: the driver, its workers (of `LocalEngine`, or Ray actors that run shards), and
+everything else that Ray starts. A process's own memory is its anonymous pages; the rest of the resident memory is pages
+of mapped files, which the kernel can reclaim, and of Ray's object store. (Private pages do not work: a file that only
+one process maps counts as private.) Cost: one read of `smaps_rollup` per process and second.
 """
 
 import os
@@ -17,49 +17,49 @@ from pathlib import Path
 
 EVERY = 0.2
 MEMORY_EVERY = 5
-"""Looks at memory and disk: one in so many looks."""
+"""Every so many samples include memory and disk."""
 TICKS = os.sysconf("SC_CLK_TCK")
 DRIVER, WORKER, OTHER = "driver", "worker", "other"
 """Kinds of processes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One look at all processes of a build."""
+class Sample:
+    """One sample of all processes of a build."""
 
     at: float
     """`time.monotonic()`."""
     spent: dict[str, float]
-    """Processor seconds of each kind so far, ended processes included up to their last look."""
+    """CPU seconds per kind so far, including ended processes up to their last sample."""
 
 
 @dataclass(slots=True)
 class Watched:
-    """What was seen."""
+    """All samples."""
 
-    looks: list[Look] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
     memory: list[tuple[float, dict[str, tuple[float, float]]]] = field(default_factory=list)
-    """(time, MB resident and own of the largest process of each kind; of OTHER, of all together)."""
+    """(time, resident and own MB of the largest process per kind; for OTHER, of all of them)."""
     disk: float = 0.0
-    """MB of the watched folder, at most."""
+    """Largest size of the watched folder, in MB."""
 
     def spent(self, kind: str, start: float, end: float) -> float:
-        """Processor seconds of a kind between two times, to the nearest look."""
+        """Return the CPU seconds of a kind between two times, to the nearest sample."""
         return self._spent_until(kind, end) - self._spent_until(kind, start)
 
     def _spent_until(self, kind: str, when: float) -> float:
-        until = [look.spent.get(kind, 0.0) for look in self.looks if look.at <= when + EVERY / 2]
+        until = [sample.spent.get(kind, 0.0) for sample in self.samples if sample.at <= when + EVERY / 2]
         return until[-1] if until else 0.0
 
     def peak(self, kind: str, start: float, end: float) -> tuple[float, float]:
-        """The most (resident, own) MB of one process of a kind between two times."""
+        """Return the peak (resident, own) MB of one process of a kind between two times."""
         seen = [held[kind] for at, held in self.memory if kind in held and start <= at <= end + 1]
         return max((one for one, _ in seen), default=0.0), max((one for _, one in seen), default=0.0)
 
 
 @contextmanager
 def watched(pid: int, folder: Path) -> Iterator[Watched]:
-    """Look at a process, its descendants and a folder until the block ends."""
+    """Sample a process, its descendants and a folder until the block ends."""
     seen, stop = Watched(), threading.Event()
     thread = threading.Thread(target=_watch, args=(pid, folder, seen, stop.wait), daemon=True)
     thread.start()
@@ -78,10 +78,10 @@ def _watch(driver: int, folder: Path, seen: Watched, ended: Callable[[float], bo
         kinds = {pid: DRIVER if pid == driver else _kind(pid) for pid in family(driver)}
         for pid, kind in kinds.items():
             now = _processor_seconds(pid)
-            # a Ray process takes its name with its first task, so only what is new goes to what it is now
+            # a Ray process gets its name with its first task, so only the new time counts for its present kind
             spent[kind] += max(0.0, now - before.get(pid, 0.0))
             before[pid] = max(now, before.get(pid, 0.0))
-        seen.looks.append(Look(time.monotonic(), dict(spent)))
+        seen.samples.append(Sample(time.monotonic(), dict(spent)))
         if number % MEMORY_EVERY == 0:
             seen.memory.append((time.monotonic(), _memory(kinds)))
             seen.disk = max(seen.disk, size_of(folder))
@@ -89,7 +89,7 @@ def _watch(driver: int, folder: Path, seen: Watched, ended: Callable[[float], bo
 
 
 def family(pid: int) -> list[int]:
-    """A process and all its descendants."""
+    """Return a process and all its descendants."""
     found = [pid]
     for one in found:
         for task in Path(f"/proc/{one}/task").glob("*/children"):
@@ -101,10 +101,10 @@ def family(pid: int) -> list[int]:
 def _kind(pid: int) -> str:
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:  # gone meanwhile
+    except OSError:  # already gone
         return OTHER
-    # Ray names an actor of Ray Data after its operator: `ray::MapWorker(FlatMap(Worker)).submit`
-    return WORKER if b"spawn_main" in command or b"FlatMap(Worker)" in command else OTHER
+    # Ray names an actor of Ray Data after its operator: `ray::MapWorker(FlatMap(ShardWorker)).submit`
+    return WORKER if b"spawn_main" in command or b"FlatMap(ShardWorker)" in command else OTHER
 
 
 def _processor_seconds(pid: int) -> float:
@@ -125,7 +125,7 @@ def _memory(kinds: dict[int, str]) -> dict[str, tuple[float, float]]:
 
 
 def _held(pid: int) -> tuple[float, float]:
-    """(resident, own) MB of a process; nothing when it is gone."""
+    """Return the (resident, own) MB of a process; zeros if it is gone."""
     values: Counter[str] = Counter()
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
@@ -135,9 +135,9 @@ def _held(pid: int) -> tuple[float, float]:
 
 
 def size_of(folder: Path) -> float:
-    """MB of the files of a folder."""
+    """Return the MB of the files in a folder."""
     total = 0
     for path in folder.rglob("*"):
-        with suppress(OSError):  # removed meanwhile
+        with suppress(OSError):  # already removed
             total += path.stat().st_size if path.is_file() else 0
     return total / 1e6

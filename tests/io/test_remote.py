@@ -129,7 +129,7 @@ def test_missing_files_and_unusable_options(stored: str) -> None:
     assert "no file matches" in failure(f"{stored}d/*.rst")
     assert "none of the 1 files" in failure(f"{stored}d/b-c", format="jsonl")
     assert "set `format`" in failure(f"{stored}d/picture.png")
-    assert "`text_field` says nothing" in failure(f"{stored}d/b.txt", text_field="body")
+    assert "`text_field` does not apply" in failure(f"{stored}d/b.txt", text_field="body")
     assert "name of a dataset" in failure(f"{stored}d", format="hf")
 
 

@@ -1,6 +1,6 @@
-"""A chat completions server on localhost that misbehaves on demand, and counts what it was made to compute.
+"""A chat completions server on localhost with faults on demand, which counts the completions it computes.
 
-In a test: `with FaultServer(plan=...) as server: ... server.base_url, server.paid`. By hand, or as another process:
+In a test: `with FaultServer(plan=...) as server: ... server.base_url, server.paid`. As a separate process:
 
     python tests/support/fault_server.py --latency 0.05 --seed 3 --faults '{"429": 0.1, "500": 0.05, "drop": 0.02}'
 """
@@ -18,17 +18,17 @@ from collections.abc import Callable
 from email.utils import formatdate
 
 Plan = Callable[[int, dict], str | None]
-"""(number of the request, its body) -> the name of a fault, or None for a good answer."""
+"""(request number, body) -> the name of a fault, or None for a normal answer."""
 
 REFUSED = {"400": "bad parameter", "401": "wrong key", "403": "not allowed", "404": "no such model", "422": "cannot do"}
 LATE_SECONDS = 0.005
-"""Between the two copies of an answer that is delivered "twice late"."""
+"""Seconds between the two copies of a response with the fault "twice late"."""
 PAID_FIRST = {"half body", "drop after head", "lost", "slow drip", "twice", "twice late", "closes", "refusal", "length"}
-"""Faults of delivery: the answer was computed, and has to be paid for."""
+"""Faults of delivery: the answer has been computed, and is paid for."""
 
 
 def default_reply(body: dict) -> str:
-    """A question and an answer that pass the literal checks, the same for the same prompt; or a judge's answer."""
+    """Return a question and an answer that pass the checks, always the same per prompt; or a judge's verdict."""
     prompt = body["messages"][0]["content"]
     if "SAME or DIFFERENT" in prompt:
         return "SAME"
@@ -57,7 +57,7 @@ def default_reply(body: dict) -> str:
 
 
 def random_faults(seed: int, rates: dict[str, float]) -> Plan:
-    """Each request meets a fault with the given probability."""
+    """Return a plan in which each fault has the given probability."""
     rng = random.Random(seed)
 
     def plan(number: int, body: dict) -> str | None:
@@ -81,7 +81,7 @@ def completion(text: str, finish: str = "stop", refusal: str | None = None) -> d
 
 
 class FaultServer:
-    """A server in a thread of its own."""
+    """A server that runs in its own thread."""
 
     def __init__(
         self, reply=default_reply, plan: Plan | None = None, latency: float = 0.0, retry_after="0.05", port: int = 0
@@ -89,7 +89,7 @@ class FaultServer:
         self._reply, self._plan = reply, plan or (lambda number, body: None)
         self._latency, self._retry_after, self.port = latency, retry_after, port
         self.paid: Counter[str] = Counter()
-        """Completions that were computed, by prompt."""
+        """Computed completions, by prompt."""
         self.faults: Counter[str] = Counter()
         self.bodies: list[dict] = []
         self.keys: set[str] = set()

@@ -1,8 +1,8 @@
-"""The Hugging Face hub on localhost: as much of it as making a dataset, uploading a folder and downloading it need.
+"""The Hugging Face Hub on localhost: the parts for creating a dataset, uploading a folder and downloading it.
 
-In a test: `with HubServer() as hub: ... hub.url, hub.repositories`. The protocol is what huggingface_hub 1.17 speaks:
+In a test: `with HubServer() as hub: ... hub.url, hub.repositories`. The protocol is that of huggingface_hub 1.17:
 repositories by `/api/repos/create`, files by `preupload`, git-lfs batches and one `commit`, downloads by `resolve`. It
-keeps every version of a branch, checks digests, validates cards, and knows two users: one may write, one may not.
+keeps every version of a branch, checks digests, validates cards, and has two users, one without write permission.
 """
 
 import base64
@@ -22,7 +22,7 @@ from in2_plugin.sharing.card import HUB_LICENSES
 WRITER, READER = "hf_writer", "hf_reader"
 """Tokens of the two users."""
 LFS = (".parquet", ".arrow", ".bin")
-"""Endings that the hub's own .gitattributes gives to git-lfs."""
+"""Extensions that the hub's own .gitattributes assigns to git-lfs."""
 REPOSITORY = r"(?P<name>[\w.-]+/[\w.-]+)"
 
 
@@ -33,32 +33,32 @@ class Repository:
     private: bool = False
     branches: dict[str, dict[str, bytes]] = field(default_factory=lambda: {"main": {".gitattributes": b""}})
     commits: dict[str, list[str]] = field(default_factory=dict)
-    """Paths that each commit added or removed, by its id, in order."""
+    """Added or removed paths per commit id, in order."""
     lfs: set[str] = field(default_factory=set)
-    """Paths that came by git-lfs."""
+    """Paths that were uploaded by git-lfs."""
 
     def sha(self, revision: str) -> str:
-        """Forty hex digits over a branch's files."""
+        """Return forty hex digits over the files of a branch."""
         files = sorted((path, hashlib.sha1(data).hexdigest()) for path, data in self.files(revision).items())
         return hashlib.sha1(repr(files).encode()).hexdigest()
 
     def files(self, revision: str) -> dict[str, bytes]:
-        """Files of a branch, or of the branch that stands at a commit."""
+        """Return the files of a branch, or of the branch at a commit."""
         if revision in self.branches:
             return self.branches[revision]
         return next(files for branch, files in self.branches.items() if self.sha(branch) == revision)
 
 
 class HubServer:
-    """A server with threads of its own."""
+    """A server that runs in its own threads."""
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
         self.objects: dict[str, bytes] = {}
-        """Content of git-lfs, by SHA-256."""
+        """git-lfs objects, by SHA-256."""
         self.calls: Counter[str] = Counter()
         self.broken: dict[str, int] = {}
-        """Calls that answer with this status."""
+        """Calls that fail with this status."""
         self.lock = threading.RLock()
 
     def __enter__(self) -> "HubServer":
@@ -79,8 +79,8 @@ class HubServer:
         return f"http://127.0.0.1:{self._http.server_port}"
 
 
-class Refused(Exception):
-    """An answer that is not 200."""
+class ErrorResponse(Exception):
+    """A response with another status than 200."""
 
     def __init__(self, status: int, error: str, **more: object) -> None:
         super().__init__(error)
@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
             with self.hub.lock:
                 data, headers = self._find(method, path)
             status = 200
-        except Refused as refused:
+        except ErrorResponse as refused:
             status, data, headers = refused.status, json.dumps(refused.body).encode(), {"X-Error-Message": str(refused)}
         self.send_response(status)
         for name, value in {"Content-Length": str(len(data)), **headers}.items():
@@ -128,24 +128,24 @@ class _Handler(BaseHTTPRequestHandler):
             if found and method in methods.split():
                 self.hub.calls[name] += 1
                 if name in self.hub.broken:
-                    raise Refused(self.hub.broken[name], "out of order")
+                    raise ErrorResponse(self.hub.broken[name], "out of order")
                 answer = getattr(self, name)(**found.groupdict())
                 return answer if isinstance(answer, tuple) else (json.dumps(answer).encode(), {})
-        raise Refused(404, f"no such address: {method} {path}")
+        raise ErrorResponse(404, f"no such address: {method} {path}")
 
     def _may(self, *, write: bool = True) -> None:
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
         if token not in (WRITER, READER):
-            raise Refused(401, "Invalid credentials in Authorization header")
+            raise ErrorResponse(401, "Invalid credentials in Authorization header")
         if write and token != WRITER:
-            raise Refused(403, "You don't have the rights")
+            raise ErrorResponse(403, "You don't have the rights")
 
     def _repository(self, name: str) -> Repository:
         if name not in self.hub.repositories:
-            raise Refused(404, "Repository not found")
+            raise ErrorResponse(404, "Repository not found")
         return self.hub.repositories[name]
 
-    # what each address does; the names are those of ROUTES
+    # one method per route; the names are those of ROUTES
 
     def create(self) -> dict:
         self._may()
@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         name = f"{asked['organization']}/{asked['name']}"
         url = f"{self.hub.url}/datasets/{name}"
         if name in self.hub.repositories:
-            raise Refused(409, "You already created this dataset repo", url=url)
+            raise ErrorResponse(409, "You already created this dataset repo", url=url)
         private = asked.get("visibility") == "private" or bool(asked.get("private"))
         self.hub.repositories[name] = Repository(private)
         return {"url": url}
@@ -167,7 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
         licenses = fields.get("license", [])
         for one in [licenses] if isinstance(licenses, str) else licenses:
             if one not in {*HUB_LICENSES, "other"}:
-                raise Refused(400, "invalid card", errors=[{"message": f'"license" must be one of ..., not {one}'}])
+                raise ErrorResponse(
+                    400, "invalid card", errors=[{"message": f'"license" must be one of ..., not {one}'}]
+                )
         return {"fields": fields}
 
     def info(self, name: str, revision: str | None = None) -> dict:
@@ -184,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._may()
         repository = self._repository(name)
         if branch in repository.branches:
-            raise Refused(409, "branch already exists")
+            raise ErrorResponse(409, "branch already exists")
         repository.branches[branch] = dict(repository.branches["main"])
         return {}
 
@@ -207,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def store(self, oid: str) -> dict:
         if hashlib.sha256(self.body).hexdigest() != oid:
-            raise Refused(400, "digest does not match")
+            raise ErrorResponse(400, "digest does not match")
         self.hub.objects[oid] = self.body
         return {}
 

@@ -1,7 +1,7 @@
-"""An OpenAI-compatible server on localhost that answers every VAL probe rightly, from what it has read of the prompt.
+"""An OpenAI-compatible server on localhost that answers every VAL probe correctly, as far as it has read the prompt.
 
-In a test: `with OracleServer(tokenizer) as oracle: ... oracle.url("completions"), oracle.prompts`. It may have a limit,
-and then refuse longer prompts or drop their beginning or middle, saying how many tokens it has read or not.
+In a test: `with OracleServer(tokenizer) as oracle: ... oracle.url("completions"), oracle.prompts`. With a limit, it
+rejects longer prompts or drops their start or middle; it can report the number of tokens that it has read.
 """
 
 import json
@@ -15,7 +15,7 @@ TOO_LONG = "This model's maximum context length is {} tokens. However, you reque
 
 
 def answer(prompt: str) -> str:
-    """Find the item that a prompt asks for, in the prompt; nothing where it has been cut away."""
+    """Find the requested item in the prompt; return an empty text if it has been cut away."""
     context, _, question = prompt.partition("### Context:\n")[2].rpartition("\n\n### Instruction:\n")
     context = context or prompt
     if found := re.search(r"where the id is (\S+) \?", question or prompt):
@@ -29,24 +29,24 @@ def answer(prompt: str) -> str:
 
 @dataclass
 class OracleServer:
-    """The server; its settings may be changed while it runs."""
+    """The server; its settings can change while it runs."""
 
     tokenizer: Any
     limit: int | None = None
-    """Tokens that prompt and answer may have together."""
+    """Maximum tokens of prompt and answer together."""
     over: str = "refuse"
-    """What happens to longer prompts: `refuse`, `left` or `middle` (the part that is dropped)."""
+    """How longer prompts are handled: `refuse`, or the part that is dropped, `left` or `middle`."""
     usage: bool = True
-    """Whether answers say how many tokens were read."""
+    """Report the number of tokens read."""
     listed: int | None = None
-    """`max_model_len` in the list of models; there is no list when None."""
+    """`max_model_len` in the list of models; no list if None."""
     status: int = 200
-    """Another one is the answer to everything."""
+    """Any other status is the response to every request."""
     reason: str = "out of order"
     more: int = 0
-    """Tokens that are said to have been read besides those that were."""
+    """Tokens added to the reported number."""
     prompts: list[str] = field(default_factory=list)
-    """What was read of each prompt."""
+    """The part of each prompt that was read."""
     bodies: list[dict] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
@@ -64,7 +64,7 @@ class OracleServer:
         return f"http://127.0.0.1:{self._http.server_port}/v1/{path}"
 
     def complete(self, body: dict) -> tuple[int, dict]:
-        """Status and content of the answer to one request, of one prompt or several."""
+        """Return status and content of the response to one request with one or several prompts."""
         if self.status != 200:
             return self.status, {"error": {"message": self.reason}}
         room = None if self.limit is None else self.limit - body.get("max_tokens", 16)
@@ -87,7 +87,7 @@ class OracleServer:
         return ids[-room:] if self.over == "left" else ids[: room // 2] + ids[-(room - room // 2) :]
 
     def _ids(self, body: dict) -> list[list[int]]:
-        """Token ids of each prompt of a request: given as ids, as text, or as messages."""
+        """Return the token ids of each prompt of a request, which are ids, text, or messages."""
         if "messages" in body:
             turns = [{"role": one["role"], "content": one["content"]} for one in body["messages"]]
             text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
@@ -123,4 +123,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply)
 
     def log_message(self, *_: object) -> None:
-        """Keep the test's output free of requests."""
+        """Keep requests out of the test output."""

@@ -1,7 +1,7 @@
 """Amazon S3 on localhost: moto's server, with connections that break on request.
 
 In a test: `with S3Server() as s3: s3.put("bucket/a.jsonl", b"...")`, and pyarrow's own client reads `s3://bucket/a.jsonl`
-through AWS_ENDPOINT_URL. It notes each request, and refuses keys below `forbidden/` as a bucket policy would.
+through AWS_ENDPOINT_URL. It records each request, and denies keys below `forbidden/` like a bucket policy.
 """
 
 import os
@@ -17,22 +17,22 @@ DENIED = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Access 
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What a client asked for."""
+class S3Request:
+    """One request of a client."""
 
     method: str
     path: str
     range: str | None
-    """`bytes=0-99` of the header, inclusive."""
+    """The range header `bytes=0-99`, inclusive."""
 
 
 class S3Server:
-    """A server in a thread, and the environment that leads clients to it."""
+    """A server in a thread, and the environment variables that point clients to it."""
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []
+        self.requests: list[S3Request] = []
         self.broken = 0
-        """Downloads that will break off in the middle."""
+        """Number of downloads that will break off in the middle."""
         self._app: Any = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -60,13 +60,13 @@ class S3Server:
                 os.environ[name] = value
 
     def stop(self) -> None:
-        """End the server, as when the network goes."""
+        """Stop the server, as in a network failure."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
     def put(self, path: str, data: bytes) -> None:
-        """Write `bucket/key`, with the bucket where it is missing."""
+        """Write `bucket/key`, and create the bucket if necessary."""
         from pyarrow import fs
 
         files = fs.S3FileSystem(region="us-east-1", endpoint_override=self.url, allow_bucket_creation=True)
@@ -77,16 +77,16 @@ class S3Server:
 
     @property
     def downloads(self) -> int:
-        """Requests for bytes of objects."""
+        """Return the number of range requests."""
         return sum(request.method == "GET" and bool(request.range) for request in self.requests)
 
     def downloaded(self) -> int:
-        """Bytes that these asked for."""
+        """Return the bytes that range requests asked for."""
         ranges = [request.range.removeprefix("bytes=").split("-") for request in self.requests if request.range]
         return sum(int(last) - int(first) + 1 for first, last in ranges)
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        request = Request(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("HTTP_RANGE"))
+        request = S3Request(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("HTTP_RANGE"))
         self.requests.append(request)
         if "/forbidden/" in request.path:
             start_response("403 Forbidden", [("Content-Type", "application/xml"), ("Content-Length", str(len(DENIED)))])

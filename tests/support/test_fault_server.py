@@ -32,7 +32,7 @@ def post(url: str, body: dict) -> dict:
 @pytest.mark.parametrize("answer_format", ["json_schema", "markers"])
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("again", [False, True])
-def test_the_default_reply_is_one_that_is_kept(kind, answer_format, count, again):
+def test_the_default_reply_passes_the_checks(kind, answer_format, count, again):
     texts = TEXTS if kind is Kind.INTEGRATION else TEXTS[:1]
     prompt = make_prompt(kind, texts, count, answer_format, None, 0)
     prompt = retry_prompt(prompt, "it was odd") if again else prompt
@@ -48,7 +48,7 @@ def test_the_default_reply_is_one_that_is_kept(kind, answer_format, count, again
     assert {pair.pieces for pair in pairs} == {(1, 2) if kind is Kind.INTEGRATION else None}
 
 
-def test_faults_come_at_their_rates_and_the_same_for_the_same_seed():
+def test_random_faults_have_their_rates_and_depend_on_the_seed():
     rates = {"500": 0.2, "drop": 0.1}
     plan, same = random_faults(7, rates), random_faults(7, rates)
     seen = [plan(n, {}) for n in range(5_000)]
@@ -57,7 +57,7 @@ def test_faults_come_at_their_rates_and_the_same_for_the_same_seed():
     assert 0.08 < seen.count("drop") / 5_000 < 0.12
 
 
-def test_what_was_computed_is_paid_for_and_what_was_not_is_not():
+def test_only_computed_completions_are_paid_for():
     faults = ["half body", "drop after head", "lost", "drop", "500", "429", "garbage"]
     with FaultServer(lambda body: "x", plan=lambda n, body: faults[n]) as server:
         for fault in faults:
@@ -67,7 +67,7 @@ def test_what_was_computed_is_paid_for_and_what_was_not_is_not():
         assert server.faults.total() == len(server.bodies) == len(faults)
 
 
-def test_it_runs_as_a_process_of_its_own():
+def test_it_runs_as_a_separate_process():
     command = [sys.executable, fault_server.__file__, "--port", "0", "--latency", "0", "--faults", '{"500": 0}']
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
