@@ -1,44 +1,44 @@
-"""Every error this package raises, as one tree.
+"""Every error that this package raises, as one tree.
 
     In2Error
-    ├── ConfigError            a build file or command line says something impossible or unknown
+    ├── ConfigError            a build file or command line has an unknown or invalid value
     ├── MissingExtra           an optional part is not installed; the message has the install command
     ├── CorpusError            a document source cannot be read
     ├── TokenizerError         the tokenizer or its chat template cannot be used
     │   └── TokenizerMismatch  a dataset was built for another tokenizer
     ├── EndpointError          an endpoint cannot answer at all: unreachable, wrong key, too many errors
-    ├── WorkLogError           the work log cannot be read or written; what it holds stays safe
-    ├── FolderLocked             another process works on the folder
-    ├── NotEnoughQuestions     the corpus does not yield the questions that were asked for
-    ├── NotEnoughSegments      the corpus does not hold enough filler for the lengths that were asked for
-    ├── NotEnoughInstructions  an instruction dataset does not hold the conversations that were asked for
+    ├── WorkLogError           the work log cannot be read or written; its content is safe
+    ├── FolderLocked           another process holds the folder
+    ├── NotEnoughQuestions     the corpus does not yield the requested questions
+    ├── NotEnoughSegments      the corpus does not have enough filler for the requested lengths
+    ├── NotEnoughInstructions  an instruction dataset does not have the requested conversations
     ├── WorkerDied             a worker process was killed
-    ├── ShardsMissing           shards are missing that other jobs were to make
-    ├── ArrayJobDone              no mistake: this job's share of a stage is done, others have theirs
-    ├── AuditFailed            a finished dataset is not what its build file promises; names the failing figure
+    ├── ShardsMissing          shards of other jobs are missing
+    ├── ArrayJobDone           not an error: this job's share of a stage is done
+    ├── AuditFailed            a finished dataset does not match its build file; names the failing figure
     ├── DatasetError           a dataset folder is missing, unfinished or damaged
-    ├── HubError               the hub does not take an upload
+    ├── HubError               the hub rejects an upload
     ├── ProbeError             a probe cannot be built as asked
     │   └── PromptTooLong      a probe prompt does not fit the model's window
-    └── ReportError            results that cannot be read or compared
+    └── ReportError            results cannot be read or compared
 
-Each message says what happened, where (file, row, field), and what to do next.
+Each message states what is wrong, where (file, row, field), and what to do.
 """
 
 
 class In2Error(Exception):
-    """Base of all errors; its text is one sentence for the user, never a traceback's worth."""
+    """Base class of all errors; the message is one sentence for the user."""
 
 
 class ConfigError(In2Error):
-    """A configuration key or value is unknown, out of bounds or contradictory."""
+    """A configuration key or value is unknown, out of bounds or inconsistent."""
 
 
 class MissingExtra(In2Error):
     """An optional dependency is not installed."""
 
     def __init__(self, needed_for: str, extra: str) -> None:
-        super().__init__(f'{needed_for} needs a part that is not installed: pip install "in2-plugin[{extra}]"')
+        super().__init__(f'{needed_for} needs an optional dependency: pip install "in2-plugin[{extra}]"')
 
 
 class CorpusError(In2Error):
@@ -54,15 +54,15 @@ class TokenizerMismatch(TokenizerError):
 
 
 class EndpointError(In2Error):
-    """A language model cannot be asked any further; answers so far are in the work log."""
+    """A language model is no longer available; answers so far are in the work log."""
 
 
 class WorkLogError(In2Error):
-    """The work log cannot be read or written: disk full, read-only, damaged, or of a newer version."""
+    """The work log cannot be read or written: disk full, read-only, damaged, or a newer version."""
 
 
 class FolderLocked(In2Error):
-    """Another process works on the same dataset folder; names it."""
+    """Another process holds the dataset folder; names it."""
 
 
 class NotEnoughQuestions(In2Error):
@@ -78,15 +78,15 @@ class NotEnoughInstructions(In2Error):
 
 
 class WorkerDied(In2Error):
-    """A worker process was killed from outside, mostly for want of memory."""
+    """A worker process was killed, usually out of memory."""
 
 
 class ShardsMissing(In2Error):
-    """Shards are missing that were to be merged; names the stage and the first of them."""
+    """Shards to be merged are missing; names the stage and the first of them."""
 
 
 class ArrayJobDone(In2Error):
-    """One job of several has done its share; the command line reports success."""
+    """One of several jobs has finished its share; the command line reports success."""
 
 
 class AuditFailed(In2Error):
@@ -98,11 +98,11 @@ class DatasetError(In2Error):
 
 
 class HubError(In2Error):
-    """The hub does not take an upload: not logged in, no permission, not reachable."""
+    """The hub rejects an upload: not logged in, no permission, not reachable."""
 
 
 class ProbeError(In2Error):
-    """A VAL probe cannot be built with the given pieces and options."""
+    """A VAL probe cannot be built from the given pieces and options."""
 
 
 class PromptTooLong(ProbeError):
