@@ -169,13 +169,13 @@ def test_a_job_that_is_stopped_goes_on_when_it_is_submitted_again(recipe, alloca
             time.sleep(0.05)
         job.send_signal(signal.SIGTERM)
         assert job.wait(timeout=120) == 130, output.read_text()
-    assert "stopped; run the same command again to go on" in output.read_text()
+    assert "stopped; run the same command again to resume" in output.read_text()
     assert not (recipe / "data/manifest.json").exists()
-    sealed = (recipe / "data/segments/store.json").stat().st_mtime_ns
+    finished = (recipe / "data/segments/store.json").stat().st_mtime_ns
     monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
     done = run(recipe / "build-ray.sbatch", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    assert (recipe / "data/segments/store.json").stat().st_mtime_ns == sealed
+    assert (recipe / "data/segments/store.json").stat().st_mtime_ns == finished
     assert contents(recipe / "data") == contents(built)
 
 

@@ -13,7 +13,7 @@ MAX_INIT_FAILURES = 5
 
 @contextmanager
 def data_context() -> Iterator[None]:
-    """Keep the results in the order of the rows, hide Ray's progress bars, and replace workers that die while they start."""
+    """Keep the results in order, hide Ray's progress bars, and replace workers that die while they start."""
     from ray.data import DataContext
 
     context = DataContext.get_current()

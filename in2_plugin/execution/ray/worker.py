@@ -1,6 +1,6 @@
 """The Ray actor that runs the shards of a stage. Every node imports it, so in2-plugin must be installed there.
 
-Invariant: an error that a user can fix returns to the driver unchanged; any other one is left to Ray, with its traceback.
+Invariant: an error that a user can fix returns to the driver unchanged; Ray reports any other one with its traceback.
 """
 
 import os

@@ -193,8 +193,8 @@ class BatchJobs:
                 f"{url}: has no room for a batch of {requests:,} requests ({rejection.reason}); lower `batch_requests`"
             )
         return (
-            f"{url}: rejected batch {rejection.batch} as a whole ({rejection.reason}); nothing of it was computed. Correct "
-            "`questions.endpoint` and run again"
+            f"{url}: rejected batch {rejection.batch} as a whole ({rejection.reason}); nothing of it was computed. "
+            "Correct `questions.endpoint` and run again"
         )
 
     def _require_few_failures(self, outcomes: OutcomesByKey) -> None:
@@ -205,8 +205,8 @@ class BatchJobs:
         if total >= MIN_OUTCOMES and failed > self._config.max_error_rate * total:
             often = "; ".join(f"{reason} ({count:,} times)" for reason, count in reasons.most_common(3))
             raise EndpointError(
-                f"{self._config.base_url}: {failed:,} of the {total:,} requests of a batch failed, most often: {often}. "
-                "Answers so far are kept; check the endpoint, then run again"
+                f"{self._config.base_url}: {failed:,} of the {total:,} requests of a batch failed, most often: {often}"
+                ". Answers so far are kept; check the endpoint, then run again"
             )
 
     @property

@@ -69,7 +69,7 @@ class BatchEndpoint:
     async def answer(self, request: Request) -> Completion:
         """See `Transport`. Takes up to a day; `stop` ends the wait at once, and the batch stays open."""
         await self._resume_left_over()
-        # its batch may have ended since the caller read the log; nothing is awaited from here until the coalescer has it
+        # its batch may have ended since the caller read the log; no await from here until the coalescer has the request
         if found := self._log.get(request.key):
             return found
         if batch := self._batch_of.get(request.key):

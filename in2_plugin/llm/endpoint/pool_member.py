@@ -47,7 +47,7 @@ class PoolMember:
         self._is_permanent = self._is_probed = False
         self._cooldown_until = 0.0
         self._up_since = 0.0
-        """Outcomes of requests sent before this time are ignored: a server that restarts leaves old connections open."""
+        """Outcomes of requests sent before this time are ignored: a server that restarts leaves connections open."""
 
     @property
     def load(self) -> float:
@@ -146,7 +146,7 @@ class PoolMember:
         if self._is_outdated(attempt):
             return
         was_up, self.is_up, self._is_permanent = self.is_up, False, is_permanent
-        self.reason, self.summary = reason, reason.split(" (")[0]
+        self.reason, self.summary = reason, reason.split(" (", maxsplit=1)[0]
         self._times_down += 1
         cooldown = self._retry_policy.cooldown_after(self._times_down)
         self._cooldown_until = time.monotonic() + max(cooldown, min_cooldown)

@@ -48,8 +48,8 @@ class LLM:
 def output(prompt, sampling):
     words = f"answer to {prompt}".split()[: sampling.max_tokens]
     finish = "length" if len(words) == sampling.max_tokens else "stop"
-    completion = SimpleNamespace(index=0, text=" ".join(words), token_ids=tuple(range(len(words))), finish_reason=finish)
-    return SimpleNamespace(request_id="0", prompt=prompt, prompt_token_ids=[0] * len(prompt.split()), outputs=[completion])
+    output = SimpleNamespace(index=0, text=" ".join(words), token_ids=tuple(range(len(words))), finish_reason=finish)
+    return SimpleNamespace(request_id="0", prompt=prompt, prompt_token_ids=[0] * len(prompt.split()), outputs=[output])
 """
 SAMPLING = """
 from dataclasses import dataclass
