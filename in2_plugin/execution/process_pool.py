@@ -1,8 +1,8 @@
 """An ordered `map` over worker processes.
 
 Invariant: the results are those of `map`, whatever the number of workers. At most two items per worker are in flight,
-so that memory does not grow with the number of items. Cost: about a second to start the workers, so the first item runs in
-this process, and a single item needs no workers at all.
+so that memory does not grow with the number of items. Cost: about a second to start the workers, so the first item
+runs in this process, and a single item needs no workers at all.
 """
 
 import multiprocessing

@@ -1,8 +1,8 @@
 """A stand-in for vLLM with the names that Ray's vLLM stage uses, for the workers of a test cluster.
 
 The answer to the word `x` is `answer to x`, one token per word. Some words are special: `long` is rejected, `slow`
-waits for the file `release` in the package folder, and `dead` waits and then kills the engine. The arguments of each engine
-are written to `engines.jsonl` there, and its prompts to `prompts.jsonl`.
+waits for the file `release` in the package folder, and `dead` waits and then kills the engine. The arguments of each
+engine are written to `engines.jsonl` there, and its prompts to `prompts.jsonl`.
 """
 
 from pathlib import Path

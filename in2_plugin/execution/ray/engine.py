@@ -79,8 +79,8 @@ class RayEngine:
         except Exception as failure:  # Ray raises errors of many types here, including plain `Exception`
             where = self._config.address or os.environ.get("RAY_ADDRESS") or "this machine"
             raise ConfigError(
-                f"the Ray cluster at {where} cannot be used ({one_line(failure)}); start it with `ray start --head`, or "
-                "correct `--address` (`auto` on a machine of the cluster also finds the cluster's token)"
+                f"the Ray cluster at {where} cannot be used ({one_line(failure)}); start it with `ray start --head`, "
+                "or correct `--address` (`auto` on a machine of the cluster also finds the cluster's token)"
             ) from None
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)  # Ray replaces it, and would exit with its own status
