@@ -106,7 +106,7 @@ def test_a_dataset_by_name_gives_its_texts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "expected"), [('{"id": 3}\n', "not one text in this evaluation set"), (None, "there is no such file")]
+    ("content", "expected"), [('{"id": 3}\n', "this evaluation set has no text"), (None, "there is no such file")]
 )
 def test_sets_that_give_nothing_are_errors(tmp_path, content, expected):
     path = tmp_path / "exam.jsonl"
