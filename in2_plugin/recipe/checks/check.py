@@ -12,7 +12,7 @@ Mark = Literal["ok", "note", "warning", "ERROR"]
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class FileCheck:
     """One line of `in2 recipes validate`."""
 
     mark: Mark
@@ -24,10 +24,10 @@ class Check:
         return {"mark": self.mark, "file": self.file, "said": self.message}
 
 
-def refused(file: str, error: Exception) -> Check:
+def refused(file: str, error: Exception) -> FileCheck:
     """Return an error of the tool that reads the file as one line, without the file's name."""
     message = one_line(error)
-    return Check("ERROR", file, message.removeprefix(f"{file}: "))
+    return FileCheck("ERROR", file, message.removeprefix(f"{file}: "))
 
 
 @contextmanager

@@ -8,24 +8,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from in2_plugin.config import BuildConfig
-from in2_plugin.recipe.checks.check import Check
+from in2_plugin.recipe.checks.check import FileCheck
 from in2_plugin.recipe.training_file import TrainingFile
 
 BATCH = re.compile(r"^\s*batch=(\d+)\s*$", re.MULTILINE)
 """The line of a launch script that sets the number of examples per step."""
 
 
-def check_agreement(file: TrainingFile, build: BuildConfig, scripts: Sequence[Path]) -> Iterator[Check]:
+def check_agreement(file: TrainingFile, build: BuildConfig, scripts: Sequence[Path]) -> Iterator[FileCheck]:
     """Check a training file against the build file and the launch scripts."""
     name = file.path.name
     found = [*_data(file, build), *_step(file, scripts)]
-    yield from (Check("ERROR", name, message) for message in found)
+    yield from (FileCheck("ERROR", name, message) for message in found)
     if not found:
         step = f", {file.launch.batch} examples per step" if file.launch else ""
-        yield Check("ok", name, f"consistent with build.yml: dataset, length, tokenizer{step}")
+        yield FileCheck("ok", name, f"consistent with build.yml: dataset, length, tokenizer{step}")
     if not file.launch:
         message = "no comment states the batch; add one like `# 1 x 8 x 16 GPUs = 128` to the accumulation"
-        yield Check("note", name, message)
+        yield FileCheck("note", name, message)
 
 
 def _data(file: TrainingFile, build: BuildConfig) -> Iterator[str]:

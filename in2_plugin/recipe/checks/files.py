@@ -15,7 +15,7 @@ from typing import Any
 
 from in2_plugin.errors import ConfigError, one_line
 from in2_plugin.probing.lm_eval.install import tasks_folder
-from in2_plugin.recipe.checks.check import Check, as_config_error
+from in2_plugin.recipe.checks.check import FileCheck, as_config_error
 
 TASKS = (re.compile(r'--tasks[ =]"?([A-Za-z][\w,]*)'), re.compile(r"TASKS:-([\w,]+)"))
 """Where scripts name lm_eval tasks: as an option, or as the default of a variable."""
@@ -23,7 +23,7 @@ SIMILARITY = 0.85
 """Similarity from which an unknown DeepSpeed key counts as a misspelling of a known one."""
 
 
-def check_deepspeed(file: Path) -> Iterator[Check]:
+def check_deepspeed(file: Path) -> Iterator[FileCheck]:
     """Check a config with DeepSpeed's own class, and its section names: DeepSpeed ignores unknown ones."""
     try:
         settings = dict(json.loads(file.read_text(encoding="utf-8")))
@@ -33,7 +33,7 @@ def check_deepspeed(file: Path) -> Iterator[Check]:
     try:
         from deepspeed.runtime.config import DeepSpeedConfig  # type: ignore[import-untyped]
     except ModuleNotFoundError:
-        yield Check("note", file.name, 'DeepSpeed is not installed: pip install "in2-plugin[deepspeed]"')
+        yield FileCheck("note", file.name, 'DeepSpeed is not installed: pip install "in2-plugin[deepspeed]"')
         return
     with as_config_error("correct the file"):
         DeepSpeedConfig(_resolved(settings))
@@ -41,7 +41,7 @@ def check_deepspeed(file: Path) -> Iterator[Check]:
     zero = settings.get("zero_optimization") or {}
     moved = [part.removeprefix("offload_") for part in ("offload_optimizer", "offload_param") if zero.get(part)]
     offload = f", {' and '.join(moved)} offloaded" if moved else ""
-    yield Check("ok", file.name, f"DeepSpeed accepts it: ZeRO stage {zero.get('stage', 0)}{offload}")
+    yield FileCheck("ok", file.name, f"DeepSpeed accepts it: ZeRO stage {zero.get('stage', 0)}{offload}")
 
 
 def _resolved(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,24 +66,24 @@ def _refuse_misspelt(settings: Mapping[str, Any]) -> None:
             raise ConfigError(f"DeepSpeed ignores the unknown key `{key}`; did you mean `{near[0]}`?")
 
 
-def check_accelerate(file: Path) -> Iterator[Check]:
+def check_accelerate(file: Path) -> Iterator[FileCheck]:
     """Check a config with accelerate's own loader."""
     try:
         from accelerate.commands.config.config_args import load_config_from_file
     except ModuleNotFoundError:
-        yield Check("note", file.name, 'accelerate is not installed: pip install "in2-plugin[trl]"')
+        yield FileCheck("note", file.name, 'accelerate is not installed: pip install "in2-plugin[trl]"')
         return
     with as_config_error("correct the file"):
         found = load_config_from_file(str(file))
     kind = str(getattr(found.distributed_type, "value", found.distributed_type)).lower()
-    yield Check("ok", file.name, f"accelerate accepts it: {kind}, {found.num_processes} processes")
+    yield FileCheck("ok", file.name, f"accelerate accepts it: {kind}, {found.num_processes} processes")
 
 
-def check_script(file: Path) -> Iterator[Check]:
+def check_script(file: Path) -> Iterator[FileCheck]:
     """Check a script with `bash -n`, and the lm_eval tasks that it names."""
     bash = shutil.which("bash")
     if bash is None:
-        yield Check("note", file.name, "not checked: bash is not installed")
+        yield FileCheck("note", file.name, "not checked: bash is not installed")
         return
     done = subprocess.run([bash, "-n", str(file)], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -95,7 +95,7 @@ def check_script(file: Path) -> Iterator[Check]:
         advice = f"did you mean `{near[0]}`?" if near else "see `lm_eval ls tasks`"
         raise ConfigError(f"neither in2_plugin nor the installed lm_eval has a task `{unknown[0]}`; {advice}")
     found = f", the tasks {', '.join(sorted(tasks))} exist" if tasks else ""
-    yield Check("ok", file.name, f"bash can parse it{found}")
+    yield FileCheck("ok", file.name, f"bash can parse it{found}")
 
 
 def named_tasks(text: str) -> set[str]:
@@ -119,8 +119,8 @@ def known_tasks() -> set[str]:
     return {file.stem for file in tasks_folder().rglob("*.yaml") if not file.name.startswith("_")}
 
 
-def check_program(file: Path) -> Iterator[Check]:
+def check_program(file: Path) -> Iterator[FileCheck]:
     """Check a program with Python's compiler."""
     with as_config_error("correct the program"):
         compile(file.read_text(encoding="utf-8"), file.name, "exec")
-    yield Check("ok", file.name, "Python can parse it")
+    yield FileCheck("ok", file.name, "Python can parse it")

@@ -24,7 +24,7 @@ from in2_plugin.preflight.costs import GIB
 from in2_plugin.preflight.dataset_summary import DatasetSummary
 from in2_plugin.preflight.findings import Case, ConfigFinding
 from in2_plugin.recipe.base_model import BaseModel
-from in2_plugin.recipe.checks.check import Check, Mark, as_config_error
+from in2_plugin.recipe.checks.check import FileCheck, Mark, as_config_error
 from in2_plugin.recipe.training_file import TrainingFile
 from in2_plugin.training.axolotl.args import TYPES, options_of
 
@@ -33,32 +33,32 @@ NEEDS = {"context_parallel_size": "ring_flash_attn"}
 """Keys that Axolotl rejects without a package, and the package: without it, validation skips the key."""
 
 
-def check_axolotl(file: TrainingFile, model: BaseModel, data: DatasetSummary) -> Iterator[Check]:
+def check_axolotl(file: TrainingFile, model: BaseModel, data: DatasetSummary) -> Iterator[FileCheck]:
     """Check a file with Axolotl's schema, then with preflight on the dataset or on the planned one."""
     name = file.path.name
     left_out = [key for key, package in NEEDS.items() if file.cfg.get(key) and find_spec(package) is None]
     try:
         cfg = validated(file.path, model, data, left_out)
     except MissingExtra as missing:
-        yield Check("note", name, str(missing))
+        yield FileCheck("note", name, str(missing))
         return
     for key in left_out:
         cfg[key] = file.cfg[key]
-        yield Check("note", name, f"`{key}` was not checked: it needs {NEEDS[key]}, which is not installed")
+        yield FileCheck("note", name, f"`{key}` was not checked: it needs {NEEDS[key]}, which is not installed")
     case = _case(cfg, file, model, data)
     need, have = case.memory.total / GIB, case.gpu.memory / GIB
     where = f"{case.setup.gpus} x {case.gpu.name}"
     seen = "every example counted" if data.is_in2 else data.seen
-    yield Check("ok", name, f"Axolotl accepts it; about {need:.0f} of {have:.0f} GiB per GPU on {where} ({seen})")
+    yield FileCheck("ok", name, f"Axolotl accepts it; about {need:.0f} of {have:.0f} GiB per GPU on {where} ({seen})")
     for finding in _findings(case):
         yield _as_check(name, finding, model, refuses=options_of(file.cfg).preflight)
 
 
-def _as_check(name: str, finding: ConfigFinding, model: BaseModel, refuses: bool) -> Check:
+def _as_check(name: str, finding: ConfigFinding, model: BaseModel, refuses: bool) -> FileCheck:
     where = finding.where.replace(model.path, model.name)
     if finding.level == "error" and not refuses:
-        return Check("warning", name, f"{where}: {finding.what} (the file accepts it: `preflight: false`)")
-    return Check(MARKS[finding.level], name, f"{where}: {finding.what}; {finding.remedy}")
+        return FileCheck("warning", name, f"{where}: {finding.what} (the file accepts it: `preflight: false`)")
+    return FileCheck(MARKS[finding.level], name, f"{where}: {finding.what}; {finding.remedy}")
 
 
 def validated(path: Path, model: BaseModel, data: DatasetSummary, left_out: Sequence[str]) -> Any:
@@ -123,7 +123,7 @@ def _findings(case: Case) -> list[ConfigFinding]:
     return findings_of(case)
 
 
-def check_trl(file: TrainingFile, model: BaseModel, data: DatasetSummary) -> Iterator[Check]:
+def check_trl(file: TrainingFile, model: BaseModel, data: DatasetSummary) -> Iterator[FileCheck]:
     """Check a file with TRL's and accelerate's parsers, then with the rules of `in2 sft`."""
     name = file.path.name
     try:
@@ -133,14 +133,14 @@ def check_trl(file: TrainingFile, model: BaseModel, data: DatasetSummary) -> Ite
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "trl":
             raise
-        yield Check("note", name, str(MissingExtra("`in2 sft`", "trl")))
+        yield FileCheck("note", name, str(MissingExtra("`in2 sft`", "trl")))
         return
     with _environment_kept(), as_config_error("correct the file"):
         # use_cpu: transformers rejects bf16 without a GPU
         arguments = parse(["--config", str(file.path), "--model_name_or_path", model.path, "--use_cpu", "true"])
         refuse_incompatible(arguments.training, data.longest)
         launch_options(arguments.launch)
-    yield Check("ok", name, "TRL and accelerate accept it")
+    yield FileCheck("ok", name, "TRL and accelerate accept it")
 
 
 @contextmanager

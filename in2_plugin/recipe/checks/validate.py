@@ -12,7 +12,7 @@ from in2_plugin import layout
 from in2_plugin.config import BuildConfig, load_build_config
 from in2_plugin.errors import ConfigError, In2Error
 from in2_plugin.preflight.dataset_summary import DatasetSummary, summarize_in2, unread_summary
-from in2_plugin.recipe.checks.check import Check, refused
+from in2_plugin.recipe.checks.check import FileCheck, refused
 from in2_plugin.recipe.checks.consistency import check_agreement
 from in2_plugin.recipe.checks.files import check_accelerate, check_deepspeed, check_program, check_script
 from in2_plugin.recipe.folder import RecipeFolder
@@ -20,7 +20,7 @@ from in2_plugin.recipe.planning.assumed_data import planned_data
 from in2_plugin.recipe.training_file import TrainingFile, read_training_file
 
 
-def validate(recipe: RecipeFolder, base_model: str | None = None) -> Iterator[Check]:
+def validate(recipe: RecipeFolder, base_model: str | None = None) -> Iterator[FileCheck]:
     """Check every file; yield at least one result per file.
 
     Args:
@@ -39,12 +39,12 @@ def validate(recipe: RecipeFolder, base_model: str | None = None) -> Iterator[Ch
         yield from _each(recipe.programs, check_program)
 
 
-def _each(files: list[Path], check: Callable[[Path], Iterator[Check]]) -> Iterator[Check]:
+def _each(files: list[Path], check: Callable[[Path], Iterator[FileCheck]]) -> Iterator[FileCheck]:
     for file in files:
         yield from _caught(file.name, lambda file=file: check(file))  # type: ignore[misc]
 
 
-def _caught(name: str, check: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+def _caught(name: str, check: Callable[[], Iterator[FileCheck]]) -> Iterator[FileCheck]:
     """Yield the results of a check, and its error as one more result."""
     try:
         yield from check()
@@ -52,38 +52,40 @@ def _caught(name: str, check: Callable[[], Iterator[Check]]) -> Iterator[Check]:
         yield refused(name, error)
 
 
-def _build(recipe: RecipeFolder) -> tuple[BuildConfig | None, list[Check]]:
+def _build(recipe: RecipeFolder) -> tuple[BuildConfig | None, list[FileCheck]]:
     file = recipe.build_file
     if file is None:
-        return None, [Check("ERROR", "build.yml", "is missing; a recipe needs the build file of its data")]
+        return None, [FileCheck("ERROR", "build.yml", "is missing; a recipe needs the build file of its data")]
     try:
         config = load_build_config(file)
     except ConfigError as error:
         message = str(error).removeprefix(f"{file}: ")
-        return None, [Check("ERROR", file.name, message)]
+        return None, [FileCheck("ERROR", file.name, message)]
     data = planned_data(config)
-    return config, [Check("ok", file.name, f"asks for {data.examples:,} examples of up to {data.longest:,} tokens")]
+    return config, [FileCheck("ok", file.name, f"asks for {data.examples:,} examples of up to {data.longest:,} tokens")]
 
 
-def _training(path: Path, recipe: RecipeFolder, build: BuildConfig | None, replacement: str | None) -> Iterator[Check]:
+def _training(
+    path: Path, recipe: RecipeFolder, build: BuildConfig | None, replacement: str | None
+) -> Iterator[FileCheck]:
     try:
         file = read_training_file(path)
     except ConfigError as error:
-        yield Check("ERROR", path.name, str(error).removeprefix(f"{path}: "))
+        yield FileCheck("ERROR", path.name, str(error).removeprefix(f"{path}: "))
         return
     if build is not None:
         yield from check_agreement(file, build, recipe.scripts)
     yield from _caught(path.name, lambda: _with_trainer(file, build, replacement))
 
 
-def _with_trainer(file: TrainingFile, build: BuildConfig | None, replacement: str | None) -> Iterator[Check]:
+def _with_trainer(file: TrainingFile, build: BuildConfig | None, replacement: str | None) -> Iterator[FileCheck]:
     from in2_plugin.recipe.base_model import readable_model
     from in2_plugin.recipe.checks.training import check_axolotl, check_trl
 
     data = _facts(file, build)
     with readable_model(file.base_model, replacement) as model:
         if model.path != file.base_model or model.tokenizer is None:
-            yield Check("note", file.path.name, model.source)
+            yield FileCheck("note", file.path.name, model.source)
         check = check_axolotl if file.trainer == "axolotl" else check_trl
         yield from check(file, model, data)
 
