@@ -27,7 +27,7 @@ DOCUMENTS, SEGMENTS, PIECES = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
+class CorpusShard:
     """Consecutive pieces of one source."""
 
     pieces: tuple[Piece, ...]
@@ -38,17 +38,17 @@ class Shard:
         return self.pieces[0].source.limit
 
 
-def shards_of(pieces: Iterable[Piece], size: int) -> list[Shard]:
+def shards_of(pieces: Iterable[Piece], size: int) -> list[CorpusShard]:
     """Group the pieces of one source into shards of about `size` bytes; a piece of unknown size is a shard alone."""
-    shards: list[Shard] = []
+    shards: list[CorpusShard] = []
     group: list[Piece] = []
     for piece in pieces:
         full = sum(one.size for one in group) >= size or len(group) == MOST_PIECES
         if group and (full or not piece.size):
-            shards.append(Shard(tuple(group)))
+            shards.append(CorpusShard(tuple(group)))
             group = []
         group.append(piece)
-    return [*shards, Shard(tuple(group))] if group else shards
+    return [*shards, CorpusShard(tuple(group))] if group else shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class ShardCutter:
     def __init__(self, cutter: Cutter) -> None:
         self._cutter = cutter
 
-    def __call__(self, shard: Shard) -> Iterator[bytes]:
+    def __call__(self, shard: CorpusShard) -> Iterator[bytes]:
         passed: list[tuple[int, int]] = []
         for chunk in chunks(islice(_documents(shard, passed), shard.limit)):
             cut = self._cutter([document.text for document in chunk])
@@ -78,7 +78,7 @@ class ShardCutter:
         yield serialize_batch(pa.record_batch(counts), {"holds": PIECES})
 
 
-def _documents(shard: Shard, passed: list[tuple[int, int]]) -> Iterator[_ShardDocument]:
+def _documents(shard: CorpusShard, passed: list[tuple[int, int]]) -> Iterator[_ShardDocument]:
     """Yield the documents of all pieces; append the rows read and the rows without text of each piece to `passed`."""
     for i, piece in enumerate(shard.pieces):
         reader = PieceReader(piece)
@@ -122,7 +122,7 @@ class Merger:
         """Rows read so far of each place."""
         self.empty = 0
 
-    def add(self, shard: Shard, path: Path, most: int | None) -> int:
+    def add(self, shard: CorpusShard, path: Path, most: int | None) -> int:
         """Append at most `most` documents of a shard, and return how many."""
         before, added = [], 0
         for piece, (rows, empty) in zip(shard.pieces, _pieces(path), strict=False):

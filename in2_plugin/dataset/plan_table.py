@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from in2_plugin.dataset.plans import ANSWER, Plan
+from in2_plugin.dataset.plans import ANSWER, ExamplePlan
 
 PLAN = pa.schema(
     [
@@ -23,7 +23,7 @@ PLAN = pa.schema(
 """`answers` contains the bytes of ANSWER records."""
 
 
-def batch_of(plans: Sequence[Plan]) -> pa.RecordBatch:
+def batch_of(plans: Sequence[ExamplePlan]) -> pa.RecordBatch:
     """Return a record batch with one row per plan."""
     columns = [
         [plan.part for plan in plans],
@@ -37,7 +37,7 @@ def batch_of(plans: Sequence[Plan]) -> pa.RecordBatch:
     return pa.record_batch(arrays, schema=PLAN)
 
 
-def plans_in(batch: pa.RecordBatch) -> Iterator[Plan]:
+def plans_in(batch: pa.RecordBatch) -> Iterator[ExamplePlan]:
     """Yield the plans of a record batch."""
     part, head, segments, tail, answers, n_tokens = batch.columns
     # numpy instead of lists: a context of 32K tokens has about 250 segment ids
@@ -46,5 +46,5 @@ def plans_in(batch: pa.RecordBatch) -> Iterator[Plan]:
     columns = [column.to_pylist() for column in (part, head, tail, answers, n_tokens)]
     start = 0
     for stop, *(of_part, of_head, of_tail, of_answers, n) in zip(stops, *columns, strict=True):
-        yield Plan(of_part, of_head, ids[start:stop], of_tail, np.frombuffer(of_answers, ANSWER), n)
+        yield ExamplePlan(of_part, of_head, ids[start:stop], of_tail, np.frombuffer(of_answers, ANSWER), n)
         start = stop

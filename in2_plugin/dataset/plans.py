@@ -55,7 +55,7 @@ Answers = npt.NDArray[np.void]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ExamplePlan:
     """One stored example."""
 
     part: str
@@ -70,7 +70,7 @@ class Plan:
 
 def plan_of(
     row: Mapping[str, Any], rendered: Rendered, frame: Frame, turns: Sequence[Turn], store: SegmentStore
-) -> Plan:
+) -> ExamplePlan:
     """Return the plan of a rendered row of examples.parquet."""
     segment_ids = np.array(row["segment_ids"], np.uint32)
     if store.facts.joining is Joining.SPLICE:
@@ -80,7 +80,7 @@ def plan_of(
         tail = frame.after_context(turns)[0].encode()
     depths = [_depth(row, turn) for turn in row["turns"]]
     answers = [(start, stop, depth) for (start, stop), depth in zip(rendered.answers, depths, strict=True)]
-    return Plan(row["part"], frame.head, segment_ids, tail, np.array(answers, ANSWER), row["n_tokens"])
+    return ExamplePlan(row["part"], frame.head, segment_ids, tail, np.array(answers, ANSWER), row["n_tokens"])
 
 
 def _depth(row: Mapping[str, Any], turn: Mapping[str, Any]) -> float:
@@ -108,7 +108,7 @@ class PlanWriter:
         self._files = {name: (self._folder / f"{name}.part").open("wb") for name in FILES}
         return self
 
-    def add(self, plan: Plan) -> None:
+    def add(self, plan: ExamplePlan) -> None:
         """Append a plan."""
         places = tuple(self._begun.values())
         record = np.array((*places, self._numbers[plan.head], PARTS.index(plan.part)), EXAMPLE)
@@ -208,12 +208,18 @@ class Plans:
         begin, end = self._examples["answers"][number : number + 2].tolist()
         return self._columns[2][begin:end]
 
-    def plan(self, number: int) -> Plan:
+    def plan(self, number: int) -> ExamplePlan:
         """Return a plan as it was added."""
         segments, tails, answers = self._columns
         (s, t, a, head, part), (s_end, t_end, a_end, *_) = self._examples[number : number + 2].tolist()
-        return Plan(PARTS[part], self._heads[head][0], segments[s:s_end], tails[t:t_end].tobytes(), answers[a:a_end],
-                    int(self.n_tokens[number]))  # fmt: skip
+        return ExamplePlan(
+            PARTS[part],
+            self._heads[head][0],
+            segments[s:s_end],
+            tails[t:t_end].tobytes(),
+            answers[a:a_end],
+            int(self.n_tokens[number]),
+        )
 
     def assemble(self, number: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return token ids and labels, (n_tokens,) each; labels without loss are IGNORED.

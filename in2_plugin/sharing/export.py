@@ -26,7 +26,7 @@ from in2_plugin.io.atomic import commit_part, write_json_atomic, write_text_atom
 from in2_plugin.io.lock import folder_lock
 from in2_plugin.sharing.export_card import export_card
 from in2_plugin.sharing.formats import Conversion, Format
-from in2_plugin.sharing.shards import Shard, ShardWriter
+from in2_plugin.sharing.shards import ExportShard, ShardWriter
 from in2_plugin.sharing.slices import SliceConverter, slices_of
 from in2_plugin.sharing.supervision import notes_for, trainer_adds_bos
 
@@ -43,7 +43,7 @@ class Export:
 
     folder: Path
     rows: int
-    shards: tuple[Shard, ...]
+    shards: tuple[ExportShard, ...]
     notes: tuple[str, ...]
     """Notes for the user, also in README.md."""
 
@@ -124,7 +124,7 @@ def _tokenizer(folder: Path, manifest: Manifest, name: str | None) -> ModelToken
 
 def _write(
     conversion: Conversion, data: Path, shard_bytes: int, engine: Engine, on_examples: Callable[[int], None]
-) -> list[Shard]:
+) -> list[ExportShard]:
     data.mkdir()
     converter = SliceConverter(conversion)
     slices = slices_of(converter.examples)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from in2_plugin.sharing.card import header, length_facts, provenance, table
 from in2_plugin.sharing.formats import Format
-from in2_plugin.sharing.shards import Shard
+from in2_plugin.sharing.shards import ExportShard
 
 if TYPE_CHECKING:
     from in2_plugin.dataset.reader import Manifest
@@ -39,7 +39,9 @@ USES = {
 """Trainers that accept each format, with the settings they need."""
 
 
-def export_card(manifest: "Manifest", form: Format, rows: int, shards: Sequence[Shard], notes: Sequence[str]) -> str:
+def export_card(
+    manifest: "Manifest", form: Format, rows: int, shards: Sequence[ExportShard], notes: Sequence[str]
+) -> str:
     """Return README.md of an export with these files."""
     # the name of the configuration contains a digest of the data, for the reason given in card.py
     digest = hashlib.sha256("".join(shard.sha256 for shard in shards).encode()).hexdigest()[:16]

@@ -19,7 +19,7 @@ ROW_GROUP_BYTES = 32_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
+class ExportShard:
     """One finished file."""
 
     name: str
@@ -46,7 +46,7 @@ class ShardWriter:
             if self._written >= self._shard_bytes:
                 self._close()
 
-    def finish(self) -> list[Shard]:
+    def finish(self) -> list[ExportShard]:
         """Close the last shard, and give all shards their names. An export without rows has one empty shard."""
         if self._group or not self._rows:
             self._flush()
@@ -77,9 +77,9 @@ class ShardWriter:
     def _part(self, number: int) -> Path:
         return self._folder / f"train-{number:05d}.parquet.part"
 
-    def _named(self, number: int, rows: int) -> Shard:
+    def _named(self, number: int, rows: int) -> ExportShard:
         path = self._folder / f"train-{number:05d}-of-{len(self._rows):05d}.parquet"
         self._part(number).rename(path.with_name(path.name + ".part"))
         commit_part(path)
         with path.open("rb") as file:
-            return Shard(path.name, rows, hashlib.file_digest(file, "sha256").hexdigest())
+            return ExportShard(path.name, rows, hashlib.file_digest(file, "sha256").hexdigest())

@@ -15,7 +15,7 @@ def batch(first: int, rows: int = 2) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([{"x": [first + i] * 100} for i in range(rows)], schema=SCHEMA)
 
 
-def written(folder, shard_bytes: int, batches: int) -> list[shards.Shard]:
+def written(folder, shard_bytes: int, batches: int) -> list[shards.ExportShard]:
     writer = ShardWriter(folder, SCHEMA, shard_bytes)
     for i in range(batches):
         writer.add(batch(2 * i))

@@ -26,7 +26,7 @@ Place = Callable[[int], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FilePart:
     """The part of a file to read."""
 
     path: str
@@ -35,7 +35,7 @@ class Part:
     stop: int | None
 
 
-def json_lines(part: Part, place: Place) -> Iterator[tuple[int, Fields | None]]:
+def json_lines(part: FilePart, place: Place) -> Iterator[tuple[int, Fields | None]]:
     """Yield (line, fields) for the lines that start in bytes [start, stop); None as fields of a blank line."""
     with open_decompressed(part.path, part.folder) as file:
         for number, line in enumerate(_lines(file, part), start=1):
@@ -44,7 +44,7 @@ def json_lines(part: Part, place: Place) -> Iterator[tuple[int, Fields | None]]:
             yield number, None if text.isspace() or not text else _object(text, here)
 
 
-def lines_before(part: Part) -> int:
+def lines_before(part: FilePart) -> int:
     """Return the number of lines that start before byte `start`."""
     if not part.start:
         return 0
@@ -56,7 +56,7 @@ def lines_before(part: Part) -> int:
     return newlines + 1
 
 
-def _lines(file: IO[bytes], part: Part) -> Iterator[bytes]:
+def _lines(file: IO[bytes], part: FilePart) -> Iterator[bytes]:
     position = part.start
     if position:
         file.seek(position - 1)
@@ -90,14 +90,14 @@ def decoded(data: bytes, place: Callable[[], str]) -> str:
         ) from None
 
 
-def whole_text(part: Part) -> str:
+def whole_text(part: FilePart) -> str:
     """Return the whole text of a file."""
     with open_decompressed(part.path, part.folder) as file:
         data = file.read()
     return decoded(data, lambda: part.path)
 
 
-def parquet_rows(part: Part, column: str | None) -> Iterator[tuple[int, Fields]]:
+def parquet_rows(part: FilePart, column: str | None) -> Iterator[tuple[int, Fields]]:
     """Yield (row, fields) of row groups [start, stop): of one column, or of all."""
     with _table(part) as table:
         names = table.schema_arrow.names
@@ -111,7 +111,7 @@ def parquet_rows(part: Part, column: str | None) -> Iterator[tuple[int, Fields]]
             done += len(batch)
 
 
-def rows_before(part: Part) -> int:
+def rows_before(part: FilePart) -> int:
     """Return the number of rows in the row groups before `start`."""
     if not part.start:
         return 0
@@ -121,7 +121,7 @@ def rows_before(part: Part) -> int:
 
 def row_group_bytes(path: str, folder: str, column: str) -> list[int]:
     """Return the bytes in storage of `column` in each row group; of all columns if there is no such column."""
-    with _table(Part(path, folder, 0, None)) as table:
+    with _table(FilePart(path, folder, 0, None)) as table:
         groups = [table.metadata.row_group(i) for i in range(table.num_row_groups)]
     return [_column_bytes(group, column) for group in groups]
 
@@ -133,7 +133,7 @@ def _column_bytes(group: Any, column: str) -> int:
 
 
 @contextmanager
-def _table(part: Part) -> Iterator[Any]:
+def _table(part: FilePart) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -150,7 +150,7 @@ def _table(part: Part) -> Iterator[Any]:
 
 
 @contextmanager
-def _parquet_file(part: Part) -> Iterator[Any]:
+def _parquet_file(part: FilePart) -> Iterator[Any]:
     if Path(part.path).suffix.lower() not in COMPRESSIONS:
         with parquet_source(part.path, part.folder) as file:
             yield file

@@ -12,7 +12,7 @@ from pathlib import Path
 from in2_plugin.config.corpus import Source
 from in2_plugin.corpus.sources.file_rows import (
     Fields,
-    Part,
+    FilePart,
     Place,
     json_lines,
     lines_before,
@@ -156,10 +156,10 @@ class PieceReader(Iterator[PieceDocument]):
 
 def piece_rows(piece: Piece, place: Place, column: str | None) -> Iterator[tuple[int, Fields | None]]:
     """Yield (row, fields) of a piece, counted from 1: of Parquet one `column` or all; a blank line has None."""
-    part = Part(piece.path, piece.folder, piece.start, piece.stop)
+    part = FilePart(piece.path, piece.folder, piece.start, piece.stop)
     match piece.kind:
         case "bundled":
-            return json_lines(Part(str(BUNDLED_FILE), "", 0, None), place)
+            return json_lines(FilePart(str(BUNDLED_FILE), "", 0, None), place)
         case "hf":
             return dataset_rows(piece.source, piece.folder, piece.start, piece.stop, place)
         case "jsonl":
@@ -179,7 +179,7 @@ def row_place(piece: Piece, row: int, before: int | None) -> str:
         before = piece.start
     if before is None:
         count = lines_before if piece.kind == "jsonl" else rows_before
-        before = count(Part(piece.path, piece.folder, piece.start, piece.stop))
+        before = count(FilePart(piece.path, piece.folder, piece.start, piece.stop))
     return f"{piece.place}:{before + row}"
 
 

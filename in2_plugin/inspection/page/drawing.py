@@ -42,7 +42,7 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class DepthCell:
     """One cell of the heat map."""
 
     x: int
@@ -83,7 +83,7 @@ def _edge(edge: float, unit: str) -> str:
     return f"{edge:.0%}" if unit == "%" else short(round(edge))  # whole tokens
 
 
-def heat_map(data: Mapping[str, Any]) -> tuple[list[Cell], list[str]]:
+def heat_map(data: Mapping[str, Any]) -> tuple[list[DepthCell], list[str]]:
     """Lay out the cells of depth (across) by length (down), shaded per row, and the labels of the rows."""
     cells = []
     for row, (counts, (low, high)) in enumerate(zip(data["counts"], data["lengths"], strict=True)):
@@ -91,7 +91,7 @@ def heat_map(data: Mapping[str, Any]) -> tuple[list[Cell], list[str]]:
         for column, count in enumerate(counts):
             shade = round(min(1.0, count / expected / 2), 3)
             title = f"{low:,} to {high:,} tokens, depth {column * 10}% to {column * 10 + 10}%: {count:,} golds"
-            cells.append(Cell(column * CELL[0], row * CELL[1], shade, count, shade > 0.6, title))
+            cells.append(DepthCell(column * CELL[0], row * CELL[1], shade, count, shade > 0.6, title))
     return cells, [f"{low:,}–{high:,}" for low, high in data["lengths"]]
 
 

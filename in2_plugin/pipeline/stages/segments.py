@@ -14,7 +14,7 @@ from in2_plugin import layout
 from in2_plugin.config import CorpusConfig
 from in2_plugin.corpus.cutting import Cutter, chunks, counts_by_words
 from in2_plugin.corpus.screening.screen import Screening
-from in2_plugin.corpus.shards import SHARD_BYTES, Merger, Shard, ShardCutter, documents_in, shards_of
+from in2_plugin.corpus.shards import SHARD_BYTES, CorpusShard, Merger, ShardCutter, documents_in, shards_of
 from in2_plugin.corpus.sources.documents import read_documents
 from in2_plugin.corpus.sources.splits import find_pieces
 from in2_plugin.corpus.store import SegmentStore
@@ -89,9 +89,9 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
     return store
 
 
-def _groups(sources: Sequence[list[Shard]]) -> list[list[Shard]]:
+def _groups(sources: Sequence[list[CorpusShard]]) -> list[list[CorpusShard]]:
     """Group the shards that are made together: consecutive sources without a limit, or one source with a limit."""
-    groups: list[list[Shard]] = []
+    groups: list[list[CorpusShard]] = []
     for shards in filter(None, sources):
         if groups and groups[-1][0].limit is None and shards[0].limit is None:
             groups[-1] += shards
@@ -107,7 +107,7 @@ def _cutter(corpus: CorpusConfig, tokenizer: TextTokenizer) -> Cutter:
     return Cutter(tokenizer, corpus.segment_tokens, corpus.paper_exact, by_words)
 
 
-def _cut_groups(run: Run, cutter: Cutter, groups: Sequence[list[Shard]]) -> list[FinishedShards]:
+def _cut_groups(run: Run, cutter: Cutter, groups: Sequence[list[CorpusShard]]) -> list[FinishedShards]:
     """Make the shards of all groups; a job of an array makes its shards of every group before it ends."""
     cut, done = [], None
     for i, group in enumerate(groups):
@@ -120,7 +120,7 @@ def _cut_groups(run: Run, cutter: Cutter, groups: Sequence[list[Shard]]) -> list
     return cut
 
 
-def _cut_group(run: Run, stage: str, cutter: Cutter, shards: list[Shard]) -> FinishedShards:
+def _cut_group(run: Run, stage: str, cutter: Cutter, shards: list[CorpusShard]) -> FinishedShards:
     """Make the shards of a group; for a source with a limit, only as many as the limit needs."""
     limit, made_of = shards[0].limit, digest(cutter.fingerprint(), shards)
     function, n = ShardCutter(cutter), len(shards) if limit is None else 1

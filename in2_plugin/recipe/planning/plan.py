@@ -89,7 +89,7 @@ class RunPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RecipePlan:
     """The plan of a recipe."""
 
     recipe: RecipeFolder
@@ -100,7 +100,7 @@ class Plan:
 
 def plan_recipe(
     recipe: RecipeFolder, *, gpus: int | None = None, gpu: str | None = None, base_model: str | None = None
-) -> Plan:
+) -> RecipePlan:
     """Plan every training file of a recipe.
 
     Args:
@@ -123,7 +123,7 @@ def plan_recipe(
             raise ConfigError(f"{file.path}: neither its dataset nor a build.yml exists; build the dataset first")
         model = known_shape(base_model or file.base_model, recipe.path)
         runs.append(_plan(file, model, data, gpus, choose_gpu(gpu or file.gpu or PAPER_GPU)))
-    return Plan(recipe, question_cost(build) if build else None, tuple(runs))
+    return RecipePlan(recipe, question_cost(build) if build else None, tuple(runs))
 
 
 def _built(recipe: RecipeFolder, file: TrainingFile) -> DatasetSummary | None:

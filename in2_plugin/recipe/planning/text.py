@@ -6,14 +6,14 @@ from typing import Any
 
 from in2_plugin.preflight.costs import GIB
 from in2_plugin.preflight.estimate import MFU
-from in2_plugin.recipe.planning.plan import PAPER_MFU, Machines, Plan, RunPlan
+from in2_plugin.recipe.planning.plan import PAPER_MFU, Machines, RecipePlan, RunPlan
 from in2_plugin.recipe.planning.question_cost import QuestionCost
 
 COLUMNS = ("GPUs", "accum.", "batch", "GiB/GPU", "host GB", "days", "paper pace", "GPU-days")
 WIDTHS = (6, 6, 6, 10, 8, 8, 11, 15)
 
 
-def plan_lines(plan: Plan) -> Iterator[str]:
+def plan_lines(plan: RecipePlan) -> Iterator[str]:
     """Yield the lines of the whole plan."""
     yield f"{plan.recipe.name}: {plan.recipe.title}"
     if plan.questions:
@@ -94,7 +94,7 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def as_json(plan: Plan) -> dict[str, Any]:
+def as_json(plan: RecipePlan) -> dict[str, Any]:
     """Return the figures of a plan: bytes, seconds, tokens, money."""
     return {
         "recipe": plan.recipe.name,

@@ -24,7 +24,7 @@ EVEN = 0.179
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class HeatMapCell:
     """One cell of the heat map."""
 
     x: float
@@ -59,7 +59,7 @@ class DepthPlot:
     lines: tuple[Line, ...]
     rows: tuple[tuple[str, str], ...]
     """Label and colour of each row of the heat map; empty with a single length."""
-    cells: tuple[Cell, ...]
+    cells: tuple[HeatMapCell, ...]
     description: str
     numbers: str
     """Average and gap, if there is a single length."""
@@ -108,18 +108,18 @@ def heat_colour(fraction: float) -> tuple[str, bool]:
     return to_hex(rgb), luminance < EVEN
 
 
-def _row(result: TaskResult, row: int, width: float) -> list[Cell]:
+def _row(result: TaskResult, row: int, width: float) -> list[HeatMapCell]:
     step, top = width / len(result.spans), CURVES + 8 + ROW * row
     cells = []
     for i, value in enumerate(result.spans):
         place = f"{tokens(result.key.length)}, depth {100 * result.depths[i]:.0f}%"
         if value is None:
-            cells.append(Cell(round(i * step, 2), top, round(step, 2), "", "", False, f"{place}: not scored"))
+            cells.append(HeatMapCell(round(i * step, 2), top, round(step, 2), "", "", False, f"{place}: not scored"))
             continue
         colour, is_dark = heat_colour(value)
         text = f"{100 * value:.0f}"
         cells.append(
-            Cell(round(i * step, 2), top, round(step, 2), text, colour, is_dark, f"{place}: {percent(value)}%")
+            HeatMapCell(round(i * step, 2), top, round(step, 2), text, colour, is_dark, f"{place}: {percent(value)}%")
         )
     return cells
 

@@ -16,7 +16,7 @@ from in2_plugin.reporting.suite.results import Measured, SuiteResults
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class BenchmarkCell:
     """What one model scored, as a fraction of one."""
 
     value: float
@@ -42,7 +42,7 @@ class Row:
     metric: str
     shots: int | None
     """As in the paper; None for an average."""
-    cells: tuple[Cell | None, ...]
+    cells: tuple[BenchmarkCell | None, ...]
     """One per model, None if not measured."""
     paper: tuple[float, ...]
     """In percent, in the order of the table's `paper`."""
@@ -105,7 +105,7 @@ def _table(paper: PaperTable, models: Sequence[SuiteResults]) -> Table:
     return Table(paper.name, paper.title, paper.caption, paper.paper, rows, _average(paper, rows, len(models)))
 
 
-def _cell(row: Benchmark, model: SuiteResults) -> Cell | None:
+def _cell(row: Benchmark, model: SuiteResults) -> BenchmarkCell | None:
     """Return the mean over the row's tasks, or None unless all were measured."""
     found = [model.newest(task, row.metric) for task in row.tasks]
     if row.same_as and found[0] is None:
@@ -117,7 +117,7 @@ def _cell(row: Benchmark, model: SuiteResults) -> Cell | None:
     total = sum(weights)
     value = sum(weight * part.value for weight, part in zip(weights, parts, strict=True)) / total
     errors = [part.stderr for part in parts]
-    return Cell(value, _pooled(errors, [weight / total for weight in weights]), _marks(row, parts))
+    return BenchmarkCell(value, _pooled(errors, [weight / total for weight in weights]), _marks(row, parts))
 
 
 def _pooled(errors: Sequence[float | None], weights: Sequence[float]) -> float | None:
@@ -141,13 +141,15 @@ def _average(paper: PaperTable, rows: Sequence[Row], n_models: int) -> Row | Non
     )
 
 
-def _mean(cells: Sequence[Cell | None]) -> Cell | None:
+def _mean(cells: Sequence[BenchmarkCell | None]) -> BenchmarkCell | None:
     """Return the plain mean, or None unless every row was measured as in the paper's table."""
     whole = [cell for cell in cells if cell is not None and not cell.marks]
     if len(whole) < len(cells):
         return None
     share = 1 / len(whole)
-    return Cell(share * sum(cell.value for cell in whole), _pooled([c.stderr for c in whole], [share] * len(whole)))
+    return BenchmarkCell(
+        share * sum(cell.value for cell in whole), _pooled([c.stderr for c in whole], [share] * len(whole))
+    )
 
 
 def _table_json(table: Table, labels: Sequence[str]) -> dict[str, Any]:
@@ -167,5 +169,5 @@ def _table_json(table: Table, labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _cell_json(cell: Cell | None) -> dict[str, Any] | None:
+def _cell_json(cell: BenchmarkCell | None) -> dict[str, Any] | None:
     return None if cell is None else {"score": cell.value, "stderr": cell.stderr, "differs": list(cell.marks)}
