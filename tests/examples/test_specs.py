@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from in2_plugin.config import Positions
 from in2_plugin.examples.planner import ContextOrder, Conversation
 from in2_plugin.examples.positions import Dealer
-from in2_plugin.examples.specs import WAITING, grouped, orders
+from in2_plugin.examples.specs import MAX_DEFERRED, grouped, orders
 from in2_plugin.questions import Kind, Part, Question
 
 
@@ -66,7 +66,7 @@ def test_numbers_of_orders_differ():
 
 def test_a_question_that_fits_no_group_is_deferred_but_not_lost():
     loner = question(0)
-    others = [question(i) for i in range(1, 3 * WAITING)]
+    others = [question(i) for i in range(1, 3 * MAX_DEFERRED)]
     groups = list(grouped(iter([loner, *others]), 2, lambda group, one: loner not in group and one != loner))
     assert groups[0] == (loner,)
-    assert sum(map(len, groups)) == 3 * WAITING and {len(group) for group in groups[1:-1]} == {2}
+    assert sum(map(len, groups)) == 3 * MAX_DEFERRED and {len(group) for group in groups[1:-1]} == {2}
