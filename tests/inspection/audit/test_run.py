@@ -58,7 +58,7 @@ def test_another_folder_is_refused(tmp_path):
 
 
 def test_a_locked_folder_is_refused(copy):
-    with folder_lock(copy), pytest.raises(FolderLocked, match="is being worked on by process"):
+    with folder_lock(copy), pytest.raises(FolderLocked, match="is in use by process"):
         audit_dataset(copy)
 
 
