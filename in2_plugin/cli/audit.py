@@ -20,7 +20,7 @@ def audit(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a dataset against its build file: positions, lengths, mixture, masks, leaks, contamination.
+    """Check that a dataset is what its build file asks for. Covers positions, lengths, masks, leaks and more.
 
     Writes audit.json and report.html to the folder. Exit status 1 when a figure is out of bounds.
     """

@@ -69,7 +69,7 @@ def merge(
     extend: Annotated[bool, typer.Option("--extend", help="As in `in2 build`.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="As in `in2 build`.")] = False,
 ) -> None:
-    """Merge the output of the `in2 build --shard I/N` jobs, and continue up to the next stage that needs them.
+    """Merge the shards that array jobs have made. Continues up to the next stage that needs jobs.
 
     Exit status 0: the dataset is complete. 3: run the jobs, then `in2 merge` again.
     """

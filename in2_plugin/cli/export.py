@@ -52,7 +52,7 @@ def export(
     engine: EngineOption = EngineName.LOCAL,
     address: RayAddress = None,
 ) -> None:
-    """Write a dataset for TRL, Axolotl or another trainer, as Parquet that `datasets.load_dataset` reads."""
+    """Write a dataset as Parquet for TRL, Axolotl or others. `datasets.load_dataset` reads the result."""
     shard_bytes = _bytes(shard_size)
     from in2_plugin.cli.progress import make_progress
     from in2_plugin.config import RayConfig

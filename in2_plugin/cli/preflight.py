@@ -16,7 +16,7 @@ def preflight(
     rows: Annotated[int, typer.Option(min=1, help="Rows to tokenize of each dataset that is not `type: in2`.")] = 200,
     as_json: AsJson = False,
 ) -> None:
-    """Check an Axolotl config against its model and data: lost answers, memory, steps, time. Needs no GPU.
+    """Check an Axolotl config against its model and data. Reports lost answers, memory, steps and time; needs no GPU.
 
     Exit status 1 when there is an error.
     """

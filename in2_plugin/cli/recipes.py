@@ -15,7 +15,7 @@ BaseModel = Annotated[
 
 @recipes.command("list")
 def list_recipes() -> None:
-    """Print one line per recipe: its name, GPUs and days, and what it is for."""
+    """Print one line per recipe. It has the name, GPUs and days, and what it is for."""
     from in2_plugin.recipe.folder import find_recipe, recipe_names
     from in2_plugin.recipe.planning.plan import short_plan
 
@@ -77,7 +77,7 @@ def validate(
     base_model: BaseModel = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check every file with the tool that reads it, and all files against each other. Needs no GPU or data.
+    """Check every file with the tool that reads it. Also compares the files; needs no GPU or data.
 
     Exits with status 1 if there is an error.
     """

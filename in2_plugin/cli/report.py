@@ -26,7 +26,7 @@ def report(
     ] = Path("report.html"),
     label: Annotated[list[str] | None, typer.Option(help="Name of a model; repeat in the order of RESULTS.")] = None,
 ) -> None:
-    """Show what training changed: averages, gaps and position curves of the VAL probes."""
+    """Show what training changed in the VAL probes. Averages, gaps and position curves on one page."""
     from in2_plugin.reporting import write_report
 
     written = write_report(results, output, label or ())

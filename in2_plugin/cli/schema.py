@@ -10,7 +10,7 @@ import typer
 def schema(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write. Default: stdout.")] = None,
 ) -> None:
-    """Print the JSON schema of a build file, so that editors complete and explain its keys."""
+    """Print the JSON schema of a build file. Editors use it to complete and explain the keys."""
     from in2_plugin.config.schema import build_schema
 
     text = json.dumps(build_schema(), indent=2, ensure_ascii=False) + "\n"

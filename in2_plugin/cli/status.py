@@ -22,7 +22,7 @@ def status(
     folder: DatasetFolder,
     as_json: AsJson = False,
 ) -> None:
-    """Show the contents of a dataset folder and the progress of its build, also while it runs."""
+    """Show the progress and contents of a dataset folder. Also works while the build runs."""
     from in2_plugin.inspection.status import read_status
 
     found = read_status(folder)

@@ -14,7 +14,7 @@ def tasks_path() -> None:
 
 @tasks.command()
 def install() -> None:
-    """Copy val_probe and film into the installed lm_eval, so that plain `lm_eval` finds them. Run again to update."""
+    """Copy the tasks into the installed lm_eval. Plain `lm_eval` then finds them; run again to update."""
     from in2_plugin.probing.lm_eval.install import install_tasks, lm_eval_folder
 
     target = install_tasks(lm_eval_folder())

@@ -91,7 +91,7 @@ def write(
     model: Model = None,
     paper: Paper = None,
 ) -> None:
-    """Write the prompts of one probe, and the gold rows for `in2 val score`."""
+    """Write the prompts and gold rows of one probe. `in2 val score` reads the gold rows."""
     from in2_plugin.errors import ConfigError
     from in2_plugin.probing.offline.sources import offline_built, offline_published
     from in2_plugin.probing.offline.write import Form, write_probe

@@ -118,3 +118,10 @@ def test_a_build_prints_plain_lines_outside_a_terminal(mistral_folder, tmp_path)
     assert f"{tmp_path}/o: 5 examples" in done.stdout
     again = in2("build", str(tmp_path / "b.yml"), "--tokenizer", str(mistral_folder))
     assert "is already complete" in again.stdout
+
+
+@pytest.mark.parametrize("group", [(), ("recipes",), ("tasks",), ("val",)])
+def test_the_summary_of_every_command_fits_into_80_columns(group, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = in2(*group, "--help").stdout.partition("Commands:")[2].splitlines()
+    assert [line for line in lines if line.rstrip().endswith("...")] == []
