@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SEED = 240_416_811
 """Seed of the bootstrap: the same answers give the same intervals."""
 
-val = typer.Typer(help="Write VAL probes as files for any engine, and score its answers.", no_args_is_help=True)
+val = typer.Typer(help="Write VAL probes as files, and score any engine's answers.", no_args_is_help=True)
 
 
 class WrittenTemplate(StrEnum):
