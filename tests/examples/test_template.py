@@ -52,9 +52,9 @@ def test_only_answers_and_their_end_of_turn_are_supervised(model):
     _, pretrained, end, tail = model
     template = Template("chat", ModelTokenizer(pretrained))
     frame = template.frame(3, True)
-    tail, answers = frame.after_context(THREE)
+    text, answers = frame.after_context(THREE)
     for (start, stop), (_, answer), texts in zip(answers, THREE, frame.turns, strict=True):
-        assert tail[start:stop] == texts.lead + answer + end
+        assert text[start:stop] == texts.lead + answer + end
         assert texts.lead.strip() == ""
     assert (frame.turns[-1].end, frame.turns[-1].after) == (end, tail)
 

@@ -176,11 +176,11 @@ def test_notes_describe_what_a_trainer_does_differently(in_chat, in_chatml, tmp_
     assert "messages carry no loss mask" in notes(in_chat, Format.MESSAGES)
     counts = in_chat.dataset.manifest.counts
     repeated = (
-        f"one row a question: {counts['examples']} examples with {counts['turns']} questions repeat their context"
+        f"one row per question: the contexts of {counts['examples']} examples are repeated for their {counts['turns']}"
     )
     assert notes(in_chat, Format.PROMPT_COMPLETION).startswith(repeated)
     assert "TRL also" not in notes(in_chat, Format.PROMPT_COMPLETION)
-    assert r"TRL also trains on '\n', which the chat template writes" in notes(in_chatml, Format.PROMPT_COMPLETION)
+    assert r"TRL also trains on '\n', which the chat template adds" in notes(in_chatml, Format.PROMPT_COMPLETION)
     assert r"Note: TRL also trains on '\n'" in (tmp_path / "out/README.md").read_text()
 
 

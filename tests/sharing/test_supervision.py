@@ -33,7 +33,7 @@ def thinking(build_shared, tmp_path_factory, documents):
 def test_thoughts_before_the_answer_are_reported(thinking, tmp_path):
     shared = thinking("thinking", "")
     *_, note = notes_for(shared.dataset, Format.PROMPT_COMPLETION, shared.tokenizer)
-    assert note.startswith(r"TRL also trains on '<think>\n\n</think>\n\n', '\n', which the chat template writes beside")
+    assert note.startswith(r"TRL also trains on '<think>\n\n</think>\n\n', '\n', which the chat template adds to")
     assert export_dataset(shared.folder, Format.PROMPT_COMPLETION, tmp_path / "out").notes[-1] == note
 
 
