@@ -1,4 +1,4 @@
-"""tests/corpus/test_fast_tokenizer.py compares renderings with those of transformers."""
+"""Chat templates render without transformers; test_fast_tokenizer.py compares the output with its renderer."""
 
 import pytest
 from jinja2 import TemplateError
@@ -13,7 +13,7 @@ def render(template: str, prompt: bool = False, **variables: object) -> str:
     return render_template(template, MESSAGES, prompt, variables)
 
 
-def test_a_template_sees_messages_variables_and_the_prompt():
+def test_a_template_gets_messages_variables_and_the_prompt_flag():
     template = "{{ bos_token }}{{ messages[0].content }}{% if add_generation_prompt %}>{% endif %}{{ tools is none }}"
     assert render(template, True, bos_token="<s>") == "<s>a <b> ü>True"
 
@@ -28,7 +28,7 @@ def test_generation_blocks_are_rendered_as_their_body():
     assert render(template) == "a <b> ü|c|"
 
 
-def test_a_template_can_stop_with_a_message():
+def test_a_template_can_raise_an_error():
     with pytest.raises(TemplateError, match="no system role"):
         render("{{ raise_exception('no system role') }}")
 

@@ -1,4 +1,4 @@
-"""A chunk is cut to the same segments and ids by any process, whatever that process cut before."""
+"""A chunk gives the same segments and ids in any process, whatever chunks that process cut before."""
 
 import pickle
 
@@ -8,9 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from in2_plugin.corpus import cutting
-from in2_plugin.corpus import splicing as joining
-from in2_plugin.corpus import token_counts as counting
+from in2_plugin.corpus import cutting, splicing, token_counts
 from in2_plugin.corpus.cutting import Cut, Cutter, chunks, counts_by_words
 from in2_plugin.corpus.segmentation import segment
 from in2_plugin.corpus.sources.documents import Document
@@ -32,7 +30,7 @@ def documents_of(texts):
     return [Document("s", str(i), text) for i, text in enumerate(texts)]
 
 
-def said(cut: Cut):
+def contents(cut: Cut):
     arrays = (cut.n_segments, cut.spans, cut.ids, cut.n_tokens, cut.standings)
     return cut.texts, [(array.tobytes(), array.dtype) for array in arrays]
 
@@ -40,24 +38,23 @@ def said(cut: Cut):
 @pytest.mark.parametrize("name", ["mistral", "qwen"])
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given_chunks=st.lists(st.lists(TEXTS, min_size=1, max_size=4), min_size=1, max_size=6))
-def test_what_was_cut_before_changes_nothing(name, given_chunks, request, monkeypatch):
-    # what is remembered is forgotten again and again
-    monkeypatch.setattr(counting, "REMEMBERED", 8)
-    monkeypatch.setattr(joining, "REMEMBERED", 4)
+def test_earlier_chunks_do_not_affect_the_result(name, given_chunks, request, monkeypatch):
+    # tiny caches, so that entries are evicted all the time
+    monkeypatch.setattr(token_counts, "REMEMBERED", 8)
+    monkeypatch.setattr(splicing, "REMEMBERED", 4)
     tokenizer = request.getfixturevalue(name)
     used, fresh = Cutter(tokenizer, 24, False, True), Cutter(tokenizer, 24, False, True)
     whole = given_chunks
-    forward = [said(used(chunk)) for chunk in whole]
-    assert [said(used(chunk)) for chunk in reversed(whole)] == forward[::-1]
-    assert [said(pickle.loads(pickle.dumps(fresh))(chunk)) for chunk in whole] == forward
+    forward = [contents(used(chunk)) for chunk in whole]
+    assert [contents(used(chunk)) for chunk in reversed(whole)] == forward[::-1]
+    assert [contents(pickle.loads(pickle.dumps(fresh))(chunk)) for chunk in whole] == forward
 
 
 @pytest.mark.parametrize("name", ["mistral", "qwen"])
 @settings(max_examples=40, deadline=None)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=5))
-@example(texts=["\n".join(["an </s> inside"] * 20)])  # counts one more than its words by themselves
-def test_segments_and_ids_are_those_of_the_plain_way(name, texts, request):
-    """Counting by words and remembering heads are faster ways to the same result."""
+@example(texts=["\n".join(["an </s> inside"] * 20)])  # has one more token than its words counted separately
+def test_segments_and_ids_equal_those_without_caches(name, texts, request):
     tokenizer = request.getfixturevalue(name)
     cut = Cutter(tokenizer, 24, False, True)(texts)
     spans = [segment(text, tokenizer.count, 24, False) for text in texts]
@@ -71,7 +68,7 @@ def test_segments_and_ids_are_those_of_the_plain_way(name, texts, request):
     assert spelt == [tokenizer.has_special_token(text) for text in cut.texts]
 
 
-def test_no_document_is_no_segment(mistral):
+def test_no_documents_give_no_segments(mistral):
     cut = Cutter(mistral, 24, False, True)([])
     assert (len(cut.texts), len(cut.ids), cut.spans.shape) == (0, 0, (0, 2))
 
@@ -85,8 +82,7 @@ def test_chunks_are_whole_documents_in_order(monkeypatch):
     assert list(chunks([])) == []
 
 
-def test_under_paper_exact_every_line_is_counted_by_the_tokenizer(mistral, documents):
-    """Even when counts by words would be wrong."""
+def test_paper_exact_counts_every_line_with_the_tokenizer(mistral, documents):
     cutter = Cutter(mistral, 128, paper_exact=True, by_words=True)
     assert cutter._count == mistral.count
     exact = [segment(d.text, mistral.count, 128, True) for d in documents[:20]]
@@ -95,7 +91,7 @@ def test_under_paper_exact_every_line_is_counted_by_the_tokenizer(mistral, docum
     ]
 
 
-def test_counts_by_words_are_found_out_on_the_text(mistral, documents):
+def test_word_counts_are_used_only_if_the_tokenizer_is_additive(mistral, documents):
     assert counts_by_words(mistral, documents[:20])
     merging = Tokenizer(models.BPE())
     merging.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -104,7 +100,7 @@ def test_counts_by_words_are_found_out_on_the_text(mistral, documents):
     assert not counts_by_words(TextTokenizer("merging", merging, "", ""), documents[:20])
 
 
-def test_a_cutter_travels_without_transformers(mistral):
+def test_a_pickled_cutter_does_not_need_transformers(mistral):
     sent = pickle.dumps(Cutter(mistral, 128, False, True))
     assert b"transformers" not in sent and b"ModelTokenizer" not in sent
     again = pickle.loads(sent)

@@ -32,25 +32,25 @@ def script() -> ModuleType:
     assert specification is not None
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module  # dataclasses look their module up
+    sys.modules[specification.name] = module  # dataclasses look up their module
     specification.loader.exec_module(module)
     return module
 
 
-def test_sizes(documents: list[Document]) -> None:
+def test_the_corpus_has_the_expected_size(documents: list[Document]) -> None:
     assert (DATA / "python-docs.jsonl.gz").stat().st_size < 2_500_000
     assert 4_000_000 < sum(len(document.text.encode()) for document in documents) < 7_000_000
     assert len({document.key for document in documents}) == len(documents) > 1_500
 
 
-def test_lengths_are_those_of_articles(documents: list[Document]) -> None:
+def test_documents_have_the_length_of_articles(documents: list[Document]) -> None:
     words = [len(document.text.split()) for document in documents]
     assert sum(300 <= n <= 1_500 for n in words) > 0.95 * len(words)
     assert max(words) < 1_500
     assert 400 < statistics.mean(words) < 700
 
 
-# Documentation about HTML rightly names a few tags and entities.
+# Documentation about HTML may contain tags and entities.
 ABOUT_HTML = re.compile(r"html|xml|codec|email|cgi|sax|unicode|idle|logging|clinic|tkinter|pydoc|wsgi", re.IGNORECASE)
 
 
@@ -71,7 +71,7 @@ def test_paragraphs_are_clean_lines(documents: list[Document]) -> None:
     assert len(set(long)) == len(long)
 
 
-def test_it_is_prose(documents: list[Document]) -> None:
+def test_the_corpus_is_prose(documents: list[Document]) -> None:
     sample = [document.text for document in documents[::20]]
     sentences = [
         line[start:stop] for text in sample for line in text.split("\n") for start, stop in sentence_spans(line)
@@ -105,7 +105,7 @@ def test_rows_have_key_title_and_text() -> None:
     )
 
 
-def test_licence_and_readme_stand_beside_it(documents: list[Document]) -> None:
+def test_licence_and_readme_are_next_to_the_corpus(documents: list[Document]) -> None:
     licence = (DATA / "LICENSE-python-docs.txt").read_text(encoding="utf-8")
     assert "PSF LICENSE AGREEMENT FOR PYTHON 3.11" in licence
     assert "ZERO-CLAUSE BSD LICENSE" in licence
@@ -162,7 +162,7 @@ def test_long_sections_are_split_between_paragraphs(script: ModuleType) -> None:
     assert "\n".join(document.text for document in documents).count("Paragraph") == 20
 
 
-def test_pages_without_prose_and_repeated_passages_are_left_out(script: ModuleType) -> None:
+def test_pages_without_prose_and_repeated_passages_are_excluded(script: ModuleType) -> None:
     assert script.documents_of_page("library/toy", PAGE.format(more=""), set()) == []
     seen: set[str] = set()
     page = PAGE.format(more="word " * 100)
@@ -170,7 +170,7 @@ def test_pages_without_prose_and_repeated_passages_are_left_out(script: ModuleTy
     assert script.documents_of_page("b", page, seen) == []
 
 
-def test_the_command_writes_the_same_bytes_again(
+def test_the_script_writes_the_same_bytes_each_time(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     docs = tmp_path / "html"

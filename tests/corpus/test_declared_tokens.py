@@ -13,7 +13,7 @@ def test_named_tokens_come_before_extra_ones_and_settings_before_defaults(tmp_pa
     assert declared.texts() == ["</s>", "<pad>", "<image>", "<x>"]
 
 
-def test_tokens_are_added_in_order_of_their_ids_and_named_ones_become_special(tmp_path):
+def test_tokens_are_added_in_order_of_their_ids_and_named_tokens_become_special(tmp_path):
     added = {7: AddedToken("<b>"), 3: AddedToken("<a>")}
     declared = DeclaredTokens.read(tmp_path, {"eos_token": "<b>", "unk_token": "<c>"}, added, {})
     backend = Tokenizer(models.WordLevel({"word": 0}, unk_token="word"))
@@ -29,7 +29,7 @@ def test_tokens_are_added_in_order_of_their_ids_and_named_ones_become_special(tm
 @pytest.mark.parametrize(
     "content", [{"additional_special_tokens": ["<x>"]}, {"bos_token": None}, {"bos_token": ["<s>"]}]
 )
-def test_an_old_map_with_other_content_is_not_known(content, tmp_path):
+def test_an_old_map_with_other_content_is_not_supported(content, tmp_path):
     (tmp_path / "special_tokens_map.json").write_text(json.dumps(content))
     assert DeclaredTokens.read(tmp_path, {}, {}, {}) is None
     assert DeclaredTokens.read(tmp_path, {"added_tokens_decoder": {}}, {}, {})

@@ -1,4 +1,4 @@
-"""A tokenizer read from its files equals the one that AutoTokenizer loads, for every kind that is read so."""
+"""A tokenizer read from its files equals the one that AutoTokenizer loads, for every supported kind."""
 
 import json
 from importlib import resources
@@ -98,16 +98,16 @@ def _rendered(tokenizer, messages, prompt: bool) -> str:
         return f"fails: {type(failure).__name__}"
 
 
-def test_mistral(mistral_folder):
+def test_mistral_equals_autotokenizer(mistral_folder):
     _assert_equal(mistral_folder)
 
 
-def test_qwen(qwen_folder):
+def test_qwen_equals_autotokenizer(qwen_folder):
     _assert_equal(qwen_folder)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_axolotls_chat_templates(name, tmp_path, documents):
+def test_axolotls_chat_templates_render_the_same(name, tmp_path, documents):
     regex, special, end, _ = MODELS[name]
     if regex is None:
         tokenizer, settings = vocabularies.mistral(), {"bos_token": "<s>", "eos_token": "</s>"}
@@ -120,14 +120,14 @@ def test_axolotls_chat_templates(name, tmp_path, documents):
 
 @pytest.mark.parametrize("model_type", ["mistral", "mixtral", "phi3", "deepseek_v3", "granite"])
 @pytest.mark.parametrize("tokenizer_class", ["LlamaTokenizer", "LlamaTokenizerFast", "PreTrainedTokenizerFast"])
-def test_model_types_that_use_the_file_as_it_is(model_type, tokenizer_class, tmp_path):
+def test_some_model_types_use_the_file_unchanged(model_type, tokenizer_class, tmp_path):
     settings = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "add_bos_token": True}
     tokenizer = vocabularies.mistral()
     _assert_equal(_save(tmp_path, tokenizer, None, model_type, tokenizer_class=tokenizer_class, **settings))
 
 
 @pytest.mark.parametrize("model_type", ["llama", "gemma2", "", "a-new-architecture"])
-def test_generic_classes_of_other_model_types(model_type, tmp_path, documents):
+def test_generic_classes_work_for_other_model_types(model_type, tmp_path, documents):
     folder = _save(tmp_path, _chatml(documents), model_type=model_type, eos_token="<|im_end|>")
     _assert_equal(folder)
 
@@ -138,7 +138,7 @@ def test_qwen2_rebuilds_its_backend(model_type, tmp_path, documents):
 
 
 def test_qwen2_ignores_the_pipeline_of_the_file(tmp_path, documents):
-    """Its vocabulary has another id for the added token, and its own normalizer and pre-tokenizer."""
+    """Give the file another id for the added token, and another normalizer and pre-tokenizer."""
     tokenizer = _chatml(documents, [])
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.add_special_tokens(CHATML_TOKENS)
@@ -146,7 +146,7 @@ def test_qwen2_ignores_the_pipeline_of_the_file(tmp_path, documents):
     _assert_equal(_save(tmp_path, tokenizer, tokenizer_class="Qwen2TokenizerFast"))
 
 
-def test_tokens_that_only_the_settings_declare(tmp_path, documents):
+def test_tokens_declared_only_in_the_settings_are_added(tmp_path, documents):
     extra = {"additional_special_tokens": ["<image>", "<|im_start|>"], "image_token": "<image-1>"}
     settings = {"bos_token": {"__type": "AddedToken", "content": "<s>", "lstrip": True}, "pad_token": "<pad>", **extra}
     _assert_equal(_save(tmp_path / "generic", _chatml(documents), **settings))
@@ -154,7 +154,7 @@ def test_tokens_that_only_the_settings_declare(tmp_path, documents):
     _assert_equal(_save(tmp_path / "qwen", _chatml(documents), **QWEN, **named))
 
 
-def test_the_settings_decide_how_an_added_token_matches(tmp_path, documents):
+def test_the_settings_control_how_added_tokens_match(tmp_path, documents):
     tokenizer = _chatml(documents)
     n = tokenizer.get_vocab_size()
     plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
@@ -165,7 +165,7 @@ def test_the_settings_decide_how_an_added_token_matches(tmp_path, documents):
     _assert_equal(_save(tmp_path / "b", tokenizer, added_tokens_decoder=added, **QWEN))
 
 
-def test_truncation_padding_and_a_post_processor_in_the_file(tmp_path, documents):
+def test_truncation_padding_and_post_processor_in_the_file_are_handled(tmp_path, documents):
     tokenizer = _chatml(documents)
     tokenizer.enable_padding(pad_token="<|endoftext|>", pad_id=0)
     tokenizer.post_processor = processors.TemplateProcessing("<|endoftext|> $A", special_tokens=[("<|endoftext|>", 0)])
@@ -173,14 +173,14 @@ def test_truncation_padding_and_a_post_processor_in_the_file(tmp_path, documents
     _assert_equal(_save(tmp_path / "b", tokenizer, **QWEN))
 
 
-def test_special_tokens_map_of_an_old_folder(tmp_path, documents):
+def test_the_special_tokens_map_of_an_old_folder_is_read(tmp_path, documents):
     folder = _save(tmp_path, _chatml(documents), eos_token="</s>")
     content = {"eos_token": {"content": "<|im_end|>", "lstrip": True, "normalized": True}, "unk_token": "<new>"}
     (folder / "special_tokens_map.json").write_text(json.dumps(content))
     _assert_equal(folder)
 
 
-def test_a_folder_that_transformers_saved(qwen_folder, tmp_path):
+def test_a_folder_saved_by_transformers_is_read(qwen_folder, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(qwen_folder)
     tokenizer.add_special_tokens({"pad_token": "<pad>", "extra_special_tokens": ["<image>"]})
     tokenizer.add_tokens(["<tool>"])
@@ -188,7 +188,7 @@ def test_a_folder_that_transformers_saved(qwen_folder, tmp_path):
     _assert_equal(tmp_path)
 
 
-def test_several_chat_templates(tmp_path, documents):
+def test_several_chat_templates_are_supported(tmp_path, documents):
     both = [{"name": "default", "template": "{{ messages }}"}, {"name": "tool_use", "template": "x"}]
     folder = _save(tmp_path / "list", _chatml(documents), both)
     _assert_equal(folder)
@@ -201,7 +201,7 @@ def test_several_chat_templates(tmp_path, documents):
     _assert_equal(folder)
 
 
-def test_other_kinds_of_vocabulary(tmp_path):
+def test_wordpiece_and_unigram_vocabularies_are_supported(tmp_path):
     words = Tokenizer(models.WordPiece({"[UNK]": 0, "hello": 1, "##s": 2, "a": 3}, unk_token="[UNK]"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     _assert_equal(_save(tmp_path / "wordpiece", words, unk_token="[UNK]"))
@@ -224,13 +224,13 @@ def test_other_kinds_of_vocabulary(tmp_path):
         ({"bos_token": {"content": "<s>"}}, ""),
     ],
 )
-def test_others_are_left_to_transformers(settings, model_type, tmp_path, documents):
+def test_other_tokenizers_fall_back_to_transformers(settings, model_type, tmp_path, documents):
     folder = _save(tmp_path, _chatml(documents), None, model_type, **settings)
     assert read_fast_tokenizer(folder, "x") is None
 
 
 @pytest.mark.parametrize("file", ["tekken.json", "added_tokens.json"])
-def test_a_file_that_changes_what_transformers_does(file, tmp_path, documents):
+def test_files_that_change_the_backend_fall_back_to_transformers(file, tmp_path, documents):
     folder = _save(tmp_path, _chatml(documents), None)
     assert read_fast_tokenizer(folder, "x")
     (folder / file).write_text("{}")
@@ -238,31 +238,31 @@ def test_a_file_that_changes_what_transformers_does(file, tmp_path, documents):
 
 
 @pytest.mark.parametrize("file", ["tokenizer.json", "tokenizer_config.json"])
-def test_a_missing_file_is_left_to_transformers(file, tmp_path, documents):
+def test_a_missing_file_falls_back_to_transformers(file, tmp_path, documents):
     folder = _save(tmp_path, _chatml(documents), None)
     (folder / file).unlink()
     assert read_fast_tokenizer(folder, "x") is None
 
 
-def test_another_transformers_is_not_known(mistral_folder, monkeypatch):
+def test_another_major_version_of_transformers_falls_back(mistral_folder, monkeypatch):
     monkeypatch.setattr(fast_tokenizer, "version", lambda package: "6.0.0")
     assert read_fast_tokenizer(mistral_folder, "x") is None
 
 
-def test_transformers_loads_what_is_not_read_here(tmp_path, monkeypatch):
+def test_a_fallback_is_loaded_by_transformers(tmp_path, monkeypatch):
     settings = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "tokenizer_class": "LlamaTokenizer"}
     folder = str(_save(tmp_path, vocabularies.mistral(), None, "llama", **settings))
     assert load_tokenizer(folder).fingerprint() == ModelTokenizer(AutoTokenizer.from_pretrained(folder)).fingerprint()
 
 
-def test_a_variable_asks_for_transformers(mistral_folder, monkeypatch):
+def test_an_environment_variable_forces_transformers(mistral_folder, monkeypatch):
     monkeypatch.setenv(LOADER, "transformers")
     monkeypatch.setattr("in2_plugin.corpus.tokenizer.read_fast_tokenizer", None)
     assert load_tokenizer(str(mistral_folder)).eos == "</s>"
 
 
-def test_classes_are_those_of_the_installed_transformers():
-    """A new transformers may build other tokenizers with a class of its own; then the tables here need an update."""
+def test_the_class_tables_match_the_installed_transformers():
+    """A newer transformers may use its own class for more tokenizers; then the tables need an update."""
     registered = tokenization_auto.TOKENIZER_MAPPING_NAMES
     forced = tokenization_auto.MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS
     file_as_it_is = {"TokenizersBackend", "MistralCommonBackend"}

@@ -19,7 +19,7 @@ def characters(texts: list[str]) -> list[int]:
 
 
 def utf8(texts: list[str]) -> list[int]:
-    """The most tokens that a byte-level or byte-fallback tokenizer can give."""
+    """Return the maximum number of tokens of a byte-level or byte-fallback tokenizer."""
     return [len(text.encode()) for text in texts]
 
 
@@ -32,13 +32,13 @@ def cut(text: str, n: int, *, exact: bool = False) -> list[str]:
 
 
 @pytest.mark.parametrize("exact", [True, False])
-def test_algorithm_1_on_short_lines(exact: bool) -> None:
+def test_short_lines_are_joined_as_in_algorithm_1(exact: bool) -> None:
     text = "a b\nc d\ne f g\nh\ni j k l\nm"
     # 2+2 >= 4; 3+1 >= 4; 4 >= 4; "m" is left over and joins the last
     assert cut(text, 4, exact=exact) == ["a b\nc d", "e f g\nh", "i j k l\nm"]
 
 
-def test_counts_are_the_sums_of_lines() -> None:
+def test_the_count_of_a_segment_is_the_sum_over_its_lines() -> None:
     spans = segment("a b\n\n c d\ne", words, 4, True)
     assert spans == [SegmentSpan(0, 11, 5)]
 
@@ -50,23 +50,23 @@ def test_a_short_text_is_one_segment(text: str, exact: bool) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\n", " \n\t\n\u3000"])
-def test_whitespace_is_no_segment(text: str) -> None:
+def test_whitespace_gives_no_segments(text: str) -> None:
     assert cut(text, 4) == []
     assert cut(text, 4, exact=True) == []
 
 
-def test_inner_newlines_and_indents_stay_as_they_are() -> None:
+def test_inner_newlines_and_indents_are_preserved() -> None:
     assert cut("a b\n\n\n  c d\n e f g h \n", 4, exact=True) == ["a b\n\n\n  c d", "e f g h"]
 
 
 LONG_LINE = "The first sentence has six words. The second one has six too. A third. And here is the fourth one."
 
 
-def test_paper_exact_never_cuts_a_line() -> None:
+def test_paper_exact_never_splits_a_line() -> None:
     assert cut(f"{LONG_LINE}\na b c d", 4, exact=True) == [LONG_LINE, "a b c d"]
 
 
-def test_a_long_line_is_cut_at_sentence_ends() -> None:
+def test_a_long_line_is_split_at_sentence_ends() -> None:
     assert cut(LONG_LINE, 6) == [
         "The first sentence has six words.",
         "The second one has six too.",
@@ -74,12 +74,12 @@ def test_a_long_line_is_cut_at_sentence_ends() -> None:
     ]
 
 
-def test_a_line_of_just_the_limit_is_not_cut() -> None:
+def test_a_line_at_the_limit_is_not_split() -> None:
     line = "One two. Three four."
     assert cut(line, 4) == [line]
 
 
-def test_a_long_sentence_is_cut_at_clauses() -> None:
+def test_a_long_sentence_is_split_at_clauses() -> None:
     text = "one two three four, five six seven eight; nine ten eleven twelve, and the very last part of all"
     assert cut(text, 4) == [
         "one two three four,",
@@ -89,24 +89,24 @@ def test_a_long_sentence_is_cut_at_clauses() -> None:
     ]
 
 
-def test_a_long_clause_is_cut_between_words() -> None:
+def test_a_long_clause_is_split_between_words() -> None:
     assert cut("a b c d e f g h i j k", 3) == ["a b c", "d e f", "g h i j k"]
 
 
-def test_a_long_word_is_cut_between_characters() -> None:
+def test_a_long_word_is_split_between_characters() -> None:
     text = "x" * 100
     spans = segment(text, characters, 10, False)
     assert texts_of(text, spans) == ["x" * 10] * 10
 
 
-def test_unpunctuated_chinese_is_cut() -> None:
+def test_unpunctuated_chinese_is_split() -> None:
     text = "山高水长风清月白" * 40
     spans = segment(text, utf8, 64, False)
     assert "".join(texts_of(text, spans)) == text
     assert all(64 <= span.n_tokens < 256 for span in spans)
 
 
-def test_chinese_paragraph_is_cut_at_its_sentences() -> None:
+def test_a_chinese_paragraph_is_split_at_its_sentences() -> None:
     text = "清晨的市场很热闹。卖豆腐的老人六点就来了！他今年多大年纪？七十九岁。"
     assert texts_of(text, segment(text, characters, 9, False)) == [
         "清晨的市场很热闹。",
@@ -119,7 +119,7 @@ FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 
 
 @pytest.mark.parametrize("unit", [FAMILY, "e\u0301\u0323", "👍🏽", "🇩🇪", "\u1100\u1161\u11a8"])
-def test_characters_of_several_code_points_stay_whole(unit: str) -> None:
+def test_graphemes_are_never_split(unit: str) -> None:
     text = unit * 50
     for one in texts_of(text, segment(text, utf8, 7, False)):
         assert len(one) % len(unit) == 0
@@ -173,12 +173,12 @@ def test_no_segment_reaches_four_times_the_length(text: str, n: int, count: obje
 
 @settings(max_examples=200, deadline=None)
 @given(TEXTS, st.integers(1, 30))
-def test_any_length_terminates_and_keeps_the_text(text: str, n: int) -> None:
+def test_segmentation_terminates_and_keeps_the_text_for_any_length(text: str, n: int) -> None:
     check_invariants(text, segment(text, utf8, n, False))
 
 
 def by_the_book(text: str, n: int) -> list[str]:
-    """Algorithm 1 with lists and joins, as the paper has it."""
+    """Return the segments of Algorithm 1, written with lists and joins as in the paper."""
     emitted: list[str] = []
     buffer: list[str] = []
     for piece in filter(None, map(str.strip, text.split("\n"))):
@@ -194,12 +194,12 @@ def by_the_book(text: str, n: int) -> list[str]:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(["a", "b c", "d e f g", "h " * 20]), max_size=40), st.integers(1, 25))
-def test_paper_exact_is_algorithm_1(lines: list[str], n: int) -> None:
+def test_paper_exact_equals_algorithm_1(lines: list[str], n: int) -> None:
     text = "\n".join(line.strip() for line in lines)
     assert cut(text, n, exact=True) == by_the_book(text, n)
 
 
-def test_counting_is_batched() -> None:
+def test_texts_are_counted_in_batches() -> None:
     calls: list[int] = []
 
     def count(texts: list[str]) -> list[int]:
@@ -218,15 +218,15 @@ def test_counting_is_batched() -> None:
     "unit",
     ["!", "a", "a b, ", "Some words here. ", "line\n", "中", "中，", "。", "\u0301", "👩\u200d", "🇩🇪", "\u3000", "\n"],
 )
-def test_a_megabyte_takes_seconds(unit: str) -> None:
+def test_a_megabyte_is_segmented_in_seconds(unit: str) -> None:
     text = (unit * 1_000_000)[:1_000_000]
     began = time.perf_counter()
     segment(text, characters, 128, False)
-    # five seconds at most on two busy cores; quadratic time would be many minutes
+    # at most five seconds on two busy cores; quadratic time would be many minutes
     assert time.perf_counter() - began < 30
 
 
-def test_random_prose_with_a_real_tokenizer() -> None:
+def test_the_invariants_hold_for_random_prose_with_a_real_tokenizer() -> None:
     rng = random.Random(5)
     vocabulary = ["river", "mountain", "the", "of", "crosses", "Mr. Lee", "3.5", "naïve", "中国", "said"]
     lines = [
@@ -243,5 +243,5 @@ def test_random_prose_with_a_real_tokenizer() -> None:
     check_invariants(text, spans)
     assert len(spans) > 20
     assert all(128 <= span.n_tokens < 512 for span in spans)
-    # the whole segment differs from the sum of its pieces by little more than separators
+    # a whole segment differs from the sum of its parts by little more than separators
     assert all(110 <= n < 512 for n in count(texts_of(text, spans)))

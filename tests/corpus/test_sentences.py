@@ -19,7 +19,7 @@ CHINESE = (
 MIXED = "我们用Python 3.11写了这个程序。It took Mr. Li two days. 结果怎么样？“Really?”他问。测试全部通过了！"
 
 
-def test_chinese_is_cut_without_spaces() -> None:
+def test_chinese_is_split_without_spaces() -> None:
     assert sentences(CHINESE) == [
         "清晨的市场很热闹。",
         "卖豆腐的老人六点就来了！",
@@ -30,7 +30,7 @@ def test_chinese_is_cut_without_spaces() -> None:
     ]
 
 
-def test_chinese_mixed_with_english() -> None:
+def test_chinese_mixed_with_english_is_split() -> None:
     assert sentences(MIXED) == [
         "我们用Python 3.11写了这个程序。",
         "It took Mr. Li two days.",
@@ -64,7 +64,7 @@ def test_chinese_mixed_with_english() -> None:
         (" \n\t", []),
     ],
 )
-def test_ends(text: str, expected: list[str]) -> None:
+def test_sentences_end_as_expected(text: str, expected: list[str]) -> None:
     assert sentences(text) == expected
 
 
@@ -103,7 +103,7 @@ PIECES = st.sampled_from(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=60))
-def test_spans_cover_all_but_whitespace_in_order(text: str) -> None:
+def test_spans_cover_everything_but_whitespace_in_order(text: str) -> None:
     spans = sentence_spans(text)
     edges = [0, *(edge for span in spans for edge in span), len(text)]
     assert edges == sorted(edges)
@@ -126,7 +126,7 @@ def test_spans_cover_all_but_whitespace_in_order(text: str) -> None:
         "🏴\U000e0067\U000e0062\U000e007f",
     ],
 )
-def test_a_character_is_never_cut_inside(cluster: str) -> None:
+def test_there_is_no_boundary_inside_a_grapheme(cluster: str) -> None:
     text = "x" + cluster + "y"
     inside = range(2, 1 + len(cluster))
     assert inside
@@ -135,27 +135,27 @@ def test_a_character_is_never_cut_inside(cluster: str) -> None:
     assert is_character_boundary(text, 1 + len(cluster))
 
 
-def test_flags_are_cut_between_pairs() -> None:
+def test_flags_are_split_between_pairs() -> None:
     assert [at for at in range(9) if is_character_boundary("🇩🇪🇫🇷🇮🇹🇪🇸", at)] == [0, 2, 4, 6, 8]
 
 
-def test_an_endless_cluster_may_be_cut() -> None:
+def test_an_overlong_cluster_may_be_split() -> None:
     text = "e" + "\u0301" * 100
     cuts = [at for at in range(1, len(text)) if is_character_boundary(text, at)]
     assert cuts[0] == MAX_CLUSTER
 
 
-def test_spans_between_ignores_cuts_inside_characters_and_drops_blank_parts() -> None:
+def test_spans_between_ignores_cuts_inside_graphemes_and_drops_blank_parts() -> None:
     assert spans_between("ae\u0301  b", [2, 3, 4, 99]) == [(0, 3), (5, 6)]
     assert stripped(" a ", 0, 3) == (1, 2)
     assert stripped("    ", 1, 3)[0] == stripped("    ", 1, 3)[1]
 
 
 @pytest.mark.parametrize("unit", ["!", "?", ".", "…", "。", "”", "。”", '。"', "a!”", "\u0301", "🇩🇪", "? "])
-def test_time_grows_in_step_with_the_text(unit: str) -> None:
+def test_time_is_linear_in_the_length(unit: str) -> None:
     text = (unit * 200_000)[:200_000]
     sentence_spans(text[:1_000])  # loads the model
     began = time.perf_counter()
     sentence_spans(text)
-    # quadratic time would be 40 s for the first of these
+    # quadratic time would be 40 s for the first unit
     assert time.perf_counter() - began < 5

@@ -49,7 +49,7 @@ def test_n_tokens_is_the_number_of_ids(store):
     assert store.facts.tokens == store.n_tokens.sum()
 
 
-def test_repeats_are_looked_up_without_a_copy():
+def test_repeats_are_looked_up_without_copying_the_table():
     segments = np.arange(0, 1 << 21, 2, dtype=np.uint32)
     repeats = Repeats(segments, segments // 3)
     tracemalloc.start()
@@ -62,14 +62,14 @@ def test_repeats_are_looked_up_without_a_copy():
     assert peak < segments.nbytes / 4
 
 
-def test_pickled_store_is_a_path(store):
+def test_a_pickled_store_contains_only_its_path(store):
     store.ids(0)
     pickled = pickle.dumps(store)
     assert len(pickled) < 500
     assert pickle.loads(pickled).ids(3).tolist() == store.ids(3).tolist()
 
 
-def test_same_documents_give_the_same_bytes(documents, mistral, tmp_path):
+def test_the_same_documents_give_the_same_bytes(documents, mistral, tmp_path):
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder in folders:
         make(documents[:50], folder, mistral)
@@ -78,7 +78,7 @@ def test_same_documents_give_the_same_bytes(documents, mistral, tmp_path):
         assert first == second, name
 
 
-def test_a_text_that_spells_a_special_token_is_left_out(mistral, tmp_path):
+def test_text_that_spells_a_special_token_is_excluded(mistral, tmp_path):
     texts = ["A plain line about nothing.", "A line that says </s> in the middle."]
     store = make([Document("s", str(i), text) for i, text in enumerate(texts)], tmp_path, mistral)
     assert store.standing.tolist() == [SegmentStatus.USABLE, SegmentStatus.SPELLS_SPECIAL_TOKEN]
@@ -93,7 +93,7 @@ def test_chinese_text_is_spliced_exactly(qwen, tmp_path):
     assert store.facts.joining is Joining.SPLICE
 
 
-def test_a_tokenizer_that_joins_across_lines_is_retokenised(documents, tmp_path):
+def test_a_tokenizer_that_merges_across_lines_is_retokenized(documents, tmp_path):
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import AutoTokenizer
 
@@ -102,7 +102,7 @@ def test_a_tokenizer_that_joins_across_lines_is_retokenised(documents, tmp_path)
 
     texts = [d.text for d in documents[:80]]
     glue = Tokenizer(models.BPE())
-    # no split at spaces or newlines at all: merges run across them
+    # no split at spaces or newlines, so merges cross them
     glue.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     glue.train_from_iterator(
         [line[-20:] + "\n" + other[:20] for line in texts for other in texts],
@@ -121,11 +121,11 @@ def test_the_comparison_with_the_joint_encoding_can_fail(mistral):
     segments = ["one line", "another line"]
     ids = anchored_ids(mistral, segments)
     assert splices_equal_joint(mistral, segments, ids, np.random.default_rng(0))
-    alone = mistral.ids(segments)  # the naive way: each piece gets a leading space of its own
+    alone = mistral.ids(segments)  # tokenized separately, each segment gets its own leading space
     assert not splices_equal_joint(mistral, segments, alone, np.random.default_rng(0))
 
 
-def test_an_unfinished_store_is_refused(documents, mistral, tmp_path):
+def test_an_unfinished_store_is_an_error(documents, mistral, tmp_path):
     def stops_early():
         yield from documents[:5]
         raise KeyboardInterrupt
@@ -137,13 +137,13 @@ def test_an_unfinished_store_is_refused(documents, mistral, tmp_path):
     assert not (tmp_path / "segments.arrow").exists()
 
 
-def test_a_damaged_file_is_named(documents, mistral, tmp_path):
+def test_the_error_for_a_damaged_file_names_it(documents, mistral, tmp_path):
     make(documents[:5], tmp_path, mistral)
     (tmp_path / "segments.arrow").write_bytes(b"not arrow")
     with pytest.raises(DatasetError, match=r"segments\.arrow: is damaged"):
         SegmentStore(tmp_path).text(0)
 
 
-def test_arrow_file_is_readable_without_us(store):
+def test_the_arrow_file_is_readable_with_pyarrow_alone(store):
     table = pa.ipc.open_file(str(store.folder / "segments.arrow")).read_all()
     assert table.column_names == ["document", "start", "stop", "text", "n_tokens", "standing"]

@@ -1,4 +1,4 @@
-"""Counts by words are the tokenizer's own counts, or are not used."""
+"""Counts per word equal the tokenizer's own counts, or are not used."""
 
 import pytest
 from hypothesis import given, settings
@@ -12,23 +12,23 @@ def tokenizer(request):
     return request.getfixturevalue(request.param)
 
 
-def test_lines_of_the_corpus_count_as_the_tokenizer_says(tokenizer, documents):
+def test_lines_of_the_corpus_are_counted_exactly(tokenizer, documents):
     lines = [line.strip() for document in documents[:60] for line in document.text.split("\n") if line.strip()]
     counts = WordCounts(tokenizer)
     assert counts.of(lines) == tokenizer.count(lines)
-    assert counts.of(lines) == tokenizer.count(lines)  # remembered by now
+    assert counts.of(lines) == tokenizer.count(lines)  # cached
     assert is_additive(tokenizer, lines)
 
 
 @settings(deadline=None)
 @given(st.lists(st.text(st.sampled_from("ab cé中，.1\t\n'")), max_size=5))
-def test_odd_white_space_and_signs(mistral, qwen, lines):
+def test_unusual_white_space_and_punctuation_are_counted_exactly(mistral, qwen, lines):
     for tokenizer in (mistral, qwen):
         assert WordCounts(tokenizer).of(lines) == tokenizer.count(lines)
 
 
-def test_a_line_that_spells_an_added_token_is_counted_by_the_tokenizer(mistral, qwen):
-    """Mistral's begins anew behind one: what follows counts one more."""
+def test_a_line_with_an_added_token_is_counted_by_the_tokenizer(mistral, qwen):
+    """Mistral's tokenizer starts a new text after an added token, so the rest of the line counts one more."""
     lines = ["an </s> inside", "an</s> inside", "</s> first", "plain inside", "the <|im_end|> of it", "of <|im_end|>it"]
     assert mistral.count(["a </s> b"])[0] > mistral.count(["a b"])[0] + 1
     for tokenizer in (mistral, qwen):
@@ -48,7 +48,7 @@ def test_a_tokenizer_that_merges_across_spaces_is_not_additive(documents):
     assert not is_additive(TextTokenizer("glue", glue, "", ""), lines[:200])
 
 
-def test_what_is_remembered_is_bounded(mistral):
+def test_the_word_cache_is_bounded(mistral):
     counts = WordCounts(mistral)
     for i in range(0, REMEMBERED + 40_000, 20_000):
         counts.of([f"w{n}" for n in range(i, i + 20_000)])

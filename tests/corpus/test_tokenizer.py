@@ -7,8 +7,8 @@ from in2_plugin.errors import TokenizerError
 from tests.support import vocabularies
 
 
-def test_ids_are_those_of_sentencepiece():
-    """The vocabulary for tests is the real one: same ids as the SentencePiece model it is made from."""
+def test_ids_equal_those_of_sentencepiece():
+    """Check that the vocabulary for tests gives the ids of the SentencePiece model that it is made from."""
     from importlib import resources
 
     import sentencepiece
@@ -27,13 +27,13 @@ def test_counts_ids_and_offsets_agree(mistral):
     assert encoding.offsets[-1][1] == len(text)
 
 
-def test_no_special_token_is_added_and_those_in_the_text_are_seen(mistral):
+def test_special_tokens_are_not_added_and_are_detected_in_text(mistral):
     assert mistral.ids(["</s>"]) == [[2]]
     assert mistral.has_special_token("an </s> inside")
     assert not mistral.has_special_token("a </ s> outside")
 
 
-def test_added_tokens_are_those_that_are_no_special_ones_as_well(mistral_folder):
+def test_added_tokens_include_special_and_other_tokens(mistral_folder):
     more = AutoTokenizer.from_pretrained(mistral_folder)
     more.add_tokens(["<tool>"])
     tokenizer = ModelTokenizer(more)
@@ -41,18 +41,18 @@ def test_added_tokens_are_those_that_are_no_special_ones_as_well(mistral_folder)
     assert not tokenizer.has_special_token("a<tool>b")
 
 
-def test_the_tokenizer_that_is_wrapped_is_left_as_it_was(mistral_folder):
+def test_the_wrapped_tokenizer_is_not_changed(mistral_folder):
     pretrained = AutoTokenizer.from_pretrained(mistral_folder)
     pretrained(["a b c d"], truncation=True, max_length=2)
     assert len(ModelTokenizer(pretrained).ids(["a b c d"])[0]) == 4
     assert pretrained.backend_tokenizer.truncation is not None
 
 
-def test_small_vocabularies_take_two_bytes_an_id(mistral, qwen):
+def test_small_vocabularies_take_two_bytes_per_id(mistral, qwen):
     assert mistral.id_type == qwen.id_type == np.dtype(np.uint16)
 
 
-def test_fingerprint_is_of_the_vocabulary(mistral, qwen, mistral_folder):
+def test_the_fingerprint_ignores_added_tokens(mistral, qwen, mistral_folder):
     again = AutoTokenizer.from_pretrained(mistral_folder)
     again.add_tokens(["<extra>"])
     assert ModelTokenizer(again).fingerprint() == mistral.fingerprint() != qwen.fingerprint()
@@ -66,19 +66,19 @@ def test_fingerprint_is_of_the_vocabulary(mistral, qwen, mistral_folder):
         ("no one/at all", "cannot be loaded"),
     ],
 )
-def test_a_tokenizer_that_is_not_there_is_one_sentence(name, expected):
+def test_a_missing_tokenizer_is_a_one_line_error(name, expected):
     with pytest.raises(TokenizerError) as caught:
         load_tokenizer(name)
-    said = str(caught.value)
-    assert expected in said and name in said and "\n" not in said and "give the folder or hub name" in said
+    message = str(caught.value)
+    assert expected in message and name in message and "\n" not in message and "give the folder or hub name" in message
 
 
-def test_a_folder_without_a_tokenizer_is_one_sentence(tmp_path):
+def test_a_folder_without_a_tokenizer_is_an_error(tmp_path):
     with pytest.raises(TokenizerError, match="cannot be loaded"):
         load_tokenizer(str(tmp_path))
 
 
-def test_a_slow_tokenizer_is_refused():
+def test_a_slow_tokenizer_is_an_error():
     class Slow:
         name_or_path = "old/model"
         is_fast = False

@@ -1,4 +1,4 @@
-"""Two results folders with the paper's curves: Mistral before, FILM after."""
+"""Results folders with the paper's curves: Mistral before, FILM after."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def comparison(models):
 
 @pytest.fixture(scope="session")
 def rich_folder(tmp_path_factory):
-    """Two models with single scores: three lengths, without the context, pattern by style, the authors' data."""
+    """Write results of two models with single scores: three lengths, closed book, the matrix, the authors' data."""
     folder = tmp_path_factory.mktemp("rich")
     for seed, name in enumerate(("Mistral", "FILM")):
         made.write(folder / name, made.rich(f"org/{name}", made.paper_spans(name), seed))

@@ -1,4 +1,4 @@
-"""The baselines of a report: measured ones, else the paper's."""
+"""Baselines in a report are the measured ones, or else the paper's."""
 
 import pytest
 

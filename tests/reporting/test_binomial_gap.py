@@ -11,15 +11,15 @@ def simulate(average, counts, seed=0, gap=0.5):
 @pytest.mark.parametrize(
     ("average", "expected", "percentile_95"), [(0.85, 8.9, 12.2), (0.89, 7.8, 10.7), (0.95, 5.3, 7.7)]
 )
-def test_known_gaps_of_a_flat_model(average, expected, percentile_95):
-    """15 spans of 196 rows, from an independent simulation."""
+def test_the_gap_of_a_flat_model_matches_known_values(average, expected, percentile_95):
+    """Compare with an independent simulation of 15 spans with 196 rows each."""
     gap = simulate(average, rows_per_span(15 * 196, 15))
     assert 100 * gap.expected == pytest.approx(expected, abs=0.15)
     assert 100 * gap.percentile_95 == pytest.approx(percentile_95, abs=0.3)
 
 
-def test_two_spans_of_one_row_are_exact():
-    # the gap is 1 when one of two coins is right and the other wrong: 2 p (1 - p)
+def test_the_gap_of_two_spans_with_one_row_each_is_exact():
+    # the gap is 1 if one answer is right and the other wrong: 2 p (1 - p)
     assert simulate(0.3, (1, 1)).expected == pytest.approx(0.42, abs=0.01)
 
 
@@ -47,12 +47,12 @@ def test_equal_generators_give_equal_gaps():
     assert simulate(0.7, (30,) * 16, seed=3) != simulate(0.7, (30,) * 16, seed=4)
 
 
-def test_rows_are_shared_out_without_losing_any():
+def test_rows_are_divided_over_spans_without_loss():
     assert rows_per_span(10, 4) == (3, 3, 2, 2)
     assert rows_per_span(2940, 15) == (196,) * 15
 
 
 @pytest.mark.parametrize(("rows", "spans"), [(3, 4), (5, 0)])
-def test_spans_that_cannot_be_filled(rows, spans):
+def test_fewer_rows_than_spans_are_an_error(rows, spans):
     with pytest.raises(ValueError, match=f"{rows} rows cannot fill {spans} spans"):
         rows_per_span(rows, spans)

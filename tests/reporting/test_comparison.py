@@ -17,7 +17,7 @@ def same(model="m", tasks=("document", "code", "database"), rows=None, **options
     return made.content(model, {task: spans[task] for task in tasks}, rows, **options)
 
 
-def test_only_probes_that_all_models_have_are_compared(tmp_path):
+def test_only_probes_common_to_all_models_are_compared(tmp_path):
     models = read(tmp_path, a=same(), b=same(tasks=("code", "database")))
     assert shared_tasks(models) == ("code", "database")
     comparison = compare(models)
@@ -26,12 +26,12 @@ def test_only_probes_that_all_models_have_are_compared(tmp_path):
     assert comparison.warnings == ()
 
 
-def test_models_without_a_common_probe(tmp_path):
+def test_the_summary_states_that_the_models_share_no_probe(tmp_path):
     comparison = compare(read(tmp_path, a=same(tasks=("code",)), b=same(tasks=("document",))))
     assert comparison.summary.startswith("The models have no probe in common")
 
 
-def test_equal_conditions_are_no_warning(comparison):
+def test_equal_conditions_give_no_warning(comparison):
     assert comparison.warnings == comparison.notes == ()
 
 
@@ -45,7 +45,7 @@ def test_equal_conditions_are_no_warning(comparison):
         ("probe_questions", "all", 100),
     ],
 )
-def test_an_option_that_differs_is_named_with_both_values(tmp_path, option, first, second):
+def test_the_warning_names_a_differing_option_and_both_values(tmp_path, option, first, second):
     models = read(tmp_path, a=same(**{option: first}), b=same(**{option: second}))
     assert compare(models).warnings == (
         f"{option} differs on document, code and database: {first} (a) against {second} (b); "
@@ -53,13 +53,13 @@ def test_an_option_that_differs_is_named_with_both_values(tmp_path, option, firs
     )
 
 
-def test_an_option_that_only_one_has(tmp_path):
+def test_an_option_of_only_one_model_is_compared_with_the_default(tmp_path):
     models = read(tmp_path, a=same(tasks=("code",)), b=same(tasks=("code",), probe_exact=True))
     (warning,) = compare(models).warnings
     assert warning.startswith("probe_exact differs on code: default (a) against True (b)")
 
 
-def test_an_option_that_is_null_had_its_default(tmp_path):
+def test_a_null_option_counts_as_the_default(tmp_path):
     models = read(tmp_path, a=same(probe_questions=None), b=same(probe_questions=50))
     (warning,) = compare(models).warnings
     assert "default (a) against 50 (b)" in warning
@@ -69,7 +69,7 @@ def test_an_option_that_is_null_had_its_default(tmp_path):
     assert compare(read(tmp_path, c=same(probe_questions=None), d=without)).warnings == ()
 
 
-def test_another_task_version_chat_template_and_row_count(tmp_path):
+def test_task_version_chat_template_and_row_count_are_compared(tmp_path):
     other = same(tasks=("code",), rows=100) | {"versions": {"val_probe_code": 2.0}, "chat_template": None}
     warnings = compare(read(tmp_path, a=same(tasks=("code",)), b=other)).warnings
     assert [warning.partition(";")[0] for warning in warnings] == [
@@ -79,19 +79,19 @@ def test_another_task_version_chat_template_and_row_count(tmp_path):
     ]
 
 
-def test_probes_of_one_model_may_differ_among_each_other(tmp_path):
+def test_probes_of_one_model_may_have_different_options(tmp_path):
     mixed = same()
     mixed["configs"]["val_probe_code"]["metadata"] = made.OPTIONS | {"probe_length": 8192}
     assert compare(read(tmp_path, a=mixed, b=mixed)).warnings == ()
 
 
-def test_empty_spans_are_said(tmp_path):
+def test_empty_spans_give_a_note(tmp_path):
     spans = [0.5, None, None, *[0.75] * 13]
     comparison = compare(read(tmp_path, a=made.content("m", {"code": spans}, rows=26)))
     assert "a, code: 14 of 16 spans have scored rows; average and gap are over those" in comparison.notes
 
 
-def test_noise_is_for_the_rows_at_hand(tmp_path):
+def test_the_flat_gap_depends_on_the_number_of_rows(tmp_path):
     comparison = compare(read(tmp_path, a=same(rows=15 * 196)))
     (model,) = comparison.models
     database, document = (comparison.of(model, model.tasks[task]) for task in ("database", "document"))
@@ -109,12 +109,12 @@ def test_every_later_model_is_compared_with_the_first(rich):
     assert all(one.difference.is_paired for one in rich.changes)
 
 
-def test_everything_that_was_run_is_weighed(rich):
+def test_every_probe_that_was_run_has_evidence(rich):
     assert len(rich.evidence) == 2 * (3 * 3 + 3 + 9 + 3)
     assert rich.lengths == (4096, 8192, 32768)
 
 
-def test_the_mean_over_the_probes_has_an_interval_where_all_have_single_scores(rich, comparison):
+def test_the_mean_has_an_interval_if_all_probes_have_single_scores(rich, comparison):
     for model in rich.models:
         low, high = rich.overall[model.label]
         assert low < model.all.avg < high
@@ -137,25 +137,25 @@ def test_differences_are_found_in_every_probe_that_two_models_ran(tmp_path):
     assert warning.startswith("probe_seed differs on code at 4K: 1 (a) against 9 (b)")
 
 
-def test_a_difference_in_everything_is_said_once(tmp_path):
+def test_a_difference_in_every_probe_gives_one_warning(tmp_path):
     (warning,) = compare(read(tmp_path, a=probes(1), b=probes(2, probe_seed=9))).warnings
     assert warning.startswith("probe_seed differs on every probe that more than one model ran: 1 (a) against 9 (b)")
 
 
-def test_a_length_in_the_name_and_one_in_the_metadata_are_the_same(tmp_path):
+def test_a_length_in_the_name_equals_one_in_the_metadata(tmp_path):
     value = made.content("m", {})
     made.add(value, "val_probe_code_32k", made.drawn_sets([0.5] * 16, 64, 1), probe_length=None)
     assert compare(read(tmp_path, a=value, b=probes(2))).warnings == ()
 
 
-def test_empty_spans_at_other_lengths_are_one_note_a_probe(tmp_path):
+def test_empty_spans_at_other_lengths_give_one_note_per_probe(tmp_path):
     value = made.content("m", {})
     for length in (1, 2, 32):
         made.add(value, f"val_probe_code_{length}k", made.drawn_sets([0.5], 5 * length, 1), probe_length=1024 * length)
     assert "a, code: not all spans have scored rows at 1K and 2K" in compare(read(tmp_path, a=value)).notes
 
 
-def test_a_model_that_ran_no_three_probes_misses_none(tmp_path):
+def test_a_model_with_only_matrix_probes_has_no_missing_probes(tmp_path):
     value = made.content("m", {})
     made.add(value, "val_probe_matrix_code_forward", made.drawn_sets([0.5], 64, 1))
     comparison = compare(read(tmp_path, a=value))

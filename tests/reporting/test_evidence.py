@@ -52,20 +52,20 @@ def test_the_same_questions_are_paired(pair):
 
 
 @pytest.mark.parametrize("option", [{"probe_seed": 2}, {"probe_pieces": "other"}])
-def test_other_items_are_not_paired(pair, option):
+def test_different_items_are_not_paired(pair, option):
     assert not change(*pair(**option), ("code",)).difference.is_paired
 
 
-def test_another_prompt_asks_the_same_questions(pair):
+def test_another_prompt_template_is_still_paired(pair):
     assert change(*pair(probe_template="plain"), ("code",)).difference.is_paired
 
 
 @pytest.mark.parametrize("options", [{"probe_length": 4096}, {"spans": 8}])
-def test_probes_of_another_length_or_number_of_spans_are_not_subtracted(pair, options):
+def test_no_difference_between_other_lengths_or_numbers_of_spans(pair, options):
     assert change(*pair(**options), ("code",)) is None
 
 
-def test_nothing_is_subtracted_without_single_scores_or_shared_probes(models):
+def test_no_difference_without_single_scores_or_shared_probes(models):
     assert change(*models, ("code",)) is None
     assert change(*models, ()) is None
 

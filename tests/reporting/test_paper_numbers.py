@@ -1,4 +1,4 @@
-"""The paper's numbers agree with each other: Table 1, the curves, the number of spans."""
+"""The paper's numbers are consistent: Table 1, the curves, the number of spans."""
 
 import pytest
 
@@ -13,16 +13,16 @@ NUMBERS = {row.name: row.numbers for row in PAPER_ROWS}
 def test_all_is_the_mean_of_the_three_probes(row):
     for part in (0, 1):
         mean = sum(row.numbers[task][part] for task in PAPER_TASKS) / 3
-        # inputs are rounded to 0.1 themselves
+        # the inputs are rounded to 0.1
         assert row.numbers["all"][part] == pytest.approx(mean, abs=0.1)
 
 
 @pytest.mark.parametrize("task", PAPER_TASKS)
 @pytest.mark.parametrize("curve", ROW_OF)
-def test_curves_give_the_averages_and_gaps_of_the_table(task, curve):
+def test_curves_match_the_averages_and_gaps_of_the_table(task, curve):
     values = PAPER_CURVES[task][curve]
     avg, gap = NUMBERS[ROW_OF[curve]][task]
-    # database is exact; the others are read off a figure to about a point at either end
+    # database is exact; the other curves were read off a figure, to about one point
     tolerance = 0.1 if task == "database" else 1.5
     assert len(values) == PROBES[task].spans
     assert sum(values) / len(values) == pytest.approx(avg, abs=tolerance)

@@ -114,11 +114,11 @@ REPORT = closed(
 )
 
 
-def test_the_record_keeps_to_its_schema(comparison):
+def test_the_json_report_follows_its_schema(comparison):
     Draft202012Validator(REPORT).validate(as_json(comparison))
 
 
-def test_so_does_a_record_with_holes(tmp_path):
+def test_a_report_with_missing_results_follows_the_schema(tmp_path):
     value = made.content("m", {"code": [None, *[0.5] * 15]})
     del value["date"], value["chat_template"], value["lm_eval_version"]
     made.write(tmp_path, value)
@@ -137,12 +137,12 @@ def test_numbers_are_fractions_at_full_precision(comparison):
     assert database["date"] == "2025-11-13T02:13:20+00:00"
 
 
-def test_no_key_and_no_invalid_json(comparison):
+def test_the_report_is_valid_json_without_secrets(comparison):
     text = json.dumps(as_json(comparison), allow_nan=False)
     assert "api_key" not in text
 
 
-def test_a_record_of_everything_keeps_to_its_schema(rich):
+def test_a_report_with_every_kind_of_probe_follows_the_schema(rich):
     record = as_json(rich)
     Draft202012Validator(REPORT).validate(record)
     assert len(record["models"][0]["probes"]) == 3 * 3 + 3 + 9 + 3
@@ -151,7 +151,7 @@ def test_a_record_of_everything_keeps_to_its_schema(rich):
     assert record["models"][0]["effective_lengths"]["code"] in (4096, 8192, 32768)
 
 
-def test_intervals_are_those_of_the_comparison(rich):
+def test_intervals_equal_those_of_the_comparison(rich):
     model = rich.models[0]
     task = as_json(rich)["models"][0]["tasks"]["code"]
     known = rich.of(model, model.tasks["code"])

@@ -8,7 +8,7 @@ CODE = made.paper_spans("FILM")["code"]
 
 
 def models_at(tmp_path, *lengths):
-    """One model for each group of lengths of the code probe."""
+    """Return one model per group of lengths of the code probe."""
     for i, group in enumerate(lengths):
         value = made.content(f"org/m{i}", {})
         for length in group:
@@ -29,12 +29,12 @@ def models_at(tmp_path, *lengths):
         ([(), (4, 8)], [8]),
     ],
 )
-def test_the_length_that_stands_for_a_model_is_one_that_all_have(tmp_path, lengths, chosen):
+def test_the_representative_length_is_common_to_all_models(tmp_path, lengths, chosen):
     models = models_at(tmp_path, *lengths)
     assert [model.tasks["code"].key.length // 1024 for model in models if model.tasks] == chosen
 
 
-def test_families_and_tasks_are_picked_in_order_of_length(tmp_path):
+def test_families_and_tasks_are_in_order_of_length(tmp_path):
     (model,) = models_at(tmp_path, (64, 4, 8))
     assert [result.key.length for result in model.of_family("")] == [4096, 8192, 65536]
     assert model.of_family("", "document") == model.of_family("matrix") == ()
@@ -45,7 +45,7 @@ def test_only_probes_that_all_models_have_are_shared(models, tmp_path):
     assert shared_tasks((*models, *models_at(tmp_path, (32,)))) == ("code",)
 
 
-def test_the_mean_of_all_needs_all(models, tmp_path):
+def test_the_mean_over_all_probes_needs_every_probe(models, tmp_path):
     assert models[0].all == models[0].mean(("document", "code", "database"))
     (alone,) = models_at(tmp_path, (32,))
     assert alone.all is None

@@ -8,11 +8,11 @@ from in2_plugin.reporting import WrittenReport, write_report
 from tests.support import lm_eval_results as made
 
 
-def test_the_public_names():
+def test_the_package_exports_its_public_names():
     assert in2_plugin.reporting.__all__ == ["WrittenReport", "write_report"]
 
 
-def test_three_files_with_one_stem(before, after, tmp_path):
+def test_the_three_files_share_one_stem(before, after, tmp_path):
     written = write_report([before, after], tmp_path / "new" / "film.html", ["Base", "FILM"])
     assert isinstance(written, WrittenReport)
     assert [path.name for path in written.paths] == ["film.html", "film.json", "film.png"]
@@ -29,7 +29,7 @@ def test_the_same_results_give_the_same_bytes(before, after, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["report", "report.pdf", "report.htm.gz"])
-def test_the_output_is_a_page(before, tmp_path, name):
+def test_the_output_must_be_an_html_file(before, tmp_path, name):
     with pytest.raises(ConfigError, match=r"must end with \.html"):
         write_report([before], tmp_path / name)
 
@@ -43,7 +43,7 @@ def test_an_error_leaves_the_old_report(before, tmp_path):
     assert written.paths[0].read_bytes() == old
 
 
-def test_any_number_of_results(before, after, tmp_path):
+def test_the_report_accepts_any_number_of_results(before, after, tmp_path):
     labels = [f"m{i}" for i in range(7)]
     written = write_report([before, *[after] * 6], tmp_path / "r.html", labels)
     assert [model.label for model in written.comparison.models] == labels
@@ -71,7 +71,7 @@ def test_other_benchmarks_alone_give_a_report_without_a_picture(tmp_path):
     assert json.loads(written.paths[1].read_text())["suite"] == written.suite.as_json()
 
 
-def test_other_benchmarks_beside_probes(before, tmp_path):
+def test_other_benchmarks_are_shown_next_to_the_probes(before, tmp_path):
     made.write(tmp_path / "suite", MMLU)
     written = write_report([before, tmp_path / "suite"], tmp_path / "r.html")
     page = written.paths[0].read_text()
@@ -79,13 +79,13 @@ def test_other_benchmarks_beside_probes(before, tmp_path):
     assert len(written.paths) == 3
 
 
-def test_without_other_benchmarks_there_is_no_section(before, tmp_path):
+def test_without_other_benchmarks_the_section_is_omitted(before, tmp_path):
     written = write_report([before], tmp_path / "r.html")
     assert written.suite is None
     assert "suite" not in json.loads(written.paths[1].read_text())
 
 
-def test_a_folder_with_neither_is_refused(before, tmp_path):
+def test_a_folder_without_any_results_is_an_error(before, tmp_path):
     made.write(tmp_path / "none", {"results": {"something_else": {"acc,none": 0.5}}, "model_name": "m"})
     with pytest.raises(ReportError, match="none holds no val_probe results; run"):
         write_report([before, tmp_path / "none"], tmp_path / "r.html")

@@ -1,4 +1,4 @@
-"""A text that shares a run of words with an evaluation item is found, and no other."""
+"""Exactly the texts that share an n-gram with an evaluation item are found."""
 
 import gzip
 import json
@@ -24,7 +24,7 @@ def hits(contaminants, texts):
     return contaminants.hits(flat, word_hashes(flat), first)
 
 
-def test_a_shared_run_is_named_with_its_item():
+def test_a_hit_names_the_shared_ngram_and_its_item():
     contaminants = Contaminants.of([("exam.jsonl:7", ITEM)], 10)
     text = "They say THE NORTHERN harbour was founded -- in eighteen-forty-three by all."
     (hit,) = hits(contaminants, ["Nothing here.", text]).values()
@@ -32,7 +32,7 @@ def test_a_shared_run_is_named_with_its_item():
     assert hit.item == "exam.jsonl:7"
 
 
-def test_nine_words_are_not_ten_and_two_texts_are_not_one():
+def test_nine_words_or_words_across_texts_do_not_match():
     contaminants = Contaminants.of([("x", ITEM)], 10)
     nine, ten = (" ".join(ITEM.split()[:n]) for n in (9, 10))
     assert hits(contaminants, [nine]) == {}
@@ -54,30 +54,30 @@ def test_short_items_are_counted_and_cannot_match():
         Contaminants.of([("a", "too short")], 10)
 
 
-def test_without_items_nothing_is_found():
+def test_no_items_give_no_hits():
     assert hits(Contaminants.of([], 10), [ITEM]) == {}
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.data())
-def test_it_finds_what_comparing_every_run_finds(data):
+def test_hits_equal_those_of_a_comparison_of_all_ngrams(data):
     word = st.sampled_from("abcdef")
     text = st.lists(word, max_size=25).map(" ".join)
     items, texts = data.draw(st.lists(text, max_size=4)), data.draw(st.lists(text, min_size=1, max_size=5))
     n = data.draw(st.integers(2, 5))
 
-    def runs(said):
-        words = said.split()
+    def runs(text):
+        words = text.split()
         return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
 
     asked = set().union(*map(runs, items)) if items else set()
-    expected = {i for i, said in enumerate(texts) if runs(said) & asked}
+    expected = {i for i, one in enumerate(texts) if runs(one) & asked}
     if items and not any(runs(item) for item in items):
-        return  # refused, as another test shows
+        return  # an error, which another test covers
     assert set(hits(Contaminants.of([(str(i), t) for i, t in enumerate(items)], n), texts)) == expected
 
 
-def test_every_bundled_piece_is_an_item():
+def test_every_bundled_probe_text_is_an_evaluation_item():
     items = list(evaluation_items(Decontamination()))
     assert {name.rpartition(":")[0] for name, _ in items} == {
         "val document_sentences", "val code_functions", "val database_entities",
@@ -87,7 +87,7 @@ def test_every_bundled_piece_is_an_item():
     assert set(first.values()) <= {text for name, text in items if name.endswith("sentences:1")}
 
 
-def test_a_dataset_by_name_gives_its_texts(tmp_path):
+def test_a_dataset_yields_the_texts_of_its_fields(tmp_path):
     rows = [{"id": 3, "question": "Q", "choices": {"text": ["one", "two"]}}, {"question": "R", "choices": None}]
     path = tmp_path / "exam.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -108,7 +108,7 @@ def test_a_dataset_by_name_gives_its_texts(tmp_path):
 @pytest.mark.parametrize(
     ("content", "expected"), [('{"id": 3}\n', "this evaluation set has no text"), (None, "there is no such file")]
 )
-def test_sets_that_give_nothing_are_errors(tmp_path, content, expected):
+def test_evaluation_sets_without_text_are_errors(tmp_path, content, expected):
     path = tmp_path / "exam.jsonl"
     if content:
         path.write_text(content)
@@ -117,7 +117,7 @@ def test_sets_that_give_nothing_are_errors(tmp_path, content, expected):
         list(evaluation_items(config))
 
 
-def test_a_field_of_short_texts_is_an_error_beside_sets_that_are_long_enough(tmp_path):
+def test_a_set_of_short_texts_is_an_error_even_next_to_others(tmp_path):
     path, ids = tmp_path / "exam.jsonl", tmp_path / "ids.jsonl"
     path.write_text(
         "".join(json.dumps({"id": f"q{i}", "question": ITEM if i == 4 else "Why?"}) + "\n" for i in range(5))
@@ -128,7 +128,7 @@ def test_a_field_of_short_texts_is_an_error_beside_sets_that_are_long_enough(tmp
         return list(evaluation_items(Decontamination.parse({"sources": sources}, "test")))
 
     named = {"path": str(path), "fields": ["question"]}
-    assert items(named)[-1] == (f"{path.as_posix()}:5", ITEM)  # one that can be compared is enough
+    assert items(named)[-1] == (f"{path.as_posix()}:5", ITEM)  # one comparable text is enough
     expected = "exam.jsonl: not one of 5 texts in this evaluation set has 10 words.*check `fields`"
     with pytest.raises(CorpusError, match=expected):
         items({**named, "fields": ["id"]})
@@ -136,11 +136,11 @@ def test_a_field_of_short_texts_is_an_error_beside_sets_that_are_long_enough(tmp
         items(named, str(ids))
 
 
-def test_a_folder_of_pieces_must_have_all_three(tmp_path):
+def test_a_folder_of_probe_items_must_have_all_three_files(tmp_path):
     (tmp_path / "document_sentences.jsonl").write_text('{"sentence": "x"}\n')
     with pytest.raises(CorpusError, match=r"has no code_functions.jsonl; set `decontamination.pieces`"):
         list(evaluation_items(Decontamination(probes=False, pieces=tmp_path)))
 
 
-def test_texts_at_any_depth():
+def test_texts_are_found_at_any_depth():
     assert list(texts_in({"a": ["x", {"b": "y"}], "c": 3, "d": None, "e": b"z"})) == ["x", "y"]

@@ -1,4 +1,4 @@
-"""What is left out of a store, and that the size of chunks and shards changes nothing."""
+"""Screening excludes segments of a store; chunk and shard sizes do not affect the result."""
 
 import json
 import pickle
@@ -34,7 +34,7 @@ def store_of(texts, folder, tokenizer, **options) -> SegmentStore:
 
 
 def screen(store, asked) -> ScreeningFacts:
-    """As the stage does it, each shard as a worker process has it."""
+    """Screen a store like the stage does, with each shard pickled as for a worker process."""
     screening = Screening(store, asked)
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / str(i) for i in range(len(screening.shards))]
@@ -61,7 +61,7 @@ def config(path, **near) -> CorpusConfig:
 
 @pytest.fixture(scope="module")
 def dirty(tmp_path_factory, mistral):
-    """Text 2 holds an evaluation item across segments, text 4 one in Chinese; text 5 repeats a segment of text 1."""
+    """Screen a store: text 2 has an evaluation item across segments, text 4 one in Chinese, text 5 repeats text 1."""
     folder = tmp_path_factory.mktemp("dirty")
     texts = ["\n".join(lines(i)) for i in range(5)]
     first, second = lines(2), SENTENCE.split()
@@ -75,7 +75,7 @@ def dirty(tmp_path_factory, mistral):
     return SegmentStore(store.folder), facts
 
 
-def test_documents_that_share_text_are_left_out_as_a_whole(dirty):
+def test_contaminated_documents_are_excluded_as_a_whole(dirty):
     store, facts = dirty
     assert facts.contaminated_documents == 2 and (facts.evaluation_items, facts.short_items) == (2, 1)
     for document in range(6):
@@ -97,7 +97,7 @@ def test_the_reason_names_the_words_and_the_item(dirty):
     assert list(rows) == sorted(rows)
 
 
-def test_a_repeat_names_the_first_segment(dirty):
+def test_a_duplicate_names_the_first_segment(dirty):
     store, facts = dirty
     (segment,) = store.segments_of(5)
     assert facts.near_duplicates == 1
@@ -105,7 +105,7 @@ def test_a_repeat_names_the_first_segment(dirty):
     assert not store.usable[segment] and store.usable[store.segments_of(1)[0]]
 
 
-def test_repeats_may_be_kept(dirty, tmp_path):
+def test_duplicates_can_be_kept(dirty, tmp_path):
     store, _ = dirty
     facts = screen(store, config(exam(tmp_path, SENTENCE), remove=False))
     kept = SegmentStore(store.folder)
@@ -113,7 +113,7 @@ def test_repeats_may_be_kept(dirty, tmp_path):
     assert "noted because they repeat others" in facts.line()
 
 
-def test_rows_written_a_few_at_a_time_are_the_same(dirty, tmp_path, monkeypatch):
+def test_the_rows_do_not_depend_on_the_batch_size(dirty, tmp_path, monkeypatch):
     store, facts = dirty
     path = store.folder / "exclusions.parquet"
     screen(store, config(exam(tmp_path, SENTENCE, CHINESE)))
@@ -125,7 +125,7 @@ def test_rows_written_a_few_at_a_time_are_the_same(dirty, tmp_path, monkeypatch)
     assert [path.name for path in store.folder.glob("*.part")] == []
 
 
-def test_a_store_that_is_made_anew_was_not_screened(mistral, tmp_path):
+def test_a_rebuilt_store_is_not_screened(mistral, tmp_path):
     folder = tmp_path / "segments"
     store = store_of(["Same text.", "Same text."], folder, mistral)
     screen(store, config(exam(tmp_path, SENTENCE)))
@@ -134,8 +134,8 @@ def test_a_store_that_is_made_anew_was_not_screened(mistral, tmp_path):
     assert not SegmentStore(folder).excluded.any()
 
 
-def test_what_is_left_out_is_not_what_others_repeat(mistral, tmp_path):
-    """The first of two equal segments goes with its contaminated document; the second one stays."""
+def test_excluded_segments_do_not_count_as_originals(mistral, tmp_path):
+    """The first of two equal segments is excluded with its contaminated document; the second is kept."""
     shared = " ".join(f"boilerplate{i}" for i in range(40))
     store = store_of([f"{shared}\n{SENTENCE}", shared], tmp_path / "segments", mistral, segment_tokens=30)
     facts = screen(store, config(exam(tmp_path, SENTENCE)))
@@ -145,7 +145,7 @@ def test_what_is_left_out_is_not_what_others_repeat(mistral, tmp_path):
 
 
 SIZES = [(1 << 20, 32_768, 4_096), (20_000, 70, 50), (3_000, 400, 7)]
-"""Characters of a chunk that is cut, segments of a shard, segments that are looked at together."""
+"""Characters per chunk of text, segments per shard, segments screened together."""
 
 
 def bytes_by_sizes(texts, asked, tokenizer, folder, monkeypatch, **options) -> list[dict[str, bytes]]:
@@ -160,7 +160,7 @@ def bytes_by_sizes(texts, asked, tokenizer, folder, monkeypatch, **options) -> l
     return seen
 
 
-def test_sizes_change_no_byte(documents, mistral, tmp_path, monkeypatch):
+def test_the_bytes_do_not_depend_on_chunk_and_shard_sizes(documents, mistral, tmp_path, monkeypatch):
     texts = [document.text for document in documents[:60]]
     small = config(exam(tmp_path, " ".join(texts[7].split()[100:120])))
     seen = bytes_by_sizes([*texts, *texts[:3]], small, mistral, tmp_path, monkeypatch, segment_tokens=128)
@@ -173,12 +173,12 @@ def test_sizes_change_no_byte(documents, mistral, tmp_path, monkeypatch):
 @given(
     texts=st.lists(st.lists(st.sampled_from(LINES), min_size=1, max_size=30).map("\n".join), min_size=4, max_size=25)
 )
-def test_any_corpus_gives_the_same_bytes(texts, mistral, tmp_path, monkeypatch):
+def test_the_bytes_of_any_corpus_do_not_depend_on_sizes(texts, mistral, tmp_path, monkeypatch):
     seen = bytes_by_sizes(texts, config(exam(tmp_path, SENTENCE, CHINESE)), mistral, tmp_path, monkeypatch)
     assert seen[0] == seen[1] == seen[2]
 
 
-def test_switched_off(documents, mistral, tmp_path):
+def test_screening_can_be_switched_off(documents, mistral, tmp_path):
     off = CorpusConfig.parse({"decontamination": {"ngram": None}, "near_duplicates": {"threshold": None}}, "test")
     store = store_of(["Same text.", "Same text."], tmp_path, mistral)
     facts = screen(store, off)
@@ -186,6 +186,6 @@ def test_switched_off(documents, mistral, tmp_path):
     assert SegmentStore(tmp_path).usable.all()
 
 
-def test_facts_that_cannot_be_read_are_one_sentence(tmp_path):
+def test_unreadable_screening_facts_are_an_error(tmp_path):
     with pytest.raises(DatasetError, match=r"exclusions\.json: cannot be read"):
         screening_facts(tmp_path)

@@ -16,7 +16,7 @@ from in2_plugin.errors import CorpusError
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in an empty folder, so keys are short."""
+    """Run every test in an empty folder, so that keys are short."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -59,7 +59,7 @@ COMPRESSED = pytest.mark.parametrize(("pack", "ending"), [(plain, ""), (gz, ".gz
 
 
 @COMPRESSED
-def test_jsonl(pack: Callable[[str, bytes], None], ending: str) -> None:
+def test_jsonl_is_read(pack: Callable[[str, bytes], None], ending: str) -> None:
     pack("a.jsonl", lines({"text": "one"}, {"text": "zwei ü 中", "id": 3}))
     name = f"a.jsonl{ending}"
     assert read(name) == [(f"{name}:1", "one"), (f"{name}:2", "zwei ü 中")]
@@ -67,7 +67,7 @@ def test_jsonl(pack: Callable[[str, bytes], None], ending: str) -> None:
 
 
 @COMPRESSED
-def test_parquet(pack: Callable[[str, bytes], None], ending: str) -> None:
+def test_parquet_is_read(pack: Callable[[str, bytes], None], ending: str) -> None:
     data = table("whole.bin", text=["one", "two", "three"], number=[1, 2, 3])
     pack("a.parquet", data)
     name = f"a.parquet{ending}"
@@ -75,22 +75,22 @@ def test_parquet(pack: Callable[[str, bytes], None], ending: str) -> None:
 
 
 @COMPRESSED
-def test_text(pack: Callable[[str, bytes], None], ending: str) -> None:
+def test_text_is_read(pack: Callable[[str, bytes], None], ending: str) -> None:
     pack("a.md", "# Title\n\nText ü\n".encode())
     assert read(f"a.md{ending}") == [(f"a.md{ending}", "# Title\n\nText ü\n")]
 
 
-def test_c4_names_its_json_lines_json() -> None:
+def test_json_files_are_read_as_json_lines() -> None:
     gz("c4-train.00000-of-00512.json", lines({"text": "news", "url": "u"}))
     assert read("*.json.gz") == [("c4-train.00000-of-00512.json.gz:1", "news")]
 
 
-def test_several_gzip_members_are_one_file() -> None:
+def test_a_gzip_file_may_have_several_members() -> None:
     plain("a.jsonl.gz", gzip.compress(lines({"text": "one"})) + gzip.compress(lines({"text": "two"})))
     assert len(read("a.jsonl.gz")) == 2
 
 
-def test_text_field() -> None:
+def test_another_text_field_can_be_set() -> None:
     plain("a.jsonl", lines({"body": "one", "text": "no"}))
     table("b.parquet", body=["two"], text=["no"])
     assert read("a.jsonl", text_field="body") == [("a.jsonl:1", "one")]
@@ -112,7 +112,7 @@ def test_parquet_reads_only_the_text_column(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("kind", [pa.large_string(), pa.string(), pa.dictionary(pa.int32(), pa.string())])
-def test_parquet_kinds_of_strings(kind: pa.DataType) -> None:
+def test_parquet_string_types_are_supported(kind: pa.DataType) -> None:
     parquet.write_table(pa.table({"text": pa.array(["one", "one"]).cast(kind)}), "a.parquet")
     assert [text for _, text in read("a.parquet")] == ["one", "one"]
 
@@ -126,7 +126,7 @@ def test_jsonl_is_streamed() -> None:
         next(stream)
 
 
-def test_limit_is_per_source_and_counts_documents() -> None:
+def test_the_limit_is_per_source_and_counts_documents() -> None:
     plain("a.jsonl", lines(*({"text": text} for text in ["", "1", " ", "2", "3"])) + b"never read\n")
     plain("b.txt", b"b")
     stream = read_documents([Source(path="a.jsonl", limit=2), Source(path="b.txt", limit=2)])
@@ -138,7 +138,7 @@ def test_limit_is_per_source_and_counts_documents() -> None:
     assert (stream.documents, stream.empty) == (3, 2)
 
 
-def test_folder_in_sorted_order_with_counts() -> None:
+def test_a_folder_is_read_in_sorted_order_and_counts_other_files() -> None:
     plain("d/b.txt", b"b")
     plain("d/a/z.MD", b"z")
     plain("d/a/c.jsonl", lines({"text": "c"}))
@@ -151,7 +151,7 @@ def test_folder_in_sorted_order_with_counts() -> None:
     assert stream.other_files == 1
 
 
-def test_folder_with_a_format_takes_only_that() -> None:
+def test_a_format_selects_the_files_of_a_folder() -> None:
     plain("d/a.txt", b"a")
     plain("d/b.jsonl", lines({"text": "b"}))
     stream = read_documents([Source(path="d", format="text")])
@@ -159,7 +159,7 @@ def test_folder_with_a_format_takes_only_that() -> None:
     assert stream.other_files == 1
 
 
-def test_folder_without_any_text() -> None:
+def test_a_folder_without_text_files_is_an_error() -> None:
     plain("d/a.pdf", b"%PDF")
     message = failure("d", format="text")
     assert all(ending in message for ending in (".txt", ".md", ".rst", ".text"))
@@ -167,7 +167,7 @@ def test_folder_without_any_text() -> None:
     assert ".parquet" in failure("d")
 
 
-def test_globs() -> None:
+def test_globs_select_files() -> None:
     for name in ("x/1.txt", "x/y/2.txt", "x/3.md"):
         plain(name, name.encode())
     assert [key for key, _ in read("x/*.txt")] == ["x/1.txt"]
@@ -176,12 +176,12 @@ def test_globs() -> None:
     assert "no file matches" in failure("x/*.rst")
 
 
-def test_a_file_whose_name_is_a_pattern() -> None:
+def test_a_file_name_may_contain_glob_characters() -> None:
     plain("a[1].txt", b"brackets")
     assert read("a[1].txt") == [("a[1].txt", "brackets")]
 
 
-def test_format_overrules_the_ending() -> None:
+def test_the_format_overrides_the_extension() -> None:
     plain("a.dat", b"plain")
     plain("b.log.gz", gzip.compress(lines({"text": "b"})))
     assert "set `format`" in failure("a.dat")
@@ -190,7 +190,7 @@ def test_format_overrules_the_ending() -> None:
     assert read("b.log.gz", format="jsonl") == [("b.log.gz:1", "b")]
 
 
-def test_byte_order_marks_and_newlines() -> None:
+def test_byte_order_marks_and_newlines_are_normalized() -> None:
     plain("a.txt", "\ufeffone\r\ntwo\nthree\r\n".encode())
     plain("b.jsonl", b"\xef\xbb\xbf" + lines({"text": "\ufeffone\r\ntwo"}) + b"\r\n\r\n")
     assert read("a.txt") == [("a.txt", "one\ntwo\nthree\n")]
@@ -206,7 +206,7 @@ def test_empty_documents_are_counted() -> None:
     assert stream.empty == 6
 
 
-def test_no_document_at_all() -> None:
+def test_a_corpus_without_documents_is_an_error() -> None:
     plain("a.txt", b" ")
     message = failure("a.txt")
     assert "a.txt" in message
@@ -226,19 +226,19 @@ def test_no_document_at_all() -> None:
         (b"[" * 200_000 + b"\n", ["a.jsonl:1", "not JSON"]),
     ],
 )
-def test_bad_lines(data: bytes, parts: list[str]) -> None:
+def test_a_bad_line_is_an_error_with_its_number(data: bytes, parts: list[str]) -> None:
     plain("a.jsonl", data)
     message = failure("a.jsonl")
     assert all(part in message for part in parts), message
 
 
-def test_text_that_is_not_utf8() -> None:
+def test_text_that_is_not_utf8_is_an_error() -> None:
     plain("a.txt", "naïve".encode("latin-1"))
     message = failure("a.txt")
     assert all(part in message for part in ("a.txt", "byte 3", "iconv"))
 
 
-def test_parquet_failures() -> None:
+def test_unreadable_parquet_is_an_error() -> None:
     table("a.parquet", body=["x"], id=[1])
     plain("b.parquet", b"not parquet")
     assert "body, id" in failure("a.parquet")
@@ -249,7 +249,7 @@ def test_parquet_failures() -> None:
 
 
 @pytest.mark.parametrize("pack", [gz, zst])
-def test_a_truncated_compressed_file(pack: Callable[[str, bytes], None]) -> None:
+def test_a_truncated_compressed_file_is_an_error(pack: Callable[[str, bytes], None]) -> None:
     pack("a.jsonl", lines(*({"text": f"{i * 7919}"} for i in range(1_000))))
     [path] = Path().glob("a.jsonl.*")
     path.write_bytes(path.read_bytes()[:-20])
@@ -257,18 +257,18 @@ def test_a_truncated_compressed_file(pack: Callable[[str, bytes], None]) -> None
 
 
 @pytest.mark.parametrize("path", ["missing.jsonl", "/no/such/place", "./x", "a/b/c", "~/no-such-file-here"])
-def test_a_path_that_does_not_exist(path: str) -> None:
+def test_a_missing_path_is_an_error(path: str) -> None:
     assert "no such file or folder" in failure(path)
 
 
 @pytest.mark.parametrize("kind", [RowSource, EvaluationSource])
-def test_a_source_that_was_written_down_is_the_same_source(tmp_path, kind) -> None:
+def test_a_dumped_source_reads_the_same_rows(tmp_path, kind) -> None:
     (tmp_path / "a.jsonl").write_text('{"q": "why"}\n')
     given = kind(path=str(tmp_path / "a.jsonl"))
     assert list(read_rows(kind.model_validate(given.model_dump()))) == list(read_rows(given)) != []
 
 
-def test_a_misspelt_source_fails_before_anything_is_read() -> None:
+def test_a_missing_source_fails_before_anything_is_read() -> None:
     plain("a.txt", b"a")
     with pytest.raises(CorpusError, match="missing"):
         read_documents([Source(path="a.txt"), Source(path="missing.txt")])
@@ -283,7 +283,7 @@ def test_a_misspelt_source_fails_before_anything_is_read() -> None:
         ("bundled:python-docs", {"text_field": "body"}, "`text_field`"),
     ],
 )
-def test_options_that_say_nothing_are_refused(path: str, options: dict[str, Any], named: str) -> None:
+def test_options_that_do_not_apply_are_errors(path: str, options: dict[str, Any], named: str) -> None:
     plain("a.txt", b"a")
     plain("a.jsonl", lines({"text": "a"}))
     assert named in failure(path, **options)
@@ -301,7 +301,7 @@ def test_the_default_source_is_the_bundled_corpus() -> None:
     assert "#" in document.key
 
 
-def test_hugging_face_reads_a_local_folder_of_files() -> None:
+def test_format_hf_reads_a_local_folder_of_files() -> None:
     plain("d/train.jsonl", lines({"text": "one"}, {"text": "two"}))
     plain("d/test.jsonl", lines({"text": "three"}))
     assert read("d", format="hf") == [("d/train:1", "one"), ("d/train:2", "two")]
@@ -310,7 +310,7 @@ def test_hugging_face_reads_a_local_folder_of_files() -> None:
     assert "d: cannot be read" in failure("d", format="hf", split="validation")
 
 
-def test_hugging_face_reads_a_saved_dataset() -> None:
+def test_format_hf_reads_a_saved_dataset() -> None:
     import datasets
 
     rows = datasets.Dataset.from_dict({"text": ["one", "two"]})
@@ -354,7 +354,7 @@ def test_a_hub_that_fails_is_a_corpus_error(monkeypatch: pytest.MonkeyPatch) -> 
     assert "gone away" in message
 
 
-def test_every_format_of_the_configuration_has_a_reader() -> None:
+def test_every_format_in_the_config_has_a_reader() -> None:
     formats = set(Source.model_fields["format"].annotation.__args__)  # type: ignore[union-attr]
     assert formats - {"auto"} == set(locating.OPTIONS)
     assert formats - {"auto", "bundled", "hf"} == set(locating.EXTENSIONS)

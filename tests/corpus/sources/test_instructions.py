@@ -1,4 +1,4 @@
-"""Conversations in the forms that instruction datasets come in, and a fair sample of them."""
+"""Conversations are read in the common formats of instruction datasets, and sampled uniformly."""
 
 import json
 from collections import Counter
@@ -34,18 +34,18 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_is_the_same_conversation(form):
+def test_every_format_gives_the_same_conversation(form):
     assert conversation(FORMS[form], "x:1") == (("Be brief.\n\nWhy?", "Because."),)
 
 
-def test_without_a_system_text_or_an_input_there_is_no_empty_line():
+def test_a_missing_system_prompt_or_input_leaves_no_empty_line():
     assert conversation({"system_prompt": "", "question": "Why?", "response": "So."}, "x:1") == (("Why?", "So."),)
     assert conversation({"instruction": "Why?", "input": None, "output": "So."}, "x:1") == (("Why?", "So."),)
 
 
 def test_several_turns_stay_in_order():
-    said = [("human", "A?"), ("gpt", "a"), ("human", "B?"), ("gpt", "b")]
-    row = {"conversations": [{"from": who, "value": text} for who, text in said]}
+    messages = [("human", "A?"), ("gpt", "a"), ("human", "B?"), ("gpt", "b")]
+    row = {"conversations": [{"from": who, "value": text} for who, text in messages]}
     assert conversation(row, "x:1") == (("A?", "a"), ("B?", "b"))
 
 
@@ -61,12 +61,12 @@ def test_several_turns_stay_in_order():
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "no text"),
     ],
 )
-def test_rows_that_cannot_be_used(row, reason):
+def test_unusable_rows_have_a_reason(row, reason):
     with pytest.raises(Unusable, match=reason):
         conversation(row, "x:1")
 
 
-def test_a_row_of_no_known_form_is_one_sentence():
+def test_a_row_in_an_unknown_format_is_an_error():
     with pytest.raises(CorpusError, match=r"chats.jsonl:3: has the columns text, label, and a conversation needs"):
         conversation({"text": "x", "label": 1}, "chats.jsonl:3")
 
@@ -85,34 +85,34 @@ def sampled(sources, wanted, seed=0, objection=lambda turns: None):
 def test_every_row_is_equally_likely(tmp_path):
     source = chats(tmp_path / "c.jsonl", 20)
     counts = Counter(turns[0][0] for seed in range(800) for _, turns in sampled([source], 5, seed)[0])
-    # 200 expected of each; a binomial's standard deviation is 12
+    # 200 of each are expected, with a binomial standard deviation of 12
     assert len(counts) == 20 and all(150 < count < 250 for count in counts.values())
 
 
-def test_a_sample_holds_no_row_twice_and_names_places(tmp_path):
+def test_a_sample_has_distinct_rows_from_every_source(tmp_path):
     chosen, told = sampled([chats(tmp_path / "c.jsonl", 50), chats(tmp_path / "d.jsonl", 50)], 30)
     assert len({place for place, _ in chosen}) == 30 and told.rows == 100
     assert {place.rpartition("/")[2][0] for place, _ in chosen} == {"c", "d"}
 
 
-def test_fewer_rows_than_wanted_are_all_taken(tmp_path):
+def test_all_rows_are_taken_if_there_are_too_few(tmp_path):
     chosen, _ = sampled([chats(tmp_path / "c.jsonl", 7)], 30)
     assert sorted(turns[0][0] for _, turns in chosen) == sorted(f"Q{i}" for i in range(7))
 
 
-def test_what_is_left_out_is_counted_by_reason(tmp_path):
+def test_rejected_rows_are_counted_by_reason(tmp_path):
     source = chats(tmp_path / "c.jsonl", 10)
     chosen, told = sampled([source], 30, objection=lambda t: "odd" if int(t[0][0][1:]) % 2 else None)
     assert len(chosen) == 5 and told.left_out == {"odd": 5}
 
 
-def test_parquet_with_nested_messages(tmp_path):
+def test_parquet_with_nested_messages_is_read(tmp_path):
     pq.write_table(pa.Table.from_pylist([FORMS["messages"]] * 3), tmp_path / "c.parquet")
     chosen, _ = sampled([RowSource(path=str(tmp_path / "c.parquet"), limit=2)], 9)
     assert [turns for _, turns in chosen] == [(("Be brief.\n\nWhy?", "Because."),)] * 2
 
 
-def test_a_text_file_holds_no_rows(tmp_path):
+def test_a_text_file_is_an_error(tmp_path):
     (tmp_path / "c.txt").write_text("Hello.")
     with pytest.raises(CorpusError, match="contains plain text"):
         sampled([RowSource(path=str(tmp_path / "c.txt"))], 3)

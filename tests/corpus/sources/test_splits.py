@@ -20,7 +20,7 @@ from in2_plugin.errors import CorpusError
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in an empty folder, so keys are short."""
+    """Run every test in an empty folder, so that keys are short."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -34,9 +34,9 @@ def numbered(n: int) -> bytes:
 
 
 def in_pieces(found: tuple[Piece, ...]) -> tuple[list[tuple[str, str]], int]:
-    """(key, text) of every document, each piece read after a trip through pickle; and the rows without text.
+    """Return (key, text) of every document, reading each piece after pickling it, and the number of rows without text.
 
-    For every piece it also compares the count of the rows before it with what the pieces before have passed.
+    For every piece, also compare its count of the rows before it with the rows of the earlier pieces.
     """
     documents, before, empty = list[tuple[str, str]](), 0, 0
     for piece in found:
@@ -75,7 +75,7 @@ jsonl = st.builds(
 
 @given(jsonl, st.integers(1, 60))
 @settings(max_examples=300, deadline=None)
-def test_lines_belong_to_the_piece_in_which_they_begin(data: bytes, piece_bytes: int) -> None:
+def test_a_line_belongs_to_the_piece_in_which_it_begins(data: bytes, piece_bytes: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.jsonl"
         path.write_bytes(data)
@@ -88,7 +88,7 @@ def test_lines_belong_to_the_piece_in_which_they_begin(data: bytes, piece_bytes:
 
 @given(st.lists(st.one_of(st.none(), texts), max_size=30), st.integers(1, 7), st.integers(1, 400))
 @settings(max_examples=100, deadline=None)
-def test_row_groups_of_parquet(column: list[str | None], group: int, piece_bytes: int) -> None:
+def test_parquet_is_split_by_row_groups(column: list[str | None], group: int, piece_bytes: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "a.parquet")
         table = pa.table({"text": pa.array(column, pa.string()), "other": list(range(len(column)))})
@@ -106,7 +106,7 @@ def test_rows_are_numbered_across_batches_and_row_groups(group: int) -> None:
     assert whole(Source(path="a.parquet"))[0] == expected
 
 
-def test_the_pieces_of_a_corpus() -> None:
+def test_a_corpus_is_split_into_pieces_in_order() -> None:
     for name, data in {"d/a.jsonl": numbered(100), "d/b.md": b"b", "d/c.png": b"c"}.items():
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_bytes(data)
@@ -125,22 +125,22 @@ def test_the_pieces_of_a_corpus() -> None:
     assert in_pieces(corpus.pieces[:-1]) == whole(*sources[:2])
 
 
-def test_bundled_documents_and_files_have_their_keys() -> None:
+def test_bundled_documents_and_text_files_have_keys() -> None:
     [piece] = find_pieces([Source(path="bundled:python-docs", limit=1)]).pieces
     documents = list(PieceReader(piece))
-    assert len(documents) > 100  # the limit is the caller's
+    assert len(documents) > 100  # the caller applies the limit
     assert all(document.number is None and document.key and "#" in document.key for document in documents)
     Path("a.txt").write_text("a")
     [piece] = find_pieces([Source(path="a.txt")]).pieces
     assert next(PieceReader(piece)).key == "a.txt"
 
 
-def test_pieces_are_the_files_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_pieces_depend_only_on_the_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Path("a.jsonl").write_bytes(numbered(500))
     source = Source(path="a.jsonl")
     found = find_pieces([source], 1_000).pieces
     expected = in_pieces(found)
-    monkeypatch.chdir("/")  # a worker may stand elsewhere
+    monkeypatch.chdir("/")  # a worker may have another working directory
     assert in_pieces(found) == expected
     monkeypatch.chdir(tmp_path)
     assert find_pieces([source], 1_000).pieces == found
@@ -148,7 +148,7 @@ def test_pieces_are_the_files_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 @pytest.mark.parametrize("piece_bytes", [40, 10**9])
-def test_an_error_names_the_line_of_the_whole_file(piece_bytes: int) -> None:
+def test_an_error_gives_the_line_number_in_the_whole_file(piece_bytes: int) -> None:
     Path("a.jsonl").write_bytes(b"\n" + numbered(7) + b'{"text": \n' + numbered(3) + b'{"text": 3}\n')
     found = find_pieces([Source(path="a.jsonl")], piece_bytes).pieces
     assert len(found) > 3 or piece_bytes > 40
@@ -163,14 +163,14 @@ def test_an_error_names_the_line_of_the_whole_file(piece_bytes: int) -> None:
         assert failures[1].startswith("a.jsonl:13: `text` holds int")
 
 
-def test_an_error_names_the_row_of_the_whole_table() -> None:
+def test_an_error_gives_the_row_number_in_the_whole_table() -> None:
     parquet.write_table(pa.table({"text": [b"x"] * 7, "n": list(range(7))}), "a.parquet", row_group_size=2)
     for piece in find_pieces([Source(path="a.parquet", text_field="text")], 1).pieces[1:3]:
         with pytest.raises(CorpusError, match=f"a.parquet:{1 + 2 * piece.start}: `text` holds bytes"):
             list(PieceReader(piece))
 
 
-def test_a_caller_that_counts_spares_the_pass_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_row_count_avoids_a_pass_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("a.jsonl").write_bytes(numbered(9) + b"[]\n")
     piece = find_pieces([Source(path="a.jsonl")], 100).pieces[-1]
     passes: list[Any] = []
@@ -183,7 +183,7 @@ def test_a_caller_that_counts_spares_the_pass_over_the_file(monkeypatch: pytest.
     assert len(passes) == 1
 
 
-def test_only_large_tables_are_opened_to_find_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_large_parquet_files_are_opened_to_find_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     parquet.write_table(pa.table({"text": ["x"] * 10}), "small.parquet")
     noise = [bytes([i % 256, i // 256]).hex() * 50 for i in range(5_000)]
     parquet.write_table(pa.table({"text": noise, "n": list(range(5_000))}), "large.parquet", row_group_size=500)
@@ -204,7 +204,7 @@ def test_only_large_tables_are_opened_to_find_pieces(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "json.gz", "parquet", "txt"])
-def test_shards_of_a_dataset_are_the_dataset(ending: str) -> None:
+def test_the_shards_of_a_dataset_give_the_whole_dataset(ending: str) -> None:
     Path("d").mkdir()
     for i in range(5):
         rows = [{"text": f"{i} {k}"} for k in range(i % 3 + 1)] + [{"text": ""}]
@@ -237,7 +237,7 @@ def test_an_error_in_a_shard_names_the_shard() -> None:
         list(PieceReader(second, before=7))
 
 
-def test_a_saved_dataset_is_cut_by_rows() -> None:
+def test_a_saved_dataset_is_split_by_rows() -> None:
     import datasets
 
     rows = datasets.Dataset.from_dict({"text": [None if i == 5 else f"text {i}" for i in range(100)] + [""]})
@@ -250,7 +250,7 @@ def test_a_saved_dataset_is_cut_by_rows() -> None:
         list(PieceReader(find_pieces([Source(path="saved", text_field="body")], 100).pieces[3]))
 
 
-def test_one_of_100_000_files_costs_no_more_than_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finding_pieces_does_not_open_small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("d").mkdir()
     for i in range(300):
         Path(f"d/{i:03d}.txt").write_text("x" * i)

@@ -18,11 +18,11 @@ def texts(svg):
 
 
 def test_a_panel_has_its_title_numbers_labels_and_references(comparison):
-    said = texts(panel_svg("document", comparison))
+    shown = texts(panel_svg("document", comparison))
     for text in ("Document", "Avg 74.2 → 85.4", "Gap 32.0 → 6.0", "Base", "FILM", "Mistral, paper", "FILM, paper"):
-        assert text in said
-    assert "echo only 37.7" in said
-    assert "any other 12.0" in said
+        assert text in shown
+    assert "echo only 37.7" in shown
+    assert "any other 12.0" in shown
 
 
 def test_only_the_document_panel_has_baselines(comparison):
@@ -34,7 +34,7 @@ def test_equal_results_give_equal_bytes(rich, task):
     assert panel_svg(task, rich) == panel_svg(task, rich)
 
 
-def test_a_users_matplotlibrc_changes_nothing(comparison):
+def test_the_users_matplotlibrc_has_no_effect(comparison):
     import matplotlib as mpl
 
     usual = panel_svg("code", comparison)
@@ -50,11 +50,11 @@ def test_the_picture_is_a_png_with_equal_bytes(comparison):
     assert b"Matplotlib" not in picture
 
 
-def test_the_picture_of_incomparable_models_says_so(comparison):
+def test_the_picture_of_incomparable_models_has_a_warning(comparison):
     assert curves_png(replace(comparison, warnings=("x",))) != curves_png(comparison)
 
 
-def test_panels_share_a_page_without_sharing_ids(comparison):
+def test_panels_on_one_page_have_distinct_ids(comparison):
     svgs = [panel_svg(task, comparison) for task in ("document", "code", "database")]
     ids = [name for svg in svgs for name in re.findall(r'\bid="([^"]+)"', svg)]
     assert len(ids) == len(set(ids))
@@ -64,14 +64,14 @@ def test_panels_share_a_page_without_sharing_ids(comparison):
         assert referred <= set(ids)
 
 
-def test_the_svg_names_no_version_and_no_date(comparison):
+def test_the_svg_contains_no_version_or_date(comparison):
     svg = panel_svg("code", comparison)
     assert "<metadata" not in svg
     assert "Matplotlib" not in svg
     assert not re.search(r"20\d\d-\d\d-\d\d", svg)
 
 
-def test_labels_are_text_and_not_markup(before, after):
+def test_labels_are_escaped(before, after):
     models = read_models([before, after], ['<script>alert("x")</script>', "$\\frac{"])
     svg = panel_svg("code", compare(models))
     assert "<script" not in svg
@@ -88,13 +88,13 @@ def test_a_span_without_data_breaks_the_line(tmp_path):
     assert "nan" not in svg
 
 
-def test_the_description_says_where_best_and_worst_are(models):
-    said = describe("database", models)
-    assert said.startswith("Database probe, score by depth of the answer. Base: average 47.5%, gap 77.0 points")
-    assert "best 95.4% at depth 97%, worst 18.4% at depth 50%" in said
+def test_the_description_gives_the_best_and_worst_positions(models):
+    shown = describe("database", models)
+    assert shown.startswith("Database probe, score by depth of the answer. Base: average 47.5%, gap 77.0 points")
+    assert "best 95.4% at depth 97%, worst 18.4% at depth 50%" in shown
 
 
-def test_six_models_with_long_names_still_have_a_panel(before):
+def test_six_models_with_long_names_fit_in_a_panel(before):
     labels = [f"A-Very-Long-Model-Name-Instruct-with-lora-r64-merged-{i}" for i in range(6)]
     svg = panel_svg("document", compare(read_models([before] * 6, labels)))
     assert float(re.search(r'height="([\d.]+)pt"', svg)[1]) > 3.35 * 72
@@ -106,7 +106,7 @@ def test_matplotlib_is_imported_only_to_draw():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
 
 
-def test_intervals_are_shaded_for_few_models_and_bars_for_more(rich, rich_folder, comparison):
+def test_intervals_are_bands_for_few_models_and_bars_for_more(rich, rich_folder, comparison):
     assert panel_svg("code", rich).count("fill-opacity: 0.14") == 2
     assert "0.14" not in panel_svg("code", comparison)
     four = compare(read_models([rich_folder / "FILM"] * 4, list("abcd")))
@@ -116,16 +116,16 @@ def test_intervals_are_shaded_for_few_models_and_bars_for_more(rich, rich_folder
 
 
 def test_measured_baselines_replace_the_papers(rich):
-    said = texts(panel_svg("document", rich))
-    assert "echo only 38.1" in said
-    assert "37.7" not in said
+    shown = texts(panel_svg("document", rich))
+    assert "echo only 38.1" in shown
+    assert "37.7" not in shown
 
 
 def size(picture):
     return struct.unpack(">II", picture[16:24])
 
 
-def test_many_models_have_a_row_each_in_the_picture(before, after):
+def test_many_models_get_one_row_each_in_the_picture(before, after):
     few = curves_png(compare(read_models([after] * 6, list("abcdef"))))
     many = compare(read_models([before, *[after] * 7], list("abcdefgh")))
     picture = curves_png(many)
@@ -133,7 +133,7 @@ def test_many_models_have_a_row_each_in_the_picture(before, after):
     assert picture == curves_png(many)
 
 
-def test_only_probes_that_some_model_has_are_shown(tmp_path, before):
+def test_probes_without_results_are_not_shown(tmp_path, before):
     made.write(tmp_path / "code", made.content("m", {"code": made.paper_spans("FILM")["code"]}))
     assert shown_tasks(read_models([tmp_path / "code"])) == ["code"]
     assert shown_tasks(read_models([tmp_path / "code", before])) == ["document", "code", "database"]

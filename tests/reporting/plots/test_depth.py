@@ -19,7 +19,7 @@ def luminance(colour):
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def test_a_row_a_length_and_a_cell_a_span(rich):
+def test_the_heat_map_has_one_row_per_length_and_one_cell_per_span(rich):
     plot = plots(rich)
     assert [label for label, _ in plot.rows] == ["4K", "8K", "32K"]
     assert len(plot.cells) == 3 * 16
@@ -28,13 +28,13 @@ def test_a_row_a_length_and_a_cell_a_span(rich):
     assert plot.cells[15].x + plot.cells[15].width == pytest.approx(WIDTH)
 
 
-def test_each_cell_has_its_number(rich):
+def test_each_cell_shows_its_score(rich):
     plot, result = plots(rich), rich.models[1].of_family("", "code")[0]
     assert [cell.text for cell in plot.cells[:16]] == [f"{100 * value:.0f}" for value in result.spans]
     assert plot.cells[0].title == f"4K, depth 3%: {100 * result.spans[0]:.1f}%"
 
 
-def test_a_line_a_length_in_the_colour_of_its_row(rich):
+def test_each_length_has_a_line_in_the_colour_of_its_row(rich):
     plot = plots(rich)
     assert [line.label for line in plot.lines] == ["4K", "8K", "32K"]
     assert [line.colour for line in plot.lines] == [colour for _, colour in plot.rows]
@@ -42,7 +42,7 @@ def test_a_line_a_length_in_the_colour_of_its_row(rich):
     assert all(line.band == () for line in plot.lines)
 
 
-def test_a_single_length_has_its_interval_and_its_numbers(rich):
+def test_a_single_length_shows_its_interval_and_numbers(rich):
     plot = plots(rich, results=slice(1))
     (line,) = plot.lines
     assert (plot.rows, plot.cells, plot.height) == ((), (), CURVES)
@@ -51,7 +51,7 @@ def test_a_single_length_has_its_interval_and_its_numbers(rich):
     assert re.fullmatch(r"Avg \d+\.\d · Gap \d+\.\d", plot.numbers)
 
 
-def test_points_lie_in_the_plot(rich):
+def test_points_are_inside_the_plot(rich):
     for line in plots(rich).lines:
         for point in line.points[0].split():
             x, y = map(float, point.split(","))
@@ -80,21 +80,21 @@ def test_more_spans_make_a_wider_plot(tmp_path):
     assert depth_plot(comparison, model, model.of_family("", "code"), "#123456").width == 2 * WIDTH
 
 
-def test_colours_are_ordered_in_lightness():
+def test_colours_are_ordered_by_lightness():
     heat = [luminance(heat_colour(i / 20)[0]) for i in range(21)]
     assert heat == sorted(heat)
     lengths = [luminance(colour) for colour in length_colours(6)]
     assert lengths == sorted(lengths, reverse=True)
 
 
-def test_text_on_cells_has_contrast():
+def test_text_on_cells_has_enough_contrast():
     for i in range(101):
         colour, is_dark = heat_colour(i / 100)
         bright, dim = sorted((luminance(colour), 1.0 if is_dark else 0.0), reverse=True)
         assert (bright + 0.05) / (dim + 0.05) >= 4.5
 
 
-def test_the_plot_in_words(rich):
-    said = plots(rich, "document").description
-    assert said.startswith("FILM, Document probe, score by depth of the answer. 4K: average ")
-    assert said.count("gap") == 3
+def test_the_plot_has_a_description(rich):
+    description = plots(rich, "document").description
+    assert description.startswith("FILM, Document probe, score by depth of the answer. 4K: average ")
+    assert description.count("gap") == 3

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from in2_plugin.reporting.plots.label_layout import LABEL_LENGTH, LABEL_WIDTH, spread, wrap_label
 
 
-def test_labels_with_room_stay_where_they_want():
+def test_labels_with_enough_space_do_not_move():
     assert spread([80, 20, 50], [10, 10, 10], 0, 100) == [80, 20, 50]
 
 
-def test_labels_that_would_overlap_part_evenly():
+def test_overlapping_labels_move_apart_evenly():
     assert spread([50, 50], [10, 10], 0, 100) == [45, 55]
 
 
@@ -35,7 +35,7 @@ def test_no_label_covers_another_or_leaves_the_plot(labels):
 
 
 @given(sizes)
-def test_order_is_kept(labels):
+def test_labels_keep_their_order(labels):
     wanted, heights = [list(part) for part in zip(*labels, strict=True)]
     centres = spread(wanted, heights, 0, 100)
     for i, first in enumerate(wanted):

@@ -11,9 +11,9 @@ def texts(svg):
 
 
 def test_a_panel_has_its_lengths_and_models(rich):
-    said = texts(length_svg("code", rich))
+    shown = texts(length_svg("code", rich))
     for text in ("Code", "4K", "8K", "32K", "Mistral", "FILM", "Length of the context, tokens"):
-        assert text in said
+        assert text in shown
 
 
 def test_equal_results_give_equal_bytes(rich):
@@ -24,19 +24,19 @@ def test_averages_have_whiskers(rich):
     assert length_svg("code", rich).count("stroke-opacity: 0.6") == 6
 
 
-def test_many_models_are_labelled_with_their_numbers(tmp_path):
+def test_many_models_are_labelled_by_number(tmp_path):
     for length in (4096, 8192):
         code = {"code": made.paper_spans("FILM")["code"]}
         made.write(tmp_path, made.content("m", code, probe_length=length), f"x{length}")
     labels = [f"model {chr(97 + i)}" for i in range(12)]
-    said = texts(length_svg("code", compare(read_models([tmp_path] * 12, labels))))
-    assert {str(i) for i in range(1, 13)} <= set(said)
-    assert not set(labels) & set(said)
+    shown = texts(length_svg("code", compare(read_models([tmp_path] * 12, labels))))
+    assert {str(i) for i in range(1, 13)} <= set(shown)
+    assert not set(labels) & set(shown)
 
 
-def test_the_panel_in_words(rich):
-    said = describe_lengths("code", rich)
+def test_the_panel_has_a_description(rich):
+    shown = describe_lengths("code", rich)
     scores = [f"{100 * one.score.avg:.1f}%" for one in rich.models[0].of_family("", "code")]
-    assert said.startswith(
+    assert shown.startswith(
         f"Code probe, average score by length of the context. Mistral: {scores[0]} at 4K, {scores[1]}"
     )

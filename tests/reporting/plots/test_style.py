@@ -23,31 +23,31 @@ def test_models_differ_in_colour_marker_glyph_and_dash():
         assert len({getattr(style, part) for style in STYLES}) == len(STYLES)
 
 
-def test_one_model_looks_like_after():
+def test_a_single_model_has_the_style_of_after():
     assert styles(1) == (STYLES[1],)
     assert styles(2) == STYLES[:2]
 
 
-def test_of_many_models_colours_come_again_under_a_number():
+def test_many_models_reuse_colours_with_numbers():
     many = styles(12)
     assert [style.glyph for style in many] == [str(i) for i in range(1, 13)]
     assert len({style.marker for style in many}) == 12
     assert many[0].colour == many[6].colour
 
 
-def test_every_marker_is_one_of_matplotlib():
+def test_every_marker_exists_in_matplotlib():
     from matplotlib.markers import MarkerStyle
 
     assert set(MARKERS) <= set(MarkerStyle.markers)
 
 
-def test_without_matplotlib_the_extra_is_named(monkeypatch):
+def test_the_error_without_matplotlib_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtra, match=r"in2-plugin\[report\]"):
         require_matplotlib()
 
 
-def test_an_svg_has_ids_of_its_own():
+def test_each_svg_has_its_own_ids():
     from matplotlib.figure import Figure
 
     with settings("x"):
@@ -62,5 +62,5 @@ def test_an_svg_has_ids_of_its_own():
         assert f">{text}<" in svg
 
 
-def test_labels_of_several_lines_need_more_room():
+def test_multi_line_labels_get_more_space():
     assert label_points(["short", "a label that takes more than one line"]) > 2 * label_points(["short"])

@@ -1,4 +1,4 @@
-"""Reading results of the paper's other tables, and showing them beside its numbers."""
+"""Results of the paper's other tables are read and shown next to its numbers."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ Numbers = dict[str, dict[str, float]]
 
 
 def write(folder: Path, results: Numbers, date: float = 1.0, **more: Any) -> Path:
-    """A results file as lm_eval writes it; `more` replaces its other sections."""
+    """Return a results file as lm_eval writes it; `more` replaces its other sections."""
     shots = {"gsm8k": 8, **dict.fromkeys(MATH_TASKS, 4)}
     content = {
         "results": {name: {"alias": name, **values} for name, values in results.items()},
@@ -42,7 +42,7 @@ def write(folder: Path, results: Numbers, date: float = 1.0, **more: Any) -> Pat
 
 
 def of_table(paper, score: float, stderr: float = 0.01) -> Numbers:
-    """Results where every row of a table of single tasks scores `score`."""
+    """Return results in which every row of a table of single tasks scores `score`."""
     rows = {}
     for row in paper.rows:
         metric, _, kind = row.metric.partition(",")
@@ -66,23 +66,23 @@ def test_a_complete_table_has_an_average(tmp_path):
 
 
 @pytest.mark.parametrize("paper", [LONGBENCH, FEWSHOT, RULER])
-def test_the_papers_own_averages_are_those_of_its_rows(paper):
+def test_the_papers_averages_match_its_rows(paper):
     for index, average in enumerate(paper.average):
         assert sum(row.paper[index] for row in paper.rows) / len(paper.rows) == pytest.approx(average, abs=0.051)
 
 
-def test_every_row_of_the_paper_has_a_number_for_each_of_its_models():
+def test_every_row_of_the_paper_has_a_number_per_model():
     assert all(len(row.paper) == len(table.paper) for table in PAPER_TABLES for row in table.rows)
 
 
-def test_an_incomplete_table_has_none(tmp_path):
+def test_an_incomplete_table_has_no_average(tmp_path):
     numbers = of_table(FEWSHOT, 0.5)
     del numbers["longbench_trec"]
     suite = read_suite([write(tmp_path, numbers)], ["a"])
     assert cells(suite, "fewshot", "TREC") == (None,) == cells(suite, "fewshot", "Average")
 
 
-def test_models_stand_side_by_side(tmp_path):
+def test_models_are_columns_of_one_table(tmp_path):
     write(tmp_path / "a", of_table(FEWSHOT, 0.5))
     write(tmp_path / "b", {"boolq": {"acc,none": 0.75, "acc_stderr,none": 0.02}})
     suite = read_suite([tmp_path / "a", tmp_path / "b"], ["before", "after"])
@@ -91,7 +91,7 @@ def test_models_stand_side_by_side(tmp_path):
     assert [cell and cell.value for cell in cells(suite, "fewshot", "SAMSum")] == [0.5, None]
 
 
-def test_other_shots_and_fewer_items_are_marked_and_in_no_average(tmp_path):
+def test_other_shots_and_fewer_items_are_marked_and_not_averaged(tmp_path):
     counts = {"longbench_trec": {"original": 200, "effective": 20}}
     numbers = of_table(FEWSHOT, 0.5)
     path = write(tmp_path, numbers, **{"n-samples": counts, "n-shot": {"longbench_samsum": 2, "longbench_trec": 0}})
@@ -102,7 +102,7 @@ def test_other_shots_and_fewer_items_are_marked_and_in_no_average(tmp_path):
     assert cells(suite, "fewshot", "Average") == (None,)
 
 
-def test_the_newest_number_counts(tmp_path):
+def test_the_newest_number_is_used(tmp_path):
     write(tmp_path, {"boolq": {"acc,none": 0.25}, "race": {"acc,none": 0.5}}, date=1.0)
     write(tmp_path, {"boolq": {"acc,none": 0.75}}, date=2.0)
     suite = read_suite([tmp_path], ["a"])
@@ -122,7 +122,7 @@ def test_mmlu_is_a_group_of_groups(tmp_path, name, shots, marks):
     assert (cell.value, cell.stderr, cell.marks) == (0.5, 0.1, marks)
 
 
-def test_math_weighs_its_subjects_by_size(tmp_path):
+def test_math_weights_its_subjects_by_size(tmp_path):
     numbers = {name: {"exact_match,none": 0.0, "exact_match_stderr,none": 0.0} for name in MATH_TASKS}
     numbers[MATH_TASKS[0]] = {"exact_match,none": 1.0, "exact_match_stderr,none": 0.05}
     counts = {name: {"original": 400 if name == MATH_TASKS[0] else 100, "effective": 0} for name in MATH_TASKS}
@@ -142,25 +142,25 @@ def test_ruler_lengths_may_come_from_several_runs(tmp_path):
     assert cells(suite, "ruler", "16K") == (None,) == cells(suite, "ruler", "Average")
 
 
-def test_nothing_of_the_suite_gives_nothing(tmp_path):
+def test_results_without_suite_tasks_give_no_tables(tmp_path):
     assert read_suite([write(tmp_path, {"val_probe_code": {"avg,none": 0.5}})], ["a"]) is None
 
 
 @pytest.mark.parametrize("value", [50.0, -0.1, "0.5", True])
-def test_what_is_no_fraction_is_refused(tmp_path, value):
+def test_a_score_that_is_not_a_fraction_is_an_error(tmp_path, value):
     path = write(tmp_path, {"longbench_trec": {"classification_score,none": value}})
     with pytest.raises(ReportError, match=rf"{path}: longbench_trec has .*_score,none = .*0\.4\.11 or newer"):
         read_suite([path], ["a"])
 
 
-def test_two_models_in_one_folder_are_refused(tmp_path):
+def test_a_folder_with_two_models_is_an_error(tmp_path):
     for date, name in ((1.0, "one"), (2.0, "two")):
         write(tmp_path, {"boolq": {"acc,none": 0.5}}, date=date, model_name=name)
     with pytest.raises(ReportError, match=r"holds results of 2 models \(one, two\); give one folder each"):
         read_suite([tmp_path], ["a"])
 
 
-def test_damaged_files_and_missing_labels(tmp_path):
+def test_damaged_files_and_missing_labels_are_errors(tmp_path):
     (tmp_path / "results_1.json").write_text("{")
     with pytest.raises(ReportError, match="is not a results file of lm_eval"):
         read_suite([tmp_path], ["a"])
@@ -168,7 +168,7 @@ def test_damaged_files_and_missing_labels(tmp_path):
         read_suite([tmp_path], [])
 
 
-def test_the_record_holds_everything(tmp_path):
+def test_the_json_report_contains_every_number(tmp_path):
     numbers = of_table(SHORT, 0.5)
     path = write(tmp_path, numbers, **{"n-shot": {"gsm8k": 5}})
     record = json.loads(json.dumps(read_suite([path], ["a"]).as_json()))

@@ -5,7 +5,7 @@ from tests.support import lm_eval_results as made
 
 
 def with_averages(tmp_path, **averages):
-    """A model with the code probe at flat averages by length in thousands."""
+    """Return a model whose code probe has the given flat average at each length, in thousands."""
     value = made.content("m", {})
     for length, average in averages.items():
         thousands = int(length.removeprefix("k"))
@@ -16,7 +16,7 @@ def with_averages(tmp_path, **averages):
     return compare(read_models([tmp_path]))
 
 
-def test_a_table_a_probe_with_a_row_a_model(rich):
+def test_each_probe_has_a_table_with_one_row_per_model(rich):
     tables = length_tables(rich)
     assert [(table.task, table.title, table.lengths) for table in tables] == [
         ("document", "Document", ("4K", "8K", "32K")),
@@ -35,14 +35,14 @@ def test_cells_have_average_interval_and_gap(rich):
     assert cell.within_chance != rich.of(rich.models[0], result).beyond_chance
 
 
-def test_the_effective_length_and_its_rule(tmp_path):
+def test_the_table_gives_the_effective_length_and_its_rule(tmp_path):
     comparison = with_averages(tmp_path, k4=0.9, k8=0.8, k16=0.7, k32=0.85)
     assert length_tables(comparison)[0].rows[0].effective == "8K"
     assert effective(comparison.models[0], "code") == 8192
     assert "85%" in RULE
 
 
-def test_the_longest_length_may_not_be_the_end(tmp_path):
+def test_the_effective_length_may_be_beyond_the_longest_measured(tmp_path):
     assert length_tables(with_averages(tmp_path, k4=0.9, k8=0.8))[0].rows[0].effective == "8K or more"
 
 
@@ -55,5 +55,5 @@ def test_a_model_with_one_length_has_no_effective_length(tmp_path, rich_folder):
     assert several.effective != "–"
 
 
-def test_without_a_second_length_there_is_no_table(comparison):
+def test_a_single_length_has_no_table(comparison):
     assert length_tasks(comparison) == length_tables(comparison) == []

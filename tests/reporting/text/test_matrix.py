@@ -11,7 +11,7 @@ from tests.support import lm_eval_results as made
 
 
 def with_averages(rich, average):
-    """The nine results of a model with averages that are a function of pattern and style, both 0 to 2."""
+    """Return the nine results of a model whose averages are a function of pattern and style, both 0 to 2."""
     results = matrix_results(rich.models[0], 32768)
     return {
         (pattern, task): replace(result, score=Score(average(PATTERNS.index(pattern), STYLES.index(task)), 0.1))
@@ -19,7 +19,7 @@ def with_averages(rich, average):
     }
 
 
-def test_a_table_a_model_with_means(rich):
+def test_each_model_has_a_table_with_means(rich):
     first, second = matrices(rich)
     assert (first.model, first.length, second.model) == ("Mistral", "32K", "FILM")
     assert [pattern for pattern, _ in first.rows] == ["forward", "backward", "bidirectional", "mean"]
@@ -32,7 +32,7 @@ def test_a_table_a_model_with_means(rich):
     assert float(first.rows[3][1][3].avg) == pytest.approx(sum(float(r[1][3].avg) for r in first.rows[:3]) / 3, abs=0.1)
 
 
-def test_what_explains_more_is_said(rich):
+def test_the_conclusion_names_the_factor_that_explains_more(rich):
     assert matrices(rich)[0].conclusion.startswith(
         "For Mistral the style explains more of the differences between the nine averages than the pattern: "
     )
@@ -47,7 +47,7 @@ def test_what_explains_more_is_said(rich):
         (lambda p, s: 0.9 if p == s else 0.1, 0.0, 0.0),
     ],
 )
-def test_shares_of_the_variance(rich, average, pattern, style):
+def test_variance_is_attributed_to_pattern_and_style(rich, average, pattern, style):
     shares = explained(with_averages(rich, average))
     assert (shares.pattern, shares.style) == (pytest.approx(pattern, abs=1e-9), pytest.approx(style, abs=1e-9))
 
@@ -56,7 +56,7 @@ def test_equal_averages_explain_nothing(rich):
     assert explained(with_averages(rich, lambda p, s: 0.5)) is None
 
 
-def test_a_part_of_the_matrix_has_dashes_and_no_conclusion(tmp_path):
+def test_an_incomplete_matrix_has_dashes_and_no_conclusion(tmp_path):
     value = made.content("m", {})
     for task in ("document", "code"):
         made.add(value, f"val_probe_matrix_{task}_forward", made.drawn_sets([0.5], 64, 1))
@@ -79,5 +79,5 @@ def test_each_length_has_a_table(tmp_path):
     assert [matrix.length for matrix in matrices(comparison)] == ["4K", "8K"]
 
 
-def test_without_the_matrix_there_is_no_table(comparison):
+def test_results_without_the_matrix_have_no_table(comparison):
     assert matrices(comparison) == []

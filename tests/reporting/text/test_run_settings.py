@@ -4,7 +4,7 @@ from in2_plugin.reporting.text.run_settings import fact_rows
 from tests.support import lm_eval_results as made
 
 
-def test_facts_are_in_a_fixed_order_with_one_value_a_model(comparison):
+def test_settings_are_in_a_fixed_order_with_one_value_per_model(comparison):
     facts = dict(fact_rows(comparison))
     assert list(facts) == [
         "Model",
@@ -26,7 +26,7 @@ def test_facts_are_in_a_fixed_order_with_one_value_a_model(comparison):
     assert facts["Date"] == ("2025-11-13 02:13 UTC",) * 2
 
 
-def test_arguments_beyond_the_models_name_are_facts_and_others_are_not(tmp_path):
+def test_model_arguments_are_shown_without_the_name_and_secrets(tmp_path):
     made.write(tmp_path, made.content("adapter", made.paper_spans("FILM"), peft="adapter", pretrained="base"))
     facts = dict(fact_rows(compare(read_models([tmp_path]))))
     assert facts["pretrained"] == ("base",)
@@ -40,13 +40,13 @@ def test_an_option_of_a_later_version_keeps_its_name(tmp_path):
     assert names[names.index("Chat template") + 1] == "probe_exact"
 
 
-def test_what_else_was_run_is_listed(rich, comparison):
+def test_other_probes_that_were_run_are_listed(rich, comparison):
     other = "lengths 4K and 8K, without the context, pattern by style, authors' data"
     assert dict(fact_rows(rich))["Besides"] == (other, other)
     assert "Besides" not in dict(fact_rows(comparison))
 
 
-def test_a_model_without_the_three_probes_has_the_facts_of_what_it_ran(tmp_path):
+def test_a_model_without_the_three_probes_shows_settings_of_its_own_probes(tmp_path):
     value = made.content("m", {})
     made.add(value, "val_probe_matrix_code_forward", made.drawn_sets([0.5], 64, 1))
     made.add(value, "val_probe_closed_book_code", made.drawn_sets([0.5], 32, 1))
@@ -56,7 +56,7 @@ def test_a_model_without_the_three_probes_has_the_facts_of_what_it_ran(tmp_path)
     assert facts["Seed"] == ("1",)
 
 
-def test_a_model_without_any_probe_has_its_name(tmp_path):
+def test_a_model_without_any_probe_is_shown_by_name(tmp_path):
     made.write(tmp_path, {"results": {"mmlu": {}}, "model_name": "org/m"})
     facts = dict(fact_rows(compare(read_models([tmp_path]))))
     assert facts["Model"] == ("org/m",)

@@ -16,7 +16,7 @@ def pairs(row):
     return tuple((cell.avg, cell.gap) for cell in row.cells)
 
 
-def test_rows_have_average_and_gap_of_each_probe_and_all(comparison):
+def test_rows_have_average_and_gap_per_probe_and_overall(comparison):
     base, film = measured_rows(comparison)
     assert columns(comparison) == ("Document", "Code", "Database", "All")
     assert base.name == "Base"
@@ -37,7 +37,7 @@ def test_a_missing_probe_is_a_dash(tmp_path):
     assert [cell.avg for cell in row.cells] == ["–", "83.3", "–", "–"]
 
 
-def test_every_measured_gap_has_its_chance_beside_it(comparison):
+def test_every_measured_gap_is_next_to_that_of_a_flat_model(comparison):
     rows = gap_rows(comparison)
     assert [(row.task, row.model) for row in rows[:3]] == [("Document", "Base"), ("Document", "FILM"), ("Code", "Base")]
     film = rows[1]
@@ -46,7 +46,7 @@ def test_every_measured_gap_has_its_chance_beside_it(comparison):
     assert (film.gap_interval, rows[2].chance) == ("", "none of 20,000")
 
 
-def test_cells_have_intervals_where_single_scores_are_known(rich, comparison):
+def test_cells_have_intervals_if_single_scores_are_available(rich, comparison):
     row, old = measured_rows(rich)[0], measured_rows(comparison)[0]
     assert all(cell.avg_interval.startswith("[") for cell in row.cells)
     assert [bool(cell.gap_interval) for cell in row.cells] == [True, True, True, False]
@@ -54,7 +54,7 @@ def test_cells_have_intervals_where_single_scores_are_known(rich, comparison):
     assert gap_rows(rich)[0].gap_interval == row.cells[0].gap_interval
 
 
-def test_the_score_without_the_context_stands_below_the_model(rich):
+def test_the_closed_book_score_is_below_its_model(rich):
     rows = measured_rows(rich)
     assert [(row.name, row.model) for row in rows] == [
         ("Mistral", 0),
@@ -67,7 +67,7 @@ def test_the_score_without_the_context_stands_below_the_model(rich):
     assert {cell.gap for cell in rows[1].cells} == {"–"}
 
 
-def test_a_closed_book_alone_names_its_model(tmp_path):
+def test_a_closed_book_score_alone_names_its_model(tmp_path):
     value = made.content("m", {})
     made.add(value, "val_probe_closed_book_code", made.drawn_sets([0.5], 64, 1))
     made.write(tmp_path, value)
@@ -76,7 +76,7 @@ def test_a_closed_book_alone_names_its_model(tmp_path):
     assert [cell.avg == "–" for cell in row.cells] == [True, False, True, True]
 
 
-def test_the_authors_data_as_published_and_corrected(rich):
+def test_the_authors_data_has_published_and_corrected_scores(rich):
     published, corrected = authors_rows(rich)[:2]
     assert (published.measured, corrected.measured) == ("authors' data, as published", "authors' data, all positions")
     assert pairs(published) == (("85.0", "12.5"),) * 4
@@ -86,7 +86,7 @@ def test_the_authors_data_as_published_and_corrected(rich):
     assert corrected.cells[3].avg == f"{100 * sum(score.avg for score in scores) / 3:.1f}"
 
 
-def test_a_part_of_the_authors_data_has_no_mean(tmp_path):
+def test_incomplete_authors_data_has_no_mean(tmp_path):
     value = made.content("m", {})
     made.add(value, "val_probe_paper_code", made.drawn_sets([0.5], 64, 1))
     made.write(tmp_path, value)
@@ -102,7 +102,7 @@ def test_measured_baselines_have_rows(rich, comparison):
     assert baseline_rows(comparison) == []
 
 
-def test_baselines_that_differ_are_a_range(tmp_path):
+def test_different_baselines_are_shown_as_a_range(tmp_path):
     for name, echo in (("a", 0.3), ("b", 0.4)):
         value = made.scored("m", {"document": made.paper_spans("FILM")["document"]})
         value["results"]["val_probe_document"]["echo,none"] = echo
@@ -111,7 +111,7 @@ def test_baselines_that_differ_are_a_range(tmp_path):
     assert rows[0].cells[0].avg == "30.0-40.0"
 
 
-def test_differences_from_the_first_model_in_points(rich, comparison):
+def test_differences_from_the_first_model_are_in_points(rich, comparison):
     (row,) = change_rows(rich)
     assert (row.name, row.measured, row.model) == ("FILM", "same questions", 1)
     found = rich.changes[-1].difference
@@ -120,7 +120,7 @@ def test_differences_from_the_first_model_in_points(rich, comparison):
     assert change_rows(comparison) == []
 
 
-def test_gaps_at_other_lengths_are_apart(rich):
+def test_gaps_at_other_lengths_are_in_a_separate_table(rich):
     assert [row.task for row in gap_rows(rich)] == ["Document", "Document", "Code", "Code", "Database", "Database"]
     others = gap_rows(rich, other_lengths=True)
     assert len(others) == 2 * 3 * 2
