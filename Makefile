@@ -33,10 +33,10 @@ test: lint .venv-lm-eval/.ready
 	$(WITH_OTHER_LM_EVAL) $(PYTEST) -q -m "not e2e_full" $(LM_EVAL_TESTS)
 	$(PYTEST) -m "not e2e_full"
 
-# everything, in about an hour on two cores
-test-all: lint .venv-lm-eval/.ready
-	$(WITH_OTHER_LM_EVAL) $(PYTEST) -q $(LM_EVAL_TESTS)
-	$(PYTEST)
+# everything: `make test`, then the further cases of each kind; about an hour on two cores
+test-all: test
+	$(WITH_OTHER_LM_EVAL) $(PYTEST) -q -m e2e_full $(LM_EVAL_TESTS)
+	$(PYTEST) -m e2e_full
 
 # under two minutes: what starts no other program
 check: lint

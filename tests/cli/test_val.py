@@ -157,7 +157,7 @@ def test_own_items_and_writing_twice(mistral_folder, tmp_path):
     assert val(*write, "-o", tmp_path / "out").startswith("wrote ")
     assert rows(tmp_path / "out/gold.jsonl")[0]["query"].startswith("Z")
     assert val(*write, "-o", tmp_path / "out").startswith("already written: ")
-    assert "holds a probe with other seed" in error_of(*write, "--seed", 1, "-o", tmp_path / "out")
+    assert "has a probe with other seed" in error_of(*write, "--seed", 1, "-o", tmp_path / "out")
 
 
 @pytest.mark.parametrize(
