@@ -156,11 +156,11 @@ def test_every_kind_of_probe_has_its_section(rich_html, rich):
     titles = [
         "Average and gap, in percent",
         "Difference from Mistral, in points",
-        "Where in the context the answer is found",
+        "Score by position of the answer in the context",
         "By length of the context",
-        "How much of the gap is chance",
+        "Gaps expected by chance",
         "Pattern by style",
-        "What was measured",
+        "Settings of the measurement",
     ]
     assert sorted(titles, key=shown.index) == titles
     for text in ("Baseline: quoted part repeated 38.1", "authors' data, as published", "Effective length", "of 2,000"):
@@ -199,7 +199,7 @@ def test_sections_without_results_are_omitted(tmp_path):
     made.write(tmp_path, value)
     shown = Page(render_page(compare(read_models([tmp_path])))).visible_text()
     assert "Pattern by style" in shown
-    for text in ("Average and gap", "Where in the context", "How much of the gap", "By length"):
+    for text in ("Average and gap", "Score by position", "Gaps expected by chance", "By length"):
         assert text not in shown
 
 

@@ -184,7 +184,7 @@ def test_the_json_report_contains_every_number(tmp_path):
 def test_the_page_shows_every_number_and_escapes_labels(tmp_path):
     path = write(tmp_path, of_table(FEWSHOT, 0.625), **{"n-shot": {"longbench_trec": 3}})
     suite = read_suite([path], ["<a>"])
-    folder = Path(suite_module.__file__).parent
+    folder = Path(suite_module.__file__).parents[1] / "templates"
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
