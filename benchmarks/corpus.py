@@ -1,13 +1,12 @@
-"""Speed and memory of the corpus stage, beside the tokenizer's own speed on the same text.
+"""Measure speed and memory of the corpus stage, and the tokenizer's own speed on the same text.
 
     python benchmarks/corpus.py TOKENIZER --mb 10 1000 --workers 2      # the table of docs/benchmarks.md
 
-The text is made up: news-like paragraphs of the words of the bundled corpus, as often as there; one document in a
-hundred repeats an earlier one, one in five thousand with a sentence of the bundled VAL pieces. The
-tokenizer's speed is that of `encode_batch_fast` on one core; the stage is everything from reading JSON Lines to the
-list of segments that are not to be used. Speeds are megabytes a second of processor time, of all processes together,
-so that what else the machine does counts little; the column "elapsed" is by the clock. Memory is what the processes
-hold by themselves, without the files that they have mapped. Each row runs in a process of its own.
+The text is synthetic: news-like paragraphs with the word frequencies of the bundled corpus. One document in a hundred
+repeats an earlier one; one in five thousand has a sentence of the bundled VAL items. The tokenizer's speed is that of
+`encode_batch_fast` on one core. The stage is everything from reading JSON Lines to the list of excluded segments.
+Speeds are megabytes per second of CPU time of all processes, so that other load on the machine matters little; the
+column "elapsed" is wall-clock time. Memory excludes mapped files. Each row runs in its own process.
 """
 
 import argparse
@@ -30,20 +29,20 @@ from in2_plugin.config import BuildConfig, CorpusConfig
 from in2_plugin.corpus.sources.documents import read_documents
 
 REPEATS, CONTAMINATED = 100, 5_000
-"""One document in so many."""
+"""One document in this many repeats an earlier one, or contains an evaluation sentence."""
 SAMPLE_MB = 8
-"""Of text on which the tokenizer is timed."""
+"""Megabytes of text on which the tokenizer is timed."""
 
 
 def make_text(path: Path, megabytes: int) -> tuple[int, int]:
-    """Write JSON Lines; returns the documents that repeat an earlier one and those with an evaluation sentence."""
+    """Write JSON Lines; return how many documents repeat an earlier one and how many have an evaluation sentence."""
     rng = np.random.default_rng(0)
     known = Counter(
         word for document in read_documents(CorpusConfig().sources) for word in document.text.split() if word.isalpha()
     )
     vocabulary, shares = np.array(list(known)), np.array(list(known.values())) / known.total()
-    pieces = Path(__file__).parents[1] / "in2_plugin/probing/data/document_sentences.jsonl.gz"
-    with gzip.open(pieces, "rt") as lines:
+    items = Path(__file__).parents[1] / "in2_plugin/probing/data/document_sentences.jsonl.gz"
+    with gzip.open(items, "rt") as lines:
         sentences = [next(iter(json.loads(line).values())) for line in lines]
     earlier: deque[list[str]] = deque(maxlen=1_000)
     size = number = repeated = contaminated = 0
@@ -53,11 +52,11 @@ def make_text(path: Path, megabytes: int) -> tuple[int, int]:
             for document in _documents(words, rng):
                 number += 1
                 if number % REPEATS == 0:
-                    # an earlier one, with another last word
+                    # an earlier document with another last word
                     *same, last = earlier[int(rng.integers(len(earlier)))]
                     document[:] = [*same, f"{last.rpartition(' ')[0]} indeed."]
                     repeated += 1
-                if number % CONTAMINATED == CONTAMINATED // 2 + 1:  # none of those that repeat
+                if number % CONTAMINATED == CONTAMINATED // 2 + 1:  # not one of the repeated documents
                     document.append(sentences[number % len(sentences)])
                     contaminated += 1
                 earlier.append(document)
@@ -67,7 +66,7 @@ def make_text(path: Path, megabytes: int) -> tuple[int, int]:
 
 
 def _documents(words: Iterator[str], rng: np.random.Generator) -> Iterator[list[str]]:
-    """Documents of three to nine paragraphs of two to five sentences, until the words run out."""
+    """Yield documents of three to nine paragraphs of two to five sentences, until the words run out."""
     while True:
         document = []
         for _ in range(int(rng.integers(3, 10))):
@@ -83,7 +82,7 @@ def _documents(words: Iterator[str], rng: np.random.Generator) -> Iterator[list[
 
 @contextmanager
 def peak_memory() -> Iterator[dict[str, float]]:
-    """MB that this process and its largest child hold at most, mapped files apart; sampled ten times a second."""
+    """Sample the peak memory in MB of this process and its largest child, without mapped files, every 0.1 s."""
     peak = {"own": 0.0, "child": 0.0}
     stop, own = threading.Event(), _command(os.getpid())
 
@@ -92,7 +91,7 @@ def peak_memory() -> Iterator[dict[str, float]]:
             peak["own"] = max(peak["own"], _held(os.getpid()))
             tasks = Path(f"/proc/{os.getpid()}/task").glob("*/children")
             children = [int(pid) for task in tasks for pid in task.read_text().split()]
-            # one that has not begun its own program yet still holds what its parent does
+            # a child that has not started its own program yet has the memory of its parent
             peak["child"] = max([peak["child"], *(_held(pid) for pid in children if _command(pid) != own)])
 
     thread = threading.Thread(target=sample, daemon=True)
@@ -107,7 +106,7 @@ def peak_memory() -> Iterator[dict[str, float]]:
 def _held(pid: int) -> float:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:  # gone meanwhile
+    except OSError:  # the process has ended
         return 0.0
     return next((int(line.split()[1]) / 1_000 for line in status.splitlines() if line.startswith("RssAnon")), 0.0)
 
@@ -120,26 +119,26 @@ def _command(pid: int) -> bytes:
 
 
 def used() -> tuple[float, float]:
-    """Seconds by the clock, and of processor time: of this process and of its children that have ended."""
+    """Return seconds of wall-clock time, and of CPU time of this process and its finished children."""
     spent = os.times()
     return time.perf_counter(), spent.user + spent.system + spent.children_user + spent.children_system
 
 
 class Clock:
-    """A build's progress that notes when cutting is over."""
+    """Record when segmentation ends, as the progress of a build."""
 
     def say(self, line: str) -> None:
-        """Nothing."""
+        """Drop the line."""
 
     def stage(self, name, total, detail=None):
-        """Note the begin of the comparison."""
+        """Record the start of the comparison with evaluation sets."""
         if name.startswith("comparing"):
             self.screened = used()
         return nullcontext(lambda steps: None)
 
 
 def run_one(tokenizer_name: str, megabytes: int, workers: int) -> dict[str, float]:
-    """Figures of one size, in this process."""
+    """Return the figures for one size, measured in this process."""
     from in2_plugin.corpus.screening.screen import screening_facts
     from in2_plugin.corpus.tokenizer import load_tokenizer
     from in2_plugin.execution.local import LocalEngine
@@ -170,7 +169,7 @@ def run_one(tokenizer_name: str, megabytes: int, workers: int) -> dict[str, floa
 
 
 def documents_with_repeats(folder: Path) -> int:
-    """Documents of which a segment repeats an earlier one."""
+    """Return the number of documents with a segment that repeats an earlier one."""
     from in2_plugin.corpus.store import SegmentStore
 
     store = SegmentStore(folder)
@@ -178,7 +177,7 @@ def documents_with_repeats(folder: Path) -> int:
 
 
 def tokenizer_speed(tokenizer, path: Path) -> float:
-    """MB/s of the tokenizer on whole documents, on one core: RAYON_NUM_THREADS is set."""
+    """Return the MB/s of the tokenizer on whole documents, on one core (RAYON_NUM_THREADS is set)."""
     texts, size = [], 0
     with path.open() as file:
         for line in file:
@@ -203,16 +202,16 @@ def main() -> None:
         print(json.dumps(run_one(arguments.tokenizer, arguments.mb[0], arguments.workers[0])))
         return
     print(
-        "| MB | workers | tokenizer | cutting | screening | all | all / tokenizer | elapsed | "
-        "peak MB, parent / worker | repeats | contaminated |"
+        "| MB | workers | tokenizer | segmentation | screening | all | all / tokenizer | elapsed | "
+        "peak MB, parent / worker | duplicates found / planted | contaminated |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     environment = {**os.environ, "RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     for megabytes in arguments.mb:
         for workers in arguments.workers:
             command = [sys.executable, __file__, arguments.tokenizer, "--one", "--mb", str(megabytes), "--workers"]
-            said = subprocess.run([*command, str(workers)], check=True, stdout=subprocess.PIPE, env=environment).stdout
-            f = json.loads(said)
+            done = subprocess.run([*command, str(workers)], check=True, stdout=subprocess.PIPE, env=environment)
+            f = json.loads(done.stdout)
             print(
                 f"| {f['mb']:,.0f} | {workers} | {f['tokenizer']:.2f} | {f['cutting']:.2f} | {f['screening']:.2f} | "
                 f"{f['all']:.2f} | {f['all'] / f['tokenizer']:.2f} | {f['elapsed']:.2f} | "

@@ -1,8 +1,8 @@
 """Write docs/build-file.md from the configuration classes: `python scripts/make_build_reference.py [PAGE]`.
 
-Keys, types, bounds, defaults and meanings come from the Pydantic tree. The origins of defaults are in PAPER; an
-unknown key there is an error. A test compares the page with the output of this script.
-Cost: 20 s, most of it the import of TRL for the last section.
+Keys, types, bounds, defaults and meanings come from the Pydantic tree, origins of defaults from PAPER. An unknown key
+in PAPER is an error. A test compares the page with the output of this script.
+Cost: 20 s, most of it to import TRL for the last section.
 """
 
 import json
@@ -21,7 +21,7 @@ from in2_plugin.training.axolotl.args import IN2Options
 PAGE = Path(__file__).parents[1] / "docs/build-file.md"
 HEAD = "| key | type | default | from | meaning |\n|---|---|---|---|---|"
 REST = "ours"
-"""Origin of a default that PAPER does not list."""
+"""Origin of a default that is not in PAPER."""
 
 PAPER = {
     "corpus.segment_tokens": "paper, Algorithm 1",
@@ -43,7 +43,7 @@ PAPER = {
     "template": "ours; `film` is the paper's",
     "positions.strategy": "ours; `shuffle` is the paper's",
 }
-"""Origins of the defaults that are the paper's, and of those where the paper has another value."""
+"""Origins of defaults that come from the paper, or for which the paper has another value."""
 
 INTRODUCTION = """\
 # The build file, key by key
@@ -80,7 +80,7 @@ def dotted_keys() -> Iterator[str]:
 
 
 def build_sections() -> Iterator[str]:
-    """Yield the tables of the build file, outer sections first."""
+    """Yield the heading, description and table of each section of the build file, outer sections first."""
     root = BuildConfig.model_json_schema()
     for name, schema, free in sections(root, "", free=False):
         yield f"## `{name}`\n" if name else "## The whole file\n"
@@ -124,7 +124,7 @@ def flat_table(model: type[BaseModel]) -> str:
 
 
 def sections(schema: dict[str, Any], name: str, free: bool) -> Iterator[tuple[str, dict[str, Any], bool]]:
-    """Yield (dotted name, schema, all of it free) of each section once, under its first name."""
+    """Yield (dotted name, schema, whether all of it is free) of each section once, under its first name."""
     definitions, seen = schema["$defs"], set()
 
     def below(section: dict[str, Any], name: str, free: bool) -> Iterator[tuple[str, dict[str, Any], bool]]:
@@ -155,7 +155,7 @@ def table(schema: dict[str, Any], definitions: dict[str, Any], section: str, fre
 
 
 def type_words(field: dict[str, Any], dotted: str) -> str:
-    """Return the type with its bounds in words; a section becomes a link to its table."""
+    """Return the type with its bounds in words, or a link to the table of a section."""
     if "anyOf" in field:
         return " or ".join(type_words(one, dotted) for one in field["anyOf"])
     if "$ref" in field:
@@ -187,7 +187,7 @@ def _link(reference: str) -> str:
 
 
 def _reference(field: dict[str, Any]) -> str | None:
-    """Return the class of a section, also inside a list or a union with null."""
+    """Return the class name of a section, also within a list or a union with null, or None."""
     for one in (field, field.get("items", {}), *field.get("anyOf", ())):
         if "$ref" in one:
             return str(one["$ref"].rsplit("/", 1)[-1])

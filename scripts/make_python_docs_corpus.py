@@ -1,8 +1,8 @@
-"""Make the bundled corpus from the HTML documentation that ships with CPython (Debian: python3.11-doc).
+"""Make the bundled corpus from the HTML documentation of CPython (Debian: python3.11-doc).
 
     python scripts/make_python_docs_corpus.py /usr/share/doc/python3.11/html [OUTPUT_FOLDER]
 
-Writes python-docs.jsonl.gz (one document a line: key, title, text), LICENSE-python-docs.txt and README.md.
+Writes python-docs.jsonl.gz (one document per line: key, title, text), LICENSE-python-docs.txt and README.md.
 Invariant: the same HTML gives the same bytes on any machine with the same zlib. Cost: about half a minute.
 """
 
@@ -17,17 +17,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 FOLDERS = ("c-api", "extending", "faq", "howto", "library", "reference", "tutorial", "using", "whatsnew")
-"""Pages of these folders, and the glossary, are read; the rest is indexes, licences and superseded guides."""
+"""Folders whose pages are read, besides the glossary. The rest is indexes, licences and superseded guides."""
 EXCLUDED_PAGES = ("library/index", "whatsnew/2.*", "whatsnew/changelog", "whatsnew/index")
-"""Patterns of pages that are lists, or news of Python 2."""
+"""Patterns of pages that are lists, or news of Python 2, and are not read."""
 MIN_WORDS = 300
-"""A section below this is merged with the sections after it, then with what is before it on its page."""
+"""A shorter section is merged with the sections after it, then with the section before it on its page."""
 MAX_WORDS = 800
-"""A section above this is split at paragraphs into parts of about equal length."""
+"""A longer section is split at paragraphs into parts of about equal length."""
 MIN_PAGE_WORDS = 60
-"""A page with less prose than this is an index and makes no document."""
+"""A page with less prose than this is an index and gives no document."""
 MIN_REPEATED_WORDS = 8
-"""A paragraph at least this long is kept only where it stands first; pages share whole passages."""
+"""A paragraph of at least this many words is kept only at its first occurrence, because pages share passages."""
 
 _SKIPPED_TAGS = {"pre", "table", "script", "style", "nav", "svg"}
 _SKIPPED_CLASSES = {
@@ -61,7 +61,7 @@ class PageDocument:
 
 
 class PageParser(html.parser.HTMLParser):
-    """Collects the sections of one page; what they hold is in `sections` after `feed`."""
+    """Collect the sections of one page; `feed` fills `sections`."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -116,7 +116,7 @@ class PageParser(html.parser.HTMLParser):
         return "body" in roles and not roles & {"skip", "footnote"}
 
     def _end_paragraph(self) -> None:
-        """Put the text since the last block border where it belongs: title, term of a definition, or paragraph."""
+        """Store the text since the last block boundary as a title, a term of a definition, or a paragraph."""
         text = " ".join(re.sub(rf"\s*{_FOOTNOTE}", "", "".join(self._buffer)).split())
         self._buffer.clear()
         if not text or not self.sections:
@@ -146,13 +146,13 @@ def _role(tag: str, classes: Sequence[str]) -> str:
 
 
 def _is_prose(text: str) -> bool:
-    """Leaves out what only led to something that is not kept: `Example:`, `Source code: Lib/bisect.py`."""
+    """Return False for text that only introduces removed content: `Example:`, `Source code: Lib/bisect.py`."""
     leads_to_code = text.endswith(":") and len(text.split()) < 8
     return any(map(str.isalpha, text)) and not leads_to_code and not text.startswith("Source code:")
 
 
 def documents_of_page(page: str, source: str, seen: set[str]) -> list[PageDocument]:
-    """The documents of one page of HTML; `seen` holds the long paragraphs of the pages before and grows."""
+    """Return the documents of one HTML page, and add its long paragraphs to `seen`, those of the earlier pages."""
     parser = PageParser()
     parser.feed(source)
     for section in parser.sections:
@@ -188,7 +188,7 @@ def _words_of(section: Section) -> int:
 
 
 def _split(section: Section) -> Iterator[Section]:
-    """Parts of about equal length, none much above MAX_WORDS, cut between paragraphs."""
+    """Yield parts of about equal length, none much above MAX_WORDS, split between paragraphs."""
     n_parts = max(1, -(-_words_of(section) // MAX_WORDS))
     enough = _words_of(section) / n_parts
     part = Section(section.anchor, section.title)
@@ -215,7 +215,7 @@ def _merge(sections: Iterable[Section]) -> list[Section]:
 
 
 def pages(docs: Path) -> list[str]:
-    """Names of the pages to read, sorted: path below `docs` without `.html`."""
+    """Return the sorted names of the pages to read: paths below `docs` without `.html`."""
     paths = [path for folder in FOLDERS for path in (docs / folder).glob("*.html")]
     names = [path.relative_to(docs).with_suffix("").as_posix() for path in [*paths, docs / "glossary.html"]]
     wanted = (name for name in names if not any(fnmatchcase(name, pattern) for pattern in EXCLUDED_PAGES))
@@ -223,7 +223,7 @@ def pages(docs: Path) -> list[str]:
 
 
 def corpus(docs: Path) -> list[PageDocument]:
-    """All documents, in the order of their pages."""
+    """Return all documents, in the order of their pages."""
     seen: set[str] = set()
     return [
         document
@@ -233,15 +233,15 @@ def corpus(docs: Path) -> list[PageDocument]:
 
 
 def python_version(docs: Path) -> str:
-    """The version that the documentation's own title names."""
+    """Return the Python version in the title of the documentation."""
     found = re.search(r"Python ([\d.]+\d)", (docs / "index.html").read_text(encoding="utf-8"))
     if found is None:
-        raise SystemExit(f"{docs / 'index.html'}: names no Python version; is this the HTML documentation?")
+        raise SystemExit(f"{docs / 'index.html'}: contains no Python version; is this the HTML documentation?")
     return found.group(1)
 
 
 class LicenceParser(html.parser.HTMLParser):
-    """The headings and literal texts of the PSF licence agreement and of the licence for code in the docs."""
+    """Collect the headings and literal text of the PSF licence agreement and of the licence for code in the docs."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -269,21 +269,21 @@ class LicenceParser(html.parser.HTMLParser):
 
 
 def licence(docs: Path) -> str:
-    """LICENSE-python-docs.txt."""
+    """Return the text of LICENSE-python-docs.txt."""
     parser = LicenceParser()
     parser.feed((docs / "license.html").read_text(encoding="utf-8"))
     return re.sub(r"\n{3,}", "\n\n", parser.text).strip() + "\n"
 
 
 def readme(documents: Sequence[PageDocument], version: str) -> str:
-    """README.md: origin, changes (the licence asks for a summary of them), command and counts."""
+    """Return README.md: origin, counts, command, and the summary of changes that the licence requires."""
     words = sum(_words(document.text) for document in documents)
     size = sum(len(document.text.encode()) for document in documents)
     return f"""# The bundled corpus `python-docs`
 
 `python-docs.jsonl.gz` is prose from the HTML documentation of Python {version}, as Debian ships it in
 `python3.11-doc`. Copyright © Python Software Foundation; all rights reserved. It is used under the PSF licence
-agreement; `LICENSE-python-docs.txt` has it in full.
+agreement; see `LICENSE-python-docs.txt` for the full text.
 
 | documents | words | bytes of text (UTF-8) |
 | --- | --- | --- |
@@ -291,27 +291,27 @@ agreement; `LICENSE-python-docs.txt` has it in full.
 
 Made with `python scripts/make_python_docs_corpus.py /usr/share/doc/python3.11/html`; the same HTML gives the
 same bytes. Each line is a JSON object: `key` (page, `#`, anchor of the first section, and `/2`, `/3` ... for
-further parts of a long one), `title` and `text`.
+further parts of a long section), `title` and `text`.
 
 Summary of the changes made to the documentation:
 
 - Pages: the folders {", ".join(FOLDERS)}
   and the glossary, without {", ".join(EXCLUDED_PAGES)};
-  so no indexes, no licence pages, no superseded guides.
-- Kept: paragraphs, list items and definition texts, one a line, white space collapsed. The term or signature
-  that a definition explains stands before its first paragraph, followed by a colon.
-- Left out: code blocks, tables, headings (the first one of a document is its `title`), navigation,
+  so there are no indexes, licence pages or superseded guides.
+- Kept: paragraphs, list items and definition texts, one per line, with white space collapsed. The term or
+  signature that a definition explains precedes its first paragraph, followed by a colon.
+- Removed: code blocks, tables, headings (the first one of a document is its `title`), navigation,
   footnote marks, the reference-count and ABI remarks of the C API, and lines of fewer than 8 words that only
-  announce a code block.
+  introduce a code block.
 - A document is a section of a page. Sections below {MIN_WORDS} words are merged with their neighbours, longer
-  ones are split between paragraphs into parts of at most about {MAX_WORDS}. Pages with fewer than
-  {MIN_PAGE_WORDS} words of prose are left out.
+  ones are split between paragraphs into parts of at most about {MAX_WORDS} words. Pages with fewer than
+  {MIN_PAGE_WORDS} words of prose are excluded.
 - A paragraph of {MIN_REPEATED_WORDS} words or more that several pages share is kept once.
 """
 
 
 def write(documents: Sequence[PageDocument], path: Path) -> None:
-    """Write the gzipped JSON Lines without time and file name, so that bytes depend on the documents alone."""
+    """Write gzipped JSON Lines without timestamp and file name, so that the bytes depend only on the documents."""
     with path.open("wb") as file, gzip.GzipFile("", "wb", compresslevel=9, fileobj=file, mtime=0) as packed:
         for document in documents:
             row = {"key": document.key, "title": document.title, "text": document.text}

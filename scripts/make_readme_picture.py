@@ -1,8 +1,8 @@
 """Draw docs/images/curves.png: `python scripts/make_readme_picture.py [PICTURE]`.
 
-The paper's published curves (arXiv 2404.16811) of Mistral-7B-Instruct-v0.2 and of FILM-7B, with averages and gaps of
-its Table 1, drawn as `in2 report` draws. Invariant: every number is the paper's, and the picture says so; none was
-measured by us. Cost: 1 s.
+Shows the paper's curves (arXiv 2404.16811) of Mistral-7B-Instruct-v0.2 and FILM-7B, with the averages and gaps of its
+Table 1, in the style of `in2 report`. Invariant: every number is the paper's, none is our measurement, and the picture
+states this. Cost: 1 s.
 """
 
 import json
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 PICTURE = Path(__file__).parents[1] / "docs/images/curves.png"
 SHOWN = {"Mistral, paper": "before", "FILM, paper": "after IN2"}
-"""Curve -> what the picture calls it."""
+"""Label of each curve in the picture."""
 PANEL = (3.8, 3.4)
-"""Inches; at DOTS the picture is 1,596 pixels wide, twice what a README shows."""
+"""Width and height in inches. At DOTS the picture is 1,596 pixels wide, twice the width shown in a README."""
 PLOT = (0.62, 0.72, 2.25, 2.0)
-"""Left, bottom, width and height of a plot in its panel."""
+"""Left, bottom, width and height of a plot within its panel, in inches."""
 DOTS = 140
 SOURCE = (
     "The paper's numbers (arXiv 2404.16811, Table 1; curves read off its figure), not ours: "
@@ -32,14 +32,14 @@ SOURCE = (
 
 
 def draw(picture: Path) -> None:
-    """Write the PNG; equal bytes each time."""
+    """Write the PNG, with the same bytes each time."""
     with settings("readme"):
         figure = _figure()
         figure.savefig(picture, dpi=DOTS, metadata={"Software": None, "Description": described()})
 
 
 def described() -> str:
-    """Every number of the picture; it carries them, so that a test can see that it is not an old one."""
+    """Return every number of the picture as JSON for its metadata, so that a test can detect an outdated picture."""
     curves = {task: {label: PAPER_CURVES[task][name] for name, label in SHOWN.items()} for task in PAPER_TASKS}
     return json.dumps([[(task, _numbers(task), curves[task]) for task in PAPER_TASKS], SOURCE])
 
@@ -76,7 +76,7 @@ def _curve(axes: "Axes", values: tuple[float, ...], style: Style) -> None:
 
 
 def _numbers(task: str) -> str:
-    """Avg and Gap of the two, as in Table 1."""
+    """Return Avg and Gap before and after, as in Table 1."""
     (avg, gap), (avg_after, gap_after) = (row.numbers[task] for row in PAPER_ROWS[: len(SHOWN)])
     return f"Avg {avg} → {avg_after}   ·   Gap {gap} → {gap_after}"
 

@@ -1,7 +1,7 @@
 """Make docs/images/report-example.png: `python scripts/make_report_picture.py [PICTURE]`.
 
-Runs the real `in2 report` on results that are invented here, to show what a report looks like. Invariant: the labels in
-the picture say "invented", so that nobody takes it for a measurement. Cost: 5 s.
+Runs `in2 report` on invented results to show what a report looks like. Invariant: the labels in the picture contain
+"invented", so that nobody mistakes it for a measurement. Cost: 5 s.
 """
 
 import json
@@ -22,16 +22,16 @@ from in2_plugin.probing.scoring.scores import SetScores, as_text
 
 PICTURE = Path(__file__).parents[1] / "docs/images/report-example.png"
 ITEMS = 400
-"""Items of an invented context: 100 questions a span over all sets."""
+"""Items per invented context: 100 questions per span over all sets."""
 SETS = 4
 BASELINES = {"document": (0.37, 0.11), "code": (0.0, 0.006), "database": (0.0, 0.006)}
-"""(echo, other), about as measured on our items."""
+"""(echo, other) per probe, about as measured on our items."""
 MODELS = {"before (invented)": (0.80, 0.45), "after (invented)": (0.86, 0.06)}
-"""Label -> (chance of a right answer at the ends, how much of it is missing in the middle)."""
+"""(Probability of a correct answer at the ends, its drop in the middle) per label."""
 
 
 def invented(seed: int, ends: float, dip: float) -> dict[str, Any]:
-    """A results file as lm_eval writes it."""
+    """Return a results file as lm_eval writes it."""
     rng = np.random.default_rng(seed)
     metadata = {"version": 1.1, **ProbeOptions().model_dump(exclude_none=True)}
     results = {f"val_probe_{name}": _task(name, rng, ends, dip) for name in BASELINES}
@@ -60,20 +60,20 @@ def _task(name: str, rng: np.random.Generator, ends: float, dip: float) -> dict[
 
 
 def make(picture: Path, folder: Path) -> str:
-    """Write the results into `folder`, run the command there, and take its picture; what it printed."""
+    """Write the results into `folder`, run the command there, save its picture, and return its output."""
     command = [Path(sys.executable).parent / "in2", "report", *map(str, range(len(MODELS)))]
     for number, (label, shape) in enumerate(MODELS.items()):
         path = folder / str(number) / "invented/results_2026-01-01T00-00-00.000000.json"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(invented(number, *shape)), encoding="utf-8")
         command += ["--label", label]
-    said = subprocess.run(command, cwd=folder, check=True, text=True, capture_output=True)
+    done = subprocess.run(command, cwd=folder, check=True, text=True, capture_output=True)
     carried = PngInfo()
-    carried.add_text("Description", json.dumps(said.stdout))  # so that a test can see that it is not an old one
-    # a palette makes a quarter of the bytes of it
+    carried.add_text("Description", json.dumps(done.stdout))  # so that a test can detect an outdated picture
+    # a palette reduces the size to a quarter
     small = Image.open(folder / "report.png").convert("RGB").quantize(128)
     small.save(picture, optimize=True, pnginfo=carried)
-    return said.stdout
+    return done.stdout
 
 
 if __name__ == "__main__":

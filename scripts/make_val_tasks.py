@@ -1,7 +1,7 @@
 """Write the YAML files of the lm_eval tasks: `python scripts/make_val_tasks.py [FOLDER]`.
 
-By default it writes into the package's own folder, lm_eval_tasks/val_probe. A test compares that folder with what
-this script writes.
+The default folder is the package's own, lm_eval_tasks/val_probe. A test compares its files with the output of this
+script.
 """
 
 import sys

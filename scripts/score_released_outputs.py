@@ -1,11 +1,11 @@
-"""Score the outputs that the paper's authors released for the database probe, to check our scoring against their table.
+"""Check our scoring against the paper's table, on the outputs that its authors released for the database probe.
 
     git clone https://github.com/microsoft/FILM
     python scripts/score_released_outputs.py FILM
 
-The golds follow from the outputs, without the contexts: an answer repeats the id that was asked for, and every entity
-is in the released items. Row i of an output belongs to set i // 750, position i % 750. The published scoring gives the
-paper's row to the last digit. `--gold FILE` saves the gold rows for `in2 val score`.
+The script recovers the golds from the outputs, without the contexts: an answer repeats the id of its question, and the
+released items contain every entity. Row i of an output belongs to set i // 750, position i % 750. The published scoring
+reproduces the paper's row to the last digit. `--gold FILE` saves the gold rows for `in2 val score`.
 """
 
 import argparse
@@ -35,7 +35,7 @@ POSITIONS = 750
 
 
 def recover(entities: dict[str, Item], outputs: Iterable[list[Prediction]]) -> list[Item]:
-    """Return the entity that each row asks for: the known id in most models' outputs."""
+    """Return the entity that each row asks for: the known id that most models' outputs contain."""
     found = []
     for row, answers in enumerate(zip(*outputs, strict=True)):
         named = Counter(word for answer in answers for word in re.findall(r"[QP]\d+", answer.text) if word in entities)
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--gold", type=Path, help="file for the gold rows")
     arguments = parser.parse_args()
     probing = arguments.clone / "VaLProbing"
-    # read_items already excludes entities that were never drawn
+    # read_items excludes entities that were never drawn
     entities = {item.query: item for item in read_items(DATABASE, probing / "pieces")}
     results = probing / "VaLProbing-32K/results"
     outputs = {name: read_predictions([results / name / "sample_database_forward_32k.jsonl"]) for name in PRINTED}
@@ -67,8 +67,7 @@ def main() -> None:
     if arguments.gold:
         save(arguments.gold, items)
     gold = [
-        GoldRow(None, row // POSITIONS, row % POSITIONS, POSITIONS, item.gold, False)
-        for row, item in enumerate(items)
+        GoldRow(None, row // POSITIONS, row % POSITIONS, POSITIONS, item.gold, False) for row, item in enumerate(items)
     ]
     print("| model | Avg | Gap | printed | all 50 positions: Avg | Gap |\n|---|---|---|---|---|---|")
     for name, answers in outputs.items():

@@ -100,8 +100,8 @@ def test_files_are_small():
 
 def test_the_script_makes_what_is_committed(monkeypatch):
     monkeypatch.syspath_prepend(str(SCRIPTS))
-    sys.modules.pop("make_probe_pieces", None)
-    from make_probe_pieces import make_items
+    sys.modules.pop("make_probe_items", None)
+    from make_probe_items import make_items
 
     made = make_items()
     assert {probe.file: rows(probe.name) for probe in PROBES.values()} == made

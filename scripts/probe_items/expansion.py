@@ -1,7 +1,7 @@
-"""Expand a tiny grammar: a rule is a list of alternatives; `<name>` is replaced by a draw from another rule.
+"""Expand a small grammar: a rule is a list of alternatives, and `<name>` is replaced by a draw from another rule.
 
-`<name:tag>` remembers its draw, so the same tag gives the same words within one text. Grammars are text files:
-`name: one|another`, continued in indented lines, with `# section` headings in files of several grammars.
+`<name:tag>` reuses its draw, so the same tag gives the same words within one text. Grammars are text files with lines
+`name: one|another`, continued on indented lines. A file of several grammars has `# section` headings.
 """
 
 import random
@@ -14,7 +14,7 @@ _SYMBOL = re.compile(r"<([A-Za-z_]+)(?::(\w+))?>")
 
 
 def read_sections(name: str) -> dict[str, dict[str, list[str]]]:
-    """Return the grammars in `name`.txt by section; rules before the first section are in section ""."""
+    """Return the grammars in `name`.txt by section; section "" has the rules before the first heading."""
     sections: dict[str, dict[str, list[str]]] = {"": {}}
     rules, alternatives = sections[""], []
     for line in (Path(__file__).parent / f"{name}.txt").read_text(encoding="utf-8").splitlines():
@@ -33,7 +33,7 @@ def read_rules(name: str) -> dict[str, list[str]]:
 
 
 def expand(rules: Mapping[str, Rule], text: str, rng: random.Random) -> str:
-    """Replace every symbol of `text`, and those in the replacements, until none is left."""
+    """Replace the symbols of `text`, and recursively those in the replacements."""
     known: dict[str, str] = {}
 
     def draw(found: re.Match[str]) -> str:

@@ -1,30 +1,30 @@
-"""Generate proper names from syllables, and apply the few English spelling rules that the grammars need.
+"""Generate proper names from syllables, and apply the English spelling rules that the grammars need.
 
-All places, people, minerals and the like are invented, so no model has read about them.
+All places, people and minerals are invented, so no model has read about them.
 """
 
 import random
 
-from probe_pieces.expansion import read_rules
+from probe_items.expansion import read_rules
 
 _SYLLABLES = read_rules("names")
 _CONSONANTS = "vdrnmtl"
 
 
 def place(rng: random.Random) -> str:
-    """Return a town or region: "Kelovamere"."""
+    """Return a town or region, such as "Kelovamere"."""
     middle = rng.choice(_SYLLABLES["middle"]) if rng.random() < 0.6 else ""
     return rng.choice(_SYLLABLES["head"]) + middle + rng.choice(_SYLLABLES["place_tail"])
 
 
 def person(rng: random.Random) -> str:
-    """Return a surname: "Thalescu"."""
+    """Return a surname, such as "Thalescu"."""
     middle = rng.choice(_CONSONANTS) if rng.random() < 0.5 else ""
     return rng.choice(_SYLLABLES["head"]) + middle + rng.choice(_SYLLABLES["person_tail"])
 
 
 def matter(rng: random.Random) -> str:
-    """Return a mineral or compound: "velaxene"."""
+    """Return a mineral or compound, such as "velaxene"."""
     head, tail = rng.choice(_SYLLABLES["head"]), rng.choice(_SYLLABLES["matter_tail"])
     return f"{head}{rng.choice(_CONSONANTS)}{tail}".lower()
 
@@ -39,5 +39,5 @@ def plural(noun: str) -> str:
 
 
 def with_article(phrase: str) -> str:
-    """Add the article: "a harbour", "an estuary"; correct for the words in these vocabularies."""
+    """Add the indefinite article: "a harbour", "an estuary". Correct for the words in these vocabularies."""
     return f"{'an' if phrase[0] in 'aeio' else 'a'} {phrase}"

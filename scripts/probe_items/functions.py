@@ -1,13 +1,13 @@
-"""Generate function bodies of three lines that look like lines of real modules.
+"""Generate functions with bodies of three lines that look like code of real modules.
 
-Rules of the published items: unique names of 8 to 16 characters, body lines of 8 to 32 characters, the question quotes
-the middle line. Our own: a middle line is unique and not part of any other line, so no query is ambiguous.
+Rules of the published items: names are unique and have 8 to 16 characters, body lines have 8 to 32, and the question
+quotes the middle line. Our rule: a middle line is unique and not part of any other line, so no query is ambiguous.
 """
 
 import random
 from collections.abc import Iterator
 
-from probe_pieces.expansion import Rule, expand, read_rules
+from probe_items.expansion import Rule, expand, read_rules
 
 NAME_CHARACTERS = range(8, 17)
 LINE_CHARACTERS = range(8, 33)
@@ -27,7 +27,7 @@ def _grammar() -> dict[str, Rule]:
 
 
 def functions(rng: random.Random) -> Iterator[dict[str, str]]:
-    """Yield rows of code_functions.jsonl endlessly; names are unique, middle lines not yet."""
+    """Yield an endless stream of rows of code_functions.jsonl; names are unique, but middle lines may repeat."""
     rules = _grammar()
     seen: set[str] = set()
     while True:

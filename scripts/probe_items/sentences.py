@@ -1,25 +1,26 @@
-"""Generate sentences of invented abstracts: ten research domains, some fifty sentence shapes.
+"""Generate sentences of invented abstracts from ten research domains and about fifty sentence patterns.
 
-A sentence uses the vocabulary of one domain, so that it is coherent. Rules of the published items: 17 to 31 words, one
-dot at the end, a quoted part of exactly eight consecutive words. Our own: no eight words occur in two sentences.
+A sentence uses the vocabulary of one domain, so that it is coherent. Rules of the published items: 17 to 31 words, a
+single full stop at the end, a quoted part of exactly eight consecutive words. Our rule: no two sentences share eight
+consecutive words.
 """
 
 import random
 from collections.abc import Iterator
 
-from probe_pieces.expansion import Rule, expand, read_rules, read_sections
-from probe_pieces.names import matter, person, place, plural, with_article
+from probe_items.expansion import Rule, expand, read_rules, read_sections
+from probe_items.names import matter, person, place, plural, with_article
 
 WORDS = range(17, 32)
-PIECE_WORDS = 8
+QUOTED_WORDS = 8
 LONG_WORD = 6
-"""Words of at least this many letters must not occur twice in a sentence."""
+"""A word with at least this many letters must not occur twice in a sentence."""
 MATERIAL = {"water", "materials", "manuscripts", "archaeology"}
-"""Domains whose things can contain traces of a mineral or be treated with one."""
+"""Domains whose objects can contain traces of a mineral or be treated with one."""
 
 
 def _grammar(domain: str, nouns: dict[str, list[str]]) -> dict[str, Rule]:
-    """Combine the common rules with one domain's nouns in their forms."""
+    """Combine the common rules with the nouns of one domain in the forms that the rules need."""
     common = read_rules("sentences")
     for name in ("shape", "clause"):
         common[name] = [text for text in common[name] if domain in MATERIAL or "<matter>" not in text]
@@ -57,17 +58,17 @@ def _repeats_itself(words: list[str]) -> bool:
 
 
 def sentences(rng: random.Random) -> Iterator[dict[str, str]]:
-    """Yield rows of document_sentences.jsonl endlessly; the quoted part starts uniformly at any possible word."""
+    """Yield an endless stream of rows of document_sentences.jsonl; every possible quoted part is equally likely."""
     domains = {name: nouns for name, nouns in read_sections("domains").items() if nouns}
     grammars = [_grammar(name, nouns) for name, nouns in domains.items()]
     seen: set[tuple[str, ...]] = set()
     while True:
         words = _capital(expand(rng.choice(grammars), "<shape>", rng)).split()
-        starts = range(len(words) - PIECE_WORDS + 1)
+        starts = range(len(words) - QUOTED_WORDS + 1)
         bare = [word.strip(",;:") for word in words]
-        eights = {tuple(bare[i : i + PIECE_WORDS]) for i in starts}
+        eights = {tuple(bare[i : i + QUOTED_WORDS]) for i in starts}
         if len(words) not in WORDS or _repeats_itself(words) or eights & seen:
             continue
         seen |= eights
         start = rng.choice(starts)
-        yield {"sentence": f"{' '.join(words)}.", "piece": " ".join(words[start : start + PIECE_WORDS])}
+        yield {"sentence": f"{' '.join(words)}.", "piece": " ".join(words[start : start + QUOTED_WORDS])}

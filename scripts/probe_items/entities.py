@@ -1,14 +1,14 @@
 """Generate entries of an invented catalogue: works, places, vessels, species, people, minor planets and more.
 
-Rules of the published sets: label and description of 3 to 8 words without brackets or double quotes. Our own: all ids
-have the same length, so that none is a prefix of another; labels and descriptions are unique, so no wrong entry scores.
+Rules of the published sets: label and description have 3 to 8 words, without brackets or double quotes. Our rules: all
+ids have the same length, so none is a prefix of another; labels and descriptions are unique, so no wrong entry scores.
 """
 
 import random
 from collections.abc import Iterator
 
-from probe_pieces.expansion import Rule, expand, read_sections
-from probe_pieces.names import matter, person, place
+from probe_items.expansion import Rule, expand, read_sections
+from probe_items.names import matter, person, place
 
 WORDS = range(3, 9)
 MAY_REPEAT = {"the", "of"}
@@ -42,7 +42,7 @@ def _well_formed(label: str, description: str) -> bool:
 
 
 def entities(rng: random.Random) -> Iterator[dict[str, str]]:
-    """Yield rows of database_entities.jsonl endlessly."""
+    """Yield an endless stream of rows of database_entities.jsonl."""
     sections = read_sections("entities")
     rules = _grammar(sections.pop("words"))
     classes = [texts for texts in sections.values() if texts]

@@ -1,7 +1,7 @@
-"""Make the bundled items of the VAL probes: `python scripts/make_probe_pieces.py [FOLDER]`.
+"""Make the bundled items of the VAL probes: `python scripts/make_probe_items.py [FOLDER]`.
 
-The grammars in scripts/probe_pieces/ invent all of them: no model can know an answer, and no licence but ours applies.
-The same seed gives the same rows; the default folder is the package's own. Takes about 10 seconds.
+The grammars in scripts/probe_items/ invent all items, so no model can know an answer and no licence but ours applies.
+The same seed gives the same rows. The default folder is the package's own. Cost: about 10 s.
 """
 
 import gzip
@@ -12,22 +12,22 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from probe_pieces.entities import entities
-from probe_pieces.functions import functions
-from probe_pieces.sentences import sentences
+from probe_items.entities import entities
+from probe_items.functions import functions
+from probe_items.sentences import sentences
 
 SEED = 2404_16811
 ROWS = 5_000
-"""Per probe: three times as many as fit in 32K tokens, so that sets overlap little."""
+"""Rows per probe: three times as many as fit in 32K tokens, so that sets overlap little."""
 DRAWN = {"sentences": 5_100, "functions": 7_000}
-"""More than 5,000 of them have a quoted part that occurs nowhere else."""
+"""Rows drawn per grammar, so that more than 5,000 have a quoted part that occurs nowhere else."""
 DATA = Path(__file__).parents[1] / "in2_plugin/probing/data"
 
 Rows = list[dict[str, str]]
 
 
 def make_items() -> dict[str, Rows]:
-    """Return the rows of every file by name. Each probe has its own random generator, so one can change alone."""
+    """Return the rows of every file by name. Each probe has its own generator, so it can change without the others."""
     found = {
         "document_sentences.jsonl": asked_once(draw(sentences, DRAWN["sentences"]), lambda row: row["sentence"]),
         "code_functions.jsonl": asked_once(
@@ -39,7 +39,7 @@ def make_items() -> dict[str, Rows]:
 
 
 def draw(grammar: Callable[[random.Random], Iterator[dict[str, str]]], n: int) -> Rows:
-    """Return the first `n` rows of a grammar with its own random numbers."""
+    """Return the first `n` rows of a grammar, drawn with a generator seeded by its name."""
     return list(islice(grammar(random.Random(f"{grammar.__name__} {SEED}")), n))
 
 
@@ -50,7 +50,7 @@ def asked_once(rows: Rows, text: Callable[[dict[str, str]], str]) -> Rows:
 
 
 def write_items(folder: Path) -> None:
-    """Write the gzipped files without a time stamp, so that the same rows give the same bytes."""
+    """Write gzip files without a timestamp, so that the same rows give the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in make_items().items():
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -1,1 +1,0 @@
-"""Vocabularies and grammars of the bundled probe items, for scripts/make_probe_pieces.py."""
