@@ -88,11 +88,11 @@ def peak_memory() -> Iterator[dict[str, float]]:
 
     def sample() -> None:
         while not stop.wait(0.1):
-            peak["own"] = max(peak["own"], _held(os.getpid()))
+            peak["own"] = max(peak["own"], _anonymous_mb(os.getpid()))
             tasks = Path(f"/proc/{os.getpid()}/task").glob("*/children")
             children = [int(pid) for task in tasks for pid in task.read_text().split()]
             # a child that has not started its own program yet has the memory of its parent
-            peak["child"] = max([peak["child"], *(_held(pid) for pid in children if _command(pid) != own)])
+            peak["child"] = max([peak["child"], *(_anonymous_mb(pid) for pid in children if _command(pid) != own)])
 
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()
@@ -103,7 +103,7 @@ def peak_memory() -> Iterator[dict[str, float]]:
         thread.join()
 
 
-def _held(pid: int) -> float:
+def _anonymous_mb(pid: int) -> float:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:  # the process has ended
@@ -118,7 +118,7 @@ def _command(pid: int) -> bytes:
         return b""
 
 
-def used() -> tuple[float, float]:
+def times() -> tuple[float, float]:
     """Return seconds of wall-clock time, and of CPU time of this process and its finished children."""
     spent = os.times()
     return time.perf_counter(), spent.user + spent.system + spent.children_user + spent.children_system
@@ -133,7 +133,7 @@ class Clock:
     def stage(self, name, total, detail=None):
         """Record the start of the comparison with evaluation sets."""
         if name.startswith("comparing"):
-            self.screened = used()
+            self.screened = times()
         return nullcontext(lambda steps: None)
 
 
@@ -149,19 +149,19 @@ def run_one(tokenizer_name: str, megabytes: int, workers: int) -> dict[str, floa
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "text.jsonl"
         repeated, contaminated = make_text(path, megabytes)
-        asked = {"output": temporary, "tokenizer": tokenizer_name, "corpus": {"sources": [str(path)]}}
+        settings = {"output": temporary, "tokenizer": tokenizer_name, "corpus": {"sources": [str(path)]}}
         clock = Clock()
-        alone = tokenizer_speed(tokenizer, path)
+        speed_before = tokenizer_speed(tokenizer, path)
         with peak_memory() as peak:
-            started = used()
-            store = segment_stage(Run(BuildConfig.parse(asked, "benchmark"), clock, LocalEngine(workers)), tokenizer)
-            cut, ended = clock.screened, used()
+            started = times()
+            store = segment_stage(Run(BuildConfig.parse(settings, "benchmark"), clock, LocalEngine(workers)), tokenizer)
+            cut, ended = clock.screened, times()
         facts = screening_facts(store.folder)
         size = path.stat().st_size / 1e6
-        again = tokenizer_speed(tokenizer, path)
+        speed_after = tokenizer_speed(tokenizer, path)
         repeats = documents_with_repeats(store.folder)
     return {
-        "mb": size, "tokenizer": (alone + again) / 2, "cutting": size / (cut[1] - started[1]),
+        "mb": size, "tokenizer": (speed_before + speed_after) / 2, "cutting": size / (cut[1] - started[1]),
         "screening": size / (ended[1] - cut[1]), "all": size / (ended[1] - started[1]),
         "elapsed": size / (ended[0] - started[0]), **peak,
         "repeats": repeats, "repeated": repeated, "contaminated": facts.contaminated_documents, "planted": contaminated,
@@ -185,10 +185,10 @@ def tokenizer_speed(tokenizer, path: Path) -> float:
             size += len(texts[-1].encode())
             if size > SAMPLE_MB * 1_000_000:
                 break
-    started = used()
+    started = times()
     for start in range(0, len(texts), 256):
         tokenizer.ids(texts[start : start + 256])
-    return size / 1e6 / (used()[1] - started[1])
+    return size / 1e6 / (times()[1] - started[1])
 
 
 def main() -> None:
