@@ -17,7 +17,7 @@ from in2_plugin.probing.backends.hf import SharedContextLM
 from tests.support import ROOT
 from tests.support.tiny_lm import SHAPE, save
 
-WORDS = (ROOT / "docs/probes.md").read_text().split()
+WORDS = (ROOT / "in2_plugin/corpus/data/LICENSE-python-docs.txt").read_text().split()
 SHORT = {"until": ["the"], "max_gen_toks": 12, "do_sample": False, "temperature": 0.0}
 LONG = {"until": [], "max_gen_toks": 25}
 MODELS = {
