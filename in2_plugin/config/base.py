@@ -77,7 +77,8 @@ def _sentence(model: type[BaseModel], error: dict[str, Any]) -> str:
         return f"`{path}` is required"
     message = str(error["msg"]).removeprefix("Value error, ")
     given = error.get("input")
-    is_shown = isinstance(given, str | int | float | bool | None) and repr(given) not in message
+    is_named = error["type"] == "value_error" and repr(given) in message  # by a validator of ours
+    is_shown = isinstance(given, str | int | float | bool | None) and not is_named
     shown = f", got {given!r}" if is_shown else ""
     return f"`{path}`: {message}{shown}"
 

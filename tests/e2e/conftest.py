@@ -1,4 +1,4 @@
-"""A tiny model and a small dataset of all four parts, made by the same commands that a user types."""
+"""A tiny model and a small dataset of all four parts, made with the commands that a user types."""
 
 import json
 import sys

@@ -12,7 +12,7 @@ from in2_plugin.inspection.audit.run import Audit, audit
 
 
 def audited(folder: Path, tokenizer: ModelTokenizer, renderer: type[Renderer] = Renderer, **settings: object) -> Audit:
-    """What `audit_folder` does, without loading the tokenizer again; `settings` replace sections of the build file."""
+    """What `audit_dataset` does, without loading the tokenizer again; `settings` replace sections of the build file."""
     config = BuildConfig.parse(json.loads((folder / "build.json").read_text()) | settings, "build.json")
     store = SegmentStore(folder / "segments")
     return audit(folder, config, store, renderer(store, tokenizer, Template(config.template, tokenizer)), tokenizer)
