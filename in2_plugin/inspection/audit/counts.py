@@ -65,7 +65,7 @@ def _mixture(found: Tally, mixture: Mixture, tolerance: float) -> Iterator[Figur
             share, meant = have[part] / max(total, 1), asked[part] / wanted
             yield Figure.at_most(
                 f"mixture, {part.replace('_', '-')}", abs(share - meant), bound,
-                f"{have[part]:,} of {total:,}, {share:.1%} instead of the {meant:.1%} that `mixture` sets",
+                f"{have[part]:,} of {total:,}, {share:.1%}; `mixture` sets {meant:.1%}",
                 f"rows were lost or added after the build; {REBUILD_EXAMPLES}",
             )  # fmt: skip
     if mixture.shortfall == "error":
