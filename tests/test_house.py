@@ -94,3 +94,15 @@ def test_class_names_are_unique():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names.update(node.name for node in tree.body if isinstance(node, ast.ClassDef) and node.name[0] != "_")
     assert [name for name, n in names.items() if n > 1] == []
+
+
+def test_docstrings_of_functions_open_with_what_the_function_does():
+    openings = ("What ", "Whether ", "Which ", "How ", "Where ", "Who ")
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (ast.get_docstring(node) or "").startswith(openings)
+    ]
+    assert found == []
