@@ -3,6 +3,7 @@
 import json
 import os
 from collections import defaultdict
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from tests.support.builds import Quiet, small_config
 from tests.support.cache import cached_folder
 
 DURATIONS = TESTS / "durations.json"
-"""Seconds per test file; IN2_STORE_DURATIONS=1 writes it again after a run."""
+"""Seconds per test file in `make test`; `IN2_STORE_DURATIONS=1 make test` writes it again."""
+QUICK = 3.0
+"""Seconds that a test file may take in `make check`."""
 MISTRAL_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
     "{% else %} {{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
@@ -30,11 +33,26 @@ QWEN_TEMPLATE = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help=f"leave out test files that take more than {QUICK:.0f} s")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import long test files under `--quick`."""
+    if not config.getoption("--quick") or not collection_path.is_relative_to(TESTS.parent):
+        return None
+    return True if _seconds().get(collection_path.relative_to(TESTS.parent).as_posix(), 0) > QUICK else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the longest files first, so that no process idles at the end of a run."""
-    seconds = json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
     unknown = float("inf")  # a new file may be long
-    items.sort(key=lambda item: -seconds.get(_file(item.nodeid), unknown))
+    items.sort(key=lambda item: -_seconds().get(_file(item.nodeid), unknown))
+
+
+@cache
+def _seconds() -> dict[str, float]:
+    return json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
 
 
 def _file(nodeid: str) -> str:
@@ -50,8 +68,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in reports:
             if isinstance(report, pytest.TestReport):
                 seconds[_file(report.nodeid)] += report.duration
-    stored = json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
-    merged = {**stored, **{file: round(spent, 1) for file, spent in seconds.items()}}
+    merged = {**_seconds(), **{file: round(spent, 1) for file, spent in seconds.items()}}
     kept = {file: merged[file] for file in sorted(merged) if (TESTS.parent / file).exists()}
     DURATIONS.write_text(json.dumps(kept, indent=1) + "\n")
 
