@@ -72,7 +72,7 @@ def test_shared_context_compares_reading_once_with_generate(tmp_path):
     script = ROOT / "benchmarks/shared_context.py"
     said = run(sys.executable, script, "--quick", "--device", "cpu", "--batch", "5", cwd=tmp_path)
     ((ours, other),) = tables(said)
-    assert (ours["context"], ours["way"], other["way"]) == ("256", "read once", "generate, batch 5")
+    assert (ours["context"], ours["method"], other["method"]) == ("256", "read once", "generate, batch 5")
     assert ours["same"] == other["same"] == "12 of 12"
     tokens = [int(row["prompt tokens read"].replace(",", "")) for row in (ours, other)]
     assert tokens[1] > 12 * 256 > 3 * tokens[0] and float(other["times more"]) == pytest.approx(
