@@ -176,7 +176,7 @@ BROKEN: dict[str, dict[str, tuple[damages.Damage, str, str]]] = {
         ),
         "a duplicate question": (lambda folder: change_examples(folder, _twice), "questions asked twice", "row 130"),
         "an empty answer": (_set(answer=" "), "empty answers", "row"),
-        "a missing part": (_without("integration"), "mixture, integration", "0 of 100, 0.0% instead"),
+        "a missing part": (_without("integration"), "mixture, integration", "0 of 100, 0.0%; `mixture` sets"),
         "missing rows": (
             lambda folder: change_examples(folder, lambda content: content[:-1]), "mixture, in all", "sets 130",
         ),
