@@ -176,7 +176,8 @@ def test_a_known_row_count_avoids_a_pass_over_the_file(monkeypatch: pytest.Monke
     passes: list[Any] = []
     count = pieces.lines_before
     monkeypatch.setattr(pieces, "lines_before", lambda part: passes.append(part) or count(part))
-    counted, known = PieceReader(piece), PieceReader(piece, before=count(pieces.FilePart("a.jsonl", "", piece.start, None)))
+    rows_before = count(pieces.FilePart("a.jsonl", "", piece.start, None))
+    counted, known = PieceReader(piece), PieceReader(piece, before=rows_before)
     for reader in (counted, known):
         with pytest.raises(CorpusError, match=r"a\.jsonl:10: is list"):
             list(reader)
