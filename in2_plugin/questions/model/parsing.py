@@ -10,13 +10,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from in2_plugin.answer_text import answer_text
 from in2_plugin.questions.question import Kind
 
 MOST_PIECES = 10_000
 """Largest number to which a range like "2-5" is expanded; far above any passage, and a bound on memory."""
-_THINKING = r"(?:<{0}(?:think|thinking|thought|reasoning)>|\[{0}THINK\])"
-_OPENED = re.compile(r"\s*" + _THINKING.format(""), re.IGNORECASE)
-_CLOSED = re.compile(_THINKING.format("/"), re.IGNORECASE)
 _NAME = r"(question|answer|piece)s?[ \t*_]*\d*[ \t*_]*"
 _MARKER = re.compile(
     rf"^[ \t>*_]*#+[ \t*_]*{_NAME}(?:#+[ \t*_]*[:\uff1a]?|[:\uff1a]|(?=\r?$))[*_]*[ \t]*", re.IGNORECASE | re.MULTILINE
@@ -52,30 +50,19 @@ def parse(text: str, kind: Kind, n_pieces: int) -> tuple[Pair, ...]:
         n_pieces: number of segments of the passage, for integration.
 
     Raises:
-        Unreadable: there is no pair, or every pair has an empty part or impossible segment numbers.
+        Unreadable: the thoughts never end, there is no pair, or every pair has an empty part or impossible segment
+            numbers.
     """
-    text = without_thinking(text)
-    found = _from_json(text) or _from_markers(text, _MARKER) or _from_markers(text, _BARE_MARKER)
+    answer = answer_text(text)
+    if answer is None:
+        raise Unreadable("its thoughts never end")
+    found = _from_json(answer) or _from_markers(answer, _MARKER) or _from_markers(answer, _BARE_MARKER)
     if not found:
         raise Unreadable("it holds no question with an answer in the form that was asked for")
     pairs = tuple(_checked(pair, kind, n_pieces) for pair in found)
     if all(pair.flaw for pair in pairs):
         raise Unreadable(pairs[0].flaw)
     return pairs
-
-
-def without_thinking(text: str) -> str:
-    """Return the text after the thoughts of a reasoning model; empty when the thoughts never end.
-
-    Some chat templates contain the opening tag, so that only the closing tag arrives.
-    """
-    opened = _OPENED.match(text)
-    if not opened and text.lstrip().startswith(("{", "[", "```")):
-        return text  # a tag in JSON belongs to the question
-    closed = list(_CLOSED.finditer(text))
-    if closed:
-        return text[closed[-1].end() :]
-    return "" if opened else text
 
 
 def _checked(pair: Pair, kind: Kind, n_pieces: int) -> Pair:

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from in2_plugin.answer_text import answer_text
 from in2_plugin.config.questions import Check
 from in2_plugin.questions.model.checks import words
-from in2_plugin.questions.model.parsing import without_thinking
 
 AskJudge = Callable[[str, str], Awaitable[str]]
 """(prompt, purpose) -> text of the judge's answer."""
@@ -49,8 +49,12 @@ class Distractor:
 async def is_answered(distractor: Distractor, ask: AskJudge) -> bool:
     """Return True when a judge that sees only the filler gives any answer, or an empty one."""
     prompt = f"{_WITH}{distractor.question}\n\nText:\n{distractor.text}"
-    given = without_thinking(await ask(prompt, "distractor")).strip()
-    return UNANSWERABLE not in given.upper()
+    return UNANSWERABLE not in (await _answer(ask, prompt, "distractor")).upper()
+
+
+async def _answer(ask: AskJudge, prompt: str, purpose: str) -> str:
+    """Return the judge's answer without its thoughts; empty if they never end."""
+    return (answer_text(await ask(prompt, purpose)) or "").strip()
 
 
 class _NoVerdict(Exception):
@@ -83,15 +87,16 @@ async def verify(question: str, answer: str, gold: Sequence[str], checks: Sequen
 async def _agrees(question: str, answer: str, purpose: Check, seen: Sequence[str], ask: AskJudge) -> bool:
     """Return True when a judge that sees these texts gives the same answer."""
     prompt = f"{_WITH}{question}\n\nText:\n" + "\n\n".join(seen) if seen else f"{_WITHOUT}{question}"
-    given = without_thinking(await ask(prompt, purpose)).strip()
+    given = await _answer(ask, prompt, purpose)
     if not given:
         raise _NoVerdict
     if UNANSWERABLE in given.upper():
         return False
     if _numbers(given) == _numbers(answer) and word_f1(given, answer) >= AGREE_LITERALLY:
         return True
-    grade = await ask(f"{_GRADE}{question}\nFirst answer: {answer}\nSecond answer: {given}", "agreement")
-    verdicts: set[bool] = {found == "SAME" for found in _VERDICT.findall(without_thinking(grade).upper())}
+    prompt = f"{_GRADE}{question}\nFirst answer: {answer}\nSecond answer: {given}"
+    grade = await _answer(ask, prompt, "agreement")
+    verdicts: set[bool] = {found == "SAME" for found in _VERDICT.findall(grade.upper())}
     if len(verdicts) != 1:
         raise _NoVerdict
     return verdicts.pop()

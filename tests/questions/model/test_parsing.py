@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from in2_plugin.questions import Kind
-from in2_plugin.questions.model.parsing import Pair, Unreadable, parse, without_thinking
+from in2_plugin.questions.model.parsing import Pair, Unreadable, parse
 
 FINE, INTEGRATION = Kind.FINE_GRAINED, Kind.INTEGRATION
 ONE = Pair("Who?", "Me.")
@@ -29,6 +29,7 @@ TWO = (ONE, Pair("Where?", "Here."))
         "### Question 1 ###\uff1a Who?\n### Answer 1 ###\uff1a Me.",
         "<think>### Question ###: no</think>\n### Question ###:\nWho?\n### Answer ###:\nMe.",
         # the opening tag stood in the chat template
+        '{"question": "Wrong?", "answer": "Yes"} is a first idea.\n</think>\n{"question": "Who?", "answer": "Me."}',
         'I try {"question": "Wrong?", "answer": "Yes"}. No.</think>{"question": "Who?", "answer": "Me."}',
         '[THINK]{"question": "Wrong?", "answer": "Yes"}[/THINK]{"question": "Who?", "answer": "Me."}',
         "**Question:** Who?\n**Answer:** Me.",
@@ -138,7 +139,8 @@ def test_pieces_say_nothing_about_a_single_segment():
         ('{"question": "Who?", "answer": "Me.", "pieces": [-1, 1]}', "was not given"),
         ('{"question": "Who?", "answer": "Me.", "pieces": [2, 2]}', "fewer than two"),
         ('{"questions": [{"question": "Who?", "answer": "Me', "no question"),
-        ('<think>{"question": "Who?", "answer": "Me."}', "no question"),
+        ('<think>{"question": "Who?", "answer": "Me."}', "thoughts never end"),
+        ('Sure. <think>Maybe {"question": "Who?", "answer": "Me."}', "thoughts never end"),
         ("I cannot decide.\nAnswer: no", "no question"),
         ('{"question": "Who?", "answer": "Me \\ud83d"}', "broken characters"),
         ('{"question": "Who?", "answer": "Me.", "pieces": [1, 100000000000000000000]}', "was not given"),
@@ -180,13 +182,6 @@ def test_no_text_raises_anything_else(text, kind):
 def test_deep_nesting_is_unreadable():
     with pytest.raises(Unreadable):
         parse("[" * 5_000, FINE, 1)
-
-
-def test_thoughts():
-    assert without_thinking("<think>a</think> b") == " b"
-    assert without_thinking("a</think>b") == "b"
-    assert without_thinking("<think>a") == ""
-    assert without_thinking("a") == "a"
 
 
 WORDS = st.text(alphabet="abcäöü漢字 ,.?!'\"\\{}", min_size=1).map(str.strip).filter(bool)
