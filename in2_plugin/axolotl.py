@@ -1,71 +1,105 @@
 """The Axolotl plugin and the dataset format `type: in2`, under the names that an Axolotl config uses.
 
-plugins: [in2_plugin.axolotl.IN2Plugin]
+plugins: [in2_plugin.axolotl.IN2Plugin]     # not needed with Axolotl 0.21, which finds it by its entry point
 datasets:
   - path: data/my-in2
     type: in2                  # without the plugin: type: in2_plugin.axolotl
 
 Axolotl calls `register` first, in every process, with the config as read from the file; the datasets and the trainer
-come later, with the validated config. Invariant: `register` may run any number of times in one process. Cost: reads one
-manifest per dataset.
+come later, with the validated config. Invariants: `register` may run any number of times in one process, and a run that
+does not use IN2 is the same with and without the plugin. Cost: this module imports the standard library alone, because
+Axolotl 0.21 imports it in every run; `register` reads one manifest per dataset.
 """
 
-import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import yaml
 from axolotl.integrations.base import BasePlugin
 from axolotl.utils.logging import get_logger
 
-from in2_plugin import layout
-from in2_plugin.dataset.reader import read_manifest
 from in2_plugin.errors import ConfigError, In2Error
-from in2_plugin.preflight.findings import ConfigFinding
-from in2_plugin.training.axolotl.args import in2_entries, options_of
-from in2_plugin.training.axolotl.format import exit_with, load, require_room
-from in2_plugin.training.axolotl.keys import refuse_missing_plugins, refuse_unknown_keys
+from in2_plugin.training.axolotl.plugins import config_in_preparation, in2_entries, is_active, refuse_missing_plugins
+
+if TYPE_CHECKING:
+    from in2_plugin.preflight.findings import ConfigFinding
+    from in2_plugin.training.axolotl.format import IN2Strategy
 
 __all__ = ["IN2Plugin", "load"]
 
 LOG = get_logger(f"axolotl.{__name__}")
 
 
+def load(tokenizer: Any, cfg: Mapping[str, Any], ds_cfg: Mapping[str, Any]) -> "IN2Strategy":
+    """Return the strategy that Axolotl requests for an entry; exit with one sentence if the entry is invalid."""
+    from in2_plugin.training.axolotl.format import load as load_strategy
+
+    return load_strategy(tokenizer, cfg, ds_cfg)
+
+
+def _for_in2(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a hook act only on configs that use IN2, and exit with one sentence if it refuses one."""
+
+    @wraps(hook)
+    def run(self: "IN2Plugin", cfg: Any, *rest: Any, **named: Any) -> Any:
+        if not is_active(cfg):
+            return None
+        try:
+            return hook(self, cfg, *rest, **named)
+        except In2Error as error:
+            from in2_plugin.training.axolotl.format import exit_with
+
+            exit_with(error)
+
+    return run
+
+
 class IN2Plugin(BasePlugin):
     """`plugins: [in2_plugin.axolotl.IN2Plugin]`"""
 
-    def get_input_args(self) -> str:
-        """Return the import path of the schema for the keys under `in2:`."""
-        return "in2_plugin.training.axolotl.args.IN2Args"
+    def __init__(self) -> None:
+        """Check the other listed plugins, if Axolotl is loading those of a config."""
+        super().__init__()
+        self._is_active = True
+        self._check_plugins(config_in_preparation())
+
+    @_for_in2
+    def _check_plugins(self, cfg: Any) -> None:
+        refuse_missing_plugins(cfg)
+
+    def get_input_args(self) -> str | None:
+        """Return the import path of the schema for the keys under `in2:`, or None in a run without them."""
+        return "in2_plugin.training.axolotl.args.IN2Args" if self._is_active else None
 
     def register(self, cfg: Any) -> None:
         """Check the config and register the dataset format; exit with one sentence if a check fails."""
+        self._is_active = is_active(cfg)
+        self._register(cfg)
+
+    @_for_in2
+    def _register(self, cfg: Any) -> None:
         sys.modules["axolotl.prompt_strategies.in2"] = sys.modules[__name__]
-        try:
-            refuse_missing_plugins(cfg.get("plugins") or [])
-            _check_keys(cfg)
-            for dataset in in2_entries(cfg):
-                _check_dataset(dataset, cfg.get("sequence_len"))
-        except In2Error as error:
-            exit_with(error)
+        _check_keys(cfg)
+        for dataset in in2_entries(cfg):
+            _check_dataset(dataset, cfg.get("sequence_len"))
         if cfg.get("seed") is None:
             LOG.warning("`seed:` is not set, so the order of examples differs from run to run; set e.g. `seed: 42`")
 
+    @_for_in2
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> Any:
         """Return lazy datasets, or None to let Axolotl prepare them; exit with one sentence if neither is possible."""
+        from in2_plugin.training.axolotl.args import options_of
         from in2_plugin.training.axolotl.data import load_lazy_datasets
         from in2_plugin.training.axolotl.trainer import refuse_conflicts
 
-        try:
-            refuse_conflicts(options_of(cfg), cfg)
-            if options_of(cfg).preflight:
-                _run_preflight(cfg)
-            return load_lazy_datasets(cfg, options_of(cfg), preprocess=preprocess)
-        except In2Error as error:
-            exit_with(error)
+        refuse_conflicts(options_of(cfg), cfg)
+        if options_of(cfg).preflight:
+            _run_preflight(cfg)
+        return load_lazy_datasets(cfg, options_of(cfg), preprocess=preprocess)
 
+    @_for_in2
     def pre_lora_load(self, cfg: Any, model: Any) -> None:
         """Seed the initial adapter weights, which Axolotl 0.19 draws without `seed:`."""
         from transformers import set_seed
@@ -73,17 +107,21 @@ class IN2Plugin(BasePlugin):
         if cfg.get("adapter") and cfg.get("seed") is not None:
             set_seed(cfg.seed)
 
+    @_for_in2
     def get_trainer_cls(self, cfg: Any) -> Any:
         """Return Axolotl's trainer combined with ours."""
+        from in2_plugin.training.axolotl.args import options_of
         from in2_plugin.training.axolotl.trainer import trainer_class
 
         return trainer_class(cfg, options_of(cfg))
 
+    @_for_in2
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
-        """Average over the answer tokens of all ranks where the trainer is ours."""
-        from in2_plugin.training.axolotl.trainer import normalizes_across_ranks
+        """Average over the answer tokens of all ranks where the trainer is ours, and allow bfloat16 on the CPU."""
+        from in2_plugin.training.axolotl.trainer import normalizes_across_ranks, requires_use_cpu
 
-        return {"average_tokens_across_devices": True} if normalizes_across_ranks(cfg) else {}
+        changes = {"average_tokens_across_devices": normalizes_across_ranks(cfg), "use_cpu": requires_use_cpu(cfg)}
+        return {name: True for name, needed in changes.items() if needed}
 
 
 def _run_preflight(cfg: Any) -> None:
@@ -108,13 +146,16 @@ def _run_preflight(cfg: Any) -> None:
             )
 
 
-def _log_finding(finding: ConfigFinding) -> None:
+def _log_finding(finding: "ConfigFinding") -> None:
     log = LOG.info if finding.level == "note" else LOG.warning
     log(f"in2: {finding.level}: {finding.where}: {finding.what}; {finding.remedy}")
 
 
 def _check_keys(cfg: Mapping[str, Any]) -> None:
+    import yaml
     from axolotl.integrations.config import merge_input_args
+
+    from in2_plugin.training.axolotl.keys import refuse_unknown_keys
 
     # read the file again: Axolotl has added its command-line options to `cfg`
     written = yaml.safe_load(Path(cfg["axolotl_config_path"]).read_text(encoding="utf-8"))
@@ -124,11 +165,11 @@ def _check_keys(cfg: Mapping[str, Any]) -> None:
 
 
 def _check_dataset(dataset: Any, sequence_len: int | None) -> None:
+    from in2_plugin.dataset.reader import read_manifest, revision_of
+    from in2_plugin.training.axolotl.format import require_room
+
     path = dataset.get("path")
     if not path:
         raise ConfigError("a dataset of `type: in2` has no `path:`; set it to the folder that `in2 build` wrote")
     require_room(path, read_manifest(Path(path)), sequence_len)
-    # Axolotl caches its prepared dataset under a hash of fields such as `revision`, not of files. `revision` is
-    # otherwise unused for a local folder; with it, a rebuilt dataset is prepared again.
-    manifest = (Path(path) / layout.MANIFEST).read_bytes()
-    dataset["revision"] = hashlib.sha256(manifest).hexdigest()[:16]
+    dataset["revision"] = revision_of(Path(path))

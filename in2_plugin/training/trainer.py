@@ -20,12 +20,12 @@ from in2_plugin.errors import ConfigError
 from in2_plugin.training.answer_logits import (
     keep_supervised,
     per_example_loss,
-    shifted,
     supervised_examples,
+    targets_of,
     token_losses,
     with_shift_labels,
 )
-from in2_plugin.training.collator import AnswerCollator
+from in2_plugin.training.collator import AnswerCollator, gathered
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
 from in2_plugin.training.length_balance import BalancedSampler, Work, efficiency
 from in2_plugin.training.loss_by_depth import AnswerStatistics
@@ -43,8 +43,8 @@ class TrainingOptions:
     loss_normalization: Literal["token", "example"] = "token"
     length_balanced: bool = True
     shift_labels: bool = False
-    """Also pass labels aligned with the logits: if a row is split over ranks, the first token of each part is predicted
-    by the previous rank."""
+    """Pass labels aligned with the logits where the host does not: if a row is split over ranks, the first token of each
+    part is predicted by the previous rank."""
 
 
 class IN2Trainer(Trainer):
@@ -59,13 +59,32 @@ class IN2Trainer(Trainer):
         super().__init__(*args, **kwargs)
         self._in2_tallies = {True: AnswerStatistics(), False: AnswerStatistics()}
         self._in2_logged, self._in2_checked = 0, False
+        self._in2_no_figures: str | None = "prepared examples do not carry the depth of their answers"
         self._in2_sampler: BalancedSampler | None = None
         self.add_callback(_ResumeCallback(self))
-        self.data_collator: Any = AnswerCollator(self.data_collator)
 
     def in2_log(self, sentence: str) -> None:
         """Print a sentence once for all ranks."""
         self.accelerator.print(f"in2: {sentence}")
+
+    # data
+
+    def get_train_dataloader(self) -> Any:
+        """Return Trainer's loader, whose batches have the codes of their answer tokens."""
+        self._carry_codes(self.train_dataset)
+        return super().get_train_dataloader()
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        """Return Trainer's loader, whose batches have the codes of their answer tokens."""
+        held_out: Any = self.eval_dataset if eval_dataset is None else eval_dataset
+        self._carry_codes(self.eval_dataset[held_out] if isinstance(held_out, str) else held_out)  # type: ignore[index]
+        return super().get_eval_dataloader(eval_dataset)
+
+    def _carry_codes(self, dataset: Any) -> None:
+        """Wrap the collator, but only for our examples: hosts inspect its type."""
+        if self.in2_lengths(dataset) is not None and not isinstance(self.data_collator, AnswerCollator):
+            self.data_collator: Any = AnswerCollator(self.data_collator)
+            self._in2_no_figures = "this host computes its loss without IN2Trainer.compute_loss"
 
     # order
 
@@ -86,9 +105,9 @@ class IN2Trainer(Trainer):
 
     @property
     def _in2_ranks(self) -> int:
-        """Return the number of ranks that get different data."""
+        """Return the number of ranks that get different data, which DeepSpeed's sequence parallelism (`sp`) takes in turn."""
         config = getattr(self.accelerator, "parallelism_config", None)
-        return int(self.accelerator.num_processes) // int(config.non_data_parallel_size if config else 1)
+        return int(self.accelerator.num_processes) // int(config.tp_size * config.cp_size if config else 1)
 
     def _log_efficiency(self, sampler: BalancedSampler, lengths: npt.NDArray[Any]) -> None:
         ranks, micro_batch = self._in2_ranks, self.args.train_batch_size
@@ -127,35 +146,35 @@ class IN2Trainer(Trainer):
     ) -> Any:
         """Return Trainer's loss with logits only at answers, and record the loss of each answer token."""
         codes = inputs.pop(ANSWERS, None)
-        kept = inputs
-        if self.in2_options.logits_at_answers:
-            kept = keep_supervised(inputs)
-        elif self.in2_options.shift_labels:
+        if self.in2_options.shift_labels and "shift_labels" not in inputs:
+            self._in2_no_figures = self._in2_no_figures and "rows are split over ranks inside the model"
             return super().compute_loss(model, with_shift_labels(inputs), return_outputs, num_items_in_batch)
+        kept = keep_supervised(inputs) if self.in2_options.logits_at_answers else inputs
+        targets = targets_of(kept)  # before Trainer removes the labels for a `compute_loss_func`
         if self.in2_options.loss_normalization == "example":
-            loss, outputs, losses = self._loss_by_example(model, inputs, kept, num_items_in_batch)
+            loss, outputs, losses = self._loss_by_example(model, inputs, kept, targets, num_items_in_batch)
         else:
             loss, outputs = super().compute_loss(model, kept, True, num_items_in_batch)
-            losses = self._losses(loss, outputs, kept, codes, num_items_in_batch)
-        if codes is not None and losses is not None and len(codes) == len(losses):
-            self._in2_tallies[model.training].add(losses.detach(), codes)
+            losses = _losses_of(outputs, targets) if codes is not None or "logits_to_keep" in kept else None
+            if losses is not None and "logits_to_keep" in kept:
+                self._check_own_loss(loss, losses, outputs, num_items_in_batch)
+        self._tally(model.training, codes, losses)
         return (loss, outputs) if return_outputs else loss
 
-    def _losses(self, loss: Tensor, outputs: Any, kept: Inputs, codes: Tensor | None, n_items: Any) -> Tensor | None:
-        """Return (n_supervised,) the loss of each answer token, or None if the model does not return its logits."""
-        logits, targets = outputs.get("logits"), kept.get("shift_labels")
-        if targets is None:
-            targets = shifted(kept["labels"])
-        if logits is None or logits.shape[:2] != targets.shape:
-            return None
-        with torch.no_grad():
-            losses = token_losses(logits, targets)
-        if "logits_to_keep" in kept:
-            self._check_own_loss(loss, losses, outputs, n_items)
-        return losses
+    def _tally(self, training: bool, codes: Tensor | None, losses: Tensor | None) -> None:
+        """Record the loss of each answer token, or why there is none."""
+        if codes is None:
+            return
+        codes = gathered(codes)
+        if losses is None or len(codes) != len(losses):
+            self._in2_no_figures = self._in2_no_figures and "the model does not return the logits of its answer tokens"
+            return
+        self._in2_no_figures = None
+        self._in2_tallies[training].add(losses.detach(), codes)
 
-    def _loss_by_example(self, model: Any, inputs: Inputs, kept: Inputs, n_examples: Any) -> tuple[Tensor, Any, Tensor]:
-        targets = kept.get("shift_labels", shifted(inputs["labels"]))
+    def _loss_by_example(
+        self, model: Any, inputs: Inputs, kept: Inputs, targets: Tensor, n_examples: Any
+    ) -> tuple[Tensor, Any, Tensor]:
         outputs = model(**{name: value for name, value in kept.items() if name not in ("labels", "shift_labels")})
         if outputs.get("aux_loss") is not None:
             raise ConfigError(
@@ -199,13 +218,29 @@ class IN2Trainer(Trainer):
                 steps = max(1, self.state.global_step - self._in2_logged) if training else None
                 figures = self._in2_tallies[training].take(self._in2_reduced, steps)
                 logs.update({name if training else f"eval_{name}": value for name, value in figures.items()})
+                self._log_missing_figures(figures)
                 self._in2_logged = self.state.global_step if training else self._in2_logged
         super().log(logs, *args, **kwargs)
+
+    def _log_missing_figures(self, figures: Mapping[str, float]) -> None:
+        """Log once why the log has no loss by depth."""
+        if not figures and self._in2_no_figures:
+            self.in2_log(f"no loss by depth in the log: {self._in2_no_figures}")
+            self._in2_no_figures = None
 
     def _in2_reduced(self, sums: Tensor) -> Tensor:
         if self.accelerator.num_processes == 1:
             return sums.cpu()
         return cast(Tensor, self.accelerator.reduce(sums.to(self.args.device), "sum").cpu())
+
+
+def _losses_of(outputs: Mapping[str, Any], targets: Tensor) -> Tensor | None:
+    """Return (n_supervised,) the loss of each answer token, or None if the model does not return its logits."""
+    logits = outputs.get("logits")
+    if logits is None or logits.shape[:2] != targets.shape:
+        return None
+    with torch.no_grad():
+        return token_losses(logits, targets)
 
 
 def model_full_logits_reason(model: Any) -> str | None:

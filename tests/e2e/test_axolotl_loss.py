@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from axolotl.utils.schemas.config import AxolotlInputConfig
 
 from tests.support.axolotl_runs import steps, train_all, witness, write
 
@@ -28,6 +29,17 @@ SETTINGS = {
     "lora": {"micro_batch_size": 2, "gradient_checkpointing": True, **LORA},
 }
 """Settings under which the two are compared; `padded` has rows of different lengths."""
+OTHERS = {
+    "float32": {},
+    "bfloat16": {"bf16": True},
+    "eaft": {"use_eaft": True, **SETTINGS["padded"]},
+    "dft": {"use_dft": True, **SETTINGS["padded"]},
+    "balanced": {"balance_labels": True, **SETTINGS["padded"]},
+    "balanced-packed": {"balance_labels": True, **SETTINGS["packed"]},
+}
+OTHERS = {name: changes for name, changes in OTHERS.items()
+          if set(changes) <= {*AxolotlInputConfig.model_fields, "in2"}}  # fmt: skip
+"""Further settings of the installed Axolotl; 0.19 has neither `use_dft` nor `balance_labels`."""
 EPOCH = {"learning_rate": 0.0, "max_steps": None, "num_epochs": 1, "weight_decay": 0.0}
 OLD_MODEL = """
 from transformers import MistralForCausalLM as Mistral
@@ -60,10 +72,12 @@ def done(workshop, tmp_path_factory) -> tuple[Path, str]:
             changes = {**values, "in2": {**values.get("in2", {}), "answer_logits_only": logits}}
             write(folder, f"{setting}-{logits}", **changes)
     write(folder, "old-auto", base_model="old", trust_remote_code=True, **SETTINGS["padded"])
+    for name, changes in OTHERS.items():
+        write(folder, name, **changes)
     write(folder, "apart", micro_batch_size=1, **EPOCH)
     write(folder, "together", micro_batch_size=1, **PACKED, **EPOCH)
     names = [f"{setting}-{logits}" for setting in SETTINGS for logits in (True, False)]
-    return folder, train_all(folder, [*names, "old-auto", "apart", "together"])
+    return folder, train_all(folder, [*names, "old-auto", *OTHERS, "apart", "together"])
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -78,9 +92,28 @@ def test_model_without_logits_to_keep_falls_back_and_logs_once(done):
     assert (
         output.count("logits are computed for every token: the forward of OldForCausalLM has no `logits_to_keep`") == 1
     )
-    assert output.count("logits are computed only at answer tokens") == len(SETTINGS) + 2
+    own_loss = {"eaft", "dft"} & set(OTHERS)
+    expected = len(SETTINGS) + len(OTHERS) - len(own_loss) + len(("apart", "together"))
+    assert output.count("logits are computed only at answer tokens") == expected
     taken, expected = (steps(witness(folder, name)) for name in ("old-auto", "padded-True"))
     assert taken == [pytest.approx(step, rel=2e-4) for step in expected]
+
+
+def test_bfloat16_trains_on_the_cpu(done):
+    folder, _ = done
+    taken, expected = (steps(witness(folder, name)) for name in ("bfloat16", "float32"))
+    assert taken == [pytest.approx(step, rel=2e-2) for step in expected]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_further_settings_train(done, name):
+    """Balanced labels need prepared examples, which do not carry the depth of their answers."""
+    folder, output = done
+    logs = [entry for entry in witness(folder, name)["logs"] if "loss" in entry]
+    assert len(logs) == 3
+    assert any(key.startswith("in2/loss_") for key in logs[0]) == ("balanced" not in name)
+    if "balanced" in name:
+        assert "examples are prepared in advance: `balance_labels:` is set" in output
 
 
 def mean_loss(folder: Path, name: str) -> tuple[int, float]:

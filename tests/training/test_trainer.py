@@ -40,8 +40,11 @@ def tiny(vocabulary=32_000):
 def train(examples, pretrained, tmp_path):
     """Return a function that trains and returns the log, the example numbers read, and the printed sentences."""
 
-    def run(options=DEFAULTS, micro=2, accumulation=2, data=examples, model=None, resume=None, **changes):
-        class Chosen(IN2Trainer):
+    def run(
+        options=DEFAULTS, micro=2, accumulation=2, data=examples, model=None, resume=None, kind=IN2Trainer,
+        compute_loss_func=None, **changes,
+    ):  # fmt: skip
+        class Chosen(kind):
             in2_options = options
 
             def in2_log(self, sentence):
@@ -63,12 +66,39 @@ def train(examples, pretrained, tmp_path):
         )  # fmt: skip
         trainer = Chosen(
             model or tiny(), args, train_dataset=watched, data_collator=DataCollatorForSeq2Seq(pretrained),
-            eval_dataset=data.select(np.arange(4)),
+            eval_dataset=data.select(np.arange(4)), compute_loss_func=compute_loss_func,
         )  # fmt: skip
         trainer.train(resume_from_checkpoint=resume)
         return trainer.state.log_history, seen, printed
 
     return run
+
+
+def test_missing_figures_are_explained_once(train):
+    class Host(IN2Trainer):
+        """A host whose loss does not use ours."""
+
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            outputs = model(input_ids=inputs["input_ids"], labels=inputs["labels"])
+            return (outputs.loss, outputs) if return_outputs else outputs.loss
+
+    log, _, printed = train(kind=Host)
+    assert not any(key.startswith("in2/") for entry in log for key in entry)
+    reasons = [line for line in printed if line.startswith("no loss by depth in the log: ")]
+    assert len(reasons) == 1 and reasons[0].endswith("computes its loss without IN2Trainer.compute_loss")
+
+
+def test_own_loss_function_gets_the_whole_row_and_keeps_the_figures(train):
+    """As Axolotl's `use_dft` and `use_eaft` do: Trainer removes the labels for a `compute_loss_func`."""
+
+    def loss_of(outputs, labels, num_items_in_batch=None):
+        shapes.append((outputs.logits.shape[1], labels.shape[1]))
+        return outputs.logits.mean()
+
+    shapes = []
+    log, _, _ = train(TrainingOptions(logits_at_answers=False), compute_loss_func=loss_of)
+    assert all(logits == labels > 100 for logits, labels in shapes)
+    assert 9 < next(entry["in2/loss_fine_grained"] for entry in log if "in2/loss_fine_grained" in entry) < 12
 
 
 def steps(log):

@@ -1,16 +1,18 @@
 """The keys under `in2:` in an Axolotl config, and what the config implies for our datasets and loss."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from in2_plugin.config.base import Config
 
-TYPES = ("in2", "in2_plugin.axolotl")
-"""Values of a dataset's `type:` that make it an IN2 dataset."""
 FUSED = {"cut_cross_entropy": "Cut Cross Entropy", "liger_fused_linear_cross_entropy": "Liger"}
 """Axolotl settings under which a kernel computes head and loss together, with the name of the kernel."""
+OWN_LOSSES = ("use_dft", "use_eaft")
+"""Axolotl settings that replace the cross-entropy (`compute_loss_func`)."""
 
 
 class IN2Options(Config):
@@ -47,26 +49,38 @@ def options_of(cfg: object) -> IN2Options:
     return given if isinstance(given, IN2Options) else IN2Options.model_validate(dict(given or {}))
 
 
-def in2_entries(cfg: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield every dataset entry of `type: in2`."""
-    for section in ("datasets", "test_datasets"):
-        for dataset in cfg.get(section) or []:
-            if dataset.get("type") in TYPES:
-                yield dataset
+def ranks_per_row(cfg: Mapping[str, Any]) -> int:
+    """Return the number of ranks that share each row (context parallelism)."""
+    return int(cfg.get("context_parallel_size") or (cfg.get("context_parallel") or {}).get("size") or 1)
 
 
 def splits_rows(cfg: Mapping[str, Any]) -> bool:
-    """Return True if each row is split over ranks (context parallelism)."""
-    return int(cfg.get("context_parallel_size") or 1) > 1
+    """Return True if each row is split over ranks."""
+    return ranks_per_row(cfg) > 1
+
+
+def uses_ring_flash_attn() -> bool:
+    """Return True if the installed Axolotl, 0.19 or older, splits rows with ring-flash-attn, without importing it."""
+    found = find_spec("axolotl")
+    places = (found and found.submodule_search_locations) or ()
+    return bool(places) and not any(Path(place, "integrations/context_parallel").is_dir() for place in places)
+
+
+def splits_inside_model(cfg: Mapping[str, Any]) -> bool:
+    """Return True if rows are split in the model's forward, so that the trainer does not see a rank's part."""
+    in_collator = (cfg.get("context_parallel") or {}).get("shard_in_collator", True)
+    return splits_rows(cfg) and (uses_ring_flash_attn() or not (cfg.get("deepspeed") or in_collator))
 
 
 def config_full_logits_reason(cfg: Mapping[str, Any]) -> str | None:
     """Return why a config needs logits at every token, or None if it does not."""
-    if splits_rows(cfg):
-        return "under context parallelism each rank holds only part of a row"
+    if splits_inside_model(cfg):
+        return "context parallelism splits rows inside the model"
     if cfg.get("label_smoothing_factor"):
         return "label smoothing uses the logits and labels of the whole row"
-    return None
+    return next(
+        (f"`{name}: true` uses the logits and labels of the whole row" for name in OWN_LOSSES if cfg.get(name)), None
+    )
 
 
 def fused_loss(options: IN2Options, cfg: Mapping[str, Any]) -> str | None:

@@ -15,14 +15,15 @@ from axolotl.utils.trainer import calculate_total_num_steps
 
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.axolotl.args import TYPES, IN2Options
+from in2_plugin.training.axolotl.args import IN2Options, splits_rows
+from in2_plugin.training.axolotl.plugins import TYPES
 from in2_plugin.training.dataset import LazyExamples
 
 LOG = get_logger(f"axolotl.{__name__}")
 LAZY_KEYS = {"path", "type", "revision"}
 """Keys that a lazily loaded entry may have; the plugin itself sets `revision`."""
 EAGER_ONLY = ("rl", "reward_model", "process_reward_model", "pretraining_dataset", "streaming", "use_pose",
-            "dataset_exact_deduplication", "processor_type")  # fmt: skip
+            "dataset_exact_deduplication", "processor_type", "balance_labels")  # fmt: skip
 """Settings under which Axolotl reads or changes rows itself."""
 
 
@@ -69,9 +70,11 @@ def eager_reason(cfg: Mapping[str, Any]) -> str | None:
 
 
 def _datasets(cfg: Any, tokenizer: ModelTokenizer) -> tuple[LazyExamples, LazyExamples | None]:
-    train = LazyExamples.open([entry["path"] for entry in cfg.datasets], tokenizer, packed=bool(cfg.sample_packing))
+    split = splits_rows(cfg) and bool(cfg.deepspeed)  # DeepSpeed splits `position_ids` with the rows
+    packed = bool(cfg.sample_packing) or split
+    train = LazyExamples.open([entry["path"] for entry in cfg.datasets], tokenizer, packed=packed)
     if cfg.test_datasets:
-        packed = bool(cfg.sample_packing) and cfg.eval_sample_packing is not False
+        packed = split or bool(cfg.sample_packing) and cfg.eval_sample_packing is not False
         return train, LazyExamples.open([entry["path"] for entry in cfg.test_datasets], tokenizer, packed=packed)
     if not cfg.val_set_size:
         return train, None

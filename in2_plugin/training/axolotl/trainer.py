@@ -8,13 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from axolotl.core.trainers.base import AxolotlTrainer
 from axolotl.utils.logging import get_logger
 from transformers import Trainer
 
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.axolotl.args import FUSED, IN2Options, config_full_logits_reason, fused_loss, splits_rows
+from in2_plugin.training.axolotl.args import (
+    FUSED,
+    IN2Options,
+    config_full_logits_reason,
+    fused_loss,
+    splits_rows,
+    uses_ring_flash_attn,
+)
 from in2_plugin.training.axolotl.format import exit_with
+from in2_plugin.training.axolotl.split_rows import SplitRowsLoss
 from in2_plugin.training.trainer import IN2Trainer, TrainingOptions, model_full_logits_reason
 
 LOG = get_logger(f"axolotl.{__name__}")
@@ -56,16 +65,23 @@ def refuse_conflicts(options: IN2Options, cfg: Mapping[str, Any], model: Any | N
         ConfigError: names the conflict.
     """
     under = config_full_logits_reason(cfg)
-    if options.loss_normalization == "example" and under:
-        raise ConfigError(f"`loss_normalization: example` is not possible: {under}; set it to `token`")
+    split = "under context parallelism each rank holds only part of an example" if splits_rows(cfg) else None
+    if options.loss_normalization == "example" and (split or under):
+        raise ConfigError(f"`loss_normalization: example` is not possible: {split or under}; set it to `token`")
     reason = under or (model_full_logits_reason(model) if model is not None else None)
     if options.answer_logits_only is True and reason:
         raise ConfigError(f"`answer_logits_only: true` is not possible: {reason}; set it to `auto` or `false`")
 
 
 def normalizes_across_ranks(cfg: Mapping[str, Any]) -> bool:
-    """Return True if the loss is divided by the count over all ranks: our trainer, with rows that are not split."""
-    return not splits_rows(cfg) and not any(cfg.get(name) for name in OWN_TRAINERS)
+    """Return True if the loss is divided by the count over all ranks: our trainer, but not with ring-flash-attn."""
+    ring = splits_rows(cfg) and uses_ring_flash_attn()
+    return not ring and not any(cfg.get(name) for name in OWN_TRAINERS)
+
+
+def requires_use_cpu(cfg: Mapping[str, Any]) -> bool:
+    """Return True for bfloat16 on a machine without an accelerator, which transformers accepts only with `use_cpu`."""
+    return bool(cfg.get("bf16")) and not torch.accelerator.is_available()
 
 
 def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
@@ -75,7 +91,7 @@ def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
             LOG.warning(f"in2: `{name}:` selects another trainer, so `in2:` does not control loss, logits and order")
             return None
 
-    class AxolotlIN2Trainer(AxolotlTrainer, IN2Trainer):
+    class AxolotlIN2Trainer(AxolotlTrainer, IN2Trainer, SplitRowsLoss):
         """Resolves methods in Axolotl's trainer first, then in ours, then in transformers'."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -89,19 +105,25 @@ def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
                 logits_at_answers=choice.at_answers,
                 loss_normalization=options.loss_normalization,
                 length_balanced=options.length_balanced and not cfg.get("curriculum_sampling"),
+                shift_labels=splits_rows(cfg) and not (cfg.get("deepspeed") and not uses_ring_flash_attn()),
             )
-            if splits_rows(cfg):
-                self.in2_options = replace(self.in2_options, shift_labels=True)
-                self.in2_log("under context parallelism each rank averages its own answer tokens, as in stock Axolotl")
-            elif options.loss_normalization == "example" or _accepts_item_count(self.model):
+            counts = options.loss_normalization == "example" or _accepts_item_count(self.model)
+            if counts and normalizes_across_ranks(cfg):
                 # Axolotl assumes that no model can divide by the item count of the whole step
                 self.model_accepts_loss_kwargs = True
+                if splits_rows(cfg) and cfg.get("deepspeed"):
+                    self.in2_counts_split_rows = self.loss_is_scaled_for_ga = True
+            elif splits_rows(cfg):
+                self.in2_log("under context parallelism each rank averages its own answer tokens, as in stock Axolotl")
             else:
                 self.in2_log("this model averages within each micro-batch: its forward takes no keyword arguments")
 
         def _set_signature_columns_if_needed(self) -> None:
             if not self._signature_columns:  # Axolotl's method removes a column on every call
                 super()._set_signature_columns_if_needed()
+
+        def _check_own_loss(self, loss: Any, losses: Any, outputs: Any, n_items: Any) -> None:
+            super()._check_own_loss(loss, losses, outputs, self._in2_items if n_items is None else n_items)
 
         def in2_log(self, sentence: str) -> None:
             LOG.info(f"in2: {sentence}")

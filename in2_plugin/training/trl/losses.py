@@ -3,6 +3,9 @@
 A hook on the decoder applies the head to the last hidden states of answer tokens once more, without gradients. It runs
 inside the model's forward, where the head is complete or can be gathered under ZeRO-3, FSDP and DDP. Cost: the head for
 the answer tokens, 256 at a time, which is negligible next to 32K tokens of context.
+
+The hook can also pass only the hidden states of answer tokens on to the head: the fused head of TRL 1.15 and newer
+scores only labelled positions on a GPU, but every position elsewhere (`add_fused_lm_head` in trl/trainer/utils.py).
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from in2_plugin.training.answer_logits import IGNORED, ROWS
+from in2_plugin.training.answer_logits import IGNORED, ROWS, shifted
 
 
 class AnswerTokenLosses:
@@ -25,23 +28,33 @@ class AnswerTokenLosses:
         self._head = causal.get_output_embeddings()
         self._scale = getattr(text, "logit_scale", None) or 1.0
         self._cap = getattr(text, "final_logit_softcapping", None)
-        self._labels: Tensor | None = None
+        self._targets: Tensor | None = None
+        self._keep: Tensor | None = None
         self._losses: Tensor | None = None
         causal.base_model.register_forward_hook(self._after_decoder)
 
     def expect(self, labels: Tensor | None) -> None:
         """Set the (batch, n_tokens) labels for the next forward; None disables the computation."""
-        self._labels, self._losses = labels, None
+        self._targets, self._keep, self._losses = None if labels is None else shifted(labels), None, None
+
+    def expect_kept(self, targets: Tensor, keep: Tensor) -> None:
+        """Let the next forward apply the head only at the (n_kept,) positions `keep`, with (batch, n_kept) targets."""
+        self._targets, self._keep, self._losses = targets, keep, None
 
     def take(self) -> Tensor | None:
         """Return and clear (n_supervised,) losses in nats, row by row; None if there are none."""
-        losses, self._losses, self._labels = self._losses, None, None
+        losses, self._losses, self._targets, self._keep = self._losses, None, None, None
         return losses
 
-    def _after_decoder(self, _: nn.Module, __: Any, output: Any) -> None:
-        if self._labels is None:
-            return
-        hidden, targets = output[0][:, :-1], self._labels[:, 1:]
+    def _after_decoder(self, _: nn.Module, __: Any, output: Any) -> Any:
+        if self._targets is None:
+            return None
+        if self._keep is not None:
+            output["last_hidden_state"] = output["last_hidden_state"][:, self._keep]
+        self._compute(output["last_hidden_state"], self._targets)
+        return output
+
+    def _compute(self, hidden: Tensor, targets: Tensor) -> None:
         if hidden.shape[:2] != targets.shape:  # prompt tuning prepends tokens
             return
         supervised = targets != IGNORED

@@ -5,20 +5,25 @@ checked before the model is loaded.
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
+import trl
+from packaging.version import Version
 from trl import SFTConfig, SFTTrainer
 
 from in2_plugin.errors import ConfigError
+from in2_plugin.training.answer_logits import keep_supervised
 from in2_plugin.training.dataset import ANSWERS
-from in2_plugin.training.trainer import IN2Trainer, TrainingOptions
+from in2_plugin.training.trainer import IN2Trainer, TrainingOptions, model_full_logits_reason
 from in2_plugin.training.trl.data import lengths_of, longest_of, transform_of, with_answers
 from in2_plugin.training.trl.losses import AnswerTokenLosses
 from in2_plugin.training.trl.settings import refuse_incompatible, sft_settings
 
+FUSED_HEAD = Version(trl.__version__) >= Version("1.15")
+"""TRL computes loss and head together, and no longer calls `Trainer.compute_loss`."""
 STATISTICS_TOLERANCE = 1e-2
 """Largest relative difference between TRL's loss and the mean over answer tokens; bfloat16 kernels differ by less."""
 
@@ -55,6 +60,8 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
         )
         self._in2_per_token = AnswerTokenLosses(self.model)
         self._in2_agrees: bool | None = None
+        if self._in2_keeps_answers:
+            self.in2_log("logits are computed only at answer tokens; TRL alone does so only on a GPU")
 
     def in2_lengths(self, dataset: Any) -> npt.NDArray[np.uint32] | None:
         """Return (n,) the tokens of each example of a dataset from `load_in2_dataset`."""
@@ -68,19 +75,35 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return TRL's loss and keep the loss of each answer token for the log."""
-        # under context parallelism labels arrive shifted, and each rank has only part of them
-        whole = self._in2_agrees is not False and "shift_labels" not in inputs
-        self._in2_per_token.expect(inputs.get("labels") if whole and ANSWERS in inputs else None)
-        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-
-    def _losses(self, loss: Tensor, outputs: Any, kept: Any, codes: Tensor | None, n_items: Any) -> Tensor | None:
+        """Return TRL's loss and record the loss of each answer token."""
+        codes = inputs.pop(ANSWERS, None)
+        if self._in2_keeps_answers and not return_outputs and "shift_labels" not in inputs:
+            kept = keep_supervised(inputs)
+            self._in2_per_token.expect_kept(kept["shift_labels"], kept["logits_to_keep"])
+            inputs = {**inputs, "shift_labels": kept["shift_labels"]}
+        else:
+            # under context parallelism labels arrive shifted, and each rank has only part of them
+            whole = codes is not None and self._in2_agrees is not False and "shift_labels" not in inputs
+            self._in2_per_token.expect(inputs.get("labels") if whole else None)
+        found = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         losses = self._in2_per_token.take()
-        if losses is None or outputs.get("aux_loss") is not None:
-            return losses
-        if self._in2_agrees is None and n_items is not None and len(losses):
-            self._in2_agrees = self._losses_agree(float(loss.detach()), float(losses.sum()) / float(n_items))
-        return losses if self._in2_agrees is not False else None
+        loss = found[0] if return_outputs else found
+        if losses is not None and self._in2_agrees is None and num_items_in_batch is not None and len(losses):
+            self._in2_agrees = self._losses_agree(float(loss.detach()), float(losses.sum()) / float(num_items_in_batch))
+        if self._in2_agrees is not False:
+            self._tally(model.training, codes, losses)
+        return found
+
+    @cached_property
+    def _in2_keeps_answers(self) -> bool:
+        """Return True if TRL's head would score every position of the context, and need not."""
+        return (
+            FUSED_HEAD
+            and self.accelerator.device.type not in ("cuda", "xpu")
+            and self.compute_loss_func is None
+            and getattr(self.accelerator, "parallelism_config", None) is None
+            and model_full_logits_reason(self.model) is None
+        )
 
     def _losses_agree(self, own: float, per_token: float) -> bool:
         """Return True if the losses of answer tokens add up to the training loss; otherwise log that they do not."""

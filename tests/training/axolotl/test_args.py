@@ -6,7 +6,6 @@ from in2_plugin.training.axolotl.args import (
     IN2Options,
     config_full_logits_reason,
     fused_loss,
-    in2_entries,
     options_of,
     splits_rows,
 )
@@ -19,13 +18,6 @@ def test_options_may_be_missing():
     assert options_of(Cfg()) == IN2Options()
     Cfg.in2 = {"loss_normalization": "example", "lazy": True}
     assert options_of(Cfg()) == IN2Options(loss_normalization="example", lazy=True)
-
-
-def test_in2_entries_of_both_sections():
-    ours, other = {"path": "a", "type": "in2"}, {"path": "b", "type": "alpaca"}
-    dotted = {"path": "c", "type": "in2_plugin.axolotl"}
-    assert list(in2_entries({"datasets": [ours, other], "test_datasets": [dotted]})) == [ours, dotted]
-    assert list(in2_entries({})) == []
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ os.environ.setdefault("AXOLOTL_DO_NOT_TRACK", "1")
 from axolotl.utils.collators import V2BatchSamplerDataCollatorForSeq2Seq
 from axolotl.utils.trainer import add_position_ids
 
+from in2_plugin.dataset.reader import revision_of
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.answer_logits import keep_supervised, token_losses
-from in2_plugin.training.axolotl.format import IN2Strategy, exit_with, load, require_room
+from in2_plugin.training.axolotl.format import IN2Strategy, exit_with, load, require_revision, require_room
 from in2_plugin.training.collator import AnswerCollator
 from in2_plugin.training.dataset import ANSWERS, LazyExamples
 
@@ -119,10 +120,24 @@ def test_sequence_len_must_fit_the_longest_example(built, dataset):
         require_room("data", dataset.manifest, longest - 1)
 
 
+def test_an_entry_names_the_present_revision_where_rows_are_prepared(built):
+    """Axolotl finds rows prepared from an earlier build by the entry alone, and calls nothing of ours."""
+    entry = {"path": str(built), "revision": "of an earlier build"}
+    with pytest.raises(ConfigError, match=r"names revision of an earlier build, not the present revision"):
+        require_revision({}, entry)
+    require_revision({"skip_prepare_dataset": True}, entry)
+    require_revision({"dataset_prepared_path": "prepared"}, {**entry, "revision": revision_of(built)})
+
+
 def test_load_returns_a_strategy_or_exits_with_one_sentence(built, mistral_folder):
     tokenizer = AutoTokenizer.from_pretrained(mistral_folder)
-    assert isinstance(load(tokenizer, {"sequence_len": 4_096}, {"path": str(built)}), IN2Strategy)
+    entry = {"path": str(built), "revision": revision_of(built)}
+    assert isinstance(load(tokenizer, {"sequence_len": 4_096}, entry), IN2Strategy)
     with pytest.raises(SystemExit, match=r"^in2: `sequence_len: 64` is too short"):
         load(tokenizer, {"sequence_len": 64}, {"path": str(built)})
+    with pytest.raises(
+        SystemExit, match=rf"does not name the present revision, .* set `revision: {revision_of(built)}`"
+    ):
+        load(tokenizer, {"sequence_len": 4_096}, {"path": str(built)})
     with pytest.raises(SystemExit, match=r"^in2: reason$"):
         exit_with(ConfigError("reason"))

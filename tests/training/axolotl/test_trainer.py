@@ -39,6 +39,8 @@ CHOICES = [
     ({"liger_fused_linear_cross_entropy": True}, "auto", False, "computed by Liger"),
     ({"context_parallel_size": 2}, "auto", False, "context parallelism"),
     ({"label_smoothing_factor": 0.1}, "auto", False, "label smoothing"),
+    ({"use_dft": True}, "auto", False, "`use_dft: true` uses the logits and labels of the whole row"),
+    ({"use_eaft": True}, "auto", False, "`use_eaft: true`"),
 ]
 
 

@@ -9,6 +9,7 @@ from trl import SFTConfig
 
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.trl.data import lengths_of
+from in2_plugin.training.trl.trainer import FUSED_HEAD
 from in2_plugin.trl import IN2SFTTrainer, load_in2_dataset, sft_settings
 
 
@@ -63,6 +64,27 @@ def test_evaluation_logs_statistics(loaded, pretrained, tmp_path):
     assert any(key.startswith("in2/loss_") for key in logs[0])
     found = trainer.evaluate(shortest(loaded, 2))
     assert 9 < found["eval_loss"] < 12
+
+
+@pytest.mark.skipif(not FUSED_HEAD, reason="TRL before 1.15 computes logits only at labels on every device")
+def test_head_scores_only_answer_tokens(loaded, pretrained, tmp_path):
+    args = settings(tmp_path, max_steps=1, logging_steps=1, save_strategy="no", disable_tqdm=True,
+                    per_device_train_batch_size=2, gradient_checkpointing=False)  # fmt: skip
+    trainer = IN2SFTTrainer(tiny(), args, train_dataset=shortest(loaded, 2), processing_class=pretrained)
+    scored = []
+    trainer.model.base_model.register_forward_hook(lambda _, __, output: scored.append(output[0].shape[1]))
+    trainer.train()
+    answers = np.stack(
+        [np.pad(item["labels"] != -100, (0, 2_000 - len(item["labels"]))) for item in shortest(loaded, 2)]
+    )
+    assert scored == [answers.any(0).sum()]
+    logged = trainer.state.log_history[0]
+    assert any(key.startswith("in2/loss_depth_") for key in logged)
+    trainer = IN2SFTTrainer(tiny(), args, train_dataset=shortest(loaded, 2), processing_class=pretrained)
+    trainer.__dict__["_in2_keeps_answers"] = False  # TRL's own computation
+    trainer.train()
+    for name in ("loss", "grad_norm", "entropy", "mean_token_accuracy", "num_tokens"):
+        assert trainer.state.log_history[0][name] == pytest.approx(logged[name], rel=1e-4), name
 
 
 def test_other_losses_have_no_statistics(loaded, pretrained, tmp_path, capsys):
