@@ -1,15 +1,21 @@
 # `make demo` and `make test` each set up everything they need, the virtual environment included.
 PYTHON ?= python3
 BIN := .venv/bin
-# the versions that the tests run against; users may have others within the bounds of pyproject.toml
-TORCH := torch==2.13.0
-PINS := $(TORCH) axolotl==0.19.0 transformers==5.16.1 trl==1.9.0 datasets==4.8.4 lm_eval==0.4.11
-OTHER_LM_EVAL := lm_eval==0.4.13
+# the versions that the tests run against, and the Python of each environment; users may have others within the bounds of
+# pyproject.toml
+TESTED := in2_plugin/inspection/environment/tested
+EXTRAS := trl,eval,deepspeed,endpoint,ray,report,dev
 LM_EVAL_TESTS := $(addprefix tests/,e2e/test_lm_eval.py e2e/test_val_tasks.py e2e/test_in2_hf.py \
     e2e/test_never_truncated.py lm_eval_tasks/test_film.py)
 
+# whatever runs or imports a trainer, an evaluator or transformers; tests/conftest.py leaves out those of Axolotl without it
+HOST_TESTS := $(addprefix tests/,test_axolotl.py test_trl.py training preflight recipe recipes probing/lm_eval \
+    probing/backends inspection/environment corpus e2e/test_axolotl.py e2e/test_axolotl_loss.py e2e/test_axolotl_ranks.py \
+    e2e/test_parity.py e2e/test_trl.py e2e/test_exports.py e2e/test_preflight.py) $(LM_EVAL_TESTS)
+
 # the tests of one file run in one process; tests/conftest.py starts the longest files first
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+FILE_BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest $(FILE_BY_FILE)
 WITH_OTHER_LM_EVAL = IN2_LM_EVAL_PYTHON=$(CURDIR)/.venv-lm-eval/bin/python
 
 # uv does not read pip's setting for folders of wheels; hand it on, with commas, where there is one
@@ -23,7 +29,7 @@ export AXOLOTL_DO_NOT_TRACK := 1
 export HF_HUB_OFFLINE := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-all check lint clean
+.PHONY: demo test test-all test-newest check lint clean
 
 demo: .venv/.ready
 	recipes/smoke/run.sh demo-run $(CORPUS)
@@ -33,10 +39,18 @@ test: lint .venv-lm-eval/.ready
 	$(WITH_OTHER_LM_EVAL) $(PYTEST) -q -m "not e2e_full" $(LM_EVAL_TESTS)
 	$(PYTEST) -m "not e2e_full"
 
-# everything: `make test`, then the further cases of each kind; about an hour on two cores
-test-all: test
+# everything: `make test`, the newest hosts, then the further cases of each kind; about an hour and a half on two cores
+test-all: test test-newest
 	$(WITH_OTHER_LM_EVAL) $(PYTEST) -q -m e2e_full $(LM_EVAL_TESTS)
 	$(PYTEST) -m e2e_full
+
+# the tests of the hosts with the newest Axolotl, then with the newest TRL, transformers and lm_eval
+test-newest: .venv-newest-axolotl/.ready .venv-newest-trl/.ready
+	$(call test_in,.venv-newest-axolotl)
+	$(call test_in,.venv-newest-trl)
+
+# commands that the tests start are those of the environment
+test_in = PATH="$(CURDIR)/$1/bin:$$PATH" $1/bin/python -m pytest $(FILE_BY_FILE) -q -m "not e2e_full" $(HOST_TESTS)
 
 # under two minutes: the test files that take at most three seconds each
 check: lint
@@ -47,20 +61,32 @@ lint: .venv/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.venv/.ready: pyproject.toml Makefile
+.venv/.ready: pyproject.toml Makefile $(TESTED)/oldest.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing torch, axolotl, trl, lm_eval and what they need (about 5 GB)"
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/uv pip install --quiet --python .venv $(PINS) --editable ".[axolotl,trl,eval,deepspeed,endpoint,ray,report,dev]"
+	$(BIN)/python -m pip install --quiet --constraint $(TESTED)/oldest.txt torch
+	$(BIN)/uv pip install --quiet --python .venv --requirement $(TESTED)/oldest.txt --editable ".[axolotl,$(EXTRAS)]"
 	touch $@
 
-# the newest lm_eval, by itself: axolotl pins an older one
-.venv-lm-eval/.ready: .venv/.ready
+# the newest lm_eval without Axolotl, which pins an older one
+.venv-lm-eval/.ready: .venv/.ready $(TESTED)/newest-lm-eval.txt
 	test -x .venv-lm-eval/bin/python || $(PYTHON) -m venv .venv-lm-eval
-	.venv-lm-eval/bin/python -m pip install --quiet $(TORCH)
-	$(BIN)/uv pip install --quiet --python .venv-lm-eval $(TORCH) $(OTHER_LM_EVAL) --editable ".[eval,report]"
+	.venv-lm-eval/bin/python -m pip install --quiet --constraint $(TESTED)/newest-lm-eval.txt torch
+	$(BIN)/uv pip install --quiet --python .venv-lm-eval --requirement $(TESTED)/newest-lm-eval.txt --editable ".[eval,report]"
+	touch $@
+
+# NEWEST_PYTHON_axolotl=path and NEWEST_PYTHON_trl=path override what uv finds. pyenv's shims answer only with PYENV_VERSION
+EXTRAS_axolotl := axolotl,
+python_of = $(shell sed -n 's/^# python //p' $(TESTED)/newest-$1.txt)
+find_python = $(or $(NEWEST_PYTHON_$1),$(shell PYENV_VERSION=$(call python_of,$1) $(BIN)/uv python find --system $(call python_of,$1) 2>/dev/null))
+
+.venv-newest-%/.ready: pyproject.toml $(TESTED)/newest-%.txt | .venv/.ready
+	@test -n "$(call find_python,$*)" || { echo "no Python $(call python_of,$*) found; install it, or run make NEWEST_PYTHON_$*=path/to/python"; exit 1; }
+	@echo "installing the newest $* and what it needs on Python $(call python_of,$*) (about 7 GB)"
+	test -x .venv-newest-$*/bin/python || $(BIN)/uv venv --quiet --python $(call find_python,$*) .venv-newest-$*
+	$(BIN)/uv pip install --quiet --python .venv-newest-$* --requirement $(TESTED)/newest-$*.txt --editable ".[$(EXTRAS_$*)$(EXTRAS)]"
 	touch $@
 
 clean:
-	rm -rf demo-run .venv .venv-lm-eval
+	rm -rf demo-run .venv .venv-lm-eval .venv-newest-axolotl .venv-newest-trl

@@ -4,6 +4,7 @@ import json
 import os
 from collections import defaultdict
 from functools import cache
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -23,6 +24,11 @@ DURATIONS = TESTS / "durations.json"
 """Seconds per test file in `make test`; `IN2_STORE_DURATIONS=1 make test` writes it again."""
 QUICK = 3.0
 """Seconds that a test file may take in `make check`."""
+WITH_AXOLOTL = (
+    "test_axolotl.py", "training/axolotl/*.py", "preflight/test_run.py", "preflight/test_sampling.py",
+    "e2e/test_axolotl*.py", "e2e/test_main_job.py", "e2e/test_parity.py", "e2e/test_preflight.py",
+)  # fmt: skip
+"""Files in which every test needs Axolotl: ignored where it is not installed. Single tests elsewhere skip."""
 MISTRAL_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
     "{% else %} {{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
@@ -38,8 +44,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not even import long test files under `--quick`."""
-    if not config.getoption("--quick") or not collection_path.is_relative_to(TESTS.parent):
+    """Do not even import long test files under `--quick`, and tests of Axolotl without Axolotl."""
+    if not collection_path.is_relative_to(TESTS):
+        return None
+    if find_spec("axolotl") is None and any(collection_path.match(f"{TESTS}/{files}") for files in WITH_AXOLOTL):
+        return True
+    if not config.getoption("--quick"):
         return None
     return True if _seconds().get(collection_path.relative_to(TESTS.parent).as_posix(), 0) > QUICK else None
 

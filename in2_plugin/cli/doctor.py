@@ -1,12 +1,33 @@
-"""`in2 doctor`: check every invariant of a dataset folder."""
+"""`in2 doctor`: check every invariant of a dataset folder, or the versions of this installation."""
+
+import json
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from in2_plugin.cli.options import DatasetFolder
+from in2_plugin.cli.options import AsJson
 
 
-def doctor(folder: DatasetFolder) -> None:
-    """Check every file of a dataset folder. Exit status 1 when a check fails."""
+def doctor(
+    folder: Annotated[Path | None, typer.Argument(help="A dataset folder: the `output` of a build file.")] = None,
+    environment: Annotated[
+        bool, typer.Option("--environment", help="Check the versions of Axolotl, TRL, lm_eval and others instead.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check every file of a dataset folder, or the installed versions. Exit status 1 when a check fails."""
+    if (folder is None) != environment:
+        raise typer.BadParameter("give either a dataset folder or `--environment`")
+    if folder is None:
+        _examine_environment(as_json)
+    elif as_json:
+        raise typer.BadParameter("`--json` is available with `--environment` only")
+    else:
+        _examine(folder)
+
+
+def _examine(folder: Path) -> None:
     from in2_plugin.inspection.doctor.run import examine
 
     examination = examine(folder)
@@ -21,4 +42,26 @@ def doctor(folder: DatasetFolder) -> None:
     verdict = f"{len(failed)} failed" if failed else "no problems found"
     typer.echo(f"{folder}: {len(examination.done)} checks, {verdict}")
     if failed:
+        raise typer.Exit(1)
+
+
+def _examine_environment(as_json: bool) -> None:
+    from in2_plugin.inspection.environment.run import examine_environment
+
+    found = examine_environment()
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), indent=2))
+    else:
+        typer.echo(f"{'in2-plugin':<14}{found.version}")
+        for each in found.packages:
+            others = f"; tested with {', '.join(each.tested)}" if each.verdict == "not tested" and each.tested else ""
+            typer.echo(f"{each.name:<14}{each.installed or '-':<14}{each.verdict}{others}")
+        for kind, sentences in (("error", found.errors), ("note", found.notes)):
+            for sentence in sentences:
+                typer.echo(f"{kind}: {sentence}")
+        together = f"are tested together ({found.tested_set})" if found.tested_set else "are not tested together"
+        unmet = len(found.errors)
+        verdict = "all requirements are met" if not unmet else f"requirements that are not met: {unmet}"
+        typer.echo(f"these versions {together}; {verdict}")
+    if found.errors:
         raise typer.Exit(1)

@@ -103,6 +103,7 @@ def test_tokenized_export_has_the_labels_of_the_dataset(exported, expected):
 @pytest.mark.e2e_full
 @pytest.mark.parametrize(("form", "entry"), [("axolotl", {"type": "input_output"}), ("tokenized", {})])
 def test_axolotl_trains_without_our_plugin(exported, expected, tmp_path, form, entry):
+    pytest.importorskip("axolotl")
     for name in ("model", form):
         (tmp_path / name).symlink_to(exported / name)
     (tmp_path / "config.yml").write_text(yaml.safe_dump({**AXOLOTL, "datasets": [{"path": form, **entry}]}))

@@ -18,7 +18,7 @@ def runs(workshop, tmp_path_factory) -> dict[str, dict]:
     for name in ("model", "data"):
         (folder / name).symlink_to(workshop / name)
     watched = {
-        "plugins": ["tests.support.example_watch.WatchPlugin", "in2_plugin.axolotl.IN2Plugin"],
+        "plugins": ["tests.support.axolotl_watch.WatchPlugin", "in2_plugin.axolotl.IN2Plugin"],
         "dataloader_num_workers": 0,
     }
     cut = {"micro_batch_size": 2, "lr_scheduler": "constant"}

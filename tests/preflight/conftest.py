@@ -18,6 +18,12 @@ MODEL = {
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog"]
 
 
+@pytest.fixture
+def only_listed_plugins(monkeypatch):
+    """Let has_plugin answer as with Axolotl 0.19, which loads no entry points."""
+    monkeypatch.setattr("in2_plugin.training.axolotl.plugins.loaded_unlisted", lambda: False)
+
+
 @pytest.fixture(scope="session")
 def model_folder(mistral_folder, tmp_path_factory) -> Path:
     """Mistral's tokenizer and a two-layer model without weights, which preflight must not load."""
@@ -43,8 +49,7 @@ def chats(tmp_path_factory) -> Path:
 @pytest.fixture
 def axolotl_file(model_folder, built, tmp_path):
     """Return a function that writes a config with changes; a value of None removes a key."""
-    from axolotl.integrations.base import PluginManager
-
+    manager = pytest.importorskip("axolotl.integrations.base").PluginManager.get_instance()
     base = {
         "base_model": str(model_folder),
         "plugins": ["in2_plugin.axolotl.IN2Plugin"],
@@ -61,7 +66,7 @@ def axolotl_file(model_folder, built, tmp_path):
     }
 
     def write(**changes) -> Path:
-        PluginManager.get_instance().plugins.clear()
+        manager.plugins.clear()
         values = {key: value for key, value in {**base, **changes}.items() if value is not None}
         path = tmp_path / "axolotl.yml"
         path.write_text(yaml.safe_dump(values, sort_keys=False))

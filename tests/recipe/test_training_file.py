@@ -42,6 +42,7 @@ def test_a_file_that_cannot_be_planned_is_an_error(film, old, new, said):
 @pytest.mark.slow
 def test_a_planned_setup_is_that_of_the_validated_file():
     """Compare the setup read from the text with the one that preflight derives after Axolotl's validation."""
+    pytest.importorskip("axolotl")
     from in2_plugin.preflight.training_setup import setup_of
     from in2_plugin.recipe.base_model import readable_model
     from in2_plugin.recipe.checks.training import validated

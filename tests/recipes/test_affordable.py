@@ -52,10 +52,10 @@ def written(name: str, file: str) -> dict:
 def validated(tmp_path, built, monkeypatch):
     """Validate a recipe's file with Axolotl, with a model folder without weights and a small dataset."""
 
-    def validated(name: str, file: str = "axolotl.yml"):
-        from axolotl.integrations.base import PluginManager
+    manager = pytest.importorskip("axolotl.integrations.base").PluginManager.get_instance()
 
-        PluginManager.get_instance().plugins.clear()
+    def validated(name: str, file: str = "axolotl.yml"):
+        manager.plugins.clear()
         shutil.copytree(FOLDERS[name], tmp_path / name, dirs_exist_ok=True)
         monkeypatch.chdir(tmp_path / name)  # `deepspeed: zero3.json` is read from there
         # Axolotl only checks that the package exists; installing it needs a GPU

@@ -90,6 +90,7 @@ def save_model(folder: Path, model: str, texts: list[str]) -> Path:
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory, documents) -> Path:
     """A tiny model of each kind, and datasets from the recipes' own build.yml."""
+    pytest.importorskip("axolotl")
     folder = tmp_path_factory.mktemp("affordable")
     rows = [{"instruction": f"Say {i}.", "input": "", "output": f"It is {i}."} for i in range(50)]
     (folder / "instructions.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))

@@ -62,11 +62,13 @@ def train_files(folder: Path, files: list[Path], ranks: int, script: str) -> Pat
 
 @pytest.fixture(scope="module")
 def others(folder) -> Path:
+    pytest.importorskip("axolotl")
     return train_files(folder, OTHERS, 1, "reduced_runs.py")
 
 
 @pytest.fixture(scope="module")
 def fsdp(folder) -> Path:
+    pytest.importorskip("axolotl")
     return train_files(folder, FSDP, 2, "reduced_runs.py")
 
 
@@ -125,6 +127,7 @@ def test_the_rope_bases_differ_as_in_the_recipes(others):
 
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory) -> dict:
+    pytest.importorskip("axolotl")
     return train(tmp_path_factory.mktemp("damaged"), ["other-order", "other-mask"])
 
 
@@ -147,6 +150,7 @@ STORED_CURVE = json.loads(STORED.read_text())
 
 def test_the_loss_curve_of_film_7b_is_the_stored_one(tmp_path):
     """The one reduced run of `make test`: ZeRO-3 with offload on two ranks."""
+    pytest.importorskip("axolotl")
     (curve,) = train(tmp_path, ["as-it-is"]).values()
     assert not differs(curve, STORED_CURVE), "if intended, run python -m tests.support.film_curve"
 

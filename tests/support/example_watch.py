@@ -1,14 +1,13 @@
 """Record which examples a training run reads, in `watch.json` in its output folder, with the log in full precision.
 
-It patches `LazyExamples`, so it works for runs without dataloader workers. For Axolotl it is a plugin; `trl_runs` adds
-the callback itself.
+It patches `LazyExamples`, so it works for runs without dataloader workers. For Axolotl, `axolotl_watch` is a plugin;
+`trl_runs` adds the callback itself.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
-from axolotl.integrations.base import BasePlugin
 from transformers import TrainerCallback
 
 from in2_plugin.training.dataset import EXAMPLE, LazyExamples
@@ -52,15 +51,3 @@ def seen(folder: Path, name: str) -> dict[str, Any]:
 def steps(run: dict[str, Any]) -> list[tuple[float, float]]:
     """Return (loss, gradient norm) of each step."""
     return [(entry["loss"], entry["grad_norm"]) for entry in run["logs"] if "loss" in entry]
-
-
-class WatchPlugin(BasePlugin):
-    """`plugins: [tests.support.example_watch.WatchPlugin, in2_plugin.axolotl.IN2Plugin]`."""
-
-    def register(self, cfg: Any) -> None:
-        """Start recording in the first hook of a process."""
-        watch()
-
-    def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[TrainerCallback]:
-        """Return the callback that writes the record."""
-        return [Watch()]
