@@ -21,17 +21,25 @@ GENERIC_CLASSES = {"PreTrainedTokenizerFast", "TokenizersBackend"}
 """Tokenizer classes that use tokenizer.json as it is."""
 GENERIC_MODEL_TYPES = {
     *("mistral", "mixtral", "ministral", "ministral3", "mistral3"),  # unless they have a tekken.json
-    *("deepseek_v2", "deepseek_v3", "glm4", "glm4_moe", "granite", "olmo2", "olmo3", "phi3"),
+    *("glm4", "glm4_moe", "granite", "olmo2", "olmo3", "phi3"),
 }
 """Model types whose tokenizer.json transformers uses as it is, whatever `tokenizer_class` says."""
+LLAMA_CLASSES = {"LlamaTokenizer", "LlamaTokenizerFast"}
+BYTE_LEVEL_MODEL_TYPES = {"deepseek_v2", "deepseek_v3"}
+"""Model types whose tokenizer.json is used as it is under `LLAMA_CLASSES` if it is byte-level; transformers 5.24 converts
+others of them, 5.20 does not."""
 QWEN2_CLASSES = {"Qwen2Tokenizer", "Qwen2TokenizerFast"}
 QWEN2_MODEL_TYPES = {
     *("qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl"),
     *("qwen3", "qwen3_moe", "qwen3_next", "qwen3_vl"),
 }
 """Model types for which transformers has `Qwen2Tokenizer`, which takes only the vocabulary from tokenizer.json."""
-REBUILT_MODEL_TYPES = {"qwen2"}
-"""Model types whose tokenizer transformers builds with a class of its own even if `tokenizer_class` is generic."""
+REBUILT_MODEL_TYPES = {
+    *("qwen2", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text", "qwen4_exp"),
+    *("hyperclovax_vision_v2", "siglip2"),
+}
+"""Model types whose tokenizer some transformers 5 builds with a class of its own even if `tokenizer_class` is generic;
+5.16 does so for `qwen2` alone."""
 QWEN2_PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
@@ -131,7 +139,7 @@ def read_fast_tokenizer(folder: Path, name: str) -> FastTokenizer | None:
     if not _has_known_files(folder):
         return None
     settings = read_json(folder / "tokenizer_config.json")
-    tokenizer_class = _backend_class(settings, _model_type(folder))
+    tokenizer_class = _backend_class(folder, settings)
     if tokenizer_class is None or any(settings.get(key) for key in _UNKNOWN_SETTINGS):
         return None
     read = _read_qwen2_backend if tokenizer_class == "qwen2" else _read_generic_backend
@@ -170,15 +178,17 @@ def _model_type(folder: Path) -> str | None:
     return str(config.get("model_type") or "")
 
 
-def _backend_class(settings: Mapping[str, Any], model_type: str | None) -> str | None:
+def _backend_class(folder: Path, settings: Mapping[str, Any]) -> str | None:
     """Return which class of transformers `AutoTokenizer` chooses: `generic`, `qwen2`, or None for any other."""
-    tokenizer_class = settings.get("tokenizer_class")
+    tokenizer_class, model_type = settings.get("tokenizer_class"), _model_type(folder)
     if tokenizer_class is None or model_type is None:
         return None
     if tokenizer_class in QWEN2_CLASSES and model_type in {"", *QWEN2_MODEL_TYPES}:
         return None if settings.get("add_prefix_space") else "qwen2"
     if model_type in GENERIC_MODEL_TYPES:
         return "generic"
+    if model_type in BYTE_LEVEL_MODEL_TYPES and tokenizer_class in LLAMA_CLASSES:
+        return "generic" if '"ByteLevel"' in (folder / "tokenizer.json").read_text(encoding="utf-8") else None
     if tokenizer_class in GENERIC_CLASSES and model_type not in REBUILT_MODEL_TYPES:
         return "generic"
     return None
