@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,28 @@ class TextTokenizer:
         """Check for the text of an added token, special or not, which is matched before text is split into words."""
         return self._added.search(text) is not None
 
+    @cached_property
+    def unknown_id(self) -> int | None:
+        """Id of the token for text that the vocabulary cannot spell; None if there is none. Cost: as `fingerprint`."""
+        model = json.loads(self._backend.to_str())["model"]
+        spelled = model.get("unk_token")
+        return model.get("unk_id") if spelled is None else self._backend.token_to_id(spelled)
+
+    def can_spell(self, text: str) -> bool:
+        """Return True if no part of a text gets the unknown token or, without an unknown token, no token at all.
+
+        Characters that are not printable may be dropped by a normalizer and do not count.
+        """
+        normalizer, place = self._backend.normalizer, 0
+        # offsets refer to the text before normalization, in which a character may be several
+        plain = normalizer.normalize_str(text) if normalizer else text
+        encoding = self.encode(plain)
+        for token, (start, stop) in zip(encoding.ids, encoding.offsets, strict=True):
+            if token == self.unknown_id or _is_visible(plain[place:start]):
+                return False
+            place = max(place, stop)
+        return not _is_visible(plain[place:])
+
     def fingerprint(self) -> str:
         """Return sixteen hex digits that change if plain text gets other ids. Cost: one dump of the vocabulary."""
         whole = json.loads(self._backend.to_str())
@@ -84,6 +107,10 @@ class TextTokenizer:
 def text_tokenizer(name: str, backend: str, bos: str, eos: str) -> TextTokenizer:
     """Make a tokenizer from the JSON form of a `tokenizers` backend."""
     return TextTokenizer(name, Tokenizer.from_str(backend), bos, eos)
+
+
+def _is_visible(text: str) -> bool:
+    return bool(text.strip()) and text.strip().isprintable()
 
 
 def any_of(spellings: Collection[str]) -> re.Pattern[str]:

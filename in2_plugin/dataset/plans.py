@@ -7,7 +7,8 @@
       tails.bin      token ids of the last segment, the questions and answers; UTF-8 text without that segment if
                      examples are tokenized as a whole
       answers.bin    ANSWER records, one per turn
-      facts.json     written last: counts, joining, digest of examples.parquet, the fixed beginnings of examples
+      facts.json     written last: counts, joining, digest of examples.parquet, the fixed texts of the template with
+                     their token ids
 
 Invariant: `assemble` returns the ids and labels of `IN2Dataset.render`, without a tokenizer under `Joining.SPLICE`.
 Opening maps a few files regardless of their size; `Plans` pickles as its path; an example of 16K tokens takes about
@@ -95,7 +96,8 @@ class PlanWriter:
     """Writes plans one by one; files get their final names when the `with` block ends without an error."""
 
     def __init__(self, folder: Path, store: SegmentStore, heads: Mapping[str, Sequence[int]], made_of: str) -> None:
-        """`heads`: token ids of every possible head of a plan; `made_of`: digest of examples.parquet."""
+        """`heads`: token ids of the template's fixed texts, among them every head of a plan; `made_of`: digest of
+        examples.parquet."""
         self._folder, self._store, self._heads, self._made_of = folder, store, heads, made_of
         self._numbers = {head: i for i, head in enumerate(heads)}
         self._files: dict[str, IO[bytes]] = {}
@@ -163,6 +165,11 @@ class Plans:
 
     def __len__(self) -> int:
         return self._n
+
+    @property
+    def template_ids(self) -> dict[str, list[int]]:
+        """Stored token ids of the template's fixed texts; datasets of version 0.1 have only the heads of examples."""
+        return {text: ids.tolist() for text, ids in self._heads}
 
     def _mapped(self, name: str, n: int | None = None) -> npt.NDArray[Any]:
         path, dtype = self._folder / name, np.dtype(FILES[name])

@@ -12,13 +12,16 @@
       README.md            dataset card, with which `datasets.load_dataset` reads examples.parquet
       manifest.json        written last: without it the folder is incomplete
 
-Invariant: a dataset is only rendered with a tokenizer and template of the same fingerprints.
+Invariant: a dataset is only rendered with a tokenizer and template of the same fingerprints, and with the same ids for
+the template's texts, which the fingerprint of the tokenizer, about plain text, does not cover.
 """
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +31,7 @@ from in2_plugin import layout
 from in2_plugin.corpus.splicing import anchored_ids
 from in2_plugin.corpus.store import SegmentStatus, SegmentStore
 from in2_plugin.corpus.tokenizer import LOADER, ModelTokenizer
-from in2_plugin.dataset.plans import Plans
+from in2_plugin.dataset.plans import Plans, digest_of
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import DatasetError, TokenizerMismatch
 from in2_plugin.examples.rendering import Rendered, Renderer
@@ -64,6 +67,31 @@ class Manifest:
     counts: Mapping[str, int]
     build: Mapping[str, Any]
     """The build file with all defaults filled in."""
+    content: str = ""
+    """Digest of all texts and examples; empty in datasets of version 0.1."""
+
+
+def content_digest(folder: Path) -> str:
+    """Return sixteen hex digits that change with any segment, example or token id of the template.
+
+    Cost: reads the table of segments once, about 1 s per GB.
+    """
+    # the facts of the plans contain the digest of examples.parquet
+    parts = [digest_of(folder / path) for path in (f"{layout.SEGMENTS}/{layout.SEGMENT_TABLE}", layout.STAGES["plans"])]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+
+
+def revision_of(folder: Path) -> str:
+    """Return sixteen hex digits that change with the content of a complete dataset.
+
+    Axolotl identifies prepared rows by fields of the dataset's entry such as `revision`, not by files. `revision` is
+    otherwise unused for a local folder; with this value in it, a rebuilt dataset is prepared again.
+
+    Raises:
+        DatasetError: see `read_manifest`.
+    """
+    read_manifest(folder)
+    return hashlib.sha256((folder / layout.MANIFEST).read_bytes()).hexdigest()[:16]
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -120,6 +148,8 @@ class IN2Dataset:
         self._tokenizer = tokenizer
         self.renderer = Renderer(self.store, tokenizer, template)
         prepare_frames(template, self.manifest.most_turns, self.manifest.most_turns_general)
+        for text, ids in self.plans.template_ids.items():
+            self._require_ids("the chat template", ids, tokenizer.ids([text])[0])
 
     def _require_fingerprint(self, what: str, given: str, built: str, tokenizer: ModelTokenizer) -> None:
         if given != built:
@@ -129,8 +159,19 @@ class IN2Dataset:
                 "into another folder"
             )
 
+    def _require_ids(self, what: str, stored: Sequence[int], given: Sequence[int]) -> None:
+        for old, new in zip_longest(stored, given):
+            if old != new:
+                token = self._tokenizer.decode([new if new is not None else old])
+                raise TokenizerMismatch(
+                    f"{self.folder}: {what} has other token ids than {self._tokenizer.name} gives, although the "
+                    f"vocabulary is the same (at {token!r}, {old} is stored and {new} is given); use the tokenizer of "
+                    "the build, remove the tokens that the training config adds to it, or build again into another "
+                    f"folder, with {LOADER}=transformers if only transformers gives these ids"
+                )
+
     def require_stored_ids(self) -> None:
-        """Compare the stored token ids of a few segments with those that this tokenizer gives.
+        """Compare the stored token ids of a few segments and one example with those that this tokenizer gives.
 
         A trainer calls this once. The fingerprint compares vocabulary and pipeline; this also compares added tokens,
         and the build's way to load the tokenizer with the trainer's.
@@ -143,12 +184,9 @@ class IN2Dataset:
         sample = usable[:: max(1, len(usable) // COMPARED_SEGMENTS)].tolist()
         given = anchored_ids(self._tokenizer, self.store.texts(sample))
         for segment, ids in zip(sample, given, strict=True):
-            if ids != self.store.ids(segment).tolist():
-                raise TokenizerMismatch(
-                    f"{self.folder}: segment {segment} has other token ids than {self._tokenizer.name} gives in this "
-                    "trainer, although the vocabulary is the same; remove the tokens that the training config adds to "
-                    f"it, or build again into another folder with {LOADER}=transformers"
-                )
+            self._require_ids(f"segment {segment}", self.store.ids(segment).tolist(), ids)
+        for row in islice(self.rows(), 1):
+            self._require_ids("example 0", self.plans.assemble(0)[0].tolist(), self.render(row).input_ids.tolist())
 
     def __len__(self) -> int:
         return self.manifest.examples

@@ -73,6 +73,10 @@ class Renderer:
     def _context(self, segment_ids: SegmentIds) -> str | None:
         return SEPARATOR.join(self._store.texts(segment_ids)) if len(segment_ids) else None
 
+    def can_spell(self, *texts: str) -> bool:
+        """Return True if the tokenizer has a token for every character of these texts."""
+        return all(map(self._tokenizer.can_spell, texts))
+
     def overhead(self, turns: Sequence[Turn]) -> int:
         """Return the tokens of an example without its segments, except for a few that depend on the last segment."""
         frame = self.template.frame(len(turns), True)

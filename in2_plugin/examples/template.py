@@ -79,15 +79,23 @@ class Template:
         return {**self.__dict__, "_tokenizer": None}
 
     def frame(self, n_turns: int, has_context: bool) -> Frame:
-        """Return the fixed texts of a conversation with `n_turns` turns, with or without a context."""
+        """Return the fixed texts of a conversation with `n_turns` turns, with or without a context.
+
+        Raises:
+            TokenizerError: the chat template cannot render so many turns, or ends them differently.
+        """
         key = n_turns, has_context
         if key not in self._frames:
             self._frames[key] = self._make_frame(n_turns, has_context)
         return self._frames[key]
 
-    def heads(self) -> list[str]:
-        """Return the possible heads of the frames computed so far."""
-        return sorted({frame.head for frame in self._frames.values()})
+    def fixed_texts(self) -> list[str]:
+        """Return the texts that the frames computed so far write around messages, the heads first."""
+        heads = sorted({frame.head for frame in self._frames.values()})
+        texts = {frame.middle for frame in self._frames.values()}
+        for turn in (turn for frame in self._frames.values() for turn in frame.turns):
+            texts |= {turn.turn, turn.end + turn.after}
+        return [*heads, *sorted(texts.difference(heads, [""]))]
 
     def text(self, context: str | None, turns: Sequence[Turn]) -> str:
         """Return the rendered conversation."""
@@ -121,7 +129,17 @@ class Template:
         for i in range(n_turns):
             prompt = self._rendered(openings[: i + 1], answers[:i])
             turns.append(self._turn(between[2 * i], between[2 * i + 1], prompt.partition(questions[i])[2]))
+        self._require_one_end(turns)
         return Frame(head, middle, tuple(turns))
+
+    def _require_one_end(self, turns: Sequence[TurnTexts]) -> None:
+        ends = sorted({turn.end for turn in turns})
+        if len(ends) > 1:
+            raise TokenizerError(
+                f"{self._tokenizer.name}: its chat template ends the last answer with {turns[-1].end!r} and an earlier "
+                f"one with {turns[0].end!r}, so a model would learn two ends; set `questions_per_context: 1`, or fix "
+                "the chat template"
+            )
 
     def _rendered(self, openings: Sequence[str], answers: Sequence[str]) -> str:
         """Render a conversation; with one answer fewer than openings, it ends with the prompt for the model."""

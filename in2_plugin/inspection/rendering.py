@@ -18,15 +18,18 @@ from in2_plugin.inspection.figures import Faults, Figure
 from in2_plugin.inspection.report import REBUILD_EXAMPLES
 
 Row = Mapping[str, Any]
-LENGTH, GOLD, MASK, IDS, CHAT = (
+LENGTH, GOLD, MASK, UNKNOWN, IDS, CHAT = (
     "sampled examples of another length than planned", "sampled golds elsewhere than planned",
-    "sampled masks that are not the answers", "sampled examples with other ids than their text",
-    "sampled examples unlike the chat template",
+    "sampled masks that are not the answers", "sampled examples with unknown tokens",
+    "sampled examples with other ids than their text", "sampled examples unlike the chat template",
 )  # fmt: skip
+MOST_UNKNOWN = 0.01
+"""Largest share of unknown tokens in an example. A corpus has rare characters; an answer must have none."""
 ADVICE = {
     LENGTH: f"segments were removed or the template changed after the build; {REBUILD_EXAMPLES}",
     GOLD: REBUILD_EXAMPLES,
     MASK: f"the loss would cover other tokens; {REBUILD_EXAMPLES}",
+    UNKNOWN: "the tokenizer cannot spell the text; use one with byte fallback, or clean the corpus",
     IDS: f"concatenated stored ids differ from the ids of the text; {REBUILD_EXAMPLES}",
     CHAT: "the chat template alters texts or inserts a date; set `template: film` or fix the chat template",
 }
@@ -68,6 +71,8 @@ class RenderingChecker:
                 break
         if (fault := self._mask_fault(row, rendered)) is not None:
             yield MASK, fault
+        if (fault := self._unknown_fault(row, rendered)) is not None:
+            yield UNKNOWN, fault
         if rendered.input_ids.tolist() != self._tokenizer.ids([text])[0]:
             yield IDS, ""
         if self._renderer.template.kind == "chat":
@@ -90,6 +95,14 @@ class RenderingChecker:
             if self._tokenizer.decode(ids[-1:]).strip() not in self._tokenizer.special_tokens:
                 return f"{answer[-60:]!r} has no end-of-turn token after it"
         return None
+
+    def _unknown_fault(self, row: Row, rendered: Rendered) -> str | None:
+        """Return the first answer that the tokenizer cannot spell, or the share of unknown tokens if it is too large."""
+        for _, answer in turns_of(row):
+            if not self._tokenizer.can_spell(answer):
+                return f"the tokenizer has no token for some characters of the answer {answer[:60]!r}"
+        share = float(np.mean(rendered.input_ids == self._tokenizer.unknown_id))
+        return f"{share:.1%} of the tokens are unknown" if share > MOST_UNKNOWN else None
 
     def _read(self, ids: list[int]) -> str:
         # the white space of a token depends on the tokens before it

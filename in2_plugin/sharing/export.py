@@ -105,6 +105,7 @@ def export_dataset(
 def _conversion(folder: Path, manifest: Manifest, form: Format, name: str | None) -> tuple[Conversion, tuple[str, ...]]:
     tokenizer = _tokenizer(folder, manifest, name)
     dataset = IN2Dataset(folder, tokenizer)
+    dataset.require_stored_ids()
     is_plain = form is Format.PROMPT_COMPLETION and manifest.template == "film"
     adds_bos = is_plain and trainer_adds_bos(tokenizer)
     return Conversion(dataset, form, tokenizer, adds_bos), tuple(notes_for(dataset, form, tokenizer))

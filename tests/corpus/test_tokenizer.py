@@ -1,8 +1,11 @@
+import unicodedata
+
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, models, normalizers
 from transformers import AutoTokenizer
 
-from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
+from in2_plugin.corpus.tokenizer import ModelTokenizer, TextTokenizer, load_tokenizer
 from in2_plugin.errors import TokenizerError
 from tests.support import vocabularies
 
@@ -46,6 +49,27 @@ def test_the_wrapped_tokenizer_is_not_changed(mistral_folder):
     pretrained(["a b c d"], truncation=True, max_length=2)
     assert len(ModelTokenizer(pretrained).ids(["a b c d"])[0]) == 4
     assert pretrained.backend_tokenizer.truncation is not None
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        models.Unigram([("<unk>", 0.0), ("a", -1.0), ("b", -1.0)], unk_id=0, byte_fallback=False),
+        models.BPE({"<unk>": 0, "a": 1, "b": 2}, [], unk_token="<unk>"),
+        models.BPE({"a": 0, "b": 1}, []),  # drops what it cannot spell
+    ],
+    ids=["unigram", "unknown token", "no unknown token"],
+)
+def test_characters_without_a_token_are_noticed(model):
+    tokenizer = TextTokenizer("t", Tokenizer(model), "", "")
+    assert [tokenizer.can_spell(text) for text in ("ab", "acb", "abc", "cab", "")] == [True, False, False, False, True]
+
+
+def test_normalized_and_byte_level_text_can_be_spelled(mistral, qwen):
+    composed = TextTokenizer("t", Tokenizer(models.BPE({"é": 0, "한": 1, "국": 2}, [])), "", "")
+    composed._backend.normalizer = normalizers.NFC()
+    assert composed.can_spell(unicodedata.normalize("NFD", "é한국"))
+    assert mistral.can_spell("é 한국 \n\t x") and qwen.can_spell("é 한국 \n\t x")
 
 
 def test_small_vocabularies_take_two_bytes_per_id(mistral, qwen):

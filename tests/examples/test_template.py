@@ -99,6 +99,17 @@ def test_unusable_templates_are_refused(tmp_path, chat_template, expected):
     assert "template: film" in str(caught.value) or "fails on" in str(caught.value)
 
 
+def test_a_template_with_another_end_after_earlier_answers_renders_one_turn_alone(tmp_path):
+    """It separates messages with one token, and writes the end of the sequence only after the last message."""
+    each = "{{ bos_token }}{% for m in messages %}<unk>{{ m['role'] }}\n{{ m['content'] }}{% endfor %}"
+    end = "{% if add_generation_prompt %}<unk>assistant\n{% else %}{{ eos_token }}{% endif %}"
+    template = Template("chat", with_template(tmp_path, each + end, bos_token="<s>", eos_token="</s>"))
+    assert template.frame(1, False).turns[0].end == "</s>"
+    for has_context in (True, False):
+        with pytest.raises(TokenizerError, match=r"ends the last answer with '</s>' and an earlier one with '<unk>'"):
+            template.frame(2, has_context)
+
+
 def test_mistrals_chat_template_gives_films_literal_form(mistral):
     for n, has_context in ((1, True), (1, False), (3, True)):
         assert Template("chat", mistral).frame(n, has_context) == Template("film", mistral).frame(n, has_context)

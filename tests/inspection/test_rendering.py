@@ -8,7 +8,7 @@ import pytest
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.examples.rendering import IGNORED, Renderer
 from in2_plugin.inspection.plans import TRAINERS
-from in2_plugin.inspection.rendering import CHAT, GOLD, IDS, LENGTH, MASK, rendering_figures, runs
+from in2_plugin.inspection.rendering import CHAT, GOLD, IDS, LENGTH, MASK, UNKNOWN, rendering_figures, runs
 from tests.support.audits import audited
 from tests.support.broken_datasets import BROKEN, assert_audit_fails
 
@@ -94,6 +94,19 @@ def test_a_shifted_mask_is_found(failing, start, stop, detail):
     found = failing(change)
     assert set(found) == {MASK}
     assert detail in found[MASK]
+
+
+def test_unknown_tokens_are_found(failing, mistral, monkeypatch):
+    monkeypatch.setattr(mistral, "can_spell", lambda answer: False)
+    assert "no token for some characters of the answer" in failing(lambda rendered: rendered)[UNKNOWN]
+    monkeypatch.undo()
+
+    def change(rendered):
+        ids = rendered.input_ids.copy()
+        ids[40:80] = mistral.unknown_id
+        return replace(rendered, input_ids=ids)
+
+    assert "of the tokens are unknown" in failing(change)[UNKNOWN]
 
 
 def test_two_supervised_runs_for_one_answer_are_found(failing):

@@ -50,7 +50,7 @@ class LayOutShard:
 
 
 def plan_stage(run: Run, store: SegmentStore, tokenizer: TextTokenizer, template: Template) -> None:
-    """Write plans/, unless it exists for these examples; `template` has the frames for every number of turns.
+    """Write plans/, unless it exists for these examples and token ids; `template` has the frames of all examples.
 
     Raises:
         DatasetError: an example differs from its plan.
@@ -59,15 +59,17 @@ def plan_stage(run: Run, store: SegmentStore, tokenizer: TextTokenizer, template
     """
     folder, examples = run.folder / layout.PLANS, run.folder / layout.EXAMPLES
     made_of = digest_of(examples)
-    if (folder / layout.PLAN_FACTS).exists() and Plans(folder, store, tokenizer).made_of == made_of:
-        return
+    ids = {text: tokenizer.ids([text])[0] for text in template.fixed_texts()}
+    if (folder / layout.PLAN_FACTS).exists():
+        found = Plans(folder, store, tokenizer)
+        if (found.made_of, found.template_ids) == (made_of, ids):
+            return
     function = LayOutShard(examples, store, tokenizer, template)
     groups = range(pq.read_metadata(examples).num_row_groups)
-    of = digest("plans", made_of, store.facts, template.fingerprint())
+    of = digest("plans", made_of, store.facts, template.fingerprint(), ids)
     needs = [*store.files, examples]
     finished = make_shards(run, "plans", "laying out for trainers", function, groups, of, needs)
-    heads = {text: tokenizer.ids([text])[0] for text in template.heads()}
-    with PlanWriter(folder, store, heads, made_of) as writer:
+    with PlanWriter(folder, store, ids, made_of) as writer:
         for path in finished.paths:
             for batch, _ in read_batches(path):
                 for plan in plans_in(batch):
