@@ -223,6 +223,17 @@ class LiteralChecks(Config):
     """Shortest and longest answer, in characters."""
     min_overlap: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Minimum fraction of the answer's longer words that occur in the gold segments or the question."""
+    whole_prompts: bool = True
+    """Reject answers of a server whose `usage.prompt_tokens` is smaller than the number of words that were sent: it
+    has cut the prompt. False is for servers that do not count cached tokens there."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keep build.json of earlier datasets as it was before `whole_prompts` existed."""
+        written: dict[str, Any] = serialize(self)
+        if self.whole_prompts:
+            written.pop("whole_prompts", None)
+        return written
 
 
 class QuestionsConfig(Config):

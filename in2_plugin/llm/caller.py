@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict
 
 from in2_plugin.llm.request import Completion, Request, RequestFailed, Transport, Usage
+from in2_plugin.llm.usage import with_known_usage
 from in2_plugin.llm.work_log import WorkLog
 
 
@@ -32,6 +33,7 @@ class Caller:
             WorkLogError: the answer could not be stored.
         """
         if found := self._log.get(request.key):
+            found = with_known_usage(request, found)
             self.used[request.purpose].add(found)
             return found
         shared = self._in_flight.get(request.key)
@@ -47,7 +49,7 @@ class Caller:
     async def _call(self, request: Request) -> Completion:
         self._log.require_room()
         try:
-            answer = await self._transport.answer(request)
+            answer = with_known_usage(request, await self._transport.answer(request))
         except RequestFailed as failure:
             self._log.put_failure(request, str(failure))
             raise

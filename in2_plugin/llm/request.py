@@ -15,6 +15,15 @@ PARSER = 1
 """Version of the code that parses an answer's text. Part of the key: a new version never reads old answers."""
 
 
+THOUGHTS = "thoughts"
+"""`Completion.finish` of an empty answer whose whole text the server sent as thoughts."""
+
+
+def storable(text: str) -> str:
+    """Return a text that can be written to a file: lone surrogates become U+FFFD."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
 @dataclass(frozen=True)
 class Request:
     """One call of the chat completions API."""
@@ -43,13 +52,16 @@ class Completion:
 
     text: str
     finish: str
-    """`stop`, `length`, `content_filter`, `refusal`, or any other value that the server sends."""
+    """`stop`, `length`, `content_filter`, `refusal`, `thoughts` (see `THOUGHTS`), or any other value of the server."""
     input_tokens: int
+    """0 if the server does not report it."""
     output_tokens: int
+    is_estimated: bool = False
+    """The server reported no token counts, or not all of them: these are estimated from the texts."""
 
     def __post_init__(self) -> None:
-        if not self.text.isascii():
-            object.__setattr__(self, "text", _SURROGATE.sub("\ufffd", self.text))
+        object.__setattr__(self, "text", storable(self.text))
+        object.__setattr__(self, "finish", storable(self.finish))
 
 
 @dataclass(slots=True)
@@ -59,10 +71,13 @@ class Usage:
     answers: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    estimated: int = 0
+    """Answers whose tokens are estimated, because the server did not report them."""
 
     def add(self, more: "Completion | Usage") -> None:
         """Add one answer, or another usage."""
         self.answers += more.answers if isinstance(more, Usage) else 1
+        self.estimated += more.estimated if isinstance(more, Usage) else more.is_estimated
         self.input_tokens += more.input_tokens
         self.output_tokens += more.output_tokens
 

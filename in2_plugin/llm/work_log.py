@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from in2_plugin.errors import WorkLogError
-from in2_plugin.llm.request import Completion, Request, Usage
+from in2_plugin.llm.request import Completion, Request, Usage, storable
 
 VERSION = "1"
 RESERVE_BYTES = 8 << 20
@@ -31,18 +31,21 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts(name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS answers(key BLOB PRIMARY KEY, purpose TEXT NOT NULL, model TEXT NOT NULL, text TEXT NOT NULL,
     finish TEXT NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, written REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS estimated(key BLOB PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS failures(number INTEGER PRIMARY KEY, key BLOB NOT NULL, purpose TEXT NOT NULL,
     reason TEXT NOT NULL, written REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS batches(digest TEXT PRIMARY KEY, id TEXT, status TEXT NOT NULL, keys BLOB NOT NULL,
     created REAL NOT NULL);
 """
 _PUT_ANSWER = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_ESTIMATED = "INSERT OR IGNORE INTO estimated VALUES (?)"
 _PUT_FAILURE = "INSERT INTO failures(key, purpose, reason, written) VALUES (?, ?, ?, ?)"
 _ABSORB = [
     *(f"INSERT OR IGNORE INTO {table} SELECT * FROM other.{table}" for table in ("facts", "answers", "batches")),
     "INSERT INTO failures(key, purpose, reason, written) SELECT key, purpose, reason, written FROM other.failures "
     "EXCEPT SELECT key, purpose, reason, written FROM main.failures",
 ]
+_ABSORB_ESTIMATED = "INSERT OR IGNORE INTO estimated SELECT key FROM other.estimated"
 Statement = tuple[str, tuple[object, ...]]
 
 
@@ -89,6 +92,8 @@ class WorkLog:
             # a separate connection, because the writer's sees rows before they are durable
             self._reader = self._connect("ro")
             self._check_version(read_only)
+            # logs of earlier versions do not have this table, and a reader does not create it
+            self._is_estimated = "key IN (SELECT key FROM estimated)" if self._has_table("estimated") else "0"
         if not read_only:
             self._hold_reserve()
 
@@ -163,10 +168,14 @@ class WorkLog:
 
     def get(self, key: bytes) -> Completion | None:
         """Return the answer to a request, or None. About 20 microseconds."""
-        rows = self._rows("SELECT text, finish, input_tokens, output_tokens FROM answers WHERE key = ?", key)
+        columns = f"text, finish, input_tokens, output_tokens, {self._is_estimated}"
+        rows = self._rows(f"SELECT {columns} FROM answers WHERE key = ?", key)
         if not rows and self._known:
             return self._known.get(key)
-        return Completion(*rows[0]) if rows else None
+        if not rows:
+            return None
+        text, finish, input_tokens, output_tokens, is_estimated = rows[0]
+        return Completion(text, finish, input_tokens, output_tokens, bool(is_estimated))
 
     async def put(self, request: Request, answer: Completion) -> None:
         """Store an answer; it is durable when this returns.
@@ -179,12 +188,14 @@ class WorkLog:
             answer.input_tokens, answer.output_tokens, self._clock(),
         )  # fmt: skip
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if answer.is_estimated:
+            self._enqueue((_PUT_ESTIMATED, (request.key,)), None)
         self._enqueue((_PUT_ANSWER, row), durable)
         await durable
 
     def put_failure(self, request: Request, reason: str) -> None:
         """Record a failed request, for `in2 status`; nothing waits for the write."""
-        self._enqueue((_PUT_FAILURE, (request.key, request.purpose, reason, self._clock())), None)
+        self._enqueue((_PUT_FAILURE, (request.key, request.purpose, storable(reason), self._clock())), None)
 
     def _enqueue(self, statement: Statement, durable: asyncio.Future[None] | None) -> None:
         self._pending.append((statement, durable))
@@ -251,6 +262,10 @@ class WorkLog:
         with self._as_work_log_error("read"):
             return self._reader.execute(sql, values).fetchall()
 
+    def _has_table(self, name: str, schema: str = "main", connection: sqlite3.Connection | None = None) -> bool:
+        found = f"SELECT 1 FROM {schema}.sqlite_master WHERE type = 'table' AND name = ?"
+        return bool((connection or self._reader).execute(found, (name,)).fetchall())
+
     def _write(self, sql: str, *values: object) -> None:
         with self._as_work_log_error("written"):
             self._thread.submit(self._transaction, [(sql, values)]).result()
@@ -280,7 +295,10 @@ class WorkLog:
         assert self._writer, "a read-only log is never written"
         self._writer.execute("ATTACH ? AS other", (str(path),))
         try:
-            self._transaction([(sql, ()) for sql in _ABSORB])
+            statements = (
+                [*_ABSORB, _ABSORB_ESTIMATED] if self._has_table("estimated", "other", self._writer) else _ABSORB
+            )
+            self._transaction([(sql, ()) for sql in statements])
         finally:
             self._writer.execute("DETACH other")
 
@@ -304,7 +322,10 @@ class WorkLog:
 
     def totals(self) -> Mapping[str, Usage]:
         """Return answers and tokens by purpose."""
-        sums = "SELECT purpose, COUNT(*), SUM(input_tokens), SUM(output_tokens) FROM answers GROUP BY purpose"
+        sums = (
+            f"SELECT purpose, COUNT(*), SUM(input_tokens), SUM(output_tokens), SUM({self._is_estimated}) "
+            "FROM answers GROUP BY purpose"
+        )
         return {purpose: Usage(*counts) for purpose, *counts in self._rows(f"{sums} ORDER BY purpose")}
 
     def failures(self) -> Counter[str]:

@@ -84,6 +84,8 @@ class Rejection:
     writer: str | None = None
     request: str = ""
     """Key of the request that produced it, in hexadecimal."""
+    excerpt: str = ""
+    """The beginning of an answer without a question, to show; it is not stored."""
 
 
 Results = Generator[Question | Rejection, None, None]

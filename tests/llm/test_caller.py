@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from in2_plugin.llm.caller import Caller
-from in2_plugin.llm.request import Completion, Request, RequestFailed
+from in2_plugin.llm.request import Completion, Request, RequestFailed, Usage
 from in2_plugin.llm.work_log import WorkLog
 from tests.support.transports import Counting
 
@@ -83,3 +83,15 @@ def test_cancelling_one_caller_leaves_the_answer_to_the_others(log):
         return await kept
 
     assert asyncio.run(check()).text == "P"
+
+
+def test_tokens_that_the_server_does_not_report_are_estimated(log):
+    class Silent(Counting):
+        async def answer(self, request: Request) -> Completion:
+            return Completion("eight by", "stop", 0, 0)
+
+    caller = Caller(log, Silent())
+    answer = asyncio.run(caller.ask(request("four")))
+    assert answer == Completion("eight by", "stop", 1, 2, is_estimated=True)
+    assert log.get(request("four").key) == answer
+    assert caller.paid["x"] == Usage(1, 1, 2, 1)

@@ -5,12 +5,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from in2_plugin.errors import WorkLogError
-from in2_plugin.llm.request import Completion, Request
+from in2_plugin.llm.request import Completion, Request, Usage
 from in2_plugin.llm.work_log import RESERVE_BYTES, WorkLog
 from tests.support import ROOT
 
@@ -255,4 +256,42 @@ def test_durable_answers_survive_sigkill(path):
     assert kept == printed
     assert len(printed) > 500
     assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    log.close()
+
+
+def test_estimated_tokens_are_marked_here_and_in_logs_of_jobs(path):
+    log, job = WorkLog(path), WorkLog(path.with_name("job.sqlite"))
+    put_all(log, [(request("known"), answer()), (request("unknown"), replace(answer(), is_estimated=True))])
+    put_all(job, [(request("of a job"), replace(answer(), is_estimated=True))])
+    job.close()
+    log.absorb(job.path)
+    assert [log.get(request(name).key).is_estimated for name in ("known", "unknown", "of a job")] == [False, True, True]
+    assert log.totals() == {"x": Usage(3, 30, 6, 2)}
+    log.close()
+
+
+def test_logs_of_earlier_versions_have_no_estimates(path):
+    old, log = WorkLog(path), WorkLog(path.with_name("new.sqlite"))
+    put_all(old, [(request(), answer())])
+    old.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE estimated")
+    reader = WorkLog(path, read_only=True)
+    assert reader.get(request().key) == answer()
+    assert reader.totals() == {"x": Usage(1, 10, 2)}
+    reader.close()
+    log.absorb(path)
+    assert log.totals() == {"x": Usage(1, 10, 2)}
+    log.close()
+
+
+def test_a_reason_with_half_a_surrogate_pair_is_stored(path):
+    log = WorkLog(path)
+
+    async def fail() -> None:
+        log.put_failure(request(), "half \ud800")
+        await log.flush()
+
+    asyncio.run(fail())
+    assert log.failures() == {"half \ufffd": 1}
     log.close()

@@ -2,9 +2,9 @@
 
 In a test: `with BatchServer(polls=2, shuffle=True) as server: ... server.base_url, server.paid`.
 
-Faults are queued per call: `server.faults_by_call["retrieve"] = ["503", "drop"]`. A call blocks while its name is in
-`server.held`: `upload` before anything is done, `create` after the batch is created, `retrieve` and `download` before
-the response.
+Faults are queued per call: `server.faults_by_call["retrieve"] = ["503", "drop", b"a body"]`. A call blocks while its
+name is in `server.held`: `upload` before anything is done, `create` after the batch is created, `retrieve` and
+`download` before the response.
 """
 
 import json
@@ -49,7 +49,7 @@ class BatchServer:
         self.batches: dict[str, dict] = {}
         self.calls: Counter[str] = Counter()
         self.most_open = 0
-        self.faults_by_call: defaultdict[str, list[str]] = defaultdict(list)
+        self.faults_by_call: defaultdict[str, list[str | bytes]] = defaultdict(list)
         self.held: set[str] = set()
         self.reached: defaultdict[str, threading.Event] = defaultdict(threading.Event)
         self._released = threading.Condition()
@@ -135,18 +135,19 @@ class BatchServer:
         if fault == "expired":
             error = {"code": "batch_expired", "message": "This request could not be executed in time."}
             return {"id": "r", "custom_id": line["custom_id"], "response": None, "error": error}
-        status, body = 200, completion(self._reply(line["body"]))
+        prompt = line["body"]["messages"][0]["content"]
+        status, body = 200, completion(self._reply(line["body"]), prompt=prompt)
         if fault == "error":
             status, body = 400, {"error": {"message": f"cannot do {line['body']['messages'][0]['content']}"}}
         elif fault == "refusal":
-            body = completion("", refusal="I would rather not.")
+            body = completion("", refusal="I would rather not.", prompt=prompt)
         elif fault == "no choices":
             body = {**body, "choices": []}
         response = {"status_code": status, "request_id": "r", "body": body}
         return {"id": "r", "custom_id": line["custom_id"], "response": response, "error": None}
 
     def open(self) -> list[dict]:
-        return [batch for batch in self.batches.values() if batch["status"] in {"validating", "in_progress"}]
+        return [batch for batch in self.batches.values() if batch.get("status") in {"validating", "in_progress"}]
 
     def retrieve(self, name: str) -> dict:
         with self._lock:
@@ -214,8 +215,10 @@ class _Handler(BaseHTTPRequestHandler):
             found = found[: len(found) // 2]
         self._send(200, found)
 
-    def _fail(self, fault: str) -> None:
-        if fault == "drop":
+    def _fail(self, fault: str | bytes) -> None:
+        if isinstance(fault, bytes):
+            self._send(200, fault)
+        elif fault == "drop":
             self.close_connection = True
         elif fault == "html":
             self._send(200, b"<html>Welcome to the hotel network</html>", "text/html")

@@ -17,6 +17,8 @@ from collections import Counter
 from collections.abc import Callable
 from email.utils import formatdate
 
+Reply = Callable[[dict], str | dict]
+"""The body of a request -> the text of the answer, or a whole response body."""
 Plan = Callable[[int, dict], str | None]
 """(request number, body) -> the name of a fault, or None for a normal answer."""
 
@@ -71,12 +73,14 @@ def random_faults(seed: int, rates: dict[str, float]) -> Plan:
     return plan
 
 
-def completion(text: str, finish: str = "stop", refusal: str | None = None) -> dict:
+def completion(text: str, finish: str = "stop", refusal: str | None = None, prompt: str = "") -> dict:
+    """Return a response body; `usage` has at least 100 tokens for the prompt."""
+    read = max(100, len(prompt) // 4)
     message = {"role": "assistant", "content": text, "refusal": refusal}
     return {
         "id": "c", "object": "chat.completion", "created": 1, "model": "m",
         "choices": [{"index": 0, "finish_reason": finish, "message": message}],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+        "usage": {"prompt_tokens": read, "completion_tokens": 20, "total_tokens": read + 20},
     }  # fmt: skip
 
 
@@ -84,7 +88,12 @@ class FaultServer:
     """A server that runs in its own thread."""
 
     def __init__(
-        self, reply=default_reply, plan: Plan | None = None, latency: float = 0.0, retry_after="0.05", port: int = 0
+        self,
+        reply: Reply = default_reply,
+        plan: Plan | None = None,
+        latency: float = 0.0,
+        retry_after="0.05",
+        port: int = 0,
     ) -> None:
         self._reply, self._plan = reply, plan or (lambda number, body: None)
         self._latency, self._retry_after, self.port = latency, retry_after, port
@@ -212,11 +221,13 @@ class FaultServer:
             return 200, [], {"error": {"code": 502, "message": "the provider said nothing"}}
         if fault == "empty choices":
             return 200, [], {**completion(""), "choices": []}
+        prompt = body["messages"][0]["content"]
         if fault == "refusal":
-            return 200, [], completion("", refusal="I would rather not.")
+            return 200, [], completion("", refusal="I would rather not.", prompt=prompt)
         if fault == "length":
-            return 200, [], completion(self._reply(body)[:20], "length")
-        return 200, [], completion(self._reply(body))
+            return 200, [], completion(self._reply(body)[:20], "length", prompt=prompt)
+        found = self._reply(body)
+        return 200, [], completion(found, prompt=prompt) if isinstance(found, str) else found
 
 
 def main() -> None:

@@ -7,18 +7,18 @@ metadata before the retry. Waits double from `first_wait` up to ten minutes. Upl
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 from in2_plugin.config import EndpointConfig
 from in2_plugin.errors import EndpointError
-from in2_plugin.llm.batch.file import URL
+from in2_plugin.llm.batch.file import MAX_REQUESTS, URL
 from in2_plugin.llm.endpoint.client import FIRST_ATTEMPTS, make_client
 from in2_plugin.llm.endpoint.errors import RateLimited, RetryableError, error_for_status, without_key
 from in2_plugin.llm.request import RequestFailed
-
-if TYPE_CHECKING:
-    from openai.types import Batch
 
 MAX_WAIT = 600.0
 PATIENT_ATTEMPTS = 200
@@ -28,6 +28,62 @@ METADATA = "in2"
 """Metadata key under which a batch stores our name for it."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """The server's description of a batch."""
+
+    id: str
+    status: str
+    completed: int = 0
+    failed: int = 0
+    """Requests with an answer, and with an error."""
+    files: tuple[str, ...] = ()
+    """Ids of the files with answers and with errors."""
+    error: str = ""
+    error_code: str = ""
+    """The first error of a batch that was rejected as a whole."""
+    name: str | None = None
+    """The name that we gave it; None for the batches of other programs."""
+
+
+def parse_batch(found: object) -> BatchState:
+    """Parse the JSON of a batch; parts that are missing or of another type count as absent.
+
+    Raises:
+        ValueError: it has no id or no status.
+    """
+    fields = _mapping(found)
+    counts, errors = _mapping(fields.get("request_counts")), _mapping(fields.get("errors")).get("data")
+    error = _mapping(errors[0]) if isinstance(errors, list) and errors else {}
+    names = fields.get("output_file_id"), fields.get("error_file_id")
+    name = _mapping(fields.get("metadata")).get(METADATA)
+    return BatchState(
+        id=_text(fields, "id"),
+        status=_text(fields, "status"),
+        completed=_count(counts.get("completed")),
+        failed=_count(counts.get("failed")),
+        files=tuple(name for name in names if name and isinstance(name, str)),
+        error=str(error.get("message") or ""),
+        error_code=str(error.get("code") or ""),
+        name=name if isinstance(name, str) else None,
+    )
+
+
+def _mapping(found: object) -> Mapping[str, Any]:
+    return found if isinstance(found, Mapping) else {}
+
+
+def _count(found: object) -> int:
+    return found if isinstance(found, int) and 0 <= found <= MAX_REQUESTS else 0
+
+
+def _text(found: object, name: str) -> str:
+    value = _mapping(found).get(name)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"no {name}")
+    return value
 
 
 class BatchClient:
@@ -51,7 +107,8 @@ class BatchClient:
 
         async def call() -> str:
             file = (f"{name}.jsonl", content, "application/jsonl")
-            return _text(await self._client.files.create(file=file, purpose="batch"), "id")
+            created = await self._client.files.with_raw_response.create(file=file, purpose="batch")
+            return _text(created.http_response.json(), "id")
 
         return await self._retry(call, self._config.attempts, self._not_supported)
 
@@ -59,10 +116,10 @@ class BatchClient:
         """Create a batch from an uploaded file, under a name of ours; return its id."""
 
         async def call() -> str:
-            batch = await self._client.batches.create(
+            created = await self._client.batches.with_raw_response.create(
                 completion_window="24h", endpoint=URL, input_file_id=file, metadata={METADATA: name}
             )
-            return _text(batch, "id")
+            return _text(created.http_response.json(), "id")
 
         async def call_unless_created() -> str:
             return (await self.find({name})).get(name) or await call()
@@ -78,26 +135,35 @@ class BatchClient:
 
         async def call() -> dict[str, str]:
             found: dict[str, str] = {}
-            page = await self._client.batches.list(limit=100)
-            if not isinstance(getattr(page, "data", None), list):
-                raise ValueError("not a list of batches")
-            async for batch in page:
-                name = (batch.metadata or {}).get(METADATA)
-                if name and name in names:
-                    found[name] = batch.id
-                if len(found) == len(names):
+            after: str | None = None
+            while len(found) < len(names):
+                page, last = await self._page(after)
+                found |= {batch.name: batch.id for batch in page if batch.name and batch.name in names}
+                if last is None or last == after:
                     break
+                after = last
             return found
 
         return await self._retry(call, self._config.attempts, self._not_supported)
 
-    async def retrieve(self, batch: str) -> "Batch":
+    async def _page(self, after: str | None) -> tuple[list[BatchState], str | None]:
+        """Return one page of the list of batches, and the id after which the next one starts."""
+        query = {"limit": 100, **({"after": after} if after else {})}
+        content = await self._client.get("/batches", cast_to=object, options={"params": query})
+        listed = _mapping(content).get("data")
+        if not isinstance(listed, list):
+            raise ValueError("not a list of batches")
+        page = []
+        for batch in listed:
+            with suppress(ValueError):  # another program's, and in another form
+                page.append(parse_batch(batch))
+        return page, page[-1].id if page and _mapping(content).get("has_more") is True else None
+
+    async def retrieve(self, batch: str) -> BatchState:
         """Return the state of a batch."""
 
-        async def call() -> "Batch":
-            found = await self._client.batches.retrieve(batch)
-            _text(found, "status")
-            return found
+        async def call() -> BatchState:
+            return parse_batch(await self._client.get(f"/batches/{quote(batch, safe='')}", cast_to=object))
 
         return await self._retry(call, PATIENT_ATTEMPTS, lambda status: self._not_found(f"batch {batch}", status))
 
@@ -149,7 +215,7 @@ class BatchClient:
                     f"{self._config.base_url}: rejected the batch ({found}); correct `questions.endpoint`"
                 )
             return found
-        if isinstance(failure, openai.OpenAIError | ValueError):
+        if isinstance(failure, openai.OpenAIError | ValueError | RecursionError):
             return RetryableError("the response is not valid JSON")
         return failure
 
@@ -182,11 +248,3 @@ class BatchClient:
     async def close(self) -> None:
         """Close all connections."""
         await self._client.close()
-
-
-def _text(found: object, name: str) -> str:
-    """Return a field of a response; the SDK does not check that it exists."""
-    value = getattr(found, name, None)
-    if not isinstance(value, str):
-        raise ValueError(f"no {name}")
-    return value

@@ -68,7 +68,7 @@ def read(files: Sequence[bytes], keys: Iterable[bytes], secret: str) -> BatchOut
         try:
             line = json.loads(raw)
             key = bytes.fromhex(line["custom_id"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             output.broken += 1
             continue
         if key in known:
@@ -82,8 +82,9 @@ def read(files: Sequence[bytes], keys: Iterable[bytes], secret: str) -> BatchOut
 
 def _outcome(line: Mapping[str, Any], secret: str) -> Completion | RequestFailed:
     response, error = line.get("response"), line.get("error")
-    if isinstance(error, Mapping) and error.get("code") in {"batch_expired", "batch_cancelled"}:
-        return RequestNotRun(_not_run(str(error["code"]).removeprefix("batch_")))
+    code = str(error.get("code")) if isinstance(error, Mapping) else ""
+    if code in {"batch_expired", "batch_cancelled"}:
+        return RequestNotRun(_not_run(code.removeprefix("batch_")))
     if not isinstance(response, Mapping):
         return RequestFailed(_message(error, secret))
     status, body = response.get("status_code"), response.get("body")
@@ -93,7 +94,7 @@ def _outcome(line: Mapping[str, Any], secret: str) -> Completion | RequestFailed
             _message(body.get("error", body) if isinstance(body, Mapping) else body, secret),
         )
     try:
-        return parse_completion(body)
+        return parse_completion(body, secret)
     except RetryableError as failure:
         return RequestFailed(failure.reason)
 

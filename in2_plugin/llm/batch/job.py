@@ -11,19 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from in2_plugin.config import EndpointConfig
 from in2_plugin.errors import EndpointError
-from in2_plugin.llm.batch.client import BatchClient
+from in2_plugin.llm.batch.client import BatchClient, BatchState
 from in2_plugin.llm.batch.file import BatchOutput, OutcomesByKey, RequestNotRun, fill_missing, read, request_line
 from in2_plugin.llm.endpoint.error_rate import MIN_OUTCOMES
 from in2_plugin.llm.endpoint.errors import without_key
 from in2_plugin.llm.request import Completion, Request, RequestFailed
+from in2_plugin.llm.usage import with_known_usage
 from in2_plugin.llm.work_log import BatchRecord, WorkLog
-
-if TYPE_CHECKING:
-    from openai.types import Batch
 
 MAX_DOWNLOADS = 3
 """Downloads of a file with broken or missing lines before those requests count as not run."""
@@ -139,7 +137,7 @@ class BatchJobs:
         self._require_few_failures(outcomes)
         return outcomes
 
-    async def _wait_for_end(self, record: BatchRecord) -> "Batch":
+    async def _wait_for_end(self, record: BatchRecord) -> BatchState:
         task = asyncio.current_task()
         assert task and record.id
         progress = BatchProgress(1, len(record.keys))
@@ -147,17 +145,15 @@ class BatchJobs:
         try:
             while True:
                 state = await self._client.retrieve(record.id)
-                if counts := state.request_counts:
-                    progress.done, progress.failed = counts.completed, counts.failed
+                progress.done, progress.failed = state.completed, state.failed
                 if state.status in ENDED:
                     return state
                 await asyncio.sleep(self._config.poll_seconds)
         finally:
             del self._open[record.digest]
 
-    async def _outcomes(self, ended: "Batch", keys: tuple[bytes, ...]) -> OutcomesByKey:
-        counts = ended.request_counts
-        expected = counts.completed + counts.failed if counts else 0
+    async def _outcomes(self, ended: BatchState, keys: tuple[bytes, ...]) -> OutcomesByKey:
+        expected = ended.completed + ended.failed
         for download in range(MAX_DOWNLOADS):
             if download:
                 await asyncio.sleep(self._config.poll_seconds)
@@ -167,9 +163,8 @@ class BatchJobs:
         fill_missing(output.outcomes, keys, ended.status)
         return output.outcomes
 
-    async def _download(self, ended: "Batch", keys: tuple[bytes, ...]) -> BatchOutput:
-        names = [name for name in (ended.output_file_id, ended.error_file_id) if name]
-        files = [await self._client.download(name, ended.id) for name in names]
+    async def _download(self, ended: BatchState, keys: tuple[bytes, ...]) -> BatchOutput:
+        files = [await self._client.download(name, ended.id) for name in ended.files]
         return await asyncio.to_thread(read, files, keys, self._client.key)
 
     async def _store(self, outcomes: OutcomesByKey, asked: Mapping[bytes, Request]) -> None:
@@ -179,12 +174,12 @@ class BatchJobs:
             for key, outcome in outcomes.items()
             if isinstance(outcome, Completion)
         ]
-        await asyncio.gather(*(self._log.put(request, answer) for request, answer in answers))
+        puts = (self._log.put(request, with_known_usage(request, answer)) for request, answer in answers)
+        await asyncio.gather(*puts)
 
-    def _rejection(self, batch: "Batch") -> BatchRejected:
-        first = next(iter((batch.errors and batch.errors.data) or []), None)
-        reason = without_key(str((first and first.message) or "no reason given"), self._client.key)
-        return BatchRejected(batch.id, reason, bool(first and first.code == "token_limit_exceeded"))
+    def _rejection(self, batch: BatchState) -> BatchRejected:
+        reason = without_key(batch.error or "no reason given", self._client.key)
+        return BatchRejected(batch.id, reason, batch.error_code == "token_limit_exceeded")
 
     def _rejection_message(self, rejection: BatchRejected, requests: int) -> str:
         url = self._config.base_url

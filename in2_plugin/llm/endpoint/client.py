@@ -6,7 +6,6 @@ on each other. Cost: about 0.6 ms of CPU per call.
 """
 
 import asyncio
-import math
 import random
 import time
 from collections import Counter
@@ -27,7 +26,7 @@ from in2_plugin.llm.endpoint.errors import (
     unreachable_message,
     without_key,
 )
-from in2_plugin.llm.request import Completion, Request, RequestFailed
+from in2_plugin.llm.request import THOUGHTS, Completion, Request, RequestFailed
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 FIRST_ATTEMPTS = 3
 """Attempts at a server that has never responded: a wrong address is reported at once."""
 CONNECT_SECONDS = 30.0
+MOST_TOKENS = 1 << 31
+"""Larger token counts of one call cannot be true."""
 
 
 class LiveEndpoint:
@@ -111,7 +112,7 @@ class LiveEndpoint:
             # not inside `except`: the SDK's error, which may quote the key, would become its context
             raise error
         self.has_responded = True
-        return parse_completion(content)
+        return parse_completion(content, self._key)
 
     def _translate(self, failure: Exception) -> Exception:
         import openai
@@ -231,11 +232,14 @@ def make_client(config: EndpointConfig) -> "tuple[AsyncOpenAI, str]":
     return openai.AsyncOpenAI(base_url=config.address, api_key=key, max_retries=0, http_client=http), key
 
 
-def parse_completion(content: object) -> Completion:
-    """Return the answer in a response body; token counts are 0 if the server sends none.
+def parse_completion(content: object, secret: str) -> Completion:
+    """Return the answer in a response body; token counts are 0 if the server sends none that can be true.
+
+    An empty answer next to thoughts (`reasoning_content` of DeepSeek, vLLM and SGLang, `reasoning` of OpenRouter and
+    newer vLLM) has `THOUGHTS` as its finish reason, unless it was cut off.
 
     Raises:
-        RetryableError: the body contains no answer.
+        RetryableError: the body contains no answer. The message does not contain `secret`.
     """
     body = content if isinstance(content, Mapping) else {}
     choices = body.get("choices")
@@ -243,22 +247,29 @@ def parse_completion(content: object) -> Completion:
     if not isinstance(first, Mapping) or not isinstance(message := first.get("message"), Mapping):
         # some gateways report a failure of their upstream with status 200
         message_of_error = error_message(body)
-        details = f" ({message_of_error})" if message_of_error else ""
+        details = f" ({without_key(message_of_error, secret)})" if message_of_error else ""
         raise RetryableError(f"the response contains no choice{details}")
     usage = body.get("usage")
-    counts = (_count(usage, name) for name in ("prompt_tokens", "completion_tokens"))
+    counts = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     if refusal := message.get("refusal"):
         return Completion(str(refusal), "refusal", *counts)
-    return Completion(_text(message.get("content")), str(first.get("finish_reason") or "stop"), *counts)
+    text, finish = _text(message.get("content")), str(first.get("finish_reason") or "stop")
+    thoughts = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
+    if not text.strip() and thoughts.strip() and finish != "length":
+        finish = THOUGHTS
+    return Completion(text, finish, *counts)
 
 
 def _count(usage: object, name: str) -> int:
     found = usage.get(name) if isinstance(usage, Mapping) else None
-    return int(found) if isinstance(found, int | float) and math.isfinite(found) else 0
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return 0
+    return int(found) if 0 < found <= MOST_TOKENS else 0  # NaN compares as False
 
 
 def _text(content: object) -> str:
     """Join the parts in which some gateways send a text."""
     if isinstance(content, list):
-        return "".join(_text(part.get("text")) for part in content if isinstance(part, Mapping))
+        texts = (part.get("text") for part in content if isinstance(part, Mapping))
+        return "".join(text for text in texts if isinstance(text, str))
     return content if isinstance(content, str) else ""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from in2_plugin.config import EndpointConfig
 from in2_plugin.errors import ConfigError, EndpointError, one_line
-from in2_plugin.llm.request import RequestFailed
+from in2_plugin.llm.request import RequestFailed, storable
 
 RETRIED = {408, 409, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 OVERLOAD = {503, 504, 529}
@@ -97,12 +97,12 @@ def error_message(body: object) -> str:
     """Return the message of an error body, or an empty text if it has none."""
     fields = body.get("error", body) if isinstance(body, dict) else body
     text = fields.get("message") if isinstance(fields, dict) else fields
-    return text if isinstance(text, str) else ""
+    return storable(text) if isinstance(text, str) else ""
 
 
 def without_key(text: str, key: str) -> str:
     """Return the text on one line, short, and with `***` instead of the key."""
-    return one_line(text.replace(key, "***") if key else text, LONGEST_MESSAGE)
+    return storable(one_line(text.replace(key, "***") if key else text, LONGEST_MESSAGE))
 
 
 def retry_after(headers: Any, now: datetime | None = None) -> float | None:

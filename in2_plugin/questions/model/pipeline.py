@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from in2_plugin.config import QuestionsConfig
 from in2_plugin.config.questions import Check
-from in2_plugin.llm.request import Ask, Completion, Request, RequestFailed
+from in2_plugin.errors import one_line
+from in2_plugin.llm.request import THOUGHTS, Ask, Completion, Request, RequestFailed
+from in2_plugin.llm.usage import has_read_all, least_tokens
 from in2_plugin.questions.model.checks import objection
 from in2_plugin.questions.model.parsing import Pair, Unreadable, parse
 from in2_plugin.questions.model.production import PassageResults
@@ -21,6 +23,15 @@ from in2_plugin.questions.question import Passage, Question, Rejection
 
 AnswerFormat = Literal["json_schema", "markers"]
 DECLINED = {"refusal", "content_filter"}
+LONGEST_EXCERPT = 100
+
+
+class PromptCut(RequestFailed):
+    """The server says that it has read fewer tokens than the prompt has."""
+
+    def __init__(self, read: int, least: int) -> None:
+        super().__init__("the server did not read the whole prompt, says its `usage.prompt_tokens`")
+        self.counts = f"{read:,} tokens read of at least {least:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,32 +72,47 @@ class Pipeline:
         """
         request = self.request(passage)
         try:
-            answer = await self._writer.ask(request)
-            if answer.finish not in DECLINED:
+            answer = await self._ask(self._writer, request)
+            if answer.finish not in {*DECLINED, THOUGHTS}:
                 try:
                     pairs = self._read(answer, passage)
                 except Unreadable as unreadable:
                     request = self._make_request(passage, retry_prompt(request.prompt, str(unreadable)))
-                    answer = await self._writer.ask(request)
+                    answer = await self._ask(self._writer, request)
             if answer.finish in DECLINED:
-                return (self._reject(passage, request, "the model declined to answer"),)
+                return (self._reject(passage, request, "the model declined to answer", excerpt=answer.text),)
             pairs = self._read(answer, passage)
         except Unreadable as unreadable:
-            return (self._reject(passage, request, f"unreadable answer: {unreadable}"),)
+            return (self._reject(passage, request, f"unreadable answer: {unreadable}", excerpt=answer.text),)
+        except PromptCut as cut:
+            return (self._reject(passage, request, f"no answer: {cut}", excerpt=cut.counts),)
         except RequestFailed as failure:
             return (self._reject(passage, request, f"no answer: {failure}"),)
         if len(pairs) == 1:
             return (await self._judge_pair(passage, request, pairs[0]),)
         return tuple(await asyncio.gather(*(self._judge_pair(passage, request, pair) for pair in pairs)))
 
+    async def _ask(self, model: AskedModel, request: Request) -> Completion:
+        answer = await model.ask(request)
+        if self._config.checks.whole_prompts and not answer.is_estimated:
+            least = least_tokens(request.prompt)
+            if not has_read_all(answer.input_tokens, least):
+                raise PromptCut(answer.input_tokens, least)
+        return answer
+
     def _read(self, answer: Completion, passage: Passage) -> tuple[Pair, ...]:
+        if answer.finish == THOUGHTS:
+            raise Unreadable("it is empty, and its text is in the field for thoughts (`reasoning_content`)")
         if answer.finish == "length":
             raise Unreadable("it was cut off at the limit of output tokens")
         return parse(answer.text, passage.kind, len(passage.texts))
 
-    def _reject(self, passage: Passage, request: Request, reason: str, pair: Pair | None = None) -> Rejection:
+    def _reject(
+        self, passage: Passage, request: Request, reason: str, pair: Pair | None = None, excerpt: str = ""
+    ) -> Rejection:
         question, answer = (pair.question, pair.answer) if pair else (None, None)
-        return Rejection(passage, reason, question, answer, self._name, request.key.hex())
+        excerpt = one_line(excerpt, LONGEST_EXCERPT)
+        return Rejection(passage, reason, question, answer, self._name, request.key.hex(), excerpt)
 
     async def _judge_pair(self, passage: Passage, request: Request, pair: Pair) -> Question | Rejection:
         chosen = [number - 1 for number in sorted(set(pair.pieces))] if pair.pieces else range(len(passage.texts))
@@ -127,6 +153,6 @@ class Pipeline:
             return True
 
     async def _ask_judge(self, prompt: str, purpose: str) -> str:
-        answer = await self._judge.ask(Request(prompt, self._judge.model, self._judge.parameters, purpose))
+        answer = await self._ask(self._judge, Request(prompt, self._judge.model, self._judge.parameters, purpose))
         # an incomplete verdict does not count
         return "" if answer.finish in {*DECLINED, "length"} else answer.text

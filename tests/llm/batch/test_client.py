@@ -1,11 +1,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
 from in2_plugin.errors import EndpointError
+from in2_plugin.llm.batch.client import BatchState, parse_batch
 from in2_plugin.llm.request import Completion
 from tests.support.batch_runs import ask, statuses
 from tests.support.batch_server import BatchServer
+from tests.support.hostile_json import damaged
 
 KEY = "sk-very-secret-0123456789"
 CALLS = ["upload", "create", "retrieve", "download"]
@@ -100,3 +103,51 @@ def test_an_unreachable_server_is_reported_at_once(path):
     (error,) = ask("http://127.0.0.1:9/v1", path, ["p"])
     assert isinstance(error, EndpointError)
     assert "http://127.0.0.1:9/v1: cannot be reached" in str(error)
+
+
+BATCH = {
+    "id": "batch-1",
+    "status": "failed",
+    "request_counts": {"total": 2, "completed": 1, "failed": 1},
+    "output_file_id": "file-1",
+    "error_file_id": None,
+    "errors": {"data": [{"code": "token_limit_exceeded", "message": "full"}]},
+    "metadata": {"in2": "our name"},
+}
+
+
+def test_a_batch_is_parsed():
+    assert parse_batch(BATCH) == BatchState(
+        "batch-1", "failed", 1, 1, ("file-1",), "full", "token_limit_exceeded", "our name"
+    )
+    assert parse_batch({"id": "b", "status": "validating"}) == BatchState("b", "validating")
+
+
+@given(damaged(BATCH))
+def test_any_json_in_the_place_of_a_batch_is_a_batch_or_unreadable(content):
+    try:
+        found = parse_batch(content)
+    except ValueError:
+        return
+    assert found.id
+    assert found.status
+    assert all(isinstance(name, str) and name for name in found.files)
+
+
+@pytest.mark.parametrize("call", ["upload", "create", "retrieve", "list"])
+@pytest.mark.parametrize("body", [b"null", b"[]", b'{"id": 7}', b'{"data": {}}', b"[" * 5_000])
+def test_json_of_another_form_is_retried(path, call, body):
+    with BatchServer() as server:
+        server.faults_by_call[call] = [body]
+        server.faults_by_call["create"] += ["lost"] if call == "list" else []
+        (answer,) = ask(server, path, ["p"])
+        assert answer.text == "answer to p"
+        assert not server.faults_by_call[call]
+
+
+def test_batches_of_other_programs_in_any_form_are_passed_over(path):
+    with BatchServer() as server:
+        server.batches = {f"other-{i}": odd for i, odd in enumerate([{"id": "x"}, {"id": "y", "metadata": [1]}, {}])}
+        server.faults_by_call["create"] = ["lost"]
+        (answer,) = ask(server, path, ["p"])
+        assert answer.text == "answer to p"

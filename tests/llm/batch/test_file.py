@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from in2_plugin.llm.batch.file import RequestNotRun, fill_missing, read, request_line, split
 from in2_plugin.llm.request import Completion, Request, RequestFailed
 from tests.support.fault_server import completion
+from tests.support.hostile_json import damaged, line
 
 
 def request(prompt: str, **parameters) -> Request:
@@ -118,3 +119,21 @@ def test_broken_lines_are_counted_and_the_others_parsed(broken):
 @given(st.binary())
 def test_no_content_raises(content):
     assert read([content], [A], "").outcomes == {}
+
+
+LINE = json.loads(out(A, "a", error={"code": "batch_expired", "message": "too late"}))
+
+
+@given(st.lists(damaged(LINE), max_size=4))
+def test_any_line_is_an_outcome_that_can_be_stored_or_counts_as_broken(lines):
+    found = read([b"\n".join(map(line, lines))], [A], "secret-key")
+    assert set(found.outcomes) <= {A}
+    for outcome in found.outcomes.values():
+        stored = outcome.text + outcome.finish if isinstance(outcome, Completion) else str(outcome)
+        stored.encode()
+        assert isinstance(outcome, Completion) or "secret-key" not in stored
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe", b"[" * 5_000, b'{"custom_id": ' + b"9" * 5_000 + b"}", b"null", b'""'])
+def test_a_line_that_is_no_request_counts_as_broken(raw):
+    assert read([raw], [A], "").broken == 1

@@ -1,15 +1,20 @@
 import asyncio
 import random
+import re
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from in2_plugin.config import EndpointConfig
 from in2_plugin.errors import ConfigError, EndpointError
 from in2_plugin.llm.endpoint.client import LiveEndpoint, parse_completion
 from in2_plugin.llm.endpoint.concurrency import RetryPolicy
+from in2_plugin.llm.endpoint.errors import RateLimited, RetryableError, error_for_status
 from in2_plugin.llm.request import Completion, Request, RequestFailed, RunStopped
-from tests.support.fault_server import LATE_SECONDS, FaultServer, random_faults
+from tests.support.fault_server import LATE_SECONDS, FaultServer, completion, random_faults
+from tests.support.hostile_json import damaged
 
 QUICK = RetryPolicy(initial_backoff=0.005, max_backoff=0.01, throttle_wait=0.02, max_throttle_wait=0.05)
 KEY = "sk-very-secret-0123456789"
@@ -376,6 +381,47 @@ def test_traffic_counts_failures():
 def test_answers_in_parts_and_invalid_counts_are_parsed():
     parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}, "three"]
     content = {"choices": [{"message": {"content": parts}}], "usage": {"prompt_tokens": "many", "completion_tokens": 2}}
-    assert parse_completion(content) == Completion("one two", "stop", 0, 2)
+    assert parse_completion(content, "") == Completion("one two", "stop", 0, 2)
     for usage in ("n/a", [1], None, {"prompt_tokens": {}, "completion_tokens": float("nan")}):
-        assert parse_completion({**content, "usage": usage}) == Completion("one two", "stop", 0, 0)
+        assert parse_completion({**content, "usage": usage}, "") == Completion("one two", "stop", 0, 0)
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_an_empty_answer_next_to_thoughts_is_told_apart(field):
+    message = {"content": None, field: "Let me think."}
+    assert parse_completion({"choices": [{"message": message, "finish_reason": "stop"}]}, "").finish == "thoughts"
+    assert parse_completion({"choices": [{"message": message, "finish_reason": "length"}]}, "").finish == "length"
+    answered = {"choices": [{"message": {**message, "content": "Yes."}}]}
+    assert parse_completion(answered, "") == Completion("Yes.", "stop", 0, 0)
+
+
+def test_the_message_about_a_body_without_choices_does_not_quote_the_key():
+    with pytest.raises(RetryableError, match=re.escape("(no such key ***)")):
+        parse_completion({"error": {"message": "no such key sk-1"}}, "sk-1")
+
+
+BODY = {**completion("an answer"), "error": {"message": "m", "code": "c"}}
+BODY["choices"][0]["message"] |= {"reasoning_content": "thoughts"}
+
+
+@given(damaged(BODY))
+def test_any_body_is_an_answer_that_can_be_stored_or_a_reason(body):
+    try:
+        answer = parse_completion(body, "secret-key")
+    except RetryableError as error:
+        assert error.reason.startswith("the response contains no choice")
+        assert "secret-key" not in error.reason
+        error.reason.encode()
+        return
+    (answer.text + answer.finish).encode()
+    assert 0 <= answer.input_tokens < 2**63
+    assert 0 <= answer.output_tokens < 2**63
+
+
+@given(st.sampled_from([400, 401, 402, 404, 422, 429, 500, 503]), damaged({"error": {"message": "m", "code": "c"}}))
+def test_any_error_body_is_a_reason(status, body):
+    config = EndpointConfig(model="m", base_url="http://127.0.0.1:9/v1", api_key_env=None)
+    found = error_for_status(status, {}, body, config, "secret-key")
+    assert isinstance(found, RetryableError | RateLimited | RequestFailed | EndpointError)
+    str(found).encode()
+    assert "secret-key" not in str(found)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from in2_plugin.config import QuestionsConfig
-from in2_plugin.llm.request import Completion, Request, RequestFailed, RunStopped
+from in2_plugin.llm.request import THOUGHTS, Completion, Request, RequestFailed, RunStopped
 from in2_plugin.questions import Kind, Part, Passage, Question, Rejection
 from in2_plugin.questions.model.pipeline import AskedModel, Pipeline
 
@@ -16,6 +16,8 @@ TEXTS = (
 )
 FINE = Passage(Kind.FINE_GRAINED, 3, (7,), TEXTS[:1], 0)
 SEVERAL = Passage(Kind.INTEGRATION, 3, (7, 8, 9), TEXTS, 0)
+READ = 1_000
+"""Input tokens of an answer to a prompt that was read to its end."""
 PAIR = {"question": "Who founded Harbour Seven?", "answer": "Fishermen from the northern islands founded it in 1843."}
 
 
@@ -35,7 +37,7 @@ class Model:
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return answer if isinstance(answer, Completion) else Completion(answer, "stop", 1, 1)
+        return answer if isinstance(answer, Completion) else Completion(answer, "stop", READ, 1)
 
 
 def results(writer: Model, passage: Passage = FINE, judge: Model | None = None, answer_format="json_schema", **changes):
@@ -105,7 +107,7 @@ def test_an_unreadable_answer_is_asked_again_with_the_reason():
 
 
 def test_an_answer_that_was_cut_off_is_unreadable_even_if_it_could_be_read():
-    writer = Model(Completion(said(PAIR), "length", 1, 1), said(PAIR))
+    writer = Model(Completion(said(PAIR), "length", READ, 1), said(PAIR))
     assert isinstance(results(writer)[0], Question)
     assert "cut off" in writer.asked[1].prompt
 
@@ -120,7 +122,7 @@ def test_after_two_unreadable_answers_the_passage_is_turned_down():
 
 @pytest.mark.parametrize("finish", ["refusal", "content_filter"])
 def test_a_model_that_declines_is_not_asked_again(finish):
-    writer = Model(Completion("No.", finish, 1, 1))
+    writer = Model(Completion("No.", finish, READ, 1))
     (rejection,) = results(writer)
     assert rejection.reason == "the model declined to answer"
     assert len(writer.asked) == 1
@@ -174,10 +176,38 @@ def test_the_judge_sees_the_gold_alone():
     [
         ("UNANSWERABLE", "a judge that saw the gold segments gave another answer"),
         (RequestFailed("status 500, 8 times"), "no answer of the judge: status 500, 8 times"),
-        (Completion(PAIR["answer"], "length", 1, 1), "the judge gave no verdict"),
-        (Completion("I must not.", "refusal", 1, 1), "the judge gave no verdict"),
+        (Completion(PAIR["answer"], "length", READ, 1), "the judge gave no verdict"),
+        (Completion("I must not.", "refusal", READ, 1), "the judge gave no verdict"),
     ],
 )
 def test_a_judge_that_does_not_agree(answer, reason):
     (rejection,) = results(Model(said(PAIR)), judge=Model(answer), verify={"fine_grained": ["answerable"]})
     assert (rejection.reason, rejection.question) == (reason, PAIR["question"])
+
+
+def test_a_server_that_cuts_the_prompt_is_found_out_by_its_own_count():
+    cut = Completion(said(PAIR), "stop", 60, 20)
+    (rejection,) = results(writer := Model(cut))
+    assert rejection.reason == "no answer: the server did not read the whole prompt, says its `usage.prompt_tokens`"
+    assert rejection.excerpt.startswith("60 tokens read of at least ")
+    assert len(writer.asked) == 1
+    assert isinstance(results(Model(cut), checks={"whole_prompts": False})[0], Question)
+    assert isinstance(results(Model(replace(cut, is_estimated=True)))[0], Question)
+
+
+def test_a_judge_that_does_not_read_the_whole_prompt_has_no_verdict():
+    judge = Model(Completion(PAIR["answer"], "stop", 3, 20))
+    (rejection,) = results(Model(said(PAIR)), judge=judge, verify={"fine_grained": ["answerable"]})
+    assert rejection.reason.startswith("no answer of the judge: the server did not read the whole prompt")
+
+
+def test_an_answer_among_the_thoughts_is_said_and_not_asked_for_again():
+    writer = Model(Completion("", THOUGHTS, READ, 90))
+    (rejection,) = results(writer)
+    assert "is empty, and its text is in the field for thoughts (`reasoning_content`)" in rejection.reason
+    assert len(writer.asked) == 1
+
+
+def test_a_rejection_shows_the_answer_that_could_not_be_read():
+    (rejection,) = results(Model("Here is a poem.", "Here is\nanother poem."))
+    assert rejection.excerpt == "Here is another poem."
