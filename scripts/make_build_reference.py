@@ -6,7 +6,7 @@ Cost: 20 s, most of it to import TRL for the last section.
 """
 
 import json
-import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -223,4 +223,6 @@ def _flat(text: str) -> str:
 
 
 if __name__ == "__main__":
-    (Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE).write_text(page(), encoding="utf-8")
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("page", nargs="?", type=Path, default=PAGE)
+    parser.parse_args().page.write_text(page(), encoding="utf-8")

@@ -7,7 +7,7 @@ The same seed gives the same rows. The default folder is the package's own. Cost
 import gzip
 import json
 import random
-import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -60,4 +60,6 @@ def write_items(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_items(Path(sys.argv[1]) if len(sys.argv) > 1 else DATA)
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=DATA)
+    write_items(parser.parse_args().folder)

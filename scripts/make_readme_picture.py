@@ -6,7 +6,7 @@ states this. Cost: 1 s.
 """
 
 import json
-import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,4 +82,6 @@ def _numbers(task: str) -> str:
 
 
 if __name__ == "__main__":
-    draw(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE)
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("picture", nargs="?", type=Path, default=PICTURE)
+    draw(parser.parse_args().picture)

@@ -8,6 +8,7 @@ import json
 import math
 import subprocess
 import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -77,5 +78,8 @@ def make(picture: Path, folder: Path) -> str:
 
 
 if __name__ == "__main__":
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("picture", nargs="?", type=Path, default=PICTURE)
+    picture = parser.parse_args().picture
     with TemporaryDirectory() as scratch:
-        print(make(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE, Path(scratch)))
+        print(make(picture, Path(scratch)))

@@ -4,7 +4,7 @@ The default folder is the package's own, lm_eval_tasks/val_probe. A test compare
 script.
 """
 
-import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 
 from in2_plugin.probing.lm_eval.task_files import write_package_tasks
@@ -13,4 +13,6 @@ from in2_plugin.probing.probes.builtin import BUILTIN
 FOLDER = Path(__file__).parents[1] / "lm_eval_tasks/val_probe"
 
 if __name__ == "__main__":
-    write_package_tasks(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER, BUILTIN)
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    write_package_tasks(parser.parse_args().folder, BUILTIN)

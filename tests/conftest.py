@@ -25,7 +25,7 @@ DURATIONS = TESTS / "durations.json"
 QUICK = 3.0
 """Seconds that a test file may take in `make check`."""
 WITH_AXOLOTL = (
-    "test_axolotl.py", "training/axolotl/*.py", "preflight/test_run.py", "preflight/test_sampling.py",
+    "test_axolotl.py", "training/axolotl/*.py", "preflight/*.py",
     "e2e/test_axolotl*.py", "e2e/test_main_job.py", "e2e/test_parity.py", "e2e/test_preflight.py",
 )  # fmt: skip
 """Files in which every test needs Axolotl: ignored where it is not installed. Single tests elsewhere skip."""

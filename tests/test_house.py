@@ -106,3 +106,9 @@ def test_docstrings_of_functions_open_with_what_the_function_does():
         and (ast.get_docstring(node) or "").startswith(openings)
     ]
     assert found == []
+
+
+def test_programs_parse_their_arguments():
+    """Otherwise `--help` is taken for the name of a folder."""
+    programs = [*(ROOT / "scripts").glob("*.py"), *(ROOT / "recipes").glob("*/*.py")]
+    assert [path.name for path in programs if "sys.argv[1" in path.read_text(encoding="utf-8")] == []

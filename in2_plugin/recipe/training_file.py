@@ -15,9 +15,10 @@ import yaml
 
 from in2_plugin.errors import ConfigError, one_line
 from in2_plugin.preflight.costs import ModelShape, Setup
-from in2_plugin.preflight.training_setup import has_plugin, setup_of
+from in2_plugin.preflight.training_setup import setup_of
 from in2_plugin.recipe.planning.published_models import LINEAR, adapter_weights
-from in2_plugin.training.axolotl.args import TYPES, options_of
+from in2_plugin.training.axolotl.args import options_of
+from in2_plugin.training.axolotl.plugins import TYPES, has_plugin
 
 LAUNCH = re.compile(r"(\d+) x (\d+) x (\d+) GPUs?(?: / (\d+) (?:per|a) row)? = (\d+)")
 """The comment that states the batch: `1 x 8 x 16 GPUs = 128` (micro-batch, accumulation, GPUs, examples), or
@@ -172,7 +173,8 @@ def _from_trl(data: Mapping[str, Any], folder: Path) -> AttributeDict:
         optimizer=data.get("optim", TRL_OPTIMIZER),
         bf16=data.get("bf16", True),
         float_weights=data.get("dtype", "float32") == "float32",
-        gradient_checkpointing=data.get("gradient_checkpointing", True),
+        # the second name is that of transformers 5.24
+        gradient_checkpointing=data.get("gradient_checkpointing", data.get("activation_checkpointing", True)),
         activation_offloading=data.get("activation_offloading"),
         attn_implementation=data.get("attn_implementation"),
         adapter="lora" if data.get("use_peft") else None,

@@ -9,6 +9,7 @@ import json
 import shutil
 import subprocess
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -82,4 +83,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "rehearsal"))
+    parser = ArgumentParser(description="Write this recipe at laptop size.")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("rehearsal"), help="a new folder")
+    main(parser.parse_args().folder)

@@ -6,7 +6,7 @@ random pieces, because a model of this size picks that up from text only after h
 copy from. `--no-warm-up` leaves it random.
 """
 
-import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -118,5 +118,9 @@ def main(folder: str, corpus: str | None = None, with_warm_up: bool = True) -> N
 
 
 if __name__ == "__main__":
-    arguments = [argument for argument in sys.argv[1:] if argument != "--no-warm-up"]
-    main(*arguments[:2], with_warm_up="--no-warm-up" not in sys.argv)
+    parser = ArgumentParser(description="Make a tiny Mistral with its tokenizer.")
+    parser.add_argument("folder", help="folder to write model and tokenizer to")
+    parser.add_argument("corpus", nargs="?", help="text to train the tokenizer on, by default the bundled corpus")
+    parser.add_argument("--no-warm-up", action="store_true", help="leave the model random; the warm-up takes minutes")
+    given = parser.parse_args()
+    main(given.folder, given.corpus, with_warm_up=not given.no_warm_up)

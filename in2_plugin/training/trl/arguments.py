@@ -4,6 +4,7 @@ An IN2 dataset is an entry `{path: in2, data_dir: FOLDER}` under `datasets:`; `s
 key that neither TRL, accelerate nor this package knows is an error, and so is a key of an entry that has no effect.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -57,9 +58,12 @@ def parse(argv: Sequence[str]) -> SFTArguments:
     parser = TrlParser(types, prog="in2 sft")
     parser.set_defaults_with_config(**sft_settings())
     try:
-        *parsed, from_file, typed = parser.parse_args_and_config(
-            list(argv), return_remaining_strings=True, separate_remaining_strings=True
-        )
+        with warnings.catch_warnings():
+            # transformers 5.24 prefers `activation_checkpointing`, unknown to 5.20, and TRL itself sets the old name
+            warnings.filterwarnings("ignore", message="`gradient_checkpointing", category=FutureWarning)
+            *parsed, from_file, typed = parser.parse_args_and_config(
+                list(argv), return_remaining_strings=True, separate_remaining_strings=True
+            )
     except (OSError, TypeError, ValueError) as error:
         raise ConfigError(f"the arguments of `in2 sft` cannot be read: {error}") from error
     launch = (*from_file, *typed)

@@ -1,6 +1,7 @@
 """The arguments of `in2 sft`: TRL's keys, ours, accelerate's options, and invalid ones."""
 
 import re
+import warnings
 
 import pytest
 import yaml
@@ -72,6 +73,15 @@ def test_accelerate_options_are_passed_on(parsed):
 def test_unknown_keys_are_refused(parsed, words, changes, message):
     with pytest.raises(ConfigError, match=message):
         parsed(*words, **changes)
+
+
+def test_the_name_of_checkpointing_that_all_versions_know_does_not_warn(parsed):
+    """transformers 5.24 calls it `activation_checkpointing`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        assert parsed().training.gradient_checkpointing is True
+        assert parsed(gradient_checkpointing=False).training.gradient_checkpointing is False
+        assert parsed("--gradient_checkpointing", "false").training.gradient_checkpointing is False
 
 
 def test_missing_file_is_refused(tmp_path):
