@@ -76,11 +76,9 @@ class ProbedEndpoint:
                 urlsplit(self.url)._replace(path=f"{base}/models").geturl(),
                 headers=dict(self.header), verify=self.verify, timeout=min(LISTING_TIMEOUT_S, self.timeout),
             )  # fmt: skip
-            listed = answer.json().get("data", []) if answer.ok else []
-        except (OSError, ValueError, AttributeError):  # no such list: the real request will show the limit
+            return limit_in(answer.json(), self.model) if answer.ok else None
+        except (OSError, ValueError, RecursionError):  # no such list: the real request will show the limit
             return None
-        limits = [one.get("max_model_len") for one in listed if isinstance(one, dict) and one.get("id") == self.model]
-        return next((limit for limit in limits if isinstance(limit, int)), None)
 
     def ask(self, body: Mapping[str, Any], new_tokens: int) -> Reply:
         """Send one prompt.
@@ -112,7 +110,7 @@ class ProbedEndpoint:
 
         try:
             content = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         if status != 200:
             return Reply(status, self._reason(content, text), None)
@@ -120,7 +118,7 @@ class ProbedEndpoint:
             raise EndpointError(f"the answer of {self.name} is not JSON; correct base_url in --model_args")
         usage = content.get("usage")
         read = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-        return Reply(status, "", read if isinstance(read, int) else None)
+        return Reply(status, "", read if _is_count(read) else None)
 
     def _reason(self, content: Any, text: str) -> str:
         error = content.get("error", content) if isinstance(content, dict) else None
@@ -129,6 +127,18 @@ class ProbedEndpoint:
         for secret in {part for value in self.header.values() for part in value.split()} - {"Bearer"}:
             words = words.replace(secret, "[key]")
         return words if len(words) <= LONGEST_REASON else f"{words[:LONGEST_REASON]}…"
+
+
+def limit_in(content: object, model: str) -> int | None:
+    """Return `max_model_len` of a model in the JSON of `/models`; None if it is not there."""
+    listed = content.get("data") if isinstance(content, dict) else None
+    entries = listed if isinstance(listed, list) else []
+    limits = [one.get("max_model_len") for one in entries if isinstance(one, dict) and one.get("id") == model]
+    return next((limit for limit in limits if _is_count(limit)), None)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def endpoint_of(model_args: Mapping[str, Any], invocation: Invocation, messages: bool) -> ProbedEndpoint:
