@@ -1,10 +1,29 @@
 """The plugin's checks, run through Axolotl's own `load_cfg` in this process."""
 
+import subprocess
 import sys
 
 import pytest
 
+from in2_plugin.training.axolotl.plugins import loaded_unlisted
 from tests.support.axolotl_configs import PLUGIN, ConfigLoader
+
+WITHOUT_AXOLOTL = """
+import sys, types
+def module(name, **names):
+    sys.modules[name] = types.ModuleType(name)
+    vars(sys.modules[name]).update(names)
+module("axolotl"), module("axolotl.integrations"), module("axolotl.utils")
+module("axolotl.integrations.base", BasePlugin=object)
+module("axolotl.utils.logging", get_logger=lambda name: None)
+before = set(sys.modules)
+from in2_plugin.axolotl import IN2Plugin
+stock = {"plugins": ["a.B"], "datasets": [{"path": "a", "type": "completion"}]}
+plugin = IN2Plugin()
+hooks = [plugin.register(stock), plugin.get_input_args(), plugin.load_datasets(stock), plugin.get_trainer_cls(stock),
+         plugin.get_training_args(stock), plugin.pre_lora_load(stock, None)]
+print(hooks == [None] * 6, {"yaml", "numpy", "pydantic", "datasets", "torch", "transformers"} & {*sys.modules} - before)
+"""
 
 
 @pytest.fixture
@@ -34,6 +53,28 @@ def test_rebuilt_dataset_is_prepared_again(config):
     assert first != config().datasets[0].revision
 
 
+def test_nothing_is_done_or_imported_for_a_config_without_in2():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_AXOLOTL], capture_output=True, text=True, check=True)
+    assert done.stdout == "True set()\n"
+
+
+@pytest.mark.skipif(not loaded_unlisted(), reason="this Axolotl loads no plugins from entry points")
+@pytest.mark.parametrize("listed", [None, [PLUGIN], ["in2_plugin.axolotl:IN2Plugin"]])
+def test_plugin_runs_once_whether_listed_or_not(config, listed, monkeypatch):
+    from axolotl.integrations.base import PluginManager
+
+    import in2_plugin.axolotl
+
+    checked = []
+    monkeypatch.setattr(in2_plugin.axolotl, "_check_keys", checked.append)
+    cfg = config(plugins=listed, in2={"preflight": False})
+    manager = PluginManager.get_instance()
+    assert len(checked) == 1
+    assert [name for name in manager.plugins if "in2" in name] == [PLUGIN]
+    assert len(manager.load_datasets(cfg).train_dataset) == 130
+    assert manager.get_trainer_cls(cfg).__name__ == "AxolotlIN2Trainer"
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -42,11 +83,16 @@ def test_rebuilt_dataset_is_prepared_again(config):
         ({"sequence_len": 1_024}, "set `sequence_len: "),
         ({"sequence_len": None}, "`sequence_len: None` is too short"),
         ({"datasets": [{"type": "in2"}]}, "has no `path:`"),
-        ({"plugins": [PLUGIN, "no_such_package.Plugin"]}, "`no_such_package.Plugin` cannot be imported"),
+        ({"plugins": [PLUGIN, "no_such_package.Plugin"]}, "`no_such_package.Plugin` cannot be imported (No module"),
     ],
 )
 def test_invalid_config_exits_with_one_sentence(config, changes, expected):
     assert expected in refusal(config, **changes)
+
+
+def test_axolotl_does_not_try_a_plugin_that_cannot_be_imported(config, caplog, capfd):
+    refusal(config, plugins=[PLUGIN, "no_such_package.Plugin"])
+    assert "Traceback" not in caplog.text + "".join(capfd.readouterr())
 
 
 def test_unfinished_dataset_exits_with_one_sentence(config):

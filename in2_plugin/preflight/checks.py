@@ -10,7 +10,8 @@ from in2_plugin.preflight.costs import GIB
 from in2_plugin.preflight.dataset_summary import DatasetSummary
 from in2_plugin.preflight.findings import Case, ConfigFinding, Level
 from in2_plugin.preflight.templates import check_templates
-from in2_plugin.preflight.training_setup import has_plugin, keeps_master
+from in2_plugin.preflight.training_setup import keeps_master
+from in2_plugin.training.axolotl.plugins import has_plugin
 
 LONG = 8_192
 """Tokens from which attention must not store a score for each pair of tokens."""
@@ -36,21 +37,26 @@ def check_lengths(case: Case) -> Iterator[ConfigFinding]:
 def _length_findings(dataset: DatasetSummary, limit: int) -> Iterator[ConfigFinding]:
     rows = f"of {dataset.looked_at:,} rows checked"
     room = f"set `sequence_len: {dataset.longest}` or more, or build with a lower lengths.max"
+    number = "" if dataset.longest_row is None else f" is row {dataset.longest_row} and"
+    longest = f" (the longest{number} has {dataset.longest:,} tokens)" if limit and dataset.longest > limit else ""
     if dataset.refused:
-        what = f"{dataset.refused:,} {rows} are longer than `sequence_len: {limit}`, and the trainer stops at them"
+        over = f"{dataset.refused:,} {rows} are longer than `sequence_len: {limit}`"
+        what = f"{over}{longest}, and the trainer stops at them"
         yield ConfigFinding("error", dataset.path, what, room)
     if dataset.losing:
         what = (
-            f"{dataset.losing:,} {rows} are truncated at `sequence_len: {limit}` and lose answer tokens "
+            f"{dataset.losing:,} {rows} are truncated at `sequence_len: {limit}`{longest} and lose answer tokens "
             f"({dataset.lost_answer_tokens:,} in total)"
         )
         yield ConfigFinding("error", dataset.path, what, room)
     elif dataset.cut:
-        what = f"{dataset.cut:,} {rows} are truncated at `sequence_len: {limit}`, so their context is incomplete"
+        what = (
+            f"{dataset.cut:,} {rows} are truncated at `sequence_len: {limit}`{longest}, so their context is incomplete"
+        )
         yield ConfigFinding("error", dataset.path, what, room)
     if dataset.dropped:
         level: Level = "error" if dataset.longest > limit else "warning"
-        what = f"{dataset.dropped:,} {rows} are dropped with {dataset.lost_answer_tokens:,} answer tokens"
+        what = f"{dataset.dropped:,} {rows} are dropped with {dataset.lost_answer_tokens:,} answer tokens{longest}"
         yield ConfigFinding(level, dataset.path, what, room if level == "error" else "remove the empty rows")
     if dataset.looked_at and not len(dataset.lengths):
         yield ConfigFinding("error", dataset.path, "no row is left to train on", room)

@@ -14,8 +14,8 @@ import numpy as np
 from in2_plugin.preflight.costs import Gpu, Setup, seconds
 from in2_plugin.preflight.dataset_summary import Counts, DatasetSummary
 from in2_plugin.preflight.shape import Model
-from in2_plugin.preflight.training_setup import has_plugin
 from in2_plugin.training.axolotl.args import options_of
+from in2_plugin.training.axolotl.plugins import has_plugin
 from in2_plugin.training.length_balance import Work, balanced_order, efficiency
 
 MFU = 0.4

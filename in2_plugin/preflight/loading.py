@@ -17,8 +17,7 @@ import yaml
 from in2_plugin.dataset.reader import read_manifest
 from in2_plugin.errors import ConfigError, DatasetError, MissingExtra, one_line
 from in2_plugin.preflight.costs import GPUS, Gpu
-from in2_plugin.training.axolotl.args import TYPES
-from in2_plugin.training.axolotl.keys import refuse_missing_plugins
+from in2_plugin.training.axolotl.plugins import TYPES, refuse_missing_plugins, require_plugin
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -92,8 +91,9 @@ def load_config(path: Path, gpu: str | None = None) -> Any:
         # with the real value the plugin would refuse a config whose examples do not fit, before any other check
         cfg.sequence_len = max([stated or 0, *_longest(data)]) or stated
         with _refusals(path):
+            refuse_missing_plugins(cfg)
+            require_plugin(cfg)
             prepare_plugins(cfg)
-            refuse_missing_plugins(cfg.plugins or [])
             cfg = _validated(cfg, chosen)
     cfg.sequence_len = stated or cfg.sequence_len
     return cfg
@@ -135,10 +135,8 @@ def _refusals(path: Path) -> Iterator[None]:
     """Turn any error of Axolotl, Pydantic or a plugin into one sentence."""
     try:
         yield
-    except SystemExit as stop:
-        raise ConfigError(f"{path}: {str(stop).removeprefix('in2: ')}") from None
-    except ConfigError:
-        raise
+    except (ConfigError, SystemExit) as refusal:
+        raise ConfigError(f"{path}: {str(refusal).removeprefix('in2: ')}") from None
     except Exception as error:  # Axolotl's hundred or so validators raise errors of many types
         raise ConfigError(f"{path}: Axolotl rejects it: {_reason(error)}; correct the config") from error
 

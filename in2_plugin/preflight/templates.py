@@ -10,7 +10,7 @@ from typing import Any
 
 from in2_plugin.errors import one_line
 from in2_plugin.preflight.findings import Case, ConfigFinding
-from in2_plugin.training.axolotl.args import TYPES
+from in2_plugin.training.axolotl.plugins import TYPES
 
 QUESTION = {"role": "user", "content": "@@in2-question@@"}
 ANSWER = {"role": "assistant", "content": "@@in2-answer@@"}

@@ -8,8 +8,8 @@ from typing import Any
 
 from in2_plugin.preflight.costs import Logits, Setup
 from in2_plugin.training.axolotl.args import FUSED, config_full_logits_reason, fused_loss, options_of
+from in2_plugin.training.axolotl.plugins import has_plugin
 
-PLUGIN = "in2_plugin.axolotl.IN2Plugin"
 FLASH = ("flash_attention", "flex_attention", "sdpa", "xformers", "sage", "fp8", "s2")
 """Name prefixes of attention implementations that do not store a score for each pair of tokens."""
 ONE_STATE = ("lion", "muon", "sgd", "adafactor")
@@ -48,11 +48,6 @@ def setup_of(cfg: Any, gpus: int, adapter: int = 0) -> Setup:
         logits=logits_of(cfg),
         flash=(cfg.attn_implementation or "sdpa").startswith(FLASH),
     )
-
-
-def has_plugin(cfg: Any) -> bool:
-    """Return True if the config lists our plugin."""
-    return PLUGIN in (cfg.get("plugins") or [])
 
 
 def logits_of(cfg: Any) -> Logits:

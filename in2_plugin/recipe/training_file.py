@@ -173,8 +173,8 @@ def _from_trl(data: Mapping[str, Any], folder: Path) -> AttributeDict:
         optimizer=data.get("optim", TRL_OPTIMIZER),
         bf16=data.get("bf16", True),
         float_weights=data.get("dtype", "float32") == "float32",
-        # the second name is that of transformers 5.24
-        gradient_checkpointing=data.get("gradient_checkpointing", data.get("activation_checkpointing", True)),
+        # the first name is that of transformers 5.24
+        gradient_checkpointing=data.get("activation_checkpointing", data.get("gradient_checkpointing", True)),
         activation_offloading=data.get("activation_offloading"),
         attn_implementation=data.get("attn_implementation"),
         adapter="lora" if data.get("use_peft") else None,

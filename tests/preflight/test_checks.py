@@ -26,9 +26,9 @@ def test_errors_come_first():
 
 
 def test_in2_examples_that_are_too_long_are_an_error():
-    finding = only(findings_of(case(summary(refused=31), sequence_len=16_384)))
+    finding = only(findings_of(case(summary(refused=31, longest_row=7), sequence_len=16_384)))
     assert (finding.level, finding.where) == ("error", "in2")
-    assert "31 of 100 rows checked are longer than `sequence_len: 16384`" in finding.what
+    assert "31 of 100 rows checked are longer than `sequence_len: 16384` (the longest is row 7 and has" in finding.what
     assert "set `sequence_len: 32768` or more" in finding.remedy
 
 
@@ -125,6 +125,7 @@ def test_expensive_attention():
     assert finding.where == "attn_implementation: sdpa" and finding.level == "warning"
 
 
+@pytest.mark.usefixtures("only_listed_plugins")
 def test_unused_logits():
     finding = only(findings_of(case(plugins=None)))
     assert finding.level == "warning" and "logits are computed for all 32,768 positions" in finding.what

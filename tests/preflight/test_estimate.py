@@ -78,6 +78,7 @@ def test_length_balance_keeps_ranks_busy():
     assert ranks_used(lengths, model(), setup, False) < 0.6
 
 
+@pytest.mark.usefixtures("only_listed_plugins")
 @pytest.mark.parametrize(
     ("changes", "balanced"),
     [

@@ -5,6 +5,7 @@ import torch
 
 from in2_plugin.errors import ConfigError
 from in2_plugin.preflight.loading import choose_gpu, load_config, read_file
+from in2_plugin.training.axolotl.plugins import has_plugin, loaded_unlisted
 
 
 @pytest.mark.parametrize("value", [True, "auto"])
@@ -36,7 +37,7 @@ def test_stdout_stays_empty(axolotl_file, capsys):
         ({"sequnce_len": 3}, "does not know the key `sequnce_len`; did you mean `sequence_len`?"),
         ({"micro_batch_size": "many"}, "Axolotl rejects it: `micro_batch_size`: Input should be a valid integer"),
         ({"datasets": [{"path": "none", "type": "in2"}]}, "there is no IN2 dataset at none; build it"),
-        ({"plugins": ["nowhere.Plugin"]}, "the plugin `nowhere.Plugin` cannot be imported; install it"),
+        ({"plugins": ["nowhere.Plugin"]}, "the plugin `nowhere.Plugin` cannot be imported (No module named"),
         ({"in2": {"gpu": "TPU"}}, "unknown GPU `TPU`; choose one of A100-40G, "),
         ({"in2": {"lazzy": True}}, "`in2.lazzy`"),
         ({"base_model": "no/such/model"}, "rejects it: "),
@@ -46,6 +47,24 @@ def test_refusals_are_one_sentence(axolotl_file, changes, message):
     with pytest.raises(ConfigError) as refused:
         load_config(axolotl_file(**changes))
     assert message in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_plugin_that_is_not_listed(axolotl_file):
+    """Axolotl 0.21 loads it for `type: in2`; with 0.19 the user is told to list it."""
+    path = axolotl_file(plugins=None, in2={"gpu": "A100-40G"})
+    if loaded_unlisted():
+        cfg = load_config(path)
+        assert has_plugin(cfg) and cfg.in2.gpu == "A100-40G"
+    else:
+        with pytest.raises(ConfigError, match=r"`type: in2` needs the plugin, .*; add `plugins: "):
+            load_config(path)
+
+
+def test_misspelled_keys_are_refused_only_in_configs_that_use_in2(axolotl_file, chats):
+    other = [{"path": str(chats), "type": "chat_template"}]
+    assert not has_plugin(load_config(axolotl_file(plugins=None, datasets=other, sequnce_len=3)))
+    with pytest.raises(ConfigError, match="does not know the key `sequnce_len`"):
+        load_config(axolotl_file(datasets=other, sequnce_len=3))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from in2_plugin.preflight.training_setup import setup_of
-from tests.support.preflight_cases import ZERO_3, configuration
+from tests.support.preflight_cases import ZERO_3, Cfg, configuration
 
 OFFLOADED = {
     "zero_optimization": {"stage": 3, "offload_optimizer": {"device": "cpu"}, "offload_param": {"device": "cpu"}}
@@ -64,10 +64,12 @@ def test_bytes_per_frozen_weight(settings, frozen):
     assert (setup.trained, setup.frozen_bytes, setup.weight_bytes) == (1_000, frozen, 4)
 
 
+@pytest.mark.usefixtures("only_listed_plugins")
 @pytest.mark.parametrize(
     ("changes", "logits"),
     [
         ({}, "answers"),
+        ({"plugins": ["in2_plugin.axolotl:IN2Plugin"]}, "answers"),
         ({"plugins": None}, "all"),
         ({"in2": {"answer_logits_only": False}}, "all"),
         ({"in2": {"answer_logits_only": True}}, "answers"),
@@ -79,6 +81,12 @@ def test_bytes_per_frozen_weight(settings, frozen):
 )
 def test_logits(changes, logits):
     assert setup_of(configuration(**changes), 8).logits == logits
+
+
+def test_logits_of_a_plugin_that_is_loaded_without_being_listed(monkeypatch):
+    monkeypatch.setattr("in2_plugin.training.axolotl.plugins.loaded_unlisted", lambda: True)
+    assert setup_of(configuration(plugins=None), 8).logits == "answers"
+    assert setup_of(configuration(plugins=None, datasets=[Cfg(path="a", type="completion")]), 8).logits == "all"
 
 
 def test_context_and_tensor_parallelism_reduce_replicas():

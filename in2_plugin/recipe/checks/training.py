@@ -26,7 +26,8 @@ from in2_plugin.preflight.findings import Case, ConfigFinding
 from in2_plugin.recipe.base_model import BaseModel
 from in2_plugin.recipe.checks.check import FileCheck, Mark, as_config_error
 from in2_plugin.recipe.training_file import TrainingFile
-from in2_plugin.training.axolotl.args import TYPES, options_of
+from in2_plugin.training.axolotl.args import options_of
+from in2_plugin.training.axolotl.plugins import TYPES
 
 MARKS: Mapping[str, Mark] = {"error": "ERROR", "warning": "warning", "note": "note"}
 NEEDS = {"context_parallel_size": "ring_flash_attn"}

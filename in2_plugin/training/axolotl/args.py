@@ -1,13 +1,12 @@
 """The keys under `in2:` in an Axolotl config, and what the config implies for our datasets and loss."""
 
 from collections.abc import Mapping
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from in2_plugin.config.base import Config
+from in2_plugin.training.axolotl.context_parallel import splits_inside_model
 
 FUSED = {"cut_cross_entropy": "Cut Cross Entropy", "liger_fused_linear_cross_entropy": "Liger"}
 """Axolotl settings under which a kernel computes head and loss together, with the name of the kernel."""
@@ -47,29 +46,6 @@ def options_of(cfg: object) -> IN2Options:
     """Return the options under `in2:` of a config, validated by Axolotl or not."""
     given = getattr(cfg, "in2", None)
     return given if isinstance(given, IN2Options) else IN2Options.model_validate(dict(given or {}))
-
-
-def ranks_per_row(cfg: Mapping[str, Any]) -> int:
-    """Return the number of ranks that share each row (context parallelism)."""
-    return int(cfg.get("context_parallel_size") or (cfg.get("context_parallel") or {}).get("size") or 1)
-
-
-def splits_rows(cfg: Mapping[str, Any]) -> bool:
-    """Return True if each row is split over ranks."""
-    return ranks_per_row(cfg) > 1
-
-
-def uses_ring_flash_attn() -> bool:
-    """Return True if the installed Axolotl, 0.19 or older, splits rows with ring-flash-attn, without importing it."""
-    found = find_spec("axolotl")
-    places = (found and found.submodule_search_locations) or ()
-    return bool(places) and not any(Path(place, "integrations/context_parallel").is_dir() for place in places)
-
-
-def splits_inside_model(cfg: Mapping[str, Any]) -> bool:
-    """Return True if rows are split in the model's forward, so that the trainer does not see a rank's part."""
-    in_collator = (cfg.get("context_parallel") or {}).get("shard_in_collator", True)
-    return splits_rows(cfg) and (uses_ring_flash_attn() or not (cfg.get("deepspeed") or in_collator))
 
 
 def config_full_logits_reason(cfg: Mapping[str, Any]) -> str | None:

@@ -15,7 +15,8 @@ from axolotl.utils.trainer import calculate_total_num_steps
 
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.axolotl.args import IN2Options, splits_rows
+from in2_plugin.training.axolotl.args import IN2Options
+from in2_plugin.training.axolotl.context_parallel import uses_ulysses
 from in2_plugin.training.axolotl.plugins import TYPES
 from in2_plugin.training.dataset import LazyExamples
 
@@ -70,11 +71,11 @@ def eager_reason(cfg: Mapping[str, Any]) -> str | None:
 
 
 def _datasets(cfg: Any, tokenizer: ModelTokenizer) -> tuple[LazyExamples, LazyExamples | None]:
-    split = splits_rows(cfg) and bool(cfg.deepspeed)  # DeepSpeed splits `position_ids` with the rows
+    split = uses_ulysses(cfg)  # which needs `position_ids` in every batch
     packed = bool(cfg.sample_packing) or split
     train = LazyExamples.open([entry["path"] for entry in cfg.datasets], tokenizer, packed=packed)
     if cfg.test_datasets:
-        packed = split or bool(cfg.sample_packing) and cfg.eval_sample_packing is not False
+        packed = split or (bool(cfg.sample_packing) and cfg.eval_sample_packing is not False)
         return train, LazyExamples.open([entry["path"] for entry in cfg.test_datasets], tokenizer, packed=packed)
     if not cfg.val_set_size:
         return train, None

@@ -18,20 +18,6 @@ from in2_plugin.errors import ConfigError
 _OLD_PREFIX = "fsdp_"
 
 
-def refuse_missing_plugins(listed: Sequence[str]) -> None:
-    """Raise for a listed plugin that is not loaded; Axolotl only logs the failed import and trains without it.
-
-    Raises:
-        ConfigError: names the plugin.
-    """
-    from axolotl.integrations.base import PluginManager
-
-    loaded = PluginManager.get_instance().plugins
-    for name in listed:
-        if name not in loaded:
-            raise ConfigError(f"the plugin `{name}` cannot be imported; install it or remove it from `plugins:`")
-
-
 def refuse_unknown_keys(data: Mapping[str, Any], model: type[BaseModel], accepted: Sequence[str] = ()) -> None:
     """Raise for the first key of `data`, at any depth, that is not in the schema.
 

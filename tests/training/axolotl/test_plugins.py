@@ -34,12 +34,8 @@ def test_in2_entries_of_both_sections():
 
 
 def test_names_are_dotted_whatever_their_form():
-    listed = [
-        PLUGIN,
-        "in2_plugin.axolotl:IN2Plugin",
-        {"cls": "a.b:C", "source": "https://x/y", "ref": "0"},
-        {"ref": "1"},
-    ]
+    by_class, by_source = {"cls": "a.b:C", "source": "https://x/y"}, {"source": "https://x/y"}
+    listed = [PLUGIN, "in2_plugin.axolotl:IN2Plugin", by_class, by_source]
     assert plugin_names({"plugins": listed}) == [PLUGIN, PLUGIN, "a.b.C"]
     assert plugin_names({}) == plugin_names({"plugins": None}) == []
 
@@ -134,7 +130,7 @@ def test_names_with_a_colon_are_valid_where_axolotl_reads_them():
     if hasattr(base, "normalize_plugin_name"):
         refuse_missing_plugins(cfg)
         return
-    with pytest.raises(ConfigError, match="cannot read the plugin name `in2_plugin.axolotl:IN2Plugin`; write `in2_pl"):
+    with pytest.raises(ConfigError, match=r"cannot read the plugin name `in2_plugin.axolotl:IN2Plugin`; write `in2_pl"):
         refuse_missing_plugins(cfg)
 
 
