@@ -9,7 +9,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 # Pre-tokenisation patterns as the models' own tokenizer.json files give them.
 QWEN2_REGEX = (
@@ -77,6 +77,16 @@ def save(tokenizer: Tokenizer, folder: Path, chat_template: str | None, **settin
     if chat_template is not None:
         config["chat_template"] = chat_template
     (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def put_bos_first(folder: Path, bos: str = "<s>") -> Path:
+    """Make a saved tokenizer add a BOS to every text, as Llama's and Mistral's do."""
+    path = str(folder / "tokenizer.json")
+    tokenizer = Tokenizer.from_file(path)
+    special = [(bos, tokenizer.token_to_id(bos))]
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"{bos} $A", special_tokens=special)
+    tokenizer.save(path)
     return folder
 
 

@@ -2,12 +2,12 @@
 
 Takes the arguments of `hf`, and `questions_at_once`. Invariant: answers are those of `hf` with `batch_size=1`, up to
 rounding; requests that cannot share a context fall back to `hf`, with a warning that gives the reason. Prompts are
-never truncated. Cost: one prefill per context instead of one per question, and one more per run to compare logits.
+never truncated. Cost: one prefill per context instead of one per question, and three more per run to compare answers.
 """
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ from lm_eval.models.utils_hf import stop_sequences_criteria
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from in2_plugin.errors import ConfigError, ProbeError, PromptTooLong
-from in2_plugin.probing.backends.shared_context import Decoding, SharedContext, differs_by
+from in2_plugin.probing.backends.comparison import Comparison
+from in2_plugin.probing.backends.shared_context import Decoding, SharedContext, cache_argument
 from in2_plugin.probing.backends.shared_prefixes import (
     Ids,
     PrefillCounts,
@@ -33,8 +34,6 @@ from in2_plugin.probing.backends.support import decoding_for, reason_against
 
 LEAST_ROOM = 4_096
 """Cache entries for questions and answers after a short context; after a long one, half its length."""
-TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 0.03, torch.bfloat16: 0.1}
-"""Limits of `differs_by`. A random 16-layer model gave 1e-6, 0.002 and 0.02 from float32 on; a wrong mask 0.1 to 1."""
 _LOG = logging.getLogger("lm_eval.in2_hf")
 """A child of lm_eval's logger, whose handler prints the messages."""
 
@@ -60,7 +59,7 @@ class SharedContextLM(HFLM):  # type: ignore[misc]  # lm_eval is not typed
             raise ConfigError(f"questions_at_once={questions_at_once} must be `auto` or a number above zero")
         self.questions_at_once = None if questions_at_once == "auto" else int(questions_at_once)
         self.counts = PrefillCounts()
-        self._compared = False
+        self.comparison = Comparison()
         self._refused = False
         self._warned: set[str] = set()
         super().__init__(*args, **kwargs)
@@ -87,7 +86,7 @@ class SharedContextLM(HFLM):  # type: ignore[misc]  # lm_eval is not typed
                     self.cache_hook.add_partial("generate_until", requests[index].args, text)
                     bar.update(1)
         if self.counts.contexts:
-            _LOG.info("%s", self.counts)
+            _LOG.info("%s; %s", self.counts, self.comparison)
         answers.update(self._fall_back([i for i in range(len(requests)) if i not in answers], requests, disable_tqdm))
         return [answers[index] for index in range(len(requests))]
 
@@ -147,7 +146,7 @@ class SharedContextLM(HFLM):  # type: ignore[misc]  # lm_eval is not typed
         except Exception as failure:  # before the comparison, a model may turn out not to support our masks
             if _is_out_of_memory(failure):
                 raise ProbeError(self._advice(len(parts.shared))) from None
-            if self._compared:
+            if self.comparison.is_done:
                 raise
             self._refuse(f"its forward fails with a shared cache ({type(failure).__name__}: {failure})")
             return {}
@@ -169,23 +168,26 @@ class SharedContextLM(HFLM):  # type: ignore[misc]  # lm_eval is not typed
         ]
         room = max(sum(sizes[place] for place in batch) for batch in batches)
         masks = self.model.config.get_text_config(decoder=True)._attn_implementation == "sdpa"
-        context = SharedContext(self._forward, parts.shared, room, self.device, boolean_mask=masks)
-        if not self._agrees(context, parts, batches[0]):
-            return {}
-        self.counts.add(parts)
+        context = SharedContext(
+            self._forward, parts.shared, room, cache_argument(self.model), self.device, boolean_mask=masks
+        )
         found: dict[int, str] = {}
         for batch in batches:
-            texts = self._texts(context, [parts.own[place] for place in batch], asked[batch[0]])
-            found.update(zip(batch, texts, strict=True))
+            request, tails = asked[batch[0]], [parts.own[place] for place in batch]
+            answers = context.answers(tails, request.decoding, self._stop(request, len(batch)))
+            if not self._agrees(context, parts.shared, tails, answers, request.decoding):
+                return {}
+            found.update(zip(batch, (self._text(ids, request.until) for ids in answers), strict=True))
+        self.counts.add(parts)
         return found
 
-    def _texts(self, context: SharedContext, tails: Sequence[list[int]], request: GenerationRequest) -> list[str]:
-        criteria = [stop_sequences_criteria(self.tokenizer, list(request.until), 0, 1) for _ in tails]
+    def _stop(self, request: GenerationRequest, questions: int) -> Callable[[int, Sequence[int]], bool]:
+        criteria = [stop_sequences_criteria(self.tokenizer, list(request.until), 0, 1) for _ in range(questions)]
 
         def stop(question: int, answer: Sequence[int]) -> bool:
             return bool(criteria[question](torch.tensor([list(answer)]), None).all())
 
-        return [self._text(ids, request.until) for ids in context.answers(tails, request.decoding, stop)]
+        return stop
 
     def _text(self, ids: list[int], until: Sequence[str]) -> str:
         """Decode an answer like the end of `HFLM.generate_until` (lm_eval, models/huggingface.py)."""
@@ -197,20 +199,23 @@ class SharedContextLM(HFLM):  # type: ignore[misc]  # lm_eval is not typed
             text = text.lstrip()
         return str(postprocess_generated_text(text, list(until), end if isinstance(end, str) else None))
 
-    def _agrees(self, context: SharedContext, parts: SplitPrompts, batch: Sequence[int]) -> bool:
-        """Check once per run that the last question of a batch, after all others, gets the same logits as alone."""
-        if self._compared:
+    def _agrees(
+        self,
+        context: SharedContext,
+        shared: list[int],
+        tails: Sequence[list[int]],
+        answers: Sequence[list[int]],
+        decoding: Decoding,
+    ) -> bool:
+        """Compare some answers of the first batch of the run with those without a shared cache."""
+        if self.comparison.is_done:
             return True
-        found = context.first_logits([parts.own[place] for place in batch])[-1]
-        alone = [*parts.shared, *parts.own[batch[-1]]]
-        with torch.no_grad():
-            ids = torch.tensor([alone], device=self.device)
-            expected = self._forward(input_ids=ids, use_cache=False, logits_to_keep=1).logits[0, -1]
-        self._compared = True
-        self.counts.prefilled_tokens += len(alone) + sum(len(parts.own[place]) for place in batch)
-        difference, tolerance = differs_by(found, expected), TOLERANCE.get(expected.dtype, max(TOLERANCE.values()))
-        if difference > tolerance:
-            self._refuse(f"its logits differ by {difference:.2g} from those without a shared cache (limit {tolerance})")
+        first = context.first_logits(tails)
+        self.counts.prefilled_tokens += sum(map(len, tails)) + self.comparison.add_batch(
+            self._forward, shared, tails, answers, first, decoding
+        )
+        if self.comparison.fault:
+            self._refuse(self.comparison.fault)
         return not self._refused
 
     def _encode(self, prompt: str) -> Ids:

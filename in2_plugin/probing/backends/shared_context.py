@@ -6,6 +6,7 @@ would generate for it alone (greedy), up to rounding. Cost: the cache of one con
 (the context's is never copied), and one forward pass per generated token of all questions.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -69,6 +70,7 @@ class SharedContext:
         forward: the model, called with keyword arguments as a causal language model of transformers.
         context: its token ids, at least one.
         room: cache entries for the questions and answers of one batch together.
+        cache_argument: name of the model's argument for the cache; see `cache_argument`.
         device: device of the token ids.
         boolean_mask: True for attention with a boolean mask (sdpa), False for an additive one (eager).
     """
@@ -78,10 +80,12 @@ class SharedContext:
         forward: Callable[..., Any],
         context: Sequence[int],
         room: int,
+        cache_argument: str,
         device: torch.device | str = "cpu",
         boolean_mask: bool = True,
     ) -> None:
         self._forward, self._device, self._boolean = forward, device, boolean_mask
+        self._cache_argument = cache_argument
         self._length = len(context)
         self._cache = Cache(layer_class_to_replicate=partial(SharedLayer, len(context) + room))
         self._owners = torch.full((room,), -1, device=device)
@@ -139,8 +143,7 @@ class SharedContext:
 
     def _choose(self, logits: torch.Tensor, own: Sequence[Sequence[int]], decoding: Decoding) -> list[int]:
         if decoding.repetition_penalty != 1.0:
-            penalise = RepetitionPenaltyLogitsProcessor(decoding.repetition_penalty)
-            logits = penalise(self._seen(own).to(logits.device), logits)
+            logits = penalized(logits, self._seen(own), decoding)
         return [int(token) for token in logits.argmax(dim=-1).tolist()]
 
     def _seen(self, own: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -177,15 +180,29 @@ class SharedContext:
                 input_ids=torch.tensor([list(tokens)], device=self._device),
                 position_ids=torch.tensor([list(positions)], device=self._device),
                 attention_mask=mask,
-                past_key_values=self._cache,
                 use_cache=True,
                 logits_to_keep=torch.tensor(list(keep), dtype=torch.long, device=self._device),
+                **{self._cache_argument: self._cache},
             )
         logits: torch.Tensor = out.logits[0]
         return logits.to(torch.float32)
 
 
-def differs_by(found: torch.Tensor, expected: torch.Tensor) -> float:
-    """Return the distance of two rows of logits relative to the spread of `expected`: 0 equal, 1 or more unrelated."""
-    found, expected = found.double().cpu(), expected.double().cpu()
-    return float((found - expected).norm() / (expected - expected.mean()).norm())
+def cache_argument(model: Any) -> str:
+    """Return the name of the argument of `model.forward` for the cache: `past_key_values` before transformers 5.24."""
+    takes = inspect.signature(without_adapter(model).forward).parameters
+    return "cache" if "cache" in takes else "past_key_values"
+
+
+def without_adapter(model: Any) -> Any:
+    """Return the model below an adapter of PEFT, or the model."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def penalized(logits: torch.Tensor, seen: torch.Tensor, decoding: Decoding) -> torch.Tensor:
+    """Return (rows, vocabulary) logits after the repetition penalty for `seen`, (rows, ids); repeats do not matter."""
+    if decoding.repetition_penalty == 1.0:
+        return logits
+    penalty = RepetitionPenaltyLogitsProcessor(decoding.repetition_penalty)
+    scores: torch.Tensor = penalty(seen.to(logits.device), logits)
+    return scores

@@ -9,9 +9,9 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from in2_plugin.probing.backends.shared_context import Decoding
+from in2_plugin.probing.backends.shared_context import Decoding, cache_argument, without_adapter
 
-NEEDED_ARGUMENTS = ("input_ids", "attention_mask", "position_ids", "past_key_values", "logits_to_keep")
+NEEDED_ARGUMENTS = ("input_ids", "attention_mask", "position_ids", "logits_to_keep")
 MASKED_ATTENTION = ("sdpa", "eager")
 """Attention implementations of transformers that support arbitrary masks."""
 ROPE_BY_LENGTH = ("dynamic", "longrope")
@@ -48,12 +48,12 @@ def reason_against(model: Any, longest: int) -> str | None:
 
 
 def _reasons(model: Any, longest: int) -> Iterator[str]:
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base = without_adapter(model)
     config = base.config.get_text_config(decoder=True)
     takes = inspect.signature(base.forward).parameters
     if base.config.is_encoder_decoder:
         yield "it is an encoder-decoder model"
-    if missing := [name for name in NEEDED_ARGUMENTS if name not in takes]:
+    if missing := [name for name in (*NEEDED_ARGUMENTS, cache_argument(model)) if name not in takes]:
         yield f"its forward does not take {', '.join(missing)}"
     if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False):
         yield "its adapter adds virtual tokens to prompts"

@@ -14,7 +14,7 @@ from typing import Any
 
 from in2_plugin.errors import ConfigError
 
-_CONFIGURABLE = ("model", "gen_kwargs", "apply_chat_template")
+_CONFIGURABLE = ("model", "gen_kwargs", "apply_chat_template", "limit")
 _OFF = ("", "0", "false", "none")
 
 
@@ -27,6 +27,8 @@ class Invocation:
     gen_kwargs: Mapping[str, str] | None = None
     """The values that replace the tasks' own generation arguments, as text."""
     applies_chat_template: bool = False
+    limit: float | None = None
+    """Most questions per task, or their share if below 1; None for all."""
 
     def new_tokens(self, of_task: int) -> int:
         """Return the tokens generated per prompt; the task itself asks for `of_task`.
@@ -39,6 +41,14 @@ class Invocation:
         own = _count(given, "max_gen_toks", of_task)
         return max(own, _count(given, "max_tokens", own)) if _is_served(self.model) else own
 
+    def refuse_messages_without_template(self) -> None:
+        """Raise ConfigError when a chat backend would get text: lm_eval makes messages only with a chat template."""
+        if self.model is not None and "chat-completions" in self.model and not self.applies_chat_template:
+            raise ConfigError(
+                f"--model {self.model} sends chat messages; add --apply_chat_template, or for a base model use a "
+                "completions endpoint and its --model"
+            )
+
 
 def read_invocation(argv: Sequence[str] | None = None) -> Invocation:
     """Parse `argv`, by default the command line of this process, and ignore options that are not lm_eval's."""
@@ -50,6 +60,7 @@ def read_invocation(argv: Sequence[str] | None = None) -> Invocation:
     return Invocation(
         model=str(model) if model else None,
         gen_kwargs=_pairs(merged.get("gen_kwargs")),
+        limit=merged.get("limit"),
         applies_chat_template=str(template).lower() not in _OFF,
     )
 
@@ -72,6 +83,7 @@ def _parse(argv: Sequence[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, argument_default=argparse.SUPPRESS)
     parser.add_argument("--config", "-C")
     parser.add_argument("--model", "-M")
+    parser.add_argument("--limit", "-L", type=float)
     parser.add_argument("--gen_kwargs", nargs="+", action="extend")
     parser.add_argument("--apply_chat_template", nargs="?", const=True)
     try:

@@ -5,18 +5,19 @@ model that forgets it, so the server must report, in `usage` of one real request
 Cost: one prefill and one answer; the prefill stays in the server's prefix cache.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from in2_plugin.errors import EndpointError, PromptTooLong
+from in2_plugin.llm.usage import has_read_all
 from in2_plugin.probing.lm_eval.command_line import Invocation
 from in2_plugin.probing.lm_eval.endpoint import TRUST, ProbedEndpoint, Reply, endpoint_of
 from in2_plugin.probing.lm_eval.window import OFF, is_api, sends_messages, sends_tokens
 from in2_plugin.probing.probes.options import NEW_TOKENS
-from in2_plugin.probing.probes.tokens import load_tokens
+from in2_plugin.probing.probes.tokens import ModelTokens, load_tokens
 
-FEWER = 4
-"""Tokens that a server may read less than we count: its own BOS, and the seams of the chat template."""
+_LOG = logging.getLogger(__name__)
 MORE_SHARE, MORE_TOKENS = 0.02, 256
 """Tokens that a server may read more: the system text of its chat template. Another tokenizer differs by 5% or more."""
 
@@ -49,13 +50,30 @@ def refuse_if_endpoint_cuts(
         body: dict[str, Any] = {"messages": [{"role": "user", "content": prompt}]}
         least, most = counter.plain(prompt), tokens
     elif sends_tokens(model_args, invocation):
-        # without a command line the chat template may be applied or not; with one, the prefix stays in the cache
-        ids = counter.sent_ids(prompt, invocation.applies_chat_template if invocation.model else None)
+        ids = _token_ids(counter, prompt, invocation)
         body, least, most = {"prompt": [ids]}, len(ids), len(ids)
     else:
         body = {"prompt": prompt}
         least, most = counter.plain(prompt), tokens
     _check_reply(endpoint, endpoint.ask(body, new), least, most, new)
+
+
+def _token_ids(counter: ModelTokens, prompt: str, invocation: Invocation) -> list[int]:
+    """Return the ids that lm_eval will send, and warn if `hf` would give the model others."""
+    # without a command line the chat template may be applied or not; with one, the prefix stays in the cache
+    in_template = invocation.applies_chat_template if invocation.model else None
+    like_hf = counter.sent_ids(prompt, in_template, like_hf=True)
+    if (invocation.model or "in2-").startswith("in2-"):
+        return like_hf
+    ids = counter.sent_ids(prompt, in_template, like_hf=False)
+    if ids != like_hf:
+        _LOG.warning(
+            "--model %s sends %s special tokens (BOS) than hf, so the two measure differently; use --model "
+            "in2-local-completions, which sends what hf sends",
+            invocation.model,
+            "fewer" if len(ids) < len(like_hf) else "more",
+        )
+    return ids
 
 
 def _compare_with_models(endpoint: ProbedEndpoint, tokens: int, new: int) -> None:
@@ -85,7 +103,7 @@ def _check_reply(endpoint: ProbedEndpoint, reply: Reply, least: int, most: int, 
             f"{endpoint.name} does not report how many tokens it has read (usage.prompt_tokens), so a truncated prompt "
             f"would go unnoticed: use a server that does, {TRUST}"
         )
-    if reply.read < least - FEWER:
+    if not has_read_all(reply.read, least):
         raise PromptTooLong(
             f"{endpoint.name} has read {reply.read:,} of the {least:,} tokens of the longest prompt: start the server "
             f"with a limit of at least {most + new}, lower probe_length in --metadata, or, if its tokenizer differs "

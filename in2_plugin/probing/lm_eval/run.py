@@ -12,7 +12,7 @@ from typing import Any
 
 from in2_plugin.errors import ProbeError
 from in2_plugin.probing.backends.registry import register_backends
-from in2_plugin.probing.lm_eval.command_line import read_config
+from in2_plugin.probing.lm_eval.command_line import read_config, read_invocation
 from in2_plugin.probing.lm_eval.install import lm_eval_folder, tasks_folder
 
 
@@ -21,6 +21,7 @@ def run_lm_eval(arguments: Sequence[str]) -> None:
 
     Raises:
         MissingExtra: lm_eval is not installed.
+        ConfigError: a chat backend is used without a chat template.
         ProbeError: this version of lm_eval has no parser in `lm_eval._cli`.
     """
     command_line, setup_logging = _command_line()
@@ -30,6 +31,7 @@ def run_lm_eval(arguments: Sequence[str]) -> None:
     sys.argv = ["lm-eval", *arguments]
     cli = command_line()
     parsed = cli.parse_args()
+    read_invocation(arguments).refuse_messages_without_template()
     if hasattr(parsed, "include_path"):
         parsed.include_path = [str(tasks_folder()), *_users_folders(parsed)]
     cli.execute(parsed)

@@ -31,12 +31,18 @@ class ModelTokens:
     Args:
         takes_chat_template: True if the tokenizer's chat template may be applied to prompts.
         template_args: further arguments of the template, such as `enable_thinking`.
+        add_bos_token: the model argument of lm_eval; None if it is absent.
     """
 
     def __init__(
-        self, tokenizer: Any, takes_chat_template: bool, template_args: Mapping[str, Any] | None = None
+        self,
+        tokenizer: Any,
+        takes_chat_template: bool,
+        template_args: Mapping[str, Any] | None = None,
+        add_bos_token: bool | None = None,
     ) -> None:
         self._tokenizer = tokenizer
+        self._add_bos_token = add_bos_token
         self._template_args = dict(template_args or {})
         self._chat = takes_chat_template and bool(getattr(tokenizer, "chat_template", None))
 
@@ -56,18 +62,24 @@ class ModelTokens:
         """Return the tokens of `text` without special tokens: the least that any server reads of it."""
         return self.each([text])[0]
 
-    def sent_ids(self, text: str, in_template: bool | None) -> list[int]:
-        """Return the token ids of a prompt as lm_eval's API models send them: no BOS but the template's.
+    def sent_ids(self, text: str, in_template: bool | None, like_hf: bool) -> list[int]:
+        """Return the token ids of a prompt as a completions backend sends them.
 
         Args:
             text: the prompt.
             in_template: True if the chat template is applied; None gives the longer of the two forms.
+            like_hf: True for our backends, see `ids_like_hf`; lm_eval's own add a BOS to any form for `add_bos_token`.
         """
         forms = [text] if in_template is not True or not self._chat else []
         if self._chat and in_template is not False:
             forms.append(self._in_turn(text))
-        ids = (self._tokenizer(form, add_special_tokens=False, verbose=False)["input_ids"] for form in forms)
-        return [int(one) for one in max(ids, key=len)]
+        return max((self._sent_form(form, like_hf) for form in forms), key=len)
+
+    def _sent_form(self, form: str, like_hf: bool) -> list[int]:
+        if like_hf:
+            return ids_like_hf(self._tokenizer, form, self._add_bos_token)
+        adds = bool(self._add_bos_token)
+        return [int(one) for one in self._tokenizer(form, add_special_tokens=adds, verbose=False)["input_ids"]]
 
     def _in_turn(self, text: str, template_args: Mapping[str, Any] = MappingProxyType({})) -> str:
         """Render `text` as a user turn in the chat template, up to the start of the answer."""
@@ -82,6 +94,18 @@ class ModelTokens:
                 "set `tokenizer=FOLDER` in --model_args to one that works"
             ) from None
         return str(rendered)
+
+
+def ids_like_hf(tokenizer: Any, text: str, add_bos_token: bool | None) -> list[int]:
+    """Return the token ids of a prompt as lm_eval's `hf` encodes it (models/huggingface.py, `tok_batch_encode`).
+
+    A prompt that starts with a BOS, as from a chat template, gets no other. If `add_bos_token` is None, the tokenizer
+    decides.
+    """
+    bos = tokenizer.bos_token
+    adds = False if bos is not None and text.startswith(bos) else add_bos_token
+    given = {} if adds is None else {"add_special_tokens": adds}
+    return [int(one) for one in tokenizer(text, verbose=False, **given)["input_ids"]]
 
 
 def tokenizer_name(model_args: Mapping[str, Any]) -> str | None:
@@ -102,7 +126,9 @@ def load_tokens(model_args: Mapping[str, Any], takes_chat_template: bool) -> Mod
             "the probes count tokens and no tokenizer is known; set `pretrained=` or `tokenizer=` in --model_args, "
             'or --metadata \'{"tokenizer": "FOLDER OR NAME"}\''
         )
-    loading = {key: model_args[key] for key in LOADING_ARGUMENTS if model_args.get(key) is not None}
+    # `hf` passes `add_bos_token` on to the tokenizer, which changes what it adds by default
+    keys = (*LOADING_ARGUMENTS, "add_bos_token")
+    loading = {key: model_args[key] for key in keys if model_args.get(key) is not None}
     try:
         tokenizer = load_pretrained(name, **loading)
     except Exception as failure:  # transformers raises OSError, ValueError, KeyError and others here
@@ -110,7 +136,7 @@ def load_tokens(model_args: Mapping[str, Any], takes_chat_template: bool) -> Mod
         raise TokenizerError(
             f"tokenizer `{name}` cannot be loaded ({reason}); set `tokenizer=FOLDER OR NAME` in --model_args"
         ) from None
-    return ModelTokens(tokenizer, takes_chat_template, _template_args(model_args))
+    return ModelTokens(tokenizer, takes_chat_template, _template_args(model_args), model_args.get("add_bos_token"))
 
 
 def _template_args(model_args: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,17 +7,24 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import groupby
+from pathlib import Path
 
 import pytest
 from lm_eval.api.instance import Instance
 from lm_eval.models.api_models import JsonChatStr
+from lm_eval.models.huggingface import HFLM
 from lm_eval.models.openai_completions import LocalCompletionsAPI
+from transformers import LlamaConfig
 
+from in2_plugin.errors import ConfigError
 from in2_plugin.probing.backends.by_context import (
     ChatCompletionsByContext,
     CompletionsByContext,
     by_context,
 )
+from in2_plugin.probing.probes.tokens import load_tokens
+from tests.support.tiny_lm import SHAPE, save
+from tests.support.vocabularies import put_bos_first
 
 SETTINGS = {"until": [], "max_gen_toks": 8, "do_sample": False}
 
@@ -104,6 +111,39 @@ def test_chat_endpoints_too(endpoint):
     lm = ChatCompletionsByContext(**ARGUMENTS | {"base_url": f"{url}/chat/completions"})
     assert lm.generate_until(asked, disable_tqdm=True) == expected(asked)
     assert sorted(runs(prompts)) == ["NoneNone", "a0", "a1", "b0"]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> dict[bool, Path]:
+    """Folders of models whose tokenizer puts a BOS before every text, and of others."""
+    plain, bos = (save(LlamaConfig(**SHAPE), tmp_path_factory.mktemp("bos") / name) for name in ("plain", "bos"))
+    return {False: plain, True: put_bos_first(bos)}
+
+
+@pytest.mark.parametrize("add_bos_token", [None, True, False])
+@pytest.mark.parametrize("has_bos", [True, False])
+def test_token_ids_are_those_of_hf(models, has_bos, add_bos_token):
+    """A base model's prompt, one in a chat template that begins with the BOS, and both at once."""
+    given = {} if add_bos_token is None else {"add_bos_token": add_bos_token}
+    hf = HFLM(pretrained=str(models[has_bos]), device="cpu", **given)
+    ours = CompletionsByContext(base_url="http://localhost:1", tokenizer=str(models[has_bos]), model="m", **given)
+    plain = "Which function?"
+    chat = ours.apply_chat_template([{"role": "user", "content": plain}])
+    assert chat == hf.apply_chat_template([{"role": "user", "content": plain}]) and chat.startswith("<s>")
+    expected = {text: hf.tok_batch_encode([text])[0][0].tolist() for text in (plain, chat)}
+    assert ours.tok_encode([plain, chat], add_special_tokens=ours.add_bos_token) == list(expected.values())
+    assert ours.tok_encode(plain) == hf.tok_encode(plain) == expected[plain]
+    starts_with_bos = has_bos if add_bos_token is None else add_bos_token
+    assert [ids.count(1) for ids in expected.values()] == [int(starts_with_bos), 1]
+    # the check of an endpoint sends the same
+    counter = load_tokens({"tokenizer": str(models[has_bos]), **given}, takes_chat_template=True)
+    assert counter.sent_ids(plain, in_template=False, like_hf=True) == expected[plain]
+    assert counter.sent_ids(plain, in_template=True, like_hf=True) == expected[chat]
+
+
+def test_the_servers_own_tokenizer_is_refused():
+    with pytest.raises(ConfigError, match=r"tokenizer_backend=remote never sends a BOS, .* set tokenizer=FOLDER"):
+        CompletionsByContext(base_url="http://localhost:1", model="m", tokenizer_backend="remote")
 
 
 def test_rows_without_a_context_are_one_group():

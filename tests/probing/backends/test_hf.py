@@ -15,8 +15,9 @@ from transformers import Gemma3TextConfig, LlamaConfig, MistralConfig, Qwen2Conf
 from in2_plugin.config import CorpusConfig
 from in2_plugin.corpus.sources.documents import read_documents
 from in2_plugin.errors import ConfigError, ProbeError, PromptTooLong
-from in2_plugin.probing.backends import hf as hf_backend
+from in2_plugin.probing.backends.comparison import TOLERANCE
 from in2_plugin.probing.backends.hf import SharedContextLM
+from in2_plugin.probing.backends.shared_context import SharedContext
 from tests.support.tiny_lm import SHAPE, save
 
 WORDS = next(islice(read_documents(CorpusConfig().sources), 40, None)).text.split()
@@ -100,7 +101,8 @@ def test_texts_equal_those_of_hf(folders, name, at_once):
     assert lm.generate_until(asked, disable_tqdm=True) == expected
     assert len(set(expected)) > 8 and len({len(text.split()) for text in expected}) > 3
     assert (lm.counts.contexts, lm.counts.questions) == (2, 24)
-    assert lm.counts.prefilled_tokens * 4 < lm.counts.prompt_tokens
+    assert lm.counts.prefilled_tokens * 3 < lm.counts.prompt_tokens
+    assert str(lm.comparison) == "compared 3 whole answers with those without a shared cache: all equal"
     assert lm.cache_hook.told == {repr(request.args): text for request, text in zip(asked, expected, strict=True)}
 
 
@@ -160,7 +162,23 @@ def test_a_model_with_different_logits_over_a_shared_cache_falls_back(folders, w
     found = lm.generate_until(asked, disable_tqdm=True)
     lm.model.forward = forward
     assert found == HFLM.generate_until(lm, asked, disable_tqdm=True)
-    assert len(warnings) == 1 and "without a shared cache (limit 0.001)" in warnings[0] and lm.counts.questions == 0
+    assert len(warnings) == 1 and "without a shared cache" in warnings[0] and lm.counts.questions == 0
+
+
+def test_a_fault_that_begins_with_the_second_token_is_found(folders, warnings, monkeypatch):
+    """Positions are right while questions are read, and wrong while answers are generated."""
+    asked = requests(LONG)
+    read = SharedContext._read
+
+    def wrong(self, tokens, positions, owners, keep):
+        decoding = len(tokens) == len(list(keep))
+        return read(self, tokens, [0] * len(positions) if decoding else positions, owners, keep)
+
+    monkeypatch.setattr(SharedContext, "_read", wrong)
+    lm = load(SharedContextLM, folders("llama"))
+    assert lm.generate_until(asked, disable_tqdm=True) == HFLM.generate_until(lm, asked, disable_tqdm=True)
+    assert len(warnings) == 1 and "of an answer is not the likeliest one without a shared cache" in warnings[0]
+    assert lm.counts.questions == 0 and lm.comparison.differing > 0
 
 
 def test_a_forward_without_mask_support_falls_back_to_hf(folders, warnings):
@@ -232,4 +250,4 @@ def test_in_half_precision_most_texts_are_the_same(folders):
     assert lm.counts.questions == 24
     expected = HFLM(**arguments).generate_until(asked, disable_tqdm=True)
     assert sum(a[:5] == b[:5] for a, b in zip(found, expected, strict=True)) >= 18
-    assert set(hf_backend.TOLERANCE) >= {torch.bfloat16, torch.float32}
+    assert set(TOLERANCE) >= {torch.bfloat16, torch.float32}

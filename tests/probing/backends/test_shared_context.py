@@ -7,7 +7,8 @@ import torch
 from transformers import LlamaConfig, MistralConfig, Qwen2Config
 
 from in2_plugin.probing.backends import shared_context
-from in2_plugin.probing.backends.shared_context import Decoding, SharedContext, SharedLayer, differs_by
+from in2_plugin.probing.backends.comparison import differs_by
+from in2_plugin.probing.backends.shared_context import Decoding, SharedContext, SharedLayer, cache_argument
 from tests.support.tiny_lm import SHAPE, VOCABULARY, random_model
 
 ENDS = frozenset(range(5, VOCABULARY, 8))
@@ -49,7 +50,7 @@ def test_the_same_tokens_as_generate(case, monkeypatch):
         context = tokens(rng, length)
         tails = [tokens(rng, n) for n in (1, 2, 90, *(rng.randrange(1, 30) for _ in range(12)))]
         expected = [alone(model, [*context, *tail], decoding) for tail in tails]
-        shared = SharedContext(model, context, room=600, boolean_mask=boolean)
+        shared = SharedContext(model, context, 600, cache_argument(model), boolean_mask=boolean)
         assert shared.answers(tails, decoding) == expected
         assert len({len(answer) for answer in expected}) > 2 and len({tuple(answer) for answer in expected}) > 5
         assert shared.answers(tails[:4], decoding) + shared.answers(tails[4:], decoding) == expected
@@ -60,7 +61,7 @@ def test_logits_are_those_of_a_full_forward(case):
     model, boolean, _ = case
     rng = random.Random(2)
     context, tails = tokens(rng, 100), [tokens(rng, 7) for _ in range(5)]
-    found = SharedContext(model, context, room=40, boolean_mask=boolean).first_logits(tails)
+    found = SharedContext(model, context, 40, cache_argument(model), boolean_mask=boolean).first_logits(tails)
     assert found.shape == (5, VOCABULARY) and found.dtype == torch.float32
     with torch.no_grad():
         rows = [model(torch.tensor([[*context, *tail]])).logits[0, -1] for tail in tails]
@@ -74,7 +75,7 @@ def test_a_question_stops_where_it_is_told_to_and_the_others_go_on():
     rng = random.Random(3)
     context, tails = tokens(rng, 60), [tokens(rng, 5) for _ in range(4)]
     decoding = Decoding(9, frozenset())
-    full = SharedContext(model, context, room=100).answers(tails, decoding)
+    full = SharedContext(model, context, 100, cache_argument(model)).answers(tails, decoding)
     assert [len(answer) for answer in full] == [9] * 4
     asked = []
 
@@ -82,7 +83,7 @@ def test_a_question_stops_where_it_is_told_to_and_the_others_go_on():
         asked.append((question, len(answer)))
         return question == 2 and len(answer) == 3
 
-    assert SharedContext(model, context, room=100).answers(tails, decoding, stop) == [
+    assert SharedContext(model, context, 100, cache_argument(model)).answers(tails, decoding, stop) == [
         full[0], full[1], full[2][:3], full[3],
     ]  # fmt: skip
     assert (2, 3) in asked and (2, 4) not in asked and (3, 8) in asked
@@ -96,7 +97,7 @@ def test_a_token_sees_the_context_and_its_own_question_up_to_itself():
         masks.append(inputs["attention_mask"])
         return model(**inputs)
 
-    context = SharedContext(forward, [7, 8, 9], room=6)
+    context = SharedContext(forward, [7, 8, 9], 6, cache_argument(model))
     context.answers([[10, 11], [12, 13]], Decoding(2, frozenset()))
     assert masks[0] is None
     assert masks[1][0, 0].int().tolist() == [

@@ -1,5 +1,7 @@
 """Check against a real server on localhost that the whole prompt is read."""
 
+import logging
+import shutil
 import socket
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from in2_plugin.probing.probes.tokens import load_tokens
 from tests.support import vocabularies
 from tests.support.oracle_server import OracleServer
 from tests.support.tiny_lm import CHAT_TEMPLATE
+from tests.support.vocabularies import put_bos_first
 
 LINES = "\n".join(f"<id: {n:04d}, label: thing {n}, description: the thing with number {n}>" for n in range(60))
 PROMPT = f"### Context:\n{LINES}\n\n### Instruction:\nWhat is the label where the id is 0000 ?"
@@ -114,7 +117,7 @@ def test_longer_answers_are_counted(ask, oracle, counter):
     [
         (True, [], "<s>[INST] ### Context"),
         (True, ["--model", "local-completions"], "### Context"),
-        (True, ["--model", "local-completions", "--apply_chat_template"], "<s>[INST] ### Context"),
+        (True, ["--model", "in2-local-completions", "--apply_chat_template"], "<s>[INST] ### Context"),
         (False, [], "### Context"),
     ],
 )
@@ -123,6 +126,29 @@ def test_token_ids_are_those_of_the_run(oracle, folder, counter, takes_template,
     names = {"base_url": oracle.url(), "model": "oracle", "tokenizer": str(folder)}
     refuse_if_endpoint_cuts(names, PROMPT, counter.prompt(PROMPT), takes_template, read_invocation(argv))
     assert oracle.prompts[0].startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("argv", "add_bos_token", "said"),
+    [
+        (["--model", "in2-local-completions"], None, None),
+        (["--model", "in2-local-completions", "--apply_chat_template"], True, None),
+        (["--model", "local-completions"], None, "fewer"),
+        (["--model", "local-completions"], True, None),
+        (["--model", "local-completions", "--apply_chat_template"], None, None),
+        (["--model", "local-completions", "--apply_chat_template"], True, "more"),
+    ],
+)
+def test_another_bos_than_with_hf_is_reported(oracle, folder, counter, tmp_path, caplog, argv, add_bos_token, said):
+    copy = put_bos_first(shutil.copytree(folder, tmp_path / "bos"))
+    given = {} if add_bos_token is None else {"add_bos_token": add_bos_token}
+    names = {"base_url": oracle.url(), "model": "oracle", "tokenizer": str(copy), **given}
+    with caplog.at_level(logging.WARNING):
+        refuse_if_endpoint_cuts(names, PROMPT, counter.prompt(PROMPT), True, read_invocation(argv))
+    expected = {None: 1, "fewer": 0, "more": 2}[said]
+    assert oracle.prompts[0].count("<s>") == expected
+    reported = [text for text in caplog.messages if "(BOS)" in text]
+    assert len(reported) == (said is not None) and (said is None or f"sends {said} special tokens" in reported[0])
 
 
 def test_the_key_is_sent_and_never_shown(ask, oracle, monkeypatch):

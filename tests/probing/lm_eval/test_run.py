@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from in2_plugin.errors import MissingExtra, ProbeError
+from in2_plugin.errors import ConfigError, MissingExtra, ProbeError
 from in2_plugin.probing.lm_eval import run
 from in2_plugin.probing.lm_eval.install import tasks_folder
 
@@ -21,6 +21,7 @@ def executed(monkeypatch) -> list[argparse.Namespace]:
             parser = argparse.ArgumentParser()
             parser.add_argument("--include_path")
             parser.add_argument("--config")
+            parser.add_argument("--model")
             return parser.parse_args(sys.argv[1:])
 
         def execute(self, parsed):
@@ -38,6 +39,13 @@ def test_our_folder_comes_before_the_users(executed, tmp_path):
         run.run_lm_eval(arguments)
     ours = str(tasks_folder())
     assert [parsed.include_path for parsed in executed] == [[ours], [ours, "own"], [ours, "of", "config"]]
+
+
+@pytest.mark.parametrize("name", ["in2-local-chat-completions", "local-chat-completions", "openai-chat-completions"])
+def test_a_chat_backend_without_a_chat_template_is_refused(executed, name):
+    with pytest.raises(ConfigError, match=rf"^--model {name} sends chat messages; add --apply_chat_template"):
+        run.run_lm_eval(["--model", name])
+    assert not executed
 
 
 def test_missing_lm_eval_is_reported_in_one_sentence(monkeypatch):
