@@ -1,6 +1,6 @@
 """Wrap IN2 examples in the `datasets.Dataset` that TRL expects: rows are numbers, a transform assembles token ids.
 
-TRL accepts only a `datasets.Dataset` since 1.16, and a transform is the only lazy form that it allows
+TRL accepts only a `datasets.Dataset` (1.14 checks it), and a transform is the only lazy form that it allows
 (`dataset_kwargs={"skip_prepare_dataset": True}`). Invariant: the transform pickles as paths, because `datasets` pickles
 it to compute a fingerprint and to pass it to workers. Cost: 4 bytes per example, plus the cost of `LazyExamples`.
 """

@@ -79,8 +79,8 @@ def _loss_conflicts(args: Any) -> Iterator[str]:
         yield "`completion_only_loss: false` has no effect, because IN2 labels already cover only answers; remove it"
     if args.loss_type == "dft":
         yield (
-            "`loss_type: dft` weights answer tokens by their probability and computes logits for the whole context; "
-            "remove it to train on the mean over answer tokens, as IN2 training does"
+            "`loss_type: dft` weights answer tokens by their probability; remove it to train on the mean over answer "
+            "tokens, as IN2 training does"
         )
     if args.label_smoothing_factor:
-        yield "`label_smoothing_factor` needs logits for the whole context, which TRL does not compute; remove it"
+        yield "`label_smoothing_factor` needs the logits of every token of the context; remove it"

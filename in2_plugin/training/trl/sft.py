@@ -3,8 +3,8 @@
     in2 sft --config sft.yml
     torchrun --nproc_per_node 8 -m in2_plugin.training.trl.sft --config sft.yml
 
-The counterpart of TRL's `trl sft` script, which cannot load a lazy dataset. Unlike that script it resumes from
-`resume_from_checkpoint` and keeps `model_init_kwargs`, which TRL 1.9 overwrites.
+The counterpart of TRL's `trl sft` script, which cannot load a lazy dataset. It resumes from `resume_from_checkpoint`
+and keeps `model_init_kwargs`, as that script does in TRL 1.14 but not in 1.9.
 """
 
 import sys

@@ -24,7 +24,7 @@ def settings(tmp_path, **changes) -> SFTConfig:
         ({"assistant_only_loss": True}, "`assistant_only_loss: true` works only on messages"),
         ({"completion_only_loss": False}, "`completion_only_loss: false` has no effect"),
         ({"loss_type": "dft"}, "`loss_type: dft` weights answer tokens"),
-        ({"label_smoothing_factor": 0.1}, "needs logits for the whole context"),
+        ({"label_smoothing_factor": 0.1}, "needs the logits of every token"),
         ({"chat_template_path": "other.jinja"}, "would change the chat template"),
         ({"train_sampling_strategy": "group_by_length"}, "would read every example"),
     ],
