@@ -11,7 +11,8 @@ LM_EVAL_TESTS := $(addprefix tests/,e2e/test_lm_eval.py e2e/test_val_tasks.py e2
 # whatever runs or imports a trainer, an evaluator or transformers; tests/conftest.py leaves out those of Axolotl without it
 HOST_TESTS := $(addprefix tests/,test_axolotl.py test_trl.py training preflight recipe recipes probing/lm_eval \
     probing/backends inspection/environment corpus e2e/test_axolotl.py e2e/test_axolotl_entry_point.py \
-    e2e/test_axolotl_loss.py e2e/test_axolotl_ranks.py e2e/test_parity.py e2e/test_trl.py e2e/test_exports.py e2e/test_preflight.py) $(LM_EVAL_TESTS)
+    e2e/test_axolotl_loss.py e2e/test_axolotl_ranks.py e2e/test_parity.py e2e/test_trl.py e2e/test_exports.py \
+    e2e/test_preflight.py) $(LM_EVAL_TESTS)
 
 # the tests of one file run in one process; tests/conftest.py starts the longest files first
 FILE_BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
