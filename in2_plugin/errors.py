@@ -9,6 +9,7 @@
     ├── EndpointError          an endpoint cannot answer at all: unreachable, wrong key, too many errors
     ├── WorkLogError           the work log cannot be read or written; its content is safe
     ├── FolderLocked           another process holds the folder
+    ├── SpendingStopped        a limit of calls or money is reached, or too few answers can be used
     ├── NotEnoughQuestions     the corpus does not yield the requested questions
     ├── NotEnoughSegments      the corpus does not have enough filler for the requested lengths
     ├── NotEnoughInstructions  an instruction dataset does not have the requested conversations
@@ -63,6 +64,10 @@ class WorkLogError(In2Error):
 
 class FolderLocked(In2Error):
     """Another process holds the dataset folder; names it."""
+
+
+class SpendingStopped(In2Error):
+    """A build would pay for more calls than its limits allow, or for answers that are of no use; all is kept."""
 
 
 class NotEnoughQuestions(In2Error):

@@ -249,6 +249,16 @@ class QuestionsConfig(Config):
     questions_per_call: Annotated[int, Field(ge=1, le=20)] = 1
     """Questions per call, all about the same passage. More questions share the cost of the input; the paper's prompts
     ask for one."""
+    min_yield: Annotated[float, Field(ge=0, lt=1)] = changeable(0.05)
+    """The build stops, and keeps everything, when with 99% confidence less than this fraction of the passages that a
+    language model is asked about give an accepted question: of the last 500 passages of a kind, answers of earlier runs
+    included. Without any question that is after 90 passages. 0 never stops."""
+    max_calls: PositiveInt | None = changeable(None)
+    """Maximum number of answers that are paid for, of all models and of all runs on the dataset folder together. A
+    repeated request is answered from the work log and does not count."""
+    max_cost: PositiveFloat | None = changeable(None)
+    """Maximum cost in the currency of `prices`, of all models and of all runs on the dataset folder together. A call in
+    flight counts with its prompt and `max_tokens`, so that the sum stays below this number."""
     prompts: Prompts = Prompts()
     checks: LiteralChecks = LiteralChecks()
     verify: Verification = Verification()
@@ -291,6 +301,23 @@ class QuestionsConfig(Config):
             raise ValueError(f"`verify` needs a language model, and `writer: {self.writer}` has none")
         if spec.asks_model and not spec.allows_judge and self.verify.judge is not None:
             raise ValueError(f"with `writer: {self.writer}` the same model judges; delete `verify.judge`")
+        return self
+
+    @model_validator(mode="after")
+    def _can_keep_its_limits(self) -> Self:
+        limits = {name: getattr(self, name) for name in ("max_calls", "max_cost") if getattr(self, name) is not None}
+        if limits and not self.writer_spec.keeps_limits:
+            raise ValueError(
+                f"`{next(iter(limits))}` limits the calls of `endpoint` and `vllm`, and cannot hold for `writer: "
+                f"{self.writer}`; delete it"
+            )
+        if "max_cost" in limits:
+            sections = {self.writer_spec.model_section: self.model, "verify.judge": self.verify.judge}
+            prices = {name: getattr(model, "prices", None) for name, model in sections.items() if model is not None}
+            if missing := [name for name, own in prices.items() if own is None]:
+                raise ValueError(f"`max_cost` needs `{missing[0]}.prices`; give them, or set `max_calls` instead")
+            if len({own.currency for own in prices.values() if own}) > 1:
+                raise ValueError("`max_cost` needs one currency; give the same in `endpoint.prices` and in the judge's")
         return self
 
     @model_serializer(mode="wrap")

@@ -19,8 +19,8 @@ from in2_plugin.config import PARTS, Prices
 from in2_plugin.errors import DatasetError, In2Error, one_line
 from in2_plugin.inspection.report import READ_ERRORS
 from in2_plugin.io.lock import LockHolder, lock_holder
-from in2_plugin.llm.meter import price
-from in2_plugin.llm.request import Usage
+from in2_plugin.llm.request import BATCH_PURPOSE, Usage
+from in2_plugin.llm.usage import price
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.questions import Kind
 
@@ -195,7 +195,7 @@ def _money(answers: Mapping[str, Usage], questions: Mapping[str, Any]) -> tuple[
     money: defaultdict[str, float] = defaultdict(float)
     unpriced = []
     for purpose, use in answers.items():
-        if prices := _prices(endpoint if purpose in KINDS else judge):
+        if prices := _prices(endpoint if purpose in {*KINDS, BATCH_PURPOSE} else judge):
             money[prices.currency] += price(use, prices)
         else:
             unpriced.append(purpose)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from in2_plugin.config import Prices
 from in2_plugin.llm.caller import Caller
 from in2_plugin.llm.request import Usage
+from in2_plugin.llm.usage import price
 
 RECENT = 30.0
 """Seconds over which rates are computed."""
@@ -29,11 +30,6 @@ def total(usages: Iterable[Usage]) -> Usage:
     for usage in usages:
         summed.add(usage)
     return summed
-
-
-def price(usage: Usage, prices: Prices) -> float:
-    """Return the cost of these tokens, in `prices.currency`."""
-    return (usage.input_tokens * prices.input + usage.output_tokens * prices.output) / 1e6
 
 
 class Meter:
@@ -68,5 +64,7 @@ class Meter:
         priced = [(model, model.prices) for model in self._models if model.prices]
         if not priced:
             return ""
-        spent = sum(price(total(model.caller.paid.values()), prices) for model, prices in priced)
-        return f"{spent:,.2f} {priced[0][1].currency}"
+        usages = [(total(model.caller.paid.values()), prices) for model, prices in priced]
+        spent = sum(price(usage, prices) for usage, prices in usages)
+        about = "about " if any(usage.estimated for usage, _ in usages) else ""
+        return f"{about}{spent:,.2f} {priced[0][1].currency}"

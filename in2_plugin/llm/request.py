@@ -15,6 +15,8 @@ PARSER = 1
 """Version of the code that parses an answer's text. Part of the key: a new version never reads old answers."""
 
 
+BATCH_PURPOSE = "batch"
+"""`Request.purpose` of answers from a batch of an earlier run, if this run has not made the request."""
 THOUGHTS = "thoughts"
 """`Completion.finish` of an empty answer whose whole text the server sent as thoughts."""
 

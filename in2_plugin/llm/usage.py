@@ -1,11 +1,12 @@
-"""Token counts: what a server reports of a call, what can be known without it, and whether it read the whole prompt.
+"""Token counts: what a server reports of a call, what it costs, and whether it read the whole prompt.
 
 Invariant: unknown is not free. Counts that are missing or 0 are estimated from the texts, and marked as estimates.
 """
 
 from dataclasses import replace
 
-from in2_plugin.llm.request import Completion, Request
+from in2_plugin.config import Prices
+from in2_plugin.llm.request import Completion, Request, Usage
 
 BYTES_PER_TOKEN = 4
 """UTF-8 bytes per token of an estimate: English prose has 4 to 5, Chinese 3 to 5, code 3 to 4."""
@@ -46,3 +47,8 @@ def least_tokens(prompt: str) -> int:
 def has_read_all(read: int, least: int) -> bool:
     """Return True if `usage.prompt_tokens` allows that a prompt of at least `least` tokens was read to its end."""
     return read >= least - FEWER
+
+
+def price(usage: Usage, prices: Prices) -> float:
+    """Return the cost of these tokens, in `prices.currency`."""
+    return (usage.input_tokens * prices.input + usage.output_tokens * prices.output) / 1e6

@@ -328,6 +328,10 @@ class WorkLog:
         )
         return {purpose: Usage(*counts) for purpose, *counts in self._rows(f"{sums} ORDER BY purpose")}
 
+    def known_totals(self) -> Mapping[str, Usage]:
+        """Return those of the other log; empty without one."""
+        return self._known.totals() if self._known else {}
+
     def failures(self) -> Counter[str]:
         """Return the reasons of failed requests, with their counts."""
         return Counter(dict(self._rows("SELECT reason, COUNT(*) FROM failures GROUP BY reason")))

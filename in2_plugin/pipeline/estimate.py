@@ -22,8 +22,8 @@ from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.dataset.build_record import make_folder
 from in2_plugin.errors import ConfigError, NotEnoughQuestions
 from in2_plugin.io.lock import folder_lock
-from in2_plugin.llm.meter import price
 from in2_plugin.llm.request import Completion, Request, Usage
+from in2_plugin.llm.usage import price
 from in2_plugin.pipeline.passages import part_passages, questions_by_kind, wanted_questions
 from in2_plugin.pipeline.sample_store import sample_store
 from in2_plugin.questions import Kind, Part, Passage, Question

@@ -1,12 +1,14 @@
-"""Count the questions that a mixture asks for, and yield the passages that they are written about, in order."""
+"""Count the questions that a mixture asks for, and yield the passages that they are written about, in order; make the
+check of how many of them give a question."""
 
 from collections.abc import Iterator
 
-from in2_plugin.config import Lengths, Mixture
+from in2_plugin.config import Lengths, Mixture, QuestionsConfig
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.pipeline.run import stage_rng
 from in2_plugin.questions import Kind, Part, Passage
 from in2_plugin.questions.collection import passages, short_passages
+from in2_plugin.questions.yield_check import YieldCheck
 
 
 def wanted_questions(mixture: Mixture) -> Iterator[tuple[Part, Kind, int]]:
@@ -44,3 +46,10 @@ def display_name(part: Part, kind: Kind) -> str:
     """Return the name that progress displays use for the questions of a kind in a part."""
     name = kind.replace("_", "-")
     return f"short-context {name}" if part is Part.SHORT_CONTEXT else name
+
+
+def yield_check(config: QuestionsConfig, part: Part, kind: Kind) -> YieldCheck | None:
+    """Return the check of how many passages give a question; None for a writer without a language model."""
+    return (
+        YieldCheck(config.min_yield, f"{display_name(part, kind)} questions") if config.writer_spec.asks_model else None
+    )

@@ -16,6 +16,7 @@ import numpy as np
 from in2_plugin.config import Lengths
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.questions.question import Kind, Part, Passage, Question, QuestionWriter, Rejection
+from in2_plugin.questions.yield_check import YieldCheck
 
 MAX_DRAWS = 8
 """Maximum draws per passage; a small corpus gives several questions per segment."""
@@ -107,6 +108,7 @@ def collect(
     objection: Callable[[Question], str | None],
     keep: Callable[[Question], None],
     reject: Callable[[Rejection], None],
+    yield_check: YieldCheck | None = None,
 ) -> Collected:
     """Have `writer` write until there are `wanted` distinct, accepted questions, or no more passages.
 
@@ -115,6 +117,11 @@ def collect(
         objection: returns a reason to reject a question, or None.
         keep: called with each accepted question, in order.
         reject: called with each rejection, in order.
+        yield_check: sees every result; None for a writer that costs nothing.
+
+    Raises:
+        SpendingStopped: too few passages give a question, or a limit is reached.
+        EndpointError, WorkLogError: the writer cannot go on.
     """
     kept = 0
     reasons: Counter[str] = Counter()
@@ -136,6 +143,8 @@ def collect(
             if rejection:
                 reasons[rejection.reason] += 1
                 reject(rejection)
+            if yield_check:
+                yield_check.record(result, rejection)
             if kept == wanted:
                 break
     return Collected(kept, reasons)

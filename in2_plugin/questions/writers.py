@@ -58,6 +58,8 @@ class WriterSetup:
     """This process is connected to a Ray cluster, whose GPUs the writer may use."""
     known_log: Path | None = None
     """A second work log, read-only, whose answers count as well: that of the build, in a job of an array."""
+    jobs: int = 1
+    """Number of array jobs that write at the same time and share `max_calls` and `max_cost`."""
 
 
 Opener = Callable[[WriterSetup], AbstractContextManager[QuestionWriter, Any]]
@@ -83,6 +85,8 @@ class WriterSpec:
     pickled: worker processes then write the questions, shard by shard."""
     keeps_work_log: bool = False
     """Stores paid answers in `WriterSetup.work_log`, so that jobs of an array can write and `in2 merge` can collect."""
+    keeps_limits: bool = False
+    """Respects `questions.max_calls` and `questions.max_cost`; a build file cannot set them for other writers."""
 
     @property
     def asks_model(self) -> bool:
@@ -98,6 +102,7 @@ def open_writer(
     *,
     on_ray: bool = False,
     known_log: Path | None = None,
+    jobs: int = 1,
 ) -> AbstractContextManager[QuestionWriter, Any]:
     """Open the writer of a build file; the arguments are the fields of `WriterSetup`.
 
@@ -108,7 +113,7 @@ def open_writer(
     """
     spec = config.writer_spec
     settings = spec.settings.model_validate(config.settings) if spec.settings else None
-    return spec.open(WriterSetup(config, settings, seed, work_log, say, on_ray, known_log))
+    return spec.open(WriterSetup(config, settings, seed, work_log, say, on_ray, known_log, jobs))
 
 
 def _open_extractive(setup: WriterSetup) -> AbstractContextManager[QuestionWriter, Any]:
@@ -120,11 +125,20 @@ def _open_extractive(setup: WriterSetup) -> AbstractContextManager[QuestionWrite
 def _open_model(setup: WriterSetup) -> AbstractContextManager[QuestionWriter, Any]:
     from in2_plugin.questions.model.writer import ModelWriter
 
-    return ModelWriter(setup.config, setup.work_log, setup.say, on_ray=setup.on_ray, known_log=setup.known_log)
+    return ModelWriter(
+        setup.config, setup.work_log, setup.say, on_ray=setup.on_ray, known_log=setup.known_log, jobs=setup.jobs
+    )
 
 
 EXTRACTIVE = WriterSpec(_open_extractive, "made from the text itself, without a language model", runs_in_workers=True)
 ENDPOINT = WriterSpec(
-    _open_model, "written by a language model", model_section="endpoint", allows_judge=True, keeps_work_log=True
+    _open_model,
+    "written by a language model",
+    model_section="endpoint",
+    allows_judge=True,
+    keeps_work_log=True,
+    keeps_limits=True,
 )
-VLLM = WriterSpec(_open_model, "written by a language model", model_section="vllm", keeps_work_log=True)
+VLLM = WriterSpec(
+    _open_model, "written by a language model", model_section="vllm", keeps_work_log=True, keeps_limits=True
+)

@@ -1,7 +1,8 @@
 import pytest
 
-from in2_plugin.llm.request import Completion, Request
-from in2_plugin.llm.usage import estimated_tokens, has_read_all, least_tokens, with_known_usage
+from in2_plugin.config import Prices
+from in2_plugin.llm.request import Completion, Request, Usage
+from in2_plugin.llm.usage import estimated_tokens, has_read_all, least_tokens, price, with_known_usage
 
 REQUEST = Request("a prompt of 24 characters", "m", {}, "x")
 
@@ -35,3 +36,7 @@ def test_every_word_is_a_token(prompt, least):
 def test_a_prompt_may_be_read_with_four_tokens_less_than_counted():
     assert has_read_all(96, 100)
     assert not has_read_all(95, 100)
+
+
+def test_prices_are_per_million_tokens():
+    assert price(Usage(3, 2_000_000, 500_000), Prices(input=0.15, output=0.6)) == pytest.approx(0.6)

@@ -19,7 +19,7 @@ from in2_plugin.llm.batch.client import BatchClient, BatchState
 from in2_plugin.llm.batch.file import BatchOutput, OutcomesByKey, RequestNotRun, fill_missing, read, request_line
 from in2_plugin.llm.endpoint.error_rate import MIN_OUTCOMES
 from in2_plugin.llm.endpoint.errors import without_key
-from in2_plugin.llm.request import Completion, Request, RequestFailed
+from in2_plugin.llm.request import BATCH_PURPOSE, Completion, Request, RequestFailed
 from in2_plugin.llm.usage import with_known_usage
 from in2_plugin.llm.work_log import BatchRecord, WorkLog
 
@@ -170,7 +170,7 @@ class BatchJobs:
     async def _store(self, outcomes: OutcomesByKey, asked: Mapping[bytes, Request]) -> None:
         model = self._config.model
         answers = [
-            (asked.get(key) or KeyOnlyRequest("", model, {}, "batch", known=key), outcome)
+            (asked.get(key) or KeyOnlyRequest("", model, {}, BATCH_PURPOSE, known=key), outcome)
             for key, outcome in outcomes.items()
             if isinstance(outcome, Completion)
         ]

@@ -18,7 +18,7 @@ from in2_plugin import layout
 from in2_plugin.errors import ArrayJobDone, ShardsMissing
 from in2_plugin.io.atomic import write_json_atomic
 from in2_plugin.llm.work_log import WorkLog
-from in2_plugin.pipeline.passages import display_name, part_passages, wanted_questions
+from in2_plugin.pipeline.passages import display_name, part_passages, wanted_questions, yield_check
 from in2_plugin.pipeline.planner_handle import PlannerHandle
 from in2_plugin.pipeline.run import Run
 from in2_plugin.pipeline.stages.sharded_writer import ShardedWriter
@@ -35,6 +35,7 @@ def write_job_questions(run: Run, handle: PlannerHandle, needs: Sequence[Path]) 
 
     Raises:
         ArrayJobDone: always, at the end.
+        SpendingStopped: this job's part of a limit is reached, or too few answers can be used.
         EndpointError, WorkLogError: no more requests can be made to the model.
     """
     spec = run.config.questions.writer_spec
@@ -68,7 +69,9 @@ def _ask(run: Run, handle: PlannerHandle) -> None:
     config, job, store = run.config, run.array_job, handle.store
     own_log, build_log = run.folder / layout.job_log(job.name), run.folder / layout.WORK_LOG
     asked: set[bytes] = set()
-    with open_writer(config.questions, config.seed, own_log, run.progress.say, known_log=build_log) as writer:
+    with open_writer(
+        config.questions, config.seed, own_log, run.progress.say, known_log=build_log, jobs=job.of
+    ) as writer:
         for part, kind, wanted in wanted_questions(config.mixture):
             quota = math.ceil(wanted / job.of)
             passages = part_passages(store, part, kind, config.lengths, config.seed, with_texts=False)
@@ -77,7 +80,8 @@ def _ask(run: Run, handle: PlannerHandle) -> None:
                 for passage in islice(passages, job.number - 1, None, job.of)
             )
             with run.progress.stage(f"asking for {display_name(part, kind)} questions", quota, writer.detail) as step:
-                collect(writer, own, quota, asked, handle.planner.objection, lambda _: step(1), lambda _: None)
+                check = yield_check(config.questions, part, kind)
+                collect(writer, own, quota, asked, handle.planner.objection, lambda _: step(1), lambda _: None, check)
 
 
 def merge_job_logs(run: Run) -> None:

@@ -15,7 +15,7 @@ from in2_plugin import layout
 from in2_plugin.config import Mixture
 from in2_plugin.dataset.tables import QUESTIONS, REJECTED, RowWriter, StoredQuestions, rejection_row
 from in2_plugin.errors import NotEnoughQuestions
-from in2_plugin.pipeline.passages import display_name, part_passages, wanted_questions
+from in2_plugin.pipeline.passages import display_name, part_passages, wanted_questions, yield_check
 from in2_plugin.pipeline.planner_handle import PlannerHandle
 from in2_plugin.pipeline.run import Run
 from in2_plugin.pipeline.shards import remove_shards
@@ -32,6 +32,7 @@ def question_stage(run: Run, handle: PlannerHandle) -> StoredQuestions:
 
     Raises:
         NotEnoughQuestions: the corpus gives fewer questions than a part asks for, and `mixture.shortfall` is `error`.
+        SpendingStopped: a limit is reached, or too few answers can be used.
         EndpointError, WorkLogError: no more requests can be made to the model.
         ArrayJobDone, ShardsMissing: shards are left for other jobs.
     """
@@ -109,7 +110,8 @@ class _QuestionTables:
                 self._questions.add(asdict(question))
                 step(1)
 
-            collected = collect(writer, passages, wanted, self._asked, objection, keep, self._reject)
+            check = yield_check(config.questions, part, kind)
+            collected = collect(writer, passages, wanted, self._asked, objection, keep, self._reject, check)
         if collected.kept < wanted:
             missing = shortfall(part, wanted, collected)
             if config.mixture.shortfall == "error":

@@ -8,14 +8,16 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from in2_plugin.config import EndpointConfig, QuestionsConfig, VllmConfig
+from in2_plugin.config import EndpointConfig, Prices, QuestionsConfig, VllmConfig
 from in2_plugin.errors import EndpointError
+from in2_plugin.llm.budget import Budget, Spending
 from in2_plugin.llm.caller import Caller
 from in2_plugin.llm.meter import Meter, PricedModel
-from in2_plugin.llm.request import Ask, Completion, Request, RequestFailed, Transport, Usage
+from in2_plugin.llm.request import BATCH_PURPOSE, Ask, Completion, Request, RequestFailed, Transport, Usage
+from in2_plugin.llm.usage import price
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.questions.model.pipeline import AnswerFormat, AskedModel, Pipeline
-from in2_plugin.questions.question import Passage
+from in2_plugin.questions.question import Kind, Passage
 
 ModelConfig = EndpointConfig | VllmConfig
 OPEN_BATCHES = 8
@@ -35,12 +37,14 @@ class Models:
         say: Callable[[str], None] = lambda line: None,
         *,
         on_ray: bool = False,
+        jobs: int = 1,
     ) -> None:
         """Prepare the connections.
 
         Args:
             say: shows the user one line, when a server of a pool fails or recovers.
             on_ray: this process is connected to a Ray cluster, on which `writer: vllm` runs.
+            jobs: number of array jobs that share the limits of calls and money.
 
         Raises:
             MissingExtra: a required package is not installed.
@@ -53,13 +57,16 @@ class Models:
         self._transports = [make_transport(self._writer, log, say, on_ray=on_ray)]
         if config.verify.judge:
             self._transports.append(make_transport(config.verify.judge, log, say))
-        callers = [Caller(log, transport) for transport in self._transports]
+        prices = [prices_of(model) for model in (self._writer, self._judge)]
+        budget = _budget(config, log, jobs)
+        callers = [
+            Caller(log, transport, budget, own) for transport, own in zip(self._transports, prices, strict=False)
+        ]
         self._ask_writer, self._ask_judge = callers[0].ask, callers[-1].ask
-        configs = [self._writer, self._judge]
         self.meter = Meter(
             [
-                PricedModel(caller, getattr(model, "prices", None), transport.traffic)
-                for caller, model, transport in zip(callers, configs, self._transports, strict=False)
+                PricedModel(caller, own, transport.traffic)
+                for caller, own, transport in zip(callers, prices, self._transports, strict=False)
             ]
         )
 
@@ -144,6 +151,32 @@ def model_config(config: QuestionsConfig) -> ModelConfig:
     """Return the section of the model that writes; validation guarantees it for writers that ask a model."""
     assert config.model, f"`writer: {config.writer}` declares no model section"
     return config.model
+
+
+def prices_of(config: ModelConfig) -> Prices | None:
+    """Return the prices of a model section; None for a model of one's own, and when they are not given."""
+    return config.prices if isinstance(config, EndpointConfig) else None
+
+
+def _budget(config: QuestionsConfig, log: WorkLog, jobs: int) -> Budget:
+    """Return the limits that are left to this process, with what its own work log has cost so far."""
+    writer = model_config(config)
+    known = _spent(config, log.known_totals())
+    calls = None if config.max_calls is None else max(0, config.max_calls - known.calls) // jobs
+    cost = None if config.max_cost is None else max(0.0, config.max_cost - known.cost) / jobs
+    prices = prices_of(writer)
+    is_batch = isinstance(writer, EndpointConfig) and writer.mode == "batch"
+    currency = prices.currency if prices else ""
+    return Budget(calls, cost, _spent(config, log.totals()), currency, waits=not is_batch)
+
+
+def _spent(config: QuestionsConfig, totals: Mapping[str, Usage]) -> Spending:
+    spent, writer = Spending(), model_config(config)
+    for purpose, use in totals.items():
+        prices = prices_of(writer if purpose in {*Kind, BATCH_PURPOSE} else config.verify.judge or writer)
+        spent.calls += use.answers
+        spent.cost += price(use, prices) if prices else 0.0
+    return spent
 
 
 def make_transport(config: ModelConfig, log: WorkLog, say: Callable[[str], None], *, on_ray: bool = False) -> Transport:

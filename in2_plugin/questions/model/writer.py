@@ -52,6 +52,7 @@ class ModelWriter:
         *,
         on_ray: bool = False,
         known_log: Path | None = None,
+        jobs: int = 1,
     ) -> None:
         """Prepare a writer whose answers go into the work log at `log`.
 
@@ -59,9 +60,10 @@ class ModelWriter:
             say: shows the user one line.
             on_ray: `writer: vllm` uses the GPUs of the Ray cluster that this process is connected to.
             known_log: a second, read-only work log whose answers count as well.
+            jobs: number of array jobs that share `max_calls` and `max_cost`.
         """
         self._config, self._path, self._say = config, log, say
-        self._on_ray, self._known = on_ray, known_log
+        self._on_ray, self._known, self._jobs = on_ray, known_log, jobs
         self.name = f"{config.writer}:{model_config(config).model}/prompts-{_prompts_name(config)}"
 
     def __enter__(self) -> Self:
@@ -75,7 +77,7 @@ class ModelWriter:
         return self
 
     async def _open(self, log: WorkLog) -> Models:
-        return Models(self._config, log, self.name, self._say, on_ray=self._on_ray)
+        return Models(self._config, log, self.name, self._say, on_ray=self._on_ray, jobs=self._jobs)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._stack.close()

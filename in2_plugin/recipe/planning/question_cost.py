@@ -7,8 +7,8 @@ reads the corpus instead, and with `--calls` asks the endpoint.
 from dataclasses import dataclass
 
 from in2_plugin.config import BuildConfig, Prices
-from in2_plugin.llm.meter import price
 from in2_plugin.llm.request import Usage
+from in2_plugin.llm.usage import price
 from in2_plugin.questions.judge_cost import VERDICT_TOKENS, judge_usage
 from in2_plugin.recipe.planning.assumed_data import DOCUMENT_TOKENS
 
