@@ -1,10 +1,12 @@
 """`in2 val write` and `in2 val score`: run the probes without lm_eval, through files for any inference engine.
 
-`write` produces prompts and gold rows; `score` reads the predictions that an engine made from the prompts.
+`write` produces prompts and gold rows; `score` reads the predictions that an engine made from the prompts. `power` is
+in `val_power.py`.
 """
 
 import json
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,17 +14,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from in2_plugin.cli.tables import make_console, make_table
+from in2_plugin.cli.val_power import power
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from in2_plugin.probing.offline.scoring import OfflineScore
     from in2_plugin.probing.probes.probe import Probe
+    from in2_plugin.probing.scoring.dip import Estimate
 
 SEED = 240_416_811
 """Seed of the bootstrap: the same answers give the same intervals."""
 
 val = typer.Typer(help="Write VAL probes as files, and score any engine's answers.", no_args_is_help=True)
+val.command()(power)
 
 
 class WrittenTemplate(StrEnum):
@@ -31,6 +36,15 @@ class WrittenTemplate(StrEnum):
     PLAIN = "plain"
     FILM = "film"
     CHAT = "chat"
+
+
+class ThoughtsInAnswers(StrEnum):
+    """The values of `probing.scoring.thoughts.GivenThoughts`."""
+
+    AUTO = "auto"
+    OPENED = "opened"
+    CLOSED = "closed"
+    SCORED = "scored"
 
 
 class WrittenForm(StrEnum):
@@ -150,6 +164,13 @@ def score(
     spans: Annotated[
         int | None, typer.Option(min=2, help="Number of equal spans of a context. Default: 16; 15 for database.")
     ] = None,
+    thoughts: Annotated[
+        ThoughtsInAnswers,
+        typer.Option(
+            help="Score what follows a model's thoughts; `opened` if the prompts open one, `closed` if not, `auto` as "
+            "the gold rows say. `scored`: the whole text."
+        ),
+    ] = ThoughtsInAnswers.AUTO,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with scores from 0 to 1.")] = False,
 ) -> None:
     """Score predictions by position. They match gold rows by `id`, or by order if they have none."""
@@ -161,7 +182,8 @@ def score(
 
     definition = _probe(task)
     pairs = pair(read_gold(definition, gold), read_predictions(predictions))
-    found = score_predictions(definition, pairs, np.random.default_rng(SEED), spans, match_paper)
+    rng = np.random.default_rng(SEED)
+    found = score_predictions(definition, pairs, rng, spans, match_paper, thoughts.value)
     if as_json:
         typer.echo(json.dumps(found.as_json()))
         return
@@ -177,6 +199,8 @@ def _print(found: "OfflineScore") -> None:
 def _table(found: "OfflineScore") -> "Table":
     table = make_table(f"{found.task}, %", ("", "95% interval"))
     flat = found.flat_gap
+    for name, effect in _effects(found):
+        table.add_row(name, _signed(effect.value), _interval(effect.interval, _signed))
     table.add_row("Avg", _percent(found.curve.avg), _interval(found.intervals.avg))
     table.add_row("Gap", _percent(found.curve.gap), _interval(found.intervals.gap))
     table.add_row("Gap of a flat model", _percent(flat.expected), f"95th percentile {_percent(flat.percentile_95)}")
@@ -185,11 +209,19 @@ def _table(found: "OfflineScore") -> "Table":
     return table
 
 
+def _effects(found: "OfflineScore") -> "list[tuple[str, Estimate]]":
+    """Return the lines about position, which come first."""
+    effect = found.position
+    return [("Ends minus middle", effect.dip), ("Slope, start to end", effect.slope)] if effect else []
+
+
 def _notes(found: "OfflineScore") -> list[str]:
     scoring = "scored as published" if found.match_paper else "scored"
     p_value = found.flat_gap.p_value
     chance = "below 0.001" if p_value < 0.001 else f"{p_value:.3f}"
     notes = [f"{found.questions:,} answers {scoring}; a flat model has this Gap by chance with probability {chance}"]
+    if found.position is None:
+        notes.append("note: a fifth of the depth has no question, so ends minus middle is not known")
     if found.left_out:
         why = "that the published scoring excludes" if found.match_paper else "to ambiguous questions"
         notes.append(f"note: {found.left_out:,} answers {why} do not count")
@@ -197,6 +229,13 @@ def _notes(found: "OfflineScore") -> list[str]:
         notes.append(f"note: {found.more_samples:,} predictions have several samples; only the first counts")
     if found.empty:
         notes.append(f"note: {found.empty:,} answers are empty and count as wrong")
+    if found.unfinished_thoughts:
+        all_answers = found.questions + found.left_out
+        share = (
+            f"{found.unfinished_thoughts:,} of {all_answers:,} ({_percent(found.unfinished_thoughts / all_answers)}%)"
+        )
+        counted = "; their whole text is scored" if found.thoughts == "scored" else " and count as wrong"
+        notes.append(f"note: {share} answers end inside a thought{counted}; allow longer answers")
     return notes
 
 
@@ -204,5 +243,9 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
 
 
-def _interval(interval: tuple[float, float] | None) -> str:
-    return "-" if interval is None else f"[{_percent(interval[0])}, {_percent(interval[1])}]"
+def _signed(value: float) -> str:
+    return f"{100 * value:+.1f}"
+
+
+def _interval(interval: tuple[float, float] | None, shown: Callable[[float], str] = _percent) -> str:
+    return "-" if interval is None else f"[{shown(interval[0])}, {shown(interval[1])}]"

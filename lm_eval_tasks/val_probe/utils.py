@@ -4,10 +4,12 @@ from in2_plugin.probing.lm_eval.loaders import loaders
 from in2_plugin.probing.lm_eval.tasks import (  # noqa: F401
     aggregate_avg,
     aggregate_avg_paper,
+    aggregate_dip,
     aggregate_gap,
     aggregate_gap_paper,
     aggregate_scores,
     aggregate_span,
+    aggregate_unfinished,
     doc_to_target,
     doc_to_text,
     process_results,

@@ -93,6 +93,18 @@ def test_the_table_shows_scores_with_intervals(small):
     ]
 
 
+def test_unfinished_thoughts_are_reported(small):
+    gold = rows(small / "database/gold.jsonl")
+    thought = "<think>" + " ".join(answer["sample"] for answer in perfect(gold))
+    file = paper_data.save_lines(small / "predictions.jsonl", [{"sample": thought}] * len(gold))
+    score = ("score", "--task", "database", "--gold", small / "database/gold.jsonl", "--predictions", file)
+    share = f"note: {len(gold)} of {len(gold)} (100.0%) answers end inside a thought"
+    assert val(*score).splitlines()[-1] == f"{share} and count as wrong; allow longer answers"
+    assert json.loads(val(*score, "--json"))["avg"] == 0.0
+    assert val(*score, "--thoughts", "scored").splitlines()[-1].startswith(f"{share}; their whole text is scored")
+    assert json.loads(val(*score, "--json", "--thoughts", "scored"))["avg"] == 1.0
+
+
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     """Return a folder with the authors' database probe, at its real size."""

@@ -22,7 +22,7 @@ NEARLY_EQUAL = 4.0
 
 
 @dataclass(slots=True)
-class Comparison:
+class AnswerComparison:
     """The result for all answers compared so far in a run."""
 
     answers: int = 0

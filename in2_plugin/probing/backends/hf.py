@@ -19,7 +19,7 @@ from lm_eval.models.utils_hf import stop_sequences_criteria
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from in2_plugin.errors import ConfigError, ProbeError, PromptTooLong
-from in2_plugin.probing.backends.comparison import Comparison
+from in2_plugin.probing.backends.comparison import AnswerComparison
 from in2_plugin.probing.backends.shared_context import Decoding, SharedContext, cache_argument
 from in2_plugin.probing.backends.shared_prefixes import (
     Ids,
@@ -59,7 +59,7 @@ class SharedContextLM(HFLM):  # type: ignore[misc]  # lm_eval is not typed
             raise ConfigError(f"questions_at_once={questions_at_once} must be `auto` or a number above zero")
         self.questions_at_once = None if questions_at_once == "auto" else int(questions_at_once)
         self.counts = PrefillCounts()
-        self.comparison = Comparison()
+        self.comparison = AnswerComparison()
         self._refused = False
         self._warned: set[str] = set()
         super().__init__(*args, **kwargs)

@@ -40,6 +40,8 @@ class Reply:
     """Its error message, shortened, for a status other than 200."""
     read: int | None
     """`usage.prompt_tokens`."""
+    separates_thoughts: bool = False
+    """True if the server sends the model's thoughts in a field of their own."""
 
     @property
     def advice(self) -> str:
@@ -118,7 +120,7 @@ class ProbedEndpoint:
             raise EndpointError(f"the answer of {self.name} is not JSON; correct base_url in --model_args")
         usage = content.get("usage")
         read = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-        return Reply(status, "", read if _is_count(read) else None)
+        return Reply(status, "", read if _is_count(read) else None, _has_separate_thoughts(content))
 
     def _reason(self, content: Any, text: str) -> str:
         error = content.get("error", content) if isinstance(content, dict) else None
@@ -127,6 +129,14 @@ class ProbedEndpoint:
         for secret in {part for value in self.header.values() for part in value.split()} - {"Bearer"}:
             words = words.replace(secret, "[key]")
         return words if len(words) <= LONGEST_REASON else f"{words[:LONGEST_REASON]}…"
+
+
+def _has_separate_thoughts(content: Mapping[str, Any]) -> bool:
+    """Look for the fields of vLLM, SGLang and llama.cpp in the first choice."""
+    choices = content.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    message = first.get("message") if isinstance(first, dict) else None
+    return isinstance(message, dict) and any(message.get(key) for key in ("reasoning_content", "reasoning"))
 
 
 def limit_in(content: object, model: str) -> int | None:

@@ -24,8 +24,8 @@ MORE_SHARE, MORE_TOKENS = 0.02, 256
 
 def refuse_if_endpoint_cuts(
     model_args: Mapping[str, Any], prompt: str, tokens: int, takes_chat_template: bool, invocation: Invocation
-) -> None:
-    """Send `prompt` to the endpoint of `model_args`, if there is one, exactly as lm_eval will.
+) -> Reply | None:
+    """Return the reply to `prompt` of the endpoint of `model_args`, asked exactly as lm_eval will; None without one.
 
     Args:
         model_args: model arguments and metadata in one dictionary, as lm_eval passes them; without a URL, or with
@@ -40,7 +40,7 @@ def refuse_if_endpoint_cuts(
         EndpointError: the server does not answer, or does not report how much it has read.
     """
     if not is_api(model_args) or model_args.get("probe_trust_endpoint") not in OFF:
-        return
+        return None
     messages = sends_messages(model_args, invocation)
     endpoint = endpoint_of(model_args, invocation, messages)
     new = invocation.new_tokens(NEW_TOKENS)
@@ -55,7 +55,9 @@ def refuse_if_endpoint_cuts(
     else:
         body = {"prompt": prompt}
         least, most = counter.plain(prompt), tokens
-    _check_reply(endpoint, endpoint.ask(body, new), least, most, new)
+    reply = endpoint.ask(body, new)
+    _check_reply(endpoint, reply, least, most, new)
+    return reply
 
 
 def _token_ids(counter: ModelTokens, prompt: str, invocation: Invocation) -> list[int]:

@@ -19,6 +19,8 @@ LENGTHS = (4, 8, 16, 32, 64, 128)
 STATED = ("probe_length", "probe_sets", "probe_seed", "probe_template")
 """Defaults that every results file contains."""
 PAPER_METRICS = ("avg_paper", "gap_paper")
+MEANS = ("dip", "avg", "gap")
+"""Metrics of which a group has the mean."""
 
 BASE = f"""\
 # Shared by all tasks. The name has no .yaml extension, so that lm_eval does not take this file for a task.
@@ -45,7 +47,7 @@ def package_files(probes: Sequence[Probe]) -> dict[str, str]:
         found[f"val_probe{suffix}.yaml"] = _group(f"val_probe{suffix}", [probe.task + suffix for probe in paper])
     found.update(_family_group("val_probe_closed_book", [probe.name for probe in paper]))
     found.update(_family_group("val_probe_matrix", [name.removeprefix("matrix_") for name in MATRIX]))
-    found.update(_family_group("val_probe_paper", [probe.name for probe in paper], ("avg", "gap", *PAPER_METRICS)))
+    found.update(_family_group("val_probe_paper", [probe.name for probe in paper], (*MEANS, *PAPER_METRICS)))
     return found
 
 
@@ -99,10 +101,12 @@ def _shared(probes: Sequence[Probe]) -> dict[str, str]:
 
 def _metrics(spans: int, more: Iterable[str] = ()) -> str:
     """Return the metric list of a probe with this number of spans."""
-    rows = [("acc", "mean", True), ("avg", "aggregate_avg", True), ("gap", "aggregate_gap", False)]
+    rows = [("acc", "mean", True)]
+    rows += [(name, f"aggregate_{name}", name == "avg") for name in MEANS]
     rows += [(name, f"aggregate_{name}", name.startswith("avg")) for name in more]
     rows += [(f"span_{span:02d}", "aggregate_span", True) for span in range(spans)]
-    rows += [("echo", "mean", True), ("other", "mean", True), ("scores_stderr", "aggregate_scores", True)]
+    rows += [("echo", "mean", True), ("other", "mean", True), ("unfinished_thoughts", "aggregate_unfinished", False)]
+    rows += [("scores_stderr", "aggregate_scores", True)]
     return "metric_list:\n" + "".join(
         f"  - {{metric: {name}, aggregation: {how if how == 'mean' else f'!function utils.{how}'}, "
         f"higher_is_better: {str(better).lower()}}}\n"
@@ -132,11 +136,11 @@ def _task(name: str, base: str, loader: str, options: dict[str, object], tagged:
     )
 
 
-def _family_group(group: str, names: Iterable[str], means: Sequence[str] = ("avg", "gap")) -> dict[str, str]:
+def _family_group(group: str, names: Iterable[str], means: Sequence[str] = MEANS) -> dict[str, str]:
     return {f"{group}.yaml": _group(group, [f"{group}_{name}" for name in names], means)}
 
 
-def _group(name: str, tasks: Iterable[str], means: Sequence[str] = ("avg", "gap")) -> str:
+def _group(name: str, tasks: Iterable[str], means: Sequence[str] = MEANS) -> str:
     listed = "".join(f"  - {task}\n" for task in tasks)
     rows = "".join(
         f"  - {{metric: {metric}, aggregation: mean, weight_by_size: false, filter_list: none}}\n" for metric in means

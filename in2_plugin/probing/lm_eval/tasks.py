@@ -6,6 +6,7 @@ all scores of a task, from which reports compute intervals; lm_eval does not pri
 """
 
 import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,15 +14,19 @@ from typing import Any, Protocol
 from in2_plugin.errors import ConfigError, ProbeError
 from in2_plugin.probing.lm_eval.command_line import Invocation
 from in2_plugin.probing.lm_eval.endpoint_check import refuse_if_endpoint_cuts
-from in2_plugin.probing.lm_eval.window import model_window, refuse_if_too_long
+from in2_plugin.probing.lm_eval.thoughts import thoughts_of, unfinished_share
+from in2_plugin.probing.lm_eval.window import is_api, model_window, refuse_if_too_long, sends_messages, sends_tokens
 from in2_plugin.probing.probes.build import BuiltProbe, ProbeQuestion, build_probe
 from in2_plugin.probing.probes.items import read_items
 from in2_plugin.probing.probes.matrix import find_probe
 from in2_plugin.probing.probes.options import parse_options
 from in2_plugin.probing.probes.tokens import load_tokens
 from in2_plugin.probing.scoring.curves import Curve, curve_from_positions, span_value
+from in2_plugin.probing.scoring.dip import measured_dip
+from in2_plugin.probing.scoring.power import Design, detectable_dip
 from in2_plugin.probing.scoring.published import curve_of_asked, published_curve
 from in2_plugin.probing.scoring.scores import as_text, gather
+from in2_plugin.probing.scoring.thoughts import text_to_score
 
 _LOG = logging.getLogger(__name__)
 Row = dict[str, Any]
@@ -29,6 +34,10 @@ Cell = Sequence[Any]
 """(score, position, n_positions, set, n_spans) of one row; a list after lm_eval has gathered it from several ranks."""
 BASELINES = ("echo", "other")
 """Metrics of answers that need no reading; see `Probe.baselines`."""
+
+
+UNFINISHED = "unfinished_thoughts"
+"""Metric: 1 for an answer that ends inside a thought."""
 
 
 class PromptSource(Protocol):
@@ -67,7 +76,7 @@ def load(name: str, lm_eval_args: Mapping[str, Any], invocation: Invocation) -> 
     """
     probe = find_probe(name)
     options = parse_options(lm_eval_args, probe.task)
-    refuse_two_templates(options.probe_template, invocation)
+    refuse_wrong_template(options.probe_template, lm_eval_args, invocation)
     pool = read_items(probe, Path(options.probe_pieces) if options.probe_pieces else None)
     tokens = load_tokens(lm_eval_args, takes_chat_template=options.probe_template == "plain")
     built = build_probe(probe, pool, options, tokens)
@@ -75,12 +84,22 @@ def load(name: str, lm_eval_args: Mapping[str, Any], invocation: Invocation) -> 
     return serve(built, rows, lm_eval_args, built.template.takes_chat_template, invocation)
 
 
-def refuse_two_templates(template: str, invocation: Invocation) -> None:
-    """Raise ConfigError when prompts already have tags and the command line applies a chat template."""
-    if template == "film" and invocation.applies_chat_template:
+def refuse_wrong_template(template: str, lm_eval_args: Mapping[str, Any], invocation: Invocation) -> None:
+    """Raise ConfigError when the chat template of the command line does not go with the prompts or the backend."""
+    invocation.refuse_messages_without_template()
+    if not invocation.applies_chat_template:
+        return
+    if template == "film":
         raise ConfigError(
             "probe_template=film writes [INST] tags itself and --apply_chat_template would write the model's around "
             "them; use one of the two"
+        )
+    if is_api(lm_eval_args) and not (
+        sends_messages(lm_eval_args, invocation) or sends_tokens(lm_eval_args, invocation)
+    ):
+        raise ConfigError(
+            "--apply_chat_template with a completions endpoint needs token ids; remove tokenized_requests and "
+            "tokenizer_backend from --model_args and set tokenizer="
         )
 
 
@@ -98,12 +117,26 @@ def serve(
         ProbeError: the window is unknown, or the endpoint does not answer.
     """
     refuse_if_too_long(prompts.longest, model_window(lm_eval_args, invocation), invocation)
-    refuse_if_endpoint_cuts(lm_eval_args, prompts.longest_prompt(), prompts.longest, takes_chat_template, invocation)
+    longest = prompts.longest_prompt()
+    reply = refuse_if_endpoint_cuts(lm_eval_args, longest, prompts.longest, takes_chat_template, invocation)
+    thoughts = thoughts_of(lm_eval_args, takes_chat_template, invocation, reply)
     key = prompts.fingerprint()
     _SERVED[key] = prompts
+    _LOG.info("%s", power_line(rows, invocation.limit))
     from datasets import Dataset
 
-    return {"test": Dataset.from_list([{"probe": key, **row} for row in rows])}
+    return {"test": Dataset.from_list([{"probe": key, "thoughts": thoughts, **row} for row in rows])}
+
+
+def power_line(rows: Sequence[Row], limit: float | None) -> str:
+    """Return what a run over `rows` can show, in one line; `limit` is that of the command line."""
+    asked = len(rows) if not limit else min(len(rows), int(limit if limit >= 1 else limit * len(rows)) or 1)
+    design = Design(rows[0]["n_spans"], len({row["set"] for row in rows}))
+    per_span = asked / design.spans
+    return (
+        f"{rows[0]['kind']}: {asked:,} questions, {per_span:,.0f} per span, show a dip of "
+        f"{100 * detectable_dip(per_span, design):.1f} points or more (see `in2 val power`)"
+    )
 
 
 def _row(built: BuiltProbe, question: ProbeQuestion) -> Row:
@@ -139,20 +172,28 @@ def doc_to_target(row: Row) -> str:
 def process_results(row: Row, responses: Sequence[str]) -> Row:
     """Return the values of one row by metric, with every metric on every row; None where the row does not count."""
     probe = find_probe(row["kind"])
-    score = probe.score(tuple(row["gold"]), responses[0])
+    text, is_unfinished = text_to_score(responses[0], row["thoughts"])
+    score = probe.score(tuple(row["gold"]), text)
     cell = (score, row["position"], row["n_positions"], row["set"], row["n_spans"])
     counted = None if row.get("ambiguous") else cell
     spans: dict[str, Cell | None] = {f"span_{span:02d}": None for span in range(probe.spans)}
     if row["n_spans"] <= probe.spans:
         spans[f"span_{row['span']:02d}"] = counted
-    baselines = {name: row[name] for name in BASELINES}
+    further = {**{name: row[name] for name in BASELINES}, UNFINISHED: float(is_unfinished)}
     paper = dict.fromkeys(("avg_paper", "gap_paper"), (row["kind"], cell)) if "ambiguous" in row else {}
-    return {"acc": score, "avg": counted, "gap": counted, **paper, **spans, **baselines, "scores_stderr": counted}
+    means = dict.fromkeys(("dip", "avg", "gap"), counted)
+    return {"acc": score, **means, **paper, **spans, **further, "scores_stderr": counted}
 
 
 def aggregate_span(cells: Iterable[Cell | None]) -> float | None:
     """Return the value of one span; None, null in the results file, for a span without rows."""
     return span_value((cell[0], cell[3]) for cell in cells if cell is not None)
+
+
+def aggregate_dip(cells: Iterable[Cell | None]) -> float:
+    """Return ends minus middle; nan if a fifth of the depth has no question, as with a small `--limit`."""
+    dip = measured_dip(gather(tuple(cell[:4]) for cell in cells if cell is not None))
+    return math.nan if dip is None else dip
 
 
 def aggregate_avg(cells: Iterable[Cell | None]) -> float:
@@ -163,6 +204,11 @@ def aggregate_avg(cells: Iterable[Cell | None]) -> float:
 def aggregate_gap(cells: Iterable[Cell | None]) -> float:
     """Return the largest minus the smallest span value."""
     return _curve(cells).gap
+
+
+def aggregate_unfinished(unfinished: Iterable[float]) -> float:
+    """Return the share of answers that end inside a thought, and warn if there are any."""
+    return unfinished_share(list(unfinished))
 
 
 def aggregate_scores(cells: Iterable[Cell | None]) -> str:

@@ -26,6 +26,8 @@ class GoldRow:
     gold: tuple[str, ...]
     ambiguous: bool
     """True if the quoted part occurs more than once in the context; such a row counts only in the published scoring."""
+    opens_thought: bool = False
+    """True if the prompt ends inside a thought, as with the chat templates of some reasoning models."""
 
 
 def question_id(probe: Probe, set_index: int, position: int) -> str:
@@ -64,12 +66,17 @@ def _gold_row(probe: Probe, place: str, row: Mapping[str, Any], positions: int) 
     n_positions = number_of(row, "n_positions", place) if "n_positions" in row else positions
     if position >= n_positions:
         raise ProbeError(f"{place}: `position_id` is {position}, but `n_positions` is {n_positions}; fix the row")
-    ambiguous = row.get("ambiguous", False)
-    if not isinstance(ambiguous, bool):
-        raise ProbeError(f"{place}: `ambiguous` must be true or false, not {ambiguous!r}; fix the row")
+    ambiguous, opens_thought = (_flag(row, name, place) for name in ("ambiguous", "opens_thought"))
     identity = text_of(row, "id", place) if "id" in row else None
     set_index = number_of(row, "set_id", place)
-    return GoldRow(identity, set_index, position, n_positions, _gold(probe, place, row), ambiguous)
+    return GoldRow(identity, set_index, position, n_positions, _gold(probe, place, row), ambiguous, opens_thought)
+
+
+def _flag(row: Mapping[str, Any], name: str, place: str) -> bool:
+    value = row.get(name, False)
+    if not isinstance(value, bool):
+        raise ProbeError(f"{place}: `{name}` must be true or false, not {value!r}; fix the row")
+    return value
 
 
 def _gold(probe: Probe, place: str, row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from in2_plugin import __version__
+from in2_plugin.answer_text import answer_text
 from in2_plugin.corpus.tokenizer import load_tokenizer
 from in2_plugin.errors import ProbeError
 from in2_plugin.probing.offline.gold import gold_fields, question_id
@@ -62,11 +63,12 @@ def offline_built(probe: Probe, options: ProbeOptions, tokenizer: str, template:
     wrapped = options.model_copy(update={"probe_template": "film" if template == "film" else "plain"})
     folder = Path(options.probe_pieces) if options.probe_pieces else None
     built = build_probe(probe, read_items(probe, folder), wrapped, tokens)
+    prompt, opened = _rendered(built.prompt, template, tokenizer)
     questions = []
     for index, one in enumerate(built.sets):
         for position in one.asked:
             item = one.items[position]
-            questions.append(_question(probe, index, position, len(one.items), item.query, item.gold))
+            questions.append(_question(probe, index, position, len(one.items), item.query, item.gold, opened))
     facts = {
         "task": probe.name,
         "length": options.probe_length,
@@ -76,7 +78,7 @@ def offline_built(probe: Probe, options: ProbeOptions, tokenizer: str, template:
         "fingerprint": built.fingerprint(),
         **_common(template, tokenizer, built.longest),
     }
-    return OfflineProbe(template, facts, tuple(questions), _rendered(built.prompt, template, tokenizer))
+    return OfflineProbe(template, facts, tuple(questions), prompt)
 
 
 def offline_published(probe: Probe, data: str, template: str, tokenizer: str | None) -> OfflineProbe:
@@ -94,8 +96,15 @@ def offline_published(probe: Probe, data: str, template: str, tokenizer: str | N
     if tokenizer is not None:
         tokens = load_tokens({"pretrained": tokenizer}, takes_chat_template=wrapper == "plain")
         longest = count_longest(found, wrapper, tokens).longest
+
+    def published(set_index: int, position: int) -> str:
+        return in_template(wrapper, found.prompt(set_index, position))
+
+    prompt, opened = _rendered(published, template, tokenizer)
     questions = [
-        _question(probe, index, position, len(one.questions), asked.query, asked.gold, {"ambiguous": asked.ambiguous})
+        _question(
+            probe, index, position, len(one.questions), asked.query, asked.gold, {"ambiguous": asked.ambiguous} | opened
+        )
         for index, one in enumerate(found.sets)
         for position, asked in enumerate(one.questions)
     ]
@@ -106,11 +115,7 @@ def offline_published(probe: Probe, data: str, template: str, tokenizer: str | N
         "fingerprint": found.fingerprint(),
         **_common(template, tokenizer, longest),
     }
-
-    def prompt(set_index: int, position: int) -> str:
-        return in_template(wrapper, found.prompt(set_index, position))
-
-    return OfflineProbe(template, facts, tuple(questions), _rendered(prompt, template, tokenizer))
+    return OfflineProbe(template, facts, tuple(questions), prompt)
 
 
 def _common(template: str, tokenizer: str | None, longest: int | None) -> dict[str, Any]:
@@ -127,10 +132,15 @@ def _question(
     return OfflineQuestion(identity, set_index, position, row)
 
 
-def _rendered(prompt: Prompt, template: str, tokenizer: str | None) -> Prompt:
-    """Return `prompt`, rendered in the tokenizer's chat template for `chat`."""
+def _rendered(prompt: Prompt, template: str, tokenizer: str | None) -> tuple[Prompt, dict[str, bool]]:
+    """Return `prompt`, rendered in the tokenizer's chat template for `chat`, and what a gold row says of its end."""
     if template != CHAT or tokenizer is None:
-        return prompt
+        return prompt, {}
     render = load_tokenizer(tokenizer).render_chat
-    render([{"role": "user", "content": "a"}])  # fail early if there is no chat template
-    return lambda set_index, position: render([{"role": "user", "content": prompt(set_index, position)}])
+    # fails early if there is no chat template
+    opened = answer_text(render([{"role": "user", "content": "a"}])) is None
+
+    def rendered(set_index: int, position: int) -> str:
+        return render([{"role": "user", "content": prompt(set_index, position)}])
+
+    return rendered, {"opens_thought": True} if opened else {}

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from in2_plugin.config import Config
+from in2_plugin.probing.scoring.thoughts import GivenThoughts
 
 PREFIX = "probe_"
 NEW_TOKENS = 128
@@ -38,6 +39,9 @@ class ProbeOptions(Config):
     """Ask without the context: shows what the questions alone, or the model's memory, give away."""
     probe_trust_endpoint: bool = False
     """Measure even when the server does not report how many tokens it has read."""
+    probe_thoughts: GivenThoughts = "auto"
+    """Score what follows the thoughts of a reasoning model. `opened`: each prompt opens a thought; `closed`: none does;
+    `auto`: as the chat template says. `scored`: score the whole text."""
     probe_task_length: int | None = None
     """The length in the task's name; `probe_length` must be the same."""
 

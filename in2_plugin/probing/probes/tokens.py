@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from in2_plugin.answer_text import answer_text
 from in2_plugin.corpus.tokenizer import load_pretrained
 from in2_plugin.errors import TokenizerError, one_line
 
@@ -61,6 +62,11 @@ class ModelTokens:
     def plain(self, text: str) -> int:
         """Return the tokens of `text` without special tokens: the least that any server reads of it."""
         return self.each([text])[0]
+
+    def opens_thought(self, with_arguments: bool) -> bool:
+        """Return True if the chat template ends inside a thought, with or without the further arguments."""
+        arguments = self._template_args if with_arguments else {}
+        return self._chat and answer_text(self._in_turn("?", arguments)) is None
 
     def sent_ids(self, text: str, in_template: bool | None, like_hf: bool) -> list[int]:
         """Return the token ids of a prompt as a completions backend sends them.

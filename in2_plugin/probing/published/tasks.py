@@ -13,7 +13,7 @@ from pydantic import Field
 
 from in2_plugin.config import Config
 from in2_plugin.probing.lm_eval.command_line import Invocation
-from in2_plugin.probing.lm_eval.tasks import Row, refuse_two_templates, serve
+from in2_plugin.probing.lm_eval.tasks import Row, refuse_wrong_template, serve
 from in2_plugin.probing.probes.options import PREFIX
 from in2_plugin.probing.probes.order import question_order
 from in2_plugin.probing.probes.registry import PROBES
@@ -22,6 +22,7 @@ from in2_plugin.probing.probes.tokens import TokenCounter, load_tokens
 from in2_plugin.probing.published.data import PublishedData, collect, split_prompt
 from in2_plugin.probing.published.files import HUB_ID, read_published
 from in2_plugin.probing.scoring.curves import span_of
+from in2_plugin.probing.scoring.thoughts import GivenThoughts
 
 
 class PublishedOptions(Config):
@@ -36,6 +37,8 @@ class PublishedOptions(Config):
     """Equal parts of the context that are scored separately; 16, and 15 for the database probe, when absent."""
     probe_trust_endpoint: bool = False
     """Measure even when the server does not report how many tokens it has read."""
+    probe_thoughts: GivenThoughts = "auto"
+    """As in `ProbeOptions`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def load_published(name: str, lm_eval_args: Mapping[str, Any], invocation: Invoc
     """
     given = {key: value for key, value in lm_eval_args.items() if key.startswith(PREFIX)}
     options = PublishedOptions.parse(given, f"val_probe_paper_{name}")
-    refuse_two_templates(options.probe_template, invocation)
+    refuse_wrong_template(options.probe_template, lm_eval_args, invocation)
     plain = options.probe_template == "plain"
     tokens = load_tokens(lm_eval_args, takes_chat_template=plain)
     data = collect(PROBES[name], read_published(PROBES[name], options.probe_data))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import LlamaConfig
 
-from in2_plugin.probing.backends.comparison import Comparison, below_likeliest, chosen_for_comparison
+from in2_plugin.probing.backends.comparison import AnswerComparison, below_likeliest, chosen_for_comparison
 from in2_plugin.probing.backends.shared_context import Decoding
 from tests.support.tiny_lm import SHAPE, random_model
 
@@ -25,10 +25,10 @@ def greedy(model, prompt: list[int], decoding: Decoding) -> list[int]:
     return out[0, len(prompt) :].tolist()
 
 
-def compare(model, answers: list[list[int]], decoding: Decoding) -> Comparison:
+def compare(model, answers: list[list[int]], decoding: Decoding) -> AnswerComparison:
     with torch.no_grad():
         first = [model(torch.tensor([[*CONTEXT, *tail]])).logits[0, -1] for tail in TAILS]
-    comparison = Comparison()
+    comparison = AnswerComparison()
     processed = comparison.add_batch(model, CONTEXT, TAILS, answers, torch.stack(first), decoding)
     assert processed == sum(len(CONTEXT) + len(TAILS[i]) + len(answers[i]) - 1 for i in chosen_for_comparison(answers))
     return comparison
@@ -60,7 +60,7 @@ def test_a_nearly_equal_token_is_counted(model):
         best, second = row.topk(2).indices.tolist()
         row[second] = row[best] - 0.001 * row.std()
         answers.append((row, [second]))
-    comparison = Comparison()
+    comparison = AnswerComparison()
     for row, answer in answers:
         comparison._add(answer, row, row[None], torch.tensor([[*CONTEXT, 3]]), decoding)
     assert (comparison.answers, comparison.differing, comparison.fault) == (4, 4, None)

@@ -26,7 +26,7 @@ def rows_of(name: str, arguments: dict, **changes) -> list[dict]:
 def test_rows_are_enough_for_rescoring(name, arguments):
     rows = rows_of(name, arguments)
     places = {"probe", "kind", "set", "position", "n_positions", "span", "n_spans"}
-    assert set(rows[0]) == places | {"query", "gold", "echo", "other"}
+    assert set(rows[0]) == places | {"query", "gold", "echo", "other", "thoughts"}
     assert len({(row["set"], row["position"]) for row in rows}) == len(rows)
     for row in rows:
         prompt = tasks.doc_to_text(row)
@@ -66,7 +66,7 @@ def test_every_row_has_every_metric(arguments):
     (row, *_) = rows_of("database", arguments)
     result = tasks.process_results(row, [""])
     spans = [f"span_{span:02d}" for span in range(15)]
-    assert list(result) == ["acc", "avg", "gap", *spans, "echo", "other", "scores_stderr"]
+    assert list(result) == ["acc", "avg", "gap", *spans, "echo", "other", "unfinished_thoughts", "scores_stderr"]
     assert [name for name in spans if result[name] is not None] == [f"span_{row['span']:02d}"]
     assert tasks.aggregate_span([None, None]) is None
 
@@ -86,6 +86,19 @@ def test_one_metric_has_all_scores(arguments):
     # more spans than metrics: no metric has the value of a different span
     assert {result[f"span_{span:02d}"] for result in results for span in range(16)} == {None}
     assert tasks.aggregate_gap(result["gap"] for result in results) > 0
+
+
+def test_thoughts_are_not_scored(arguments):
+    rows = rows_of("code", arguments)
+    names = ", ".join(sorted({gold for row in rows for gold in row["gold"]}))
+    unfinished, wrong = f"<think>Is it {names}?", f"<think>Is it {names}?</think>There is none."
+    results = [tasks.process_results(row, [unfinished]) for row in rows]
+    assert {result["acc"] for result in results} == {0.0}
+    assert tasks.aggregate_unfinished(result["unfinished_thoughts"] for result in results) == 1.0
+    results = [tasks.process_results(row, [wrong]) for row in rows]
+    assert {(result["acc"], result["unfinished_thoughts"]) for result in results} == {(0.0, 0.0)}
+    whole = rows_of("code", arguments, probe_thoughts="scored")
+    assert {tasks.process_results(row, [wrong])["acc"] for row in whole} == {1.0}
 
 
 def test_closed_book_asks_the_same_questions_without_their_context(arguments):
@@ -115,6 +128,20 @@ def test_two_templates_are_refused(arguments, flag):
         tasks.load("code", film, read_invocation(["lm_eval", flag]))
     assert tasks.load("code", film, read_invocation(["lm_eval"]))["test"]
     assert tasks.load("code", arguments, read_invocation(["lm_eval", flag]))["test"]
+
+
+def test_a_chat_endpoint_needs_the_chat_template(arguments):
+    served = {"base_url": "http://localhost:1/v1/chat/completions", "model": "m", "tokenizer": arguments["pretrained"]}
+    invocation = read_invocation(["--model", "in2-local-chat-completions"])
+    with pytest.raises(ConfigError, match=r"^--model in2-local-chat-completions sends chat messages; add --apply_chat"):
+        tasks.load("code", served, invocation)
+
+
+def test_a_completions_endpoint_without_token_ids_takes_no_chat_template(arguments):
+    served = {"base_url": "http://localhost:1/v1/completions", "model": "m", "tokenizer": arguments["pretrained"]}
+    invocation = read_invocation(["--model", "in2-local-completions", "--apply_chat_template"])
+    with pytest.raises(ConfigError, match="needs token ids; remove tokenized_requests"):
+        tasks.load("code", {**served, "tokenized_requests": False}, invocation)
 
 
 def test_items_of_the_user(tmp_path, arguments):

@@ -1,6 +1,7 @@
 """Scores of predictions from files agree with those of lm_eval, and with the published arithmetic."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,25 @@ def test_predictions_are_counted_by_kind():
     assert shown["avg"] == found.curve.avg and shown["gap"] == 1.0 and shown["task"] == "code"
     assert set(shown["flat_gap"]) >= {"expected", "percentile_95", "p_value"}
     assert shown["intervals"]["spans"][0] == found.intervals.spans[0]
+
+
+def test_thoughts_are_not_scored():
+    rows = questions(positions=20, sets=1)
+    opened = [replace(row, opens_thought=True) for row in rows]
+    names = " ".join(row.gold[0] for row in rows)
+
+    def found(asked: list[GoldRow], text: str, **more):
+        return score([(row, Prediction("", None, text, 1)) for row in asked], **more)
+
+    for asked, text in ((rows, f"<think>{names}"), (opened, names)):
+        unfinished = found(asked, text)
+        assert (unfinished.curve.avg, unfinished.unfinished_thoughts, unfinished.empty) == (0.0, 20, 0)
+        assert unfinished.as_json()["unfinished_thoughts"] == 20
+        assert found(asked, text, thoughts="scored").curve.avg == 1.0
+    for asked, text in ((rows, f"<think>{names}</think>none"), (opened, f"{names}</think>none")):
+        assert (found(asked, text).curve.avg, found(asked, text).unfinished_thoughts) == (0.0, 0)
+    assert found(rows, names, thoughts="opened").unfinished_thoughts == 20
+    assert found(opened, names, thoughts="closed").curve.avg == 1.0
 
 
 def test_only_ambiguous_rows_are_refused():

@@ -3,6 +3,7 @@
 import functools
 
 import pytest
+from transformers import AutoTokenizer
 
 from in2_plugin.corpus.tokenizer import load_tokenizer
 from in2_plugin.errors import ProbeError, TokenizerError
@@ -45,6 +46,15 @@ def test_built(name, template, built, mistral_folder):
     assert (facts["task"], facts["length"], facts["seed"], facts["pieces"]) == (name, 1_024, 0, "bundled")
     assert facts["template"] == template and facts["tokenizer"] == str(mistral_folder)
     assert [one["longest_prompt"] <= facts["longest_prompt"] for one in facts["sets"]] == [True, True]
+
+
+def test_gold_rows_say_if_the_prompt_opens_a_thought(qwen_folder, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(qwen_folder)
+    tokenizer.chat_template += "<think>\n"
+    tokenizer.save_pretrained(tmp_path)
+    probe = offline_built(PROBES["code"], SMALL, str(tmp_path), "chat")
+    assert all(question.gold_row["opens_thought"] for question in probe.questions)
+    assert "opens_thought" not in offline_built(PROBES["code"], SMALL, str(tmp_path), "plain").questions[0].gold_row
 
 
 def test_gold_rows_have_the_published_names(built):
