@@ -13,7 +13,7 @@ from in2_plugin.probing.probes.matrix import MATRIX
 from in2_plugin.probing.probes.options import NEW_TOKENS, ProbeOptions
 from in2_plugin.probing.probes.probe import Probe
 
-VERSION = 1.1
+VERSION = 1.2
 LENGTHS = (4, 8, 16, 32, 64, 128)
 """In units of 1,024 tokens."""
 STATED = ("probe_length", "probe_sets", "probe_seed", "probe_template")
