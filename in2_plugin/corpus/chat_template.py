@@ -1,7 +1,7 @@
 """Render a chat template as transformers does: a sandboxed jinja2 program with a few functions of its own.
 
-Environment after `transformers/utils/chat_template_utils.py` (5.16.1): `trim_blocks`, `lstrip_blocks`, `break` and
-`continue`, `raise_exception`, `strftime_now`, a `tojson` that does not escape HTML, and `{% generation %}` blocks.
+Environment after `transformers/utils/chat_template_utils.py` (5.16 to 5.24): `trim_blocks`, `lstrip_blocks`, `break`
+and `continue`, `raise_exception`, `strftime_now`, a `tojson` that does not escape HTML, and `{% generation %}` blocks.
 Cost: importing jinja2 takes 20 ms; each template is compiled once.
 """
 

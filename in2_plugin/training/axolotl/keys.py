@@ -1,6 +1,6 @@
 """Check every key of an Axolotl config against Axolotl's own schema.
 
-Axolotl 0.19 silently drops unknown keys, at the top level and inside `datasets:`, and trains without them. Here an
+Axolotl silently drops unknown keys, at the top level and inside `datasets:`, and trains without them. Here an
 unknown key is an error that names the nearest valid key. The valid keys come from the Pydantic models of Axolotl and
 of all loaded plugins, so they follow the installed version.
 """
@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from in2_plugin.config.base import models_in, nearest
 from in2_plugin.errors import ConfigError
 
-# Axolotl 0.19 also reads the keys of `fsdp_config` with this prefix, although they are not fields
+# Axolotl also reads the keys of `fsdp_config` with this prefix, although they are not fields
 # (utils/schemas/validation.py).
 _OLD_PREFIX = "fsdp_"
 
