@@ -35,6 +35,8 @@ def report(
     for note in written.comparison.notes:
         typer.echo(note)
     _print_tables(written.comparison)
+    for one in written.comparison.verdicts:
+        typer.echo(f"{one.after}, {one.task}: {one.verdict}. {one.reason}")
     if written.comparison.summary:
         typer.echo(written.comparison.summary)
     typer.echo(f"wrote {', '.join(str(path) for path in written.paths)}")
@@ -55,10 +57,10 @@ def _scores(comparison: "Comparison") -> "Table":
 
     from in2_plugin.reporting.text.tables import authors_rows, columns, measured_rows, paper_rows
 
-    table = make_table("Avg / Gap, %", columns(comparison))
+    table = make_table("Ends - middle / Avg / Gap, %", columns(comparison))
     for row in (*measured_rows(comparison), *authors_rows(comparison), *paper_rows(comparison)):
         name = f"{row.name} ({row.measured})" if row.measured else row.name
-        cells = (f"{cell.avg} / {cell.gap}" for cell in row.cells)
+        cells = (f"{cell.dip} / {cell.avg} / {cell.gap}" for cell in row.cells)
         # Text, not str: square brackets in a label are not markup
         table.add_row(Text(name, style="dim" if row.measured else "bold"), *cells)
     return table

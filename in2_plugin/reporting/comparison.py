@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from in2_plugin.probing.probes.registry import PROBES
+from in2_plugin.probing.scoring.dip import PositionEffect
 from in2_plugin.probing.scoring.statistics import Interval
-from in2_plugin.reporting.evidence import Change, Evidence, change, overall, weigh
+from in2_plugin.reporting.evidence import Change, Evidence, change, overall, overall_position, weigh
 from in2_plugin.reporting.paper_numbers import PAPER_TASKS
 from in2_plugin.reporting.results import ModelResult, ProbeKey, TaskResult, shared_tasks
 from in2_plugin.reporting.text.summary import summarise
 from in2_plugin.reporting.text.wording import listed, probe_name, tokens
+from in2_plugin.reporting.verdict import ProbeVerdict, judge_change, judge_model
 
 UNKNOWN = "not recorded"
 DEFAULT = "default"
@@ -30,8 +32,12 @@ class Comparison:
     """By label and probe, for everything that was run."""
     overall: Mapping[str, Interval | None]
     """By label, of the mean Avg over the three probes."""
+    overall_position: Mapping[str, PositionEffect | None]
+    """By label, the mean effect of position over the three probes."""
     changes: tuple[Change, ...]
     """Each later model against the first: one per shared probe, and one over all three."""
+    verdicts: tuple[ProbeVerdict, ...]
+    """Each later model against the first where both have the probe, otherwise the model alone."""
     summary: str
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
@@ -55,12 +61,15 @@ def compare(models: Sequence[ModelResult]) -> Comparison:
     """Put models side by side; needs at least one, with distinct labels."""
     evidence = {(model.label, key): weigh(result) for model in models for key, result in model.probes.items()}
     changes = _changes(models)
+    verdicts = _verdicts(models, evidence, changes)
     return Comparison(
         models=tuple(models),
         evidence=evidence,
         overall={model.label: overall(model) for model in models},
+        overall_position={model.label: overall_position(model, PAPER_TASKS) for model in models},
         changes=changes,
-        summary=summarise(models, evidence, changes),
+        verdicts=verdicts,
+        summary=summarise(models, verdicts, evidence, changes),
         warnings=differences(models),
         notes=_notes(models),
     )
@@ -75,6 +84,23 @@ def _changes(models: Sequence[ModelResult]) -> tuple[Change, ...]:
             groups.append(PAPER_TASKS)
         found += [change(models[0], later, group) for group in groups]
     return tuple(one for one in found if one is not None)
+
+
+def _verdicts(
+    models: Sequence[ModelResult], evidence: Mapping[tuple[str, ProbeKey], Evidence], changes: Sequence[Change]
+) -> tuple[ProbeVerdict, ...]:
+    found = []
+    first = models[0]
+    of_change = {(one.after, one.tasks): one for one in changes}
+    for model in models[1:] or models:
+        for task, result in model.tasks.items():
+            known = evidence[model.label, result.key]
+            if model is first or task not in first.tasks:
+                found.append(judge_model(model, task, known))
+                continue
+            both = evidence[first.label, first.tasks[task].key], known
+            found.append(judge_change((first, model), task, both, of_change.get((model.label, (task,)))))
+    return tuple(found)
 
 
 def conditions(result: TaskResult) -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from in2_plugin.probing.scoring.dip import PositionEffect, curve_effect, mean_effect, position_change, position_effect
 from in2_plugin.probing.scoring.statistics import (
     Difference,
     FlatGap,
@@ -41,6 +42,8 @@ class Evidence:
     """True if the flat model shuffles the scores, False if it is binomial."""
     beyond_chance: bool
     """True if the measured Gap exceeds that of 95 of 100 flat models."""
+    position: PositionEffect | None
+    """Dip and slope; without intervals if single scores are missing, None if a fifth of the depth has no score."""
 
     @property
     def avg(self) -> Interval | None:
@@ -59,6 +62,8 @@ class Change:
     after: str
     tasks: tuple[str, ...]
     difference: Difference
+    position: PositionEffect | None
+    """The change of dip and slope; None if a fifth of the depth has no score."""
 
 
 def weigh(result: TaskResult) -> Evidence:
@@ -66,11 +71,25 @@ def weigh(result: TaskResult) -> Evidence:
     if not result.sets:
         counts = rows_per_span(result.rows, result.scored_spans)
         flat = binomial_flat_gap(result.score.avg, result.score.gap, counts, _rng())
-        return Evidence(None, flat, is_exact=False, beyond_chance=result.score.gap > flat.percentile_95)
+        beyond = result.score.gap > flat.percentile_95
+        return Evidence(None, flat, is_exact=False, beyond_chance=beyond, position=curve_effect(result.spans))
     n_spans = len(result.spans)
     flat = flat_gap(result.sets, n_spans, _rng(), DRAWS)
     intervals = bootstrap(result.sets, n_spans, _rng(), DRAWS)
-    return Evidence(intervals, flat, is_exact=True, beyond_chance=result.score.gap > flat.percentile_95)
+    beyond = result.score.gap > flat.percentile_95
+    position = position_effect([result.sets], _rng(), DRAWS)
+    return Evidence(intervals, flat, is_exact=True, beyond_chance=beyond, position=position)
+
+
+def overall_position(model: ModelResult, tasks: Sequence[str]) -> PositionEffect | None:
+    """Return the mean effect over `tasks` if the model has all; without intervals where single scores are not known."""
+    results = [model.tasks[task] for task in tasks if task in model.tasks]
+    if len(results) < len(tasks):
+        return None
+    if all(result.sets for result in results):
+        return position_effect([result.sets for result in results], _rng(), DRAWS)
+    effects = [effect for result in results if (effect := curve_effect(result.spans))]
+    return mean_effect(effects) if len(effects) == len(tasks) else None
 
 
 def overall(model: ModelResult) -> Interval | None:
@@ -91,7 +110,8 @@ def change(before: ModelResult, after: ModelResult, tasks: Sequence[str]) -> Cha
         return None
     pairs = [ScorePair(first.sets, second.sets, len(first.spans)) for first, second in results]
     paired = all(first.options.get(key) == second.options.get(key) for first, second in results for key in DRAWING)
-    return Change(before.label, after.label, tuple(tasks), difference(pairs, _rng(), DRAWS, paired))
+    found = difference(pairs, _rng(), DRAWS, paired)
+    return Change(before.label, after.label, tuple(tasks), found, position_change(pairs, _rng(), DRAWS, paired))
 
 
 def _subtractable(first: TaskResult, second: TaskResult) -> bool:

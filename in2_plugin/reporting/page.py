@@ -21,7 +21,7 @@ from in2_plugin.reporting.paper_numbers import title
 from in2_plugin.reporting.plots.curves import describe, panel_svg, shown_tasks
 from in2_plugin.reporting.plots.depth import CURVES, ROW, DepthPlot, depth_plot
 from in2_plugin.reporting.plots.lengths import describe_lengths, length_svg
-from in2_plugin.reporting.plots.style import TOGETHER, styles
+from in2_plugin.reporting.plots.style import SHADES, TOGETHER, styles
 from in2_plugin.reporting.suite.table import Suite
 from in2_plugin.reporting.text.lengths import RULE, length_tables, length_tasks
 from in2_plugin.reporting.text.matrix import STYLES_SHOWN, matrices
@@ -69,6 +69,7 @@ def render_page(comparison: Comparison, suite: Suite | None = None) -> str:
         paper=paper_rows(comparison),
         changes=change_rows(comparison),
         tasks=tasks,
+        verdicts=[_verdicts(comparison, task) for task in tasks],
         panels=_panels(comparison, tasks),
         multiples=_multiples(comparison) if len(models) > TOGETHER else [],
         baselines=[baseline for task in tasks for baseline in shown_baselines(models, task)],
@@ -79,7 +80,7 @@ def render_page(comparison: Comparison, suite: Suite | None = None) -> str:
         is_exact=all(known.is_exact for known in comparison.evidence.values()),
         has_intervals=any(known.intervals for known in comparison.evidence.values()),
         curves=[_curve_table(comparison, task) for task in tasks],
-        plot={"curves": CURVES, "row": ROW},
+        plot={"curves": CURVES, "row": ROW, "shades": SHADES},
         lengths=_lengths(comparison),
         matrices=matrices(comparison),
         matrix_styles=STYLES_SHOWN,
@@ -101,11 +102,19 @@ def _panels(comparison: Comparison, tasks: Sequence[str]) -> list[dict[str, Any]
     return [
         {
             "name": task,
+            "verdicts": _verdicts(comparison, task),
             "svg": Markup(panel_svg(task, comparison)),
-            "description": describe(task, comparison.models),
+            "description": describe(task, comparison),
         }
         for task in tasks
     ]
+
+
+def _verdicts(comparison: Comparison, task: str) -> dict[str, Any]:
+    """Return the verdicts on one probe, and the number in `styles` of the model that each is about."""
+    labels = [model.label for model in comparison.models]
+    found = [(labels.index(one.after), one) for one in comparison.verdicts if one.task == task]
+    return {"title": title(task), "found": found}
 
 
 def _multiples(comparison: Comparison) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import in2_plugin
+from in2_plugin.probing.scoring.dip import PositionEffect
 from in2_plugin.probing.scoring.statistics import SHARE, Interval
 from in2_plugin.reporting.comparison import Comparison
 from in2_plugin.reporting.evidence import DRAWS, SEED, Change, Evidence
@@ -15,6 +16,7 @@ from in2_plugin.reporting.paper_numbers import PAPER_BASELINES, PAPER_CURVES, PA
 from in2_plugin.reporting.results import ModelResult, Score, TaskResult
 from in2_plugin.reporting.text.lengths import effective, length_tasks
 from in2_plugin.reporting.text.matrix import explained, matrix_lengths, matrix_results
+from in2_plugin.reporting.verdict import ProbeVerdict
 
 SCHEMA = 2
 
@@ -28,6 +30,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "warnings": list(comparison.warnings),
         "notes": list(comparison.notes),
         "models": [_model(comparison, model) for model in comparison.models],
+        "verdicts": [_verdict(one) for one in comparison.verdicts],
         "differences": [_change(one) for one in comparison.changes],
         "estimates": {"draws": DRAWS, "seed": SEED, "confidence": 0.95, "effective_length_share": SHARE},
         "paper": _paper(),
@@ -41,6 +44,7 @@ def _model(comparison: Comparison, model: ModelResult) -> dict[str, Any]:
         "source": str(model.source),
         "all": _score(model.all),
         "all_avg_interval": _interval(comparison.overall[model.label]),
+        "all_position": _position(comparison.overall_position[model.label]),
         "missing": list(model.missing),
         "tasks": {task: _task(comparison.of(model, result), result) for task, result in model.tasks.items()},
         "probes": [_task(comparison.of(model, result), result) for result in model.probes.values()],
@@ -56,6 +60,7 @@ def _task(known: Evidence, result: TaskResult) -> dict[str, Any]:
         "task": result.task,
         "pattern": result.key.pattern,
         "length": result.key.length,
+        "position": _position(known.position),
         "avg": result.score.avg,
         "gap": result.score.gap,
         "as_published": _score(result.published),
@@ -109,11 +114,29 @@ def _change(change: Change) -> dict[str, Any]:
         "after": change.after,
         "tasks": list(change.tasks),
         "same_questions": one.is_paired,
+        "position": _position(change.position),
         "avg": one.avg,
         "avg_interval": _interval(one.avg_interval),
         "gap": one.gap,
         "gap_interval": _interval(one.gap_interval),
     }
+
+
+def _verdict(one: ProbeVerdict) -> dict[str, Any]:
+    return {
+        "task": one.task,
+        "before": one.before,
+        "model": one.after,
+        "verdict": one.verdict.name.lower(),
+        "reason": one.reason,
+    }
+
+
+def _position(effect: PositionEffect | None) -> dict[str, Any] | None:
+    if effect is None:
+        return None
+    found = {"dip": effect.dip, "slope": effect.slope, "middle": effect.middle}
+    return {name: {"value": one.value, "interval": _interval(one.interval)} for name, one in found.items()}
 
 
 def _interval(limits: Interval | None) -> Sequence[float] | None:

@@ -19,11 +19,13 @@ def test_scores_and_paths_are_printed(run, before, after, tmp_path):
     result = run("before", "after", "-o", "out/film.html", "--label", "Base", "--label", "[bold]FILM")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["Avg", "/", "Gap,", "%", "Document", "Code", "Database", "All"]
-    assert " ".join(lines[1].replace(" / ", "/").split()) == "Base 74.2/32.0 20.4/59.5 47.5/77.0 47.4/56.2"
+    assert " ".join(lines[0].split()) == "Ends - middle / Avg / Gap, % Document Code Database All"
+    first = " ".join(lines[1].replace(" / ", "/").split())
+    assert first == "Base +9.7/74.2/32.0 +27.5/20.4/59.5 +43.3/47.5/77.0 +26.8/47.4/56.2"
     assert lines[2].startswith("[bold]FILM ")
     assert "FILM-7B (paper, 32K, 7B)" in result.stdout
-    assert lines[-2].startswith("From Base to [bold]FILM, the average")
+    assert lines[-5].startswith("[bold]FILM, document: not known. The difference needs the scores of single questions")
+    assert "From Base to [bold]FILM, ends minus middle" in lines[-2]
     assert lines[-1] == "wrote out/film.html, out/film.json, out/film.png"
     assert (tmp_path / "out" / "film.html").is_file()
 

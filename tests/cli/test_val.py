@@ -84,8 +84,11 @@ def test_the_table_shows_scores_with_intervals(small):
     assert output[0].split() == ["database,", "%", "95%", "interval"]
     shown = {line[:20].strip(): line[20:].split() for line in output[1:]}
     assert 90 < float(shown["Avg"][0]) < 100 and shown["Gap"][0] != "0.0"
+    assert list(shown)[:4] == ["Ends minus middle", "Slope, start to end", "Avg", "Gap"]
+    assert shown["Ends minus middle"][0].startswith("-") and shown["Ends minus middle"][1].startswith("[-")
     assert shown["Gap of a flat model"][1:3] == ["95th", "percentile"]
-    assert shown["span 15 of 15"] == ["100.0", "[100.0,", "100.0]"]
+    value, low, high = shown["span 15 of 15"]
+    assert (value, high) == ("100.0", "100.0]") and 80 < float(low.strip("[,")) < 100
     assert f"{len(gold)} answers scored; a flat model has this Gap by chance with probability" in output[-3]
     assert output[-2:] == [
         "note: 1 predictions have several samples; only the first counts",

@@ -47,15 +47,17 @@ def html(comparison):
 
 def test_the_page_starts_with_title_and_summary(html, comparison):
     shown = Page(html).visible_text()
-    assert shown.index("VAL probes: Base → FILM") < shown.index(comparison.summary) < shown.index("Average and gap")
+    parts = ("VAL probes: Base → FILM", comparison.summary, comparison.verdicts[0].reason, "Ends minus middle, average")
+    assert sorted(parts, key=shown.index) == list(parts)
 
 
 def test_the_page_has_scores_paper_rows_flat_gaps_and_settings(html):
     shown = Page(html).visible_text()
     for text in (
-        "Base 74.2 32.0 20.4 59.5 47.5 77.0 47.4 56.2",
-        "FILM-7B paper, 32K, 7B 85.4 6.1 83.3 18.7 89.0 16.8 85.9 13.9",
-        "GPT-4-Turbo paper, 32K 81.3",
+        "Document ● Base +9.7 -2.9 74.2 32.0",
+        "Code ● Base +27.5 -12.6 20.4 59.5",
+        "FILM-7B paper, 32K, 7B +2.5 +1.0 85.4 6.1",
+        "GPT-4-Turbo paper, 32K – – 81.3 31.7",
         "repeating the eight words of the question scores 37.7",
         "Gap of a flat model",
         "within chance",
@@ -154,12 +156,13 @@ def rich_html(rich):
 def test_every_kind_of_probe_has_its_section(rich_html, rich):
     shown = Page(rich_html).visible_text()
     titles = [
-        "Average and gap, in percent",
+        "Score in percent by position of the answer in the context",
+        "Ends minus middle, average and gap, in percent",
         "Difference from Mistral, in points",
-        "Score by position of the answer in the context",
         "By length of the context",
-        "Gaps expected by chance",
         "Pattern by style",
+        "Gaps expected by chance",
+        "The numbers of the curves",
         "Settings of the measurement",
     ]
     assert sorted(titles, key=shown.index) == titles
@@ -199,7 +202,7 @@ def test_sections_without_results_are_omitted(tmp_path):
     made.write(tmp_path, value)
     shown = Page(render_page(compare(read_models([tmp_path])))).visible_text()
     assert "Pattern by style" in shown
-    for text in ("Average and gap", "Score by position", "Gaps expected by chance", "By length"):
+    for text in ("Ends minus middle", "by position of the answer", "Gaps expected by chance", "By length"):
         assert text not in shown
 
 
@@ -209,3 +212,22 @@ def test_labels_are_escaped_in_every_section(rich_folder):
     html = render_page(compare(models))
     assert "<script" not in html
     Page(html)
+
+
+def test_every_verdict_is_above_its_curve(rich_html, rich):
+    shown = Page(rich_html).visible_text()
+    for one in rich.verdicts:
+        assert f"{one.verdict} {one.reason}" in shown
+    assert rich_html.index('class="verdict') < rich_html.index("<svg")
+
+
+def test_details_are_folded(rich_html):
+    for heading in ("Gaps expected by chance", "The numbers of the curves", "Settings of the measurement"):
+        assert f"<details>\n<summary><h2>{heading}" in rich_html
+    assert "<details open" not in rich_html
+
+
+def test_tables_that_are_stacked_on_a_phone_name_every_cell(rich_html):
+    for table in re.findall(r'<table class="[^"]*stacked.*?</table>', rich_html, flags=re.DOTALL):
+        body = table[table.index("<tbody") :]
+        assert re.findall(r"<td(?![^>]*data-label)(?![^>]*colspan)", body) == []

@@ -34,6 +34,9 @@ def limits(lowest):
 
 
 COUNT = {"type": "integer", "minimum": 0}
+ESTIMATE = closed(value={"type": "number"}, interval=maybe({"type": "array", "items": {"type": "number"}}))
+POSITION = maybe(closed(dip=ESTIMATE, slope=ESTIMATE, middle=ESTIMATE))
+VERDICTS = ["improved", "no_change", "worse", "dip", "uneven", "even", "floor", "ceiling", "unknown"]
 INTERVALS = closed(avg=limits(0), gap=limits(0), spans={"type": "array", "items": limits(0)})
 FLAT_GAP = closed(
     method={"enum": ["shuffled scores", "binomial"]},
@@ -49,6 +52,7 @@ TASK = closed(
     task={"enum": ["document", "code", "database"]},
     pattern={"enum": ["forward", "backward", "bidirectional", None]},
     length=COUNT,
+    position=POSITION,
     avg=FRACTION,
     gap=FRACTION,
     as_published=maybe(SCORE),
@@ -73,6 +77,7 @@ MODEL = closed(
     source=TEXT,
     all=maybe(SCORE),
     all_avg_interval=limits(0),
+    all_position=POSITION,
     missing=TEXTS,
     tasks={"type": "object", "additionalProperties": TASK},
     probes={"type": "array", "items": TASK},
@@ -85,6 +90,7 @@ DIFFERENCE = closed(
     after=TEXT,
     tasks=TEXTS,
     same_questions={"type": "boolean"},
+    position=POSITION,
     avg=SIGNED,
     avg_interval=limits(-1),
     gap=SIGNED,
@@ -98,6 +104,10 @@ REPORT = closed(
     warnings=TEXTS,
     notes=TEXTS,
     models={"type": "array", "items": MODEL, "minItems": 1},
+    verdicts={
+        "type": "array",
+        "items": closed(task=TEXT, before=MAYBE, model=TEXT, verdict={"enum": VERDICTS}, reason=TEXT),
+    },
     differences={"type": "array", "items": DIFFERENCE},
     estimates=closed(draws=COUNT, seed=COUNT, confidence=FRACTION, effective_length_share=FRACTION),
     paper=closed(

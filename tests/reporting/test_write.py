@@ -75,7 +75,7 @@ def test_other_benchmarks_are_shown_next_to_the_probes(before, tmp_path):
     made.write(tmp_path / "suite", MMLU)
     written = write_report([before, tmp_path / "suite"], tmp_path / "r.html")
     page = written.paths[0].read_text()
-    assert page.index("Gaps expected by chance") < page.index("MMLU") < page.index("Settings of the measurement")
+    assert page.index("Ends minus middle, average") < page.index("MMLU") < page.index("Settings of the measurement")
     assert len(written.paths) == 3
 
 

@@ -1,12 +1,14 @@
 """Statistics of a probe: confidence intervals, the gap of a flat model, differences of two models, effective length.
 
-Only the questions are resampled, not the contexts: every estimate is conditional on the contexts that were used.
-Invariant: aggregation is that of `curves.py`, the mean over sets of the set's mean. The generator is an argument.
+Only the questions are resampled, not the contexts: every estimate is conditional on the contexts that were used, unlike
+those of `dip.py`. Invariant: aggregation is that of `curves.py`, the mean over sets of the set's mean. The generator is
+an argument.
 Cost: 0.3 s for all of it over 9,400 questions and 2,000 draws; arrays stay below a few million numbers.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +93,7 @@ def bootstrap(sets: Sequence[SetScores], n_spans: int, rng: np.random.Generator,
     bounds are never too narrow and usually too wide (99% coverage and more measured).
 
     Of n questions, n - 1 are drawn, which makes the variance of the mean unbiased for small n, too; a cell of one
-    question borrows from its span. If all answers of a span score the same, its interval has zero width.
+    question borrows from its span. Equal answers do not mean certainty: see `redrawn_errors`.
 
     Raises:
         ProbeError: nothing was scored.
@@ -216,16 +218,25 @@ def _errors(cells: Cells, rng: np.random.Generator, draws: int) -> Numbers:
         total = np.zeros((draws, models))
         for scores in of_sets:
             pool = scores if len(scores) > 1 else everything
-            total += _redrawn_means(pool, max(1, len(scores) - 1), rng, draws) - pool.mean(axis=0)
+            total += redrawn_errors(pool, max(1, len(scores) - 1), 1 / len(of_sets), rng, draws)
         errors[:, span] = total / len(of_sets)
     return errors
 
 
-def _redrawn_means(pool: Numbers, size: int, rng: np.random.Generator, draws: int) -> Numbers:
-    """Return (draws, models) means of `size` rows of `pool`, drawn with replacement as counts of distinct rows."""
-    values, counts = np.unique(pool, axis=0, return_counts=True)
-    drawn = rng.multinomial(size, counts / len(pool), size=draws)
-    return np.asarray(drawn @ values / size)
+def redrawn_errors(pool: Numbers, size: int, added: float, rng: np.random.Generator, draws: int) -> Numbers:
+    """Return (draws, models) errors of the mean of `size` rows of `pool` (questions, models), drawn with replacement.
+
+    `added` right and as many wrong answers are put into the pool, so that equal answers do not give an interval of zero
+    width. One of each per span, shared out over its sets, is the interval of Agresti and Caffo (2000) for differences
+    of proportions. With 200 answers per span it makes intervals about 1% wider.
+    """
+    models = pool.shape[1]
+    answers = np.array(list(product((0.0, 1.0), repeat=models)))
+    weights = np.concatenate([np.ones(len(pool)), np.full(len(answers), 2 * added / len(answers))])
+    # counts of distinct rows are much faster to draw than rows
+    values, places = np.unique(np.concatenate([pool, answers]), axis=0, return_inverse=True)
+    shares = np.bincount(places.ravel(), weights) / weights.sum()
+    return np.asarray(rng.multinomial(size, shares, size=draws) @ values / size - shares @ values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from in2_plugin.probing.probes.registry import PROBES
-from in2_plugin.reporting.baselines import ShownBaseline, shown_baselines
+from in2_plugin.reporting.baselines import shown_baselines
 from in2_plugin.reporting.comparison import Comparison
 from in2_plugin.reporting.paper_numbers import PAPER_CURVES, title
 from in2_plugin.reporting.plots.label_layout import wrap_label
@@ -20,6 +20,7 @@ from in2_plugin.reporting.plots.style import (
     LABEL_POINTS,
     MUTED,
     REFERENCE,
+    SHADES,
     TOGETHER,
     LineEnd,
     Style,
@@ -27,11 +28,12 @@ from in2_plugin.reporting.plots.style import (
     end_labels,
     frame,
     label_points,
+    line_width,
     settings,
     styles,
 )
 from in2_plugin.reporting.results import ModelResult, TaskResult
-from in2_plugin.reporting.text.wording import percent
+from in2_plugin.reporting.text.wording import ABSENT, percent, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,11 +41,11 @@ if TYPE_CHECKING:
 
     from in2_plugin.probing.scoring.statistics import Interval
 
-FOOTNOTE, CAUTION_LINE = 0.2, 0.18
-"""Height of the footnote and the warning below the panels of the PNG, in inches."""
-PANEL = (4.5, 3.35)
+FOOTNOTE, CAUTION_LINE, UNTITLED = 0.2, 0.18, 0.2
+"""Inches: the footnote and the warning below the panels of the PNG; the title, which panels of the page leave out."""
+PANEL = (4.5, 4.05)
 """Width and height of a panel in inches; its type is 9 points, so that it stays readable 340 pixels wide."""
-PLOT = (0.62, 0.55, 2.35, 2.2)
+PLOT = (0.6, 0.55, 2.55, 2.9)
 """Left, bottom, width and height of the plot inside its panel, in inches; labels use the space on the right."""
 ROW = (3.0, 1.15, 1.6)
 """Width of a plot, height of a row, and width of the names, in inches, if each model has a row."""
@@ -53,9 +55,9 @@ SHADED = 3
 
 
 def panel_svg(task: str, comparison: Comparison) -> str:
-    """Return the panel of one probe as an `<svg>` element with unique ids; for up to six models."""
+    """Return the panel of one probe as an `<svg>` element with unique ids, without its title; for up to six models."""
     with settings(task):
-        return as_svg(_figure([task], comparison), task)
+        return as_svg(_figure([task], comparison, above=-UNTITLED), task)
 
 
 def curves_png(comparison: Comparison) -> bytes:
@@ -80,37 +82,39 @@ def shown_tasks(models: Sequence[ModelResult]) -> list[str]:
     return [task for task in PROBES if any(task in model.tasks for model in models)]
 
 
-def describe(task: str, models: Sequence[ModelResult]) -> str:
-    """Describe the panel in words, for screen readers: each model's average, gap, best and worst position."""
+def describe(task: str, comparison: Comparison) -> str:
+    """Describe the panel in words, for screen readers: each model's dip, average, best and worst position."""
     sentences = []
-    for model in models:
+    for model in comparison.models:
         if task not in model.tasks:
             continue
         result = model.tasks[task]
+        effect = comparison.of(model, result).position
         scored = [value for value in result.spans if value is not None]
         best, worst = (
             f"{percent(value)}% at depth {100 * result.depths[result.spans.index(value)]:.0f}%"
             for value in (max(scored), min(scored))
         )
         sentences.append(
-            f"{model.label}: average {percent(result.score.avg)}%, gap {percent(result.score.gap)} points, "
+            f"{model.label}: ends minus middle {signed(effect.dip.value) if effect else 'unknown'} points, average "
+            f"{percent(result.score.avg)}%, gap {percent(result.score.gap)} points, "
             f"best {best}, worst {worst}."
         )
     return f"{title(task)} probe, score by depth of the answer. {' '.join(sentences)}"
 
 
-def _figure(tasks: Sequence[str], comparison: Comparison, below: float = 0.0) -> "Figure":
+def _figure(tasks: Sequence[str], comparison: Comparison, below: float = 0.0, above: float = 0.0) -> "Figure":
     from matplotlib.figure import Figure
 
-    baselines = {task: shown_baselines(comparison.models, task) for task in comparison.tasks}
-    heights = [_label_height(task, comparison.models, shown) for task, shown in baselines.items()]
+    heights = [_label_height(task, comparison.models) for task in comparison.tasks]
     extra = max(0.0, max(heights) / 72 - PLOT[3])
-    width, height = PANEL[0] * len(tasks), PANEL[1] + extra + below
+    width, height = PANEL[0] * len(tasks), PANEL[1] + extra + below + above
     figure = Figure(figsize=(width, height), facecolor="white")
     for column, task in enumerate(tasks):
         left = PANEL[0] * column + PLOT[0]
         box = (left / width, (PLOT[1] + below) / height, PLOT[2] / width, (PLOT[3] + extra) / height)
-        _draw(figure.add_axes(box), task, comparison, baselines[task], (PLOT[3] + extra) * 72)
+        heading = title(task) if above == 0 else ""
+        _draw(figure.add_axes(box), task, heading, comparison, (PLOT[3] + extra) * 72)
     return figure
 
 
@@ -123,16 +127,18 @@ def _footnote(figure: "Figure", comparable: bool) -> None:
         figure.text(left, 21 * line, text, color=CAUTION, fontsize=8.5, fontweight="bold")
 
 
-def _label_height(task: str, models: Sequence[ModelResult], baselines: Sequence[ShownBaseline]) -> float:
+def _label_height(task: str, models: Sequence[ModelResult]) -> float:
     texts = [model.label for model in models if task in model.tasks]
-    return label_points([*texts, *PAPER_CURVES.get(task, {}), *(one.label for one in baselines)])
+    baselines = (one.label for one in shown_baselines(models, task))
+    return label_points([*texts, *PAPER_CURVES.get(task, {}), *baselines])
 
 
-def _draw(axes: "Axes", task: str, comparison: Comparison, baselines: Sequence[ShownBaseline], points: float) -> None:
-    frame(axes, title(task), _subtitle(task, comparison.models), "Depth of the answer in the context")
+def _draw(axes: "Axes", task: str, heading: str, comparison: Comparison, points: float) -> None:
+    frame(axes, heading, _subtitle(task, comparison), "Depth of the answer in the context")
     _depths(axes)
+    _shade_middle(axes)
     ends = []
-    for baseline in baselines:
+    for baseline in shown_baselines(comparison.models, task):
         axes.axhline(100 * baseline.score, color=REFERENCE, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
         ends.append(LineEnd(100 * baseline.score, baseline.label, MUTED))
     for name, values in PAPER_CURVES.get(task, {}).items():
@@ -143,7 +149,7 @@ def _draw(axes: "Axes", task: str, comparison: Comparison, baselines: Sequence[S
         if task in model.tasks:
             result = model.tasks[task]
             _intervals(axes, result, _limits(comparison, model, result), style, len(models) <= SHADED)
-            _curve(axes, result, style, 3 + order)
+            _curve(axes, result, style, 3 + order, width=line_width(order, len(models)))
             last = next(value for value in reversed(result.spans) if value is not None)
             ends.append(LineEnd(100 * last, model.label, style.colour, "bold"))
     end_labels(axes, ends, points)
@@ -154,14 +160,21 @@ def _depths(axes: "Axes") -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
 
 
-def _subtitle(task: str, models: Sequence[ModelResult]) -> str:
+def _shade_middle(axes: "Axes") -> None:
+    """Shade the middle three fifths, which the dip compares with the ends, and the middle fifth once more."""
+    for (low, high), colour in zip(((20, 80), (40, 60)), SHADES, strict=True):
+        axes.axvspan(low, high, color=colour, linewidth=0, zorder=0.5)
+
+
+def _subtitle(task: str, comparison: Comparison) -> str:
     """Return the numbers in one line; those of four models and more fit only into the table."""
-    scores = [model.tasks[task].score for model in models if task in model.tasks]
-    if len(scores) > SHADED:
+    results = [(model, model.tasks[task]) for model in comparison.models if task in model.tasks]
+    if len(results) > SHADED:
         return ""
-    averages = " → ".join(percent(score.avg) for score in scores)
-    gaps = " → ".join(percent(score.gap) for score in scores)
-    return f"Avg {averages}   ·   Gap {gaps}"
+    effects = [comparison.of(model, result).position for model, result in results]
+    dips = " → ".join(signed(effect.dip.value) if effect else ABSENT for effect in effects)
+    averages = " → ".join(percent(result.score.avg) for _, result in results)
+    return f"Ends − middle {dips}   ·   Avg {averages}"
 
 
 def _paper_curve(axes: "Axes", name: str, values: Sequence[float]) -> None:
@@ -169,15 +182,15 @@ def _paper_curve(axes: "Axes", name: str, values: Sequence[float]) -> None:
     axes.plot(depths, values, color=REFERENCE, linewidth=1, linestyle=PAPER_DASHES[name], zorder=2)
 
 
-def _curve(axes: "Axes", result: TaskResult, style: Style, zorder: int, size: float = 4.6) -> None:
+def _curve(axes: "Axes", result: TaskResult, style: Style, zorder: int, size: float = 4.6, width: float = 1.8) -> None:
     axes.plot(
         [100 * depth for depth in result.depths],
         [math.nan if value is None else 100 * value for value in result.spans],
         color=style.colour,
         linestyle=style.dash,
-        linewidth=1.8,
+        linewidth=width,
         marker=style.marker,
-        markersize=size,
+        markersize=size + 0.6 * (width - 1.8),
         markeredgecolor="white",
         markeredgewidth=0.6,
         clip_on=False,
@@ -239,6 +252,8 @@ def _small(axes: "Axes", task: str, comparison: Comparison, model: ModelResult, 
         result = model.tasks[task]
         _intervals(axes, result, _limits(comparison, model, result), style, shaded=True)
         _curve(axes, result, style, 3, 3)
-        numbers = f"Avg {percent(result.score.avg)} · Gap {percent(result.score.gap)}"
+        effect = comparison.of(model, result).position
+        dip = signed(effect.dip.value) if effect else ABSENT
+        numbers = f"Ends − middle {dip} · Avg {percent(result.score.avg)}"
         axes.annotate(numbers, (1, 1), (0, 2), xycoords="axes fraction", textcoords="offset points", ha="right",
                       fontsize=8, color=MUTED, annotation_clip=False)  # fmt: skip

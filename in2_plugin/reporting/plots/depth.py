@@ -12,7 +12,7 @@ from itertools import groupby
 from in2_plugin.reporting.comparison import Comparison
 from in2_plugin.reporting.paper_numbers import title
 from in2_plugin.reporting.results import ModelResult, TaskResult
-from in2_plugin.reporting.text.wording import percent, tokens
+from in2_plugin.reporting.text.wording import estimate, percent, tokens
 
 WIDTH, CURVES, ROW = 320, 84, 18
 """Pixels: width of a plot of 16 spans, height of the curves, height of a row of the heat map."""
@@ -62,7 +62,7 @@ class DepthPlot:
     cells: tuple[HeatMapCell, ...]
     description: str
     numbers: str
-    """Average and gap, if there is a single length."""
+    """Dip and average, if there is a single length."""
 
     @property
     def height(self) -> float:
@@ -84,8 +84,13 @@ def depth_plot(comparison: Comparison, model: ModelResult, results: Sequence[Tas
     )
     cells = tuple(cell for row, result in enumerate(results) for cell in _row(result, row, width)) if many else ()
     rows = tuple(zip((tokens(result.key.length) for result in results), colours, strict=True)) if many else ()
-    numbers = "" if many else f"Avg {percent(results[0].score.avg)} · Gap {percent(results[0].score.gap)}"
+    numbers = "" if many else _numbers(comparison, model, results[0])
     return DepthPlot(width, lines, rows, cells, _describe(model, results), numbers)
+
+
+def _numbers(comparison: Comparison, model: ModelResult, result: TaskResult) -> str:
+    dip, _ = estimate(effect.dip if (effect := comparison.of(model, result).position) else None)
+    return f"Ends − middle {dip} · Avg {percent(result.score.avg)}"
 
 
 def length_colours(count: int) -> list[str]:

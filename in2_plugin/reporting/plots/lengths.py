@@ -16,6 +16,7 @@ from in2_plugin.reporting.plots.style import (
     end_labels,
     frame,
     label_points,
+    line_width,
     settings,
     styles,
 )
@@ -65,7 +66,8 @@ def _draw(axes: "Axes", task: str, comparison: Comparison, points: float) -> Non
     axes.set_xticklabels([tokens(length) for length in places])
     ends = []
     models = comparison.models
-    for model, style, label in zip(models, styles(len(models)), _labels(comparison), strict=True):
+    looks = zip(models, styles(len(models)), _labels(comparison), strict=True)
+    for order, (model, style, label) in enumerate(looks):
         results = model.of_family("", task)
         if not results:
             continue
@@ -74,13 +76,13 @@ def _draw(axes: "Axes", task: str, comparison: Comparison, points: float) -> Non
             [100 * result.score.avg for result in results],
             color=style.colour,
             linestyle=style.dash,
-            linewidth=1.8,
+            linewidth=line_width(order, len(models)) if len(models) <= TOGETHER else 1.8,
             marker=style.marker,
             markersize=4.6,
             markeredgecolor="white",
             markeredgewidth=0.6,
             clip_on=False,
-            zorder=3,
+            zorder=3 + order,
         )
         _whiskers(
             axes, comparison, {places[result.key.length]: result for result in results}, model.label, style.colour

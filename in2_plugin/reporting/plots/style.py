@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, GRID, REFERENCE, CAUTION = "#1b1f24", "#57606a", "#e6e8eb", "#8c959f", "#9a6700"
+SHADES = ("#f6f7f9", "#e9edf2")
+"""Background of the middle three fifths of the depth, and of the middle fifth."""
 LABEL_POINTS = 9.2
 LINE_POINTS = 12.2
 
@@ -45,7 +47,7 @@ class LineEnd:
 
 STYLES = (
     # Okabe and Ito's vermillion and blue: apart under every common kind of colour blindness, and in grey
-    Style("#d55e00", "o", "●", (0, (4, 1.6))),
+    Style("#d55e00", "o", "●", (0, (5, 1))),
     Style("#0072b2", "s", "■", "-"),
     Style("#00795a", "^", "▲", (0, (1, 1))),
     Style("#aa3377", "D", "◆", (0, (6, 1.5, 1, 1.5))),
@@ -73,6 +75,12 @@ def styles(count: int) -> tuple[Style, ...]:
         replace(STYLES[i % TOGETHER], marker=MARKERS[i % len(MARKERS)], glyph=str(i + 1), dash="-")
         for i in range(count)
     )
+
+
+def line_width(order: int, count: int) -> float:
+    """Return the points of line `order` of `count`; earlier ones are wider, so equal lines show as a border."""
+    step = min(1.7, 4.5 / max(1, count - 1))
+    return 1.8 + step * (count - 1 - order)
 
 
 @contextmanager
@@ -108,7 +116,7 @@ def as_svg(figure: "Figure", name: str) -> str:
 
 
 def frame(axes: "Axes", title: str, subtitle: str, x_label: str) -> None:
-    """Percent from 0 to 100 upwards, light lines across, title and subtitle above."""
+    """Percent from 0 to 100 upwards, light lines across, title (if not empty) and subtitle above."""
     axes.set(ylim=(0, 100), yticks=range(0, 101, 20))
     axes.tick_params(length=0, colors=MUTED, labelsize=LABEL_POINTS, pad=5)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
@@ -119,7 +127,8 @@ def frame(axes: "Axes", title: str, subtitle: str, x_label: str) -> None:
     axes.set_xlabel(x_label, color=MUTED, labelpad=6, fontsize=LABEL_POINTS)
     axes.set_ylabel("Score, %", color=MUTED, labelpad=4, fontsize=LABEL_POINTS)
     above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
-    axes.annotate(title, (0, 1), (-34, 27), fontsize=12, fontweight="bold", **above)
+    if title:
+        axes.annotate(title, (0, 1), (-34, 27), fontsize=12, fontweight="bold", **above)
     axes.annotate(subtitle, (0, 1), (-34, 12), fontsize=LABEL_POINTS, color=MUTED, **above)
 
 

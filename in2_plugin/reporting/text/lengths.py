@@ -10,7 +10,7 @@ from in2_plugin.probing.scoring.statistics import SHARE, effective_length
 from in2_plugin.reporting.comparison import Comparison
 from in2_plugin.reporting.paper_numbers import title
 from in2_plugin.reporting.results import ModelResult
-from in2_plugin.reporting.text.wording import ABSENT, interval, percent, tokens
+from in2_plugin.reporting.text.wording import ABSENT, estimate, interval, percent, tokens
 
 RULE = (
     f"Effective length: the longest length such that it and every shorter one keep at least {SHARE:.0%} of the score "
@@ -24,6 +24,8 @@ class LengthCell:
 
     avg: str
     avg_interval: str
+    dip: str
+    dip_interval: str
     gap: str
     within_chance: bool
 
@@ -92,5 +94,7 @@ def _cells(comparison: Comparison, model: ModelResult, task: str, lengths: list[
             continue
         known = comparison.of(model, result)
         within = not known.beyond_chance
-        cells.append(LengthCell(percent(result.score.avg), interval(known.avg), percent(result.score.gap), within))
+        dip = estimate(known.position.dip if known.position else None)
+        score = result.score
+        cells.append(LengthCell(percent(score.avg), interval(known.avg), *dip, percent(score.gap), within))
     return tuple(cells)

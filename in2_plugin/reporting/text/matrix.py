@@ -6,6 +6,7 @@ which explains more appears only if all nine were run.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from in2_plugin.probing.probes.registry import PATTERNS
 from in2_plugin.reporting.comparison import Comparison
 from in2_plugin.reporting.paper_numbers import title
 from in2_plugin.reporting.results import ModelResult, TaskResult
-from in2_plugin.reporting.text.wording import ABSENT, interval, percent, tokens
+from in2_plugin.reporting.text.wording import ABSENT, estimate, interval, percent, signed, tokens
 
 FLAT = 0.01
 """Standard deviation of the nine averages below which they count as equal."""
@@ -24,10 +25,15 @@ FLAT = 0.01
 class MatrixCell:
     """One probe as text; empty intervals where they are not known."""
 
+    dip: str
+    dip_interval: str
     avg: str
     avg_interval: str
     gap: str
     gap_interval: str
+
+
+NOTHING = MatrixCell(ABSENT, "", ABSENT, "", ABSENT, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +96,31 @@ def _matrix(comparison: Comparison, model: ModelResult, length: int) -> Matrix:
     for pattern in PATTERNS:
         of_row = {task: results[pattern, task] for task in STYLES if (pattern, task) in results}
         cells = [_cell(comparison, model, of_row.get(task)) for task in STYLES]
-        rows.append((pattern, (*cells, _mean(list(of_row.values()), len(STYLES)))))
+        rows.append((pattern, (*cells, _mean(comparison, model, list(of_row.values()), len(STYLES)))))
     columns = [[results[p, task] for p in PATTERNS if (p, task) in results] for task in STYLES]
-    means = [_mean(column, len(PATTERNS)) for column in columns]
-    rows.append(("mean", (*means, _mean(list(results.values()), len(PATTERNS) * len(STYLES)))))
+    means = [_mean(comparison, model, column, len(PATTERNS)) for column in columns]
+    overall = _mean(comparison, model, list(results.values()), len(PATTERNS) * len(STYLES))
+    rows.append(("mean", (*means, overall)))
     return Matrix(model.label, tokens(length), tuple(rows), _conclusion(model.label, results))
 
 
 def _cell(comparison: Comparison, model: ModelResult, result: TaskResult | None) -> MatrixCell:
     if result is None:
-        return MatrixCell(ABSENT, "", ABSENT, "")
-    known = comparison.of(model, result)
-    score = result.score
-    return MatrixCell(percent(score.avg), interval(known.avg), percent(score.gap), interval(known.gap))
+        return NOTHING
+    known, score = comparison.of(model, result), result.score
+    dip = estimate(known.position.dip if known.position else None)
+    return MatrixCell(*dip, percent(score.avg), interval(known.avg), percent(score.gap), interval(known.gap))
 
 
-def _mean(results: list[TaskResult], wanted: int) -> MatrixCell:
+def _mean(comparison: Comparison, model: ModelResult, results: list[TaskResult], wanted: int) -> MatrixCell:
     """Return the mean of a complete row or column; a partial mean would not be comparable."""
     if len(results) < wanted:
-        return MatrixCell(ABSENT, "", ABSENT, "")
-    avg, gap = (sum(getattr(one.score, name) for one in results) / wanted for name in ("avg", "gap"))
-    return MatrixCell(percent(avg), "", percent(gap), "")
+        return NOTHING
+    effects = [comparison.of(model, one).position for one in results]
+    dips = [effect.dip.value for effect in effects if effect]
+    dip = signed(fmean(dips)) if len(dips) == wanted else ABSENT
+    avg, gap = (fmean(getattr(one.score, name) for one in results) for name in ("avg", "gap"))
+    return MatrixCell(dip, "", percent(avg), "", percent(gap), "")
 
 
 def _conclusion(label: str, results: Mapping[tuple[str, str], TaskResult]) -> str:

@@ -7,13 +7,16 @@ Lengths, the matrix and the settings have separate modules (`lengths.py`, `matri
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from in2_plugin.probing.scoring.dip import PositionEffect, curve_effect, mean_effect
 from in2_plugin.reporting.baselines import baseline_values
 from in2_plugin.reporting.comparison import Comparison
-from in2_plugin.reporting.paper_numbers import PAPER_ROWS, PAPER_TASKS, PaperRow, title
+from in2_plugin.reporting.evidence import Change
+from in2_plugin.reporting.paper_numbers import PAPER_CURVES, PAPER_ROWS, PAPER_TASKS, PaperRow, title
 from in2_plugin.reporting.results import ModelResult, Score, TaskResult
 from in2_plugin.reporting.text.wording import (
     ABSENT,
     chance,
+    estimate,
     interval,
     percent,
     signed,
@@ -25,12 +28,16 @@ BASELINE_NAMES = {"echo": "Baseline: quoted part repeated", "other": "Baseline: 
 
 @dataclass(frozen=True, slots=True)
 class ScoreCell:
-    """Average and gap of one probe in percent; intervals are empty where they are not known."""
+    """The scores of one probe in percent; intervals are empty where they are not known."""
 
     avg: str
     gap: str
     avg_interval: str = ""
     gap_interval: str = ""
+    dip: str = ABSENT
+    dip_interval: str = ""
+    slope: str = ABSENT
+    slope_interval: str = ""
 
 
 NOTHING = ScoreCell(ABSENT, ABSENT)
@@ -69,7 +76,7 @@ def columns(comparison: Comparison) -> tuple[str, ...]:
 
 
 def measured_rows(comparison: Comparison) -> list[ScoreRow]:
-    """Averages and gaps of the measured models; below each its score without the context, where that was run."""
+    """Scores of the measured models; below each its score without the context, where that was run."""
     rows = []
     for index, model in enumerate(comparison.models):
         if model.tasks:
@@ -85,14 +92,20 @@ def _cells(comparison: Comparison, model: ModelResult) -> tuple[ScoreCell, ...]:
     cells = [_cell(comparison, model, model.tasks.get(task)) for task in comparison.tasks]
     limits = interval(comparison.overall[model.label])
     whole = model.all
-    return (*cells, ScoreCell(percent(whole.avg), percent(whole.gap), limits) if whole else NOTHING)
+    position = _position(comparison.overall_position[model.label])
+    return (*cells, ScoreCell(percent(whole.avg), percent(whole.gap), limits, "", *position) if whole else NOTHING)
 
 
 def _cell(comparison: Comparison, model: ModelResult, result: TaskResult | None) -> ScoreCell:
     if result is None:
         return NOTHING
-    known = comparison.of(model, result)
-    return ScoreCell(percent(result.score.avg), percent(result.score.gap), interval(known.avg), interval(known.gap))
+    known, score = comparison.of(model, result), result.score
+    limits = interval(known.avg), interval(known.gap)
+    return ScoreCell(percent(score.avg), percent(score.gap), *limits, *_position(known.position))
+
+
+def _position(effect: PositionEffect | None) -> tuple[str, str, str, str]:
+    return (*estimate(effect.dip if effect else None), *estimate(effect.slope if effect else None))
 
 
 def _averages(results: Mapping[str, TaskResult], tasks: Sequence[str]) -> tuple[ScoreCell, ...]:
@@ -158,29 +171,35 @@ def _paper_cell(row: PaperRow, task: str) -> ScoreCell:
     if task not in row.numbers:
         return NOTHING
     avg, gap = row.numbers[task]
-    return ScoreCell(f"{avg:.1f}", f"{gap:.1f}")
+    effects = [_paper_effect(row, one) for one in (PAPER_TASKS if task == "all" else (task,))]
+    found = [effect for effect in effects if effect]
+    return ScoreCell(f"{avg:.1f}", f"{gap:.1f}", "", "", *_position(mean_effect(found) if found else None))
+
+
+def _paper_effect(row: PaperRow, task: str) -> PositionEffect | None:
+    """Return dip and slope of the paper's curve, if it has one of this model; read off its figure to about a point."""
+    curve = PAPER_CURVES[task].get(f"{row.name.split('-')[0]}, paper")
+    return curve_effect([value / 100 for value in curve]) if curve else None
 
 
 def change_rows(comparison: Comparison) -> list[ScoreRow]:
     """Return each later model minus the first in points, if scores of single questions are known."""
     rows = []
     for index, model in enumerate(comparison.models):
-        changes = {one.tasks: one.difference for one in comparison.changes if one.after == model.label}
+        changes = {one.tasks: one for one in comparison.changes if one.after == model.label}
         if not changes:
             continue
-        cells = []
-        for tasks in (*((task,) for task in comparison.tasks), PAPER_TASKS):
-            one = changes.get(tasks)
-            cells.append(
-                ScoreCell(
-                    signed(one.avg), signed(one.gap), interval(one.avg_interval, True), interval(one.gap_interval, True)
-                )
-                if one
-                else NOTHING
-            )
-        paired = all(one.is_paired for one in changes.values())
-        rows.append(ScoreRow(model.label, "same questions" if paired else "other questions", tuple(cells), index))
+        shown = [changes.get(tasks) for tasks in (*((task,) for task in comparison.tasks), PAPER_TASKS)]
+        paired = all(one.difference.is_paired for one in changes.values())
+        cells = tuple(_change_cell(one) if one else NOTHING for one in shown)
+        rows.append(ScoreRow(model.label, "same questions" if paired else "other questions", cells, index))
     return rows
+
+
+def _change_cell(change: Change) -> ScoreCell:
+    one = change.difference
+    limits = interval(one.avg_interval, is_difference=True), interval(one.gap_interval, is_difference=True)
+    return ScoreCell(signed(one.avg), signed(one.gap), *limits, *_position(change.position))
 
 
 def gap_rows(comparison: Comparison, other_lengths: bool = False) -> list[GapRow]:

@@ -8,6 +8,11 @@ from in2_plugin.errors import ConfigError
 from in2_plugin.probing.lm_eval.command_line import Invocation, read_invocation
 
 
+@pytest.mark.parametrize(("argv", "limit"), [([], None), (["--limit", "30"], 30), (["-L", "0.1"], 0.1)])
+def test_the_limit_is_known(argv, limit):
+    assert read_invocation(argv).limit == limit
+
+
 @pytest.mark.parametrize("argv", [["--model", "vllm"], ["--model=vllm"], ["-M", "vllm"], ["run", "-M", "vllm"]])
 def test_the_backend(argv):
     assert read_invocation([*argv, "--model_args", "pretrained=m,dtype=auto", "--tasks", "a"]).model == "vllm"

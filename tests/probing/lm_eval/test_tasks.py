@@ -1,6 +1,7 @@
 """The functions that lm_eval calls: rows, prompts, scores, aggregates."""
 
 import json
+import math
 
 import pytest
 
@@ -42,6 +43,7 @@ def test_perfect_answers_score_one_without_a_gap(name, arguments):
     assert {result["acc"] for result in results} == {1.0}
     assert tasks.aggregate_avg([result["avg"] for result in results]) == 1.0
     assert tasks.aggregate_gap([result["gap"] for result in results]) == 0.0
+    assert tasks.aggregate_dip([result["dip"] for result in results]) == pytest.approx(0.0)
 
 
 def test_aggregates_agree_with_rescoring(arguments):
@@ -62,11 +64,30 @@ def test_aggregates_agree_with_rescoring(arguments):
     )
 
 
+def test_the_dip_is_ends_minus_middle(arguments):
+    rows = rows_of("code", arguments)
+    answers = ["; ".join(row["gold"]) if not 0.2 <= row["position"] / row["n_positions"] < 0.8 else "" for row in rows]
+    results = [tasks.process_results(row, [answer]) for row, answer in zip(rows, answers, strict=True)]
+    assert tasks.aggregate_dip(result["dip"] for result in results) > 0.9
+    # a fifth without a question, as with a small --limit
+    assert math.isnan(tasks.aggregate_dip([results[0]["dip"]]))
+
+
+def test_a_run_states_beforehand_what_it_can_show(arguments, caplog):
+    caplog.set_level("INFO")
+    rows = rows_of("code", arguments)
+    (line,) = [one for one in caplog.messages if "in2 val power" in one]
+    assert line.startswith(f"code: {len(rows)} questions, {len(rows) / 16:.0f} per span, show a dip of ")
+    whole, half, few = (tasks.power_line(rows, limit) for limit in (None, 0.5, 16))
+    assert whole == line
+    assert f"{len(rows) // 2} questions" in half and "16 questions, 1 per span" in few
+
+
 def test_every_row_has_every_metric(arguments):
     (row, *_) = rows_of("database", arguments)
     result = tasks.process_results(row, [""])
     spans = [f"span_{span:02d}" for span in range(15)]
-    assert list(result) == ["acc", "avg", "gap", *spans, "echo", "other", "unfinished_thoughts", "scores_stderr"]
+    assert list(result) == ["acc", "dip", "avg", "gap", *spans, "echo", "other", "unfinished_thoughts", "scores_stderr"]
     assert [name for name in spans if result[name] is not None] == [f"span_{row['span']:02d}"]
     assert tasks.aggregate_span([None, None]) is None
 

@@ -72,6 +72,7 @@ def test_predictions_are_counted_by_kind():
     found = score(pairs)
     assert (found.empty, found.more_samples) == (3, 10)
     shown = found.as_json()
+    assert shown["position"]["dip"]["value"] == pytest.approx(found.position.dip.value)
     assert shown["avg"] == found.curve.avg and shown["gap"] == 1.0 and shown["task"] == "code"
     assert set(shown["flat_gap"]) >= {"expected", "percentile_95", "p_value"}
     assert shown["intervals"]["spans"][0] == found.intervals.spans[0]

@@ -96,10 +96,16 @@ def test_one_question_a_set_borrows_from_the_span():
     assert 0.75 < high <= 1
 
 
-def test_equal_answers_have_no_width():
-    found = bootstrap(one_set([1.0] * 20), 4, rng(), 100)
-    assert found.avg == (1.0, 1.0)
-    assert found.gap == (0.0, 0.0)
+@pytest.mark.parametrize("score", [0.0, 1.0])
+def test_equal_answers_are_not_certain(score):
+    few, many = (bootstrap(one_set([score] * n), 4, rng(), 500) for n in (80, 4_000))
+    for found in (few, many):
+        assert inside(found.avg, score)
+        assert found.avg[1] - found.avg[0] > 0
+        assert found.gap[0] == 0 < found.gap[1]
+    # the interval of Wilson for 20 equal answers is 16 points wide
+    assert 0.05 < few.spans[0][1] - few.spans[0][0] < 0.16
+    assert many.avg[1] - many.avg[0] < 0.005
 
 
 def test_equal_generators_give_equal_results():

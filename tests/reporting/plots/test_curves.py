@@ -9,6 +9,7 @@ import pytest
 
 from in2_plugin.reporting.comparison import compare
 from in2_plugin.reporting.plots.curves import curves_png, describe, panel_svg, shown_tasks
+from in2_plugin.reporting.plots.style import SHADES
 from in2_plugin.reporting.read_results import read_models
 from tests.support import lm_eval_results as made
 
@@ -17,9 +18,9 @@ def texts(svg):
     return " ".join("".join(node.itertext()).strip() for node in ElementTree.fromstring(svg).iter() if node.text)
 
 
-def test_a_panel_has_its_title_numbers_labels_and_references(comparison):
+def test_a_panel_has_its_numbers_labels_and_references(comparison):
     shown = texts(panel_svg("document", comparison))
-    for text in ("Document", "Avg 74.2 → 85.4", "Gap 32.0 → 6.0", "Base", "FILM", "Mistral, paper", "FILM, paper"):
+    for text in ("Ends − middle +9.7 → +2.5", "Avg 74.2 → 85.4", "Base", "FILM", "Mistral, paper", "FILM, paper"):
         assert text in shown
     assert "echo only 37.7" in shown
     assert "any other 12.0" in shown
@@ -88,9 +89,23 @@ def test_a_span_without_data_breaks_the_line(tmp_path):
     assert "nan" not in svg
 
 
-def test_the_description_gives_the_best_and_worst_positions(models):
-    shown = describe("database", models)
-    assert shown.startswith("Database probe, score by depth of the answer. Base: average 47.5%, gap 77.0 points")
+def test_the_middle_is_shaded(comparison):
+    svg = panel_svg("code", comparison)
+    assert [svg.count(f"fill: {colour}") for colour in SHADES] == [1, 1]
+
+
+def test_equal_curves_are_both_visible(after):
+    svg = panel_svg("code", compare(read_models([after, after], ["a", "b"])))
+    colours = ("#d55e00", "#0072b2")
+    below, above = (max(map(float, re.findall(rf"stroke: {one}; stroke-width: ([\d.]+)", svg))) for one in colours)
+    assert below >= above + 1.5
+
+
+def test_the_description_gives_the_dip_and_the_best_and_worst_positions(comparison):
+    shown = describe("database", comparison)
+    assert shown.startswith(
+        "Database probe, score by depth of the answer. Base: ends minus middle +43.3 points, average 47.5%, gap 77.0 "
+    )
     assert "best 95.4% at depth 97%, worst 18.4% at depth 50%" in shown
 
 

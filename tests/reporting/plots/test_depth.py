@@ -48,7 +48,7 @@ def test_a_single_length_shows_its_interval_and_numbers(rich):
     assert (plot.rows, plot.cells, plot.height) == ((), (), CURVES)
     assert line.colour == "#123456"
     assert line.band[0].count(",") == 2 * 16
-    assert re.fullmatch(r"Avg \d+\.\d · Gap \d+\.\d", plot.numbers)
+    assert re.fullmatch(r"Ends − middle [+-]\d+\.\d · Avg \d+\.\d", plot.numbers)
 
 
 def test_points_are_inside_the_plot(rich):

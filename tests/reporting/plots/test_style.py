@@ -1,5 +1,6 @@
 import re
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -12,6 +13,7 @@ from in2_plugin.reporting.plots.style import (
     end_labels,
     frame,
     label_points,
+    line_width,
     require_matplotlib,
     settings,
     styles,
@@ -64,3 +66,10 @@ def test_each_svg_has_its_own_ids():
 
 def test_multi_line_labels_get_more_space():
     assert label_points(["short", "a label that takes more than one line"]) > 2 * label_points(["short"])
+
+
+def test_earlier_lines_are_wider():
+    for count in (1, 2, 6):
+        widths = [line_width(order, count) for order in range(count)]
+        assert widths[-1] == 1.8 and widths[0] < 7
+        assert all(first > second for first, second in pairwise(widths))

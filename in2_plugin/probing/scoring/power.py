@@ -1,0 +1,88 @@
+"""Compute how many questions a probe needs to show a Dip of a given size, and how large a Gap chance gives with them.
+
+The rule whose power is computed is that of `dip.py`: the interval of the Dip is above zero. It is simulated on normal
+contexts, so the numbers hold from about five questions per span and context. Seeded; a call takes about 10 ms.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from in2_plugin.probing.scoring.dip import DIP, FIFTHS
+from in2_plugin.probing.scoring.statistics import Numbers
+
+SEED = 0
+RUNS = 20_000
+MOST_QUESTIONS = 1_000_000
+"""Questions per span after which a search ends: the contexts differ too much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What is known before a run; scores are fractions of one."""
+
+    spans: int = 16
+    contexts: int = 4
+    score: float = 0.5
+    """Average to expect; 0.5 is the worst case, in which right and wrong answers vary most."""
+    context_deviation: float = 0.0
+    """Standard deviation of the Dip between contexts, if every question of them were asked."""
+    confidence: float = 0.95
+    power: float = 0.8
+    """Chance that a Dip of the size stated is shown."""
+
+
+def detectable_dip(questions: float, design: Design, models: int = 1) -> float:
+    """Return the smallest Dip that is shown with the design's power.
+
+    Args:
+        questions: questions per span, over all contexts.
+        design: what is known before the run.
+        models: 1 for the Dip of a model, 2 for the change between two models whose answers are unrelated; on the same
+            questions, their answers are related and a smaller change is shown.
+    """
+    of_answers = models * design.score * (1 - design.score) * float(DIP @ DIP) * FIFTHS
+    within = of_answers * design.contexts / (questions * design.spans)
+    between = models * design.context_deviation**2
+    return math.sqrt(within) * _multiple(between / within if within else 0.0, design)
+
+
+def questions_needed(dip: float, design: Design, models: int = 1) -> int | None:
+    """Return the questions per span that show a Dip of this size; None if no number does, because contexts differ."""
+    low, high = 0, MOST_QUESTIONS
+    if detectable_dip(high, design, models) > dip:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if detectable_dip(middle, design, models) <= dip else (middle, high)
+    return high
+
+
+def gap_by_chance(questions: float, design: Design) -> float:
+    """Return the Gap that a model shows on average which reads every position equally well."""
+    ranges = np.ptp(np.random.default_rng(SEED).standard_normal((RUNS, design.spans)), axis=1)
+    deviation = math.sqrt(design.score * (1 - design.score) / questions)
+    return min(1.0, float(ranges.mean()) * deviation)
+
+
+def _multiple(ratio: float, design: Design) -> float:
+    """Return the Dip that is shown, in standard deviations of a context's Dip from its questions.
+
+    `ratio` is the variance between contexts over that of their questions.
+    """
+    contexts = design.contexts
+    drawn = math.sqrt(1 + ratio) * _normal(contexts)
+    tail = (1 + design.confidence) / 2
+    of_questions = np.full(RUNS, stats.norm.ppf(tail) / math.sqrt(contexts))
+    half = of_questions
+    if contexts > 1:
+        deviations = drawn.std(axis=1, ddof=1)
+        of_contexts = stats.t.ppf(tail, contexts - 1) * deviations / math.sqrt(contexts)
+        half = np.where(deviations > 1, of_contexts, of_questions)
+    return float(np.quantile(half - drawn.mean(axis=1), design.power))
+
+
+def _normal(contexts: int) -> Numbers:
+    return np.random.default_rng(SEED).standard_normal((RUNS, contexts))

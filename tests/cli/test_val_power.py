@@ -1,0 +1,34 @@
+import json
+
+from typer.testing import CliRunner
+
+from in2_plugin.cli.app import app
+
+
+def power(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["val", "power", *arguments])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_the_table_has_a_row_per_number_of_questions():
+    lines = power().splitlines()
+    assert [line.split()[0] for line in lines[1:8]] == ["10", "30", "50", "100", "200", "500", "1,000"]
+    assert "95% confidence in 80% of runs with 4 contexts" in " ".join(lines[8:])
+
+
+def test_thirty_questions_show_only_large_dips():
+    (row,) = json.loads(power("--questions", "30", "--json"))
+    assert row["questions"] == 480
+    assert 0.15 < row["dip"] < row["change"] < row["gap_by_chance"]
+
+
+def test_a_dip_gives_the_questions_that_it_needs():
+    output = power("--dip", "10")
+    needed = json.loads(power("--dip", "10", "--json"))
+    assert f"10 points in one model: {needed['questions_per_span']} questions per span" in output
+    assert needed["questions_per_span_change"] > 1.9 * needed["questions_per_span"]
+
+
+def test_contexts_that_differ_are_named_as_the_limit():
+    assert "no number of questions shows 2 points" in power("--dip", "2", "--context-deviation", "5")
