@@ -8,11 +8,11 @@ EXTRAS := trl,eval,deepspeed,endpoint,ray,report,dev
 LM_EVAL_TESTS := $(addprefix tests/,e2e/test_lm_eval.py e2e/test_val_tasks.py e2e/test_in2_hf.py \
     e2e/test_never_truncated.py lm_eval_tasks/test_film.py)
 
-# whatever runs or imports a trainer, an evaluator or transformers; tests/conftest.py leaves out those of Axolotl without it
-HOST_TESTS := $(addprefix tests/,test_axolotl.py test_trl.py training preflight recipe recipes probing/lm_eval \
-    probing/backends inspection/environment corpus e2e/test_axolotl.py e2e/test_axolotl_entry_point.py \
-    e2e/test_axolotl_loss.py e2e/test_axolotl_ranks.py e2e/test_parity.py e2e/test_trl.py e2e/test_exports.py \
-    e2e/test_preflight.py) $(LM_EVAL_TESTS)
+# whatever runs or imports a trainer, an evaluator or transformers; tests/conftest.py leaves out what needs Axolotl, without it
+HOST_TESTS := $(addprefix tests/,test_trl.py training recipe recipes probing/lm_eval probing/backends \
+    inspection/environment corpus e2e/test_trl.py e2e/test_exports.py) $(LM_EVAL_TESTS)
+AXOLOTL_TESTS := $(addprefix tests/,test_axolotl.py preflight e2e/test_context_parallel.py e2e/test_parity.py \
+    e2e/test_preflight.py) $(wildcard tests/e2e/test_axolotl*.py)
 
 # the tests of one file run in one process; tests/conftest.py starts the longest files first
 FILE_BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
@@ -40,18 +40,20 @@ test: lint .venv-lm-eval/.ready
 	$(WITH_OTHER_LM_EVAL) $(PYTEST) -q -m "not e2e_full" $(LM_EVAL_TESTS)
 	$(PYTEST) -m "not e2e_full"
 
-# everything: `make test`, the newest hosts, then the further cases of each kind; about an hour and a half on two cores
+# everything: `make test`, the newest hosts, then the further cases of each kind; about two hours on two cores
 test-all: test test-newest
+	$(call test_in,.venv-newest-axolotl,e2e_full) $(AXOLOTL_TESTS)
+	$(call test_in,.venv-newest-trl,e2e_full)
 	$(WITH_OTHER_LM_EVAL) $(PYTEST) -q -m e2e_full $(LM_EVAL_TESTS)
 	$(PYTEST) -m e2e_full
 
-# the tests of the hosts with the newest Axolotl, then with the newest TRL, transformers and lm_eval
+# the tests of the hosts with the newest Axolotl, then with the newest TRL, transformers and lm_eval; one of each kind
 test-newest: .venv-newest-axolotl/.ready .venv-newest-trl/.ready
-	$(call test_in,.venv-newest-axolotl)
-	$(call test_in,.venv-newest-trl)
+	$(call test_in,.venv-newest-axolotl,not e2e_full) $(AXOLOTL_TESTS)
+	$(call test_in,.venv-newest-trl,not e2e_full)
 
 # commands that the tests start are those of the environment
-test_in = PATH="$(CURDIR)/$1/bin:$$PATH" $1/bin/python -m pytest $(FILE_BY_FILE) -q -m "not e2e_full" $(HOST_TESTS)
+test_in = PATH="$(CURDIR)/$1/bin:$$PATH" $1/bin/python -m pytest $(FILE_BY_FILE) -q -m "$2" $(HOST_TESTS)
 
 # under two minutes: the test files that take at most three seconds each
 check: lint

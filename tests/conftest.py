@@ -26,7 +26,8 @@ QUICK = 3.0
 """Seconds that a test file may take in `make check`."""
 WITH_AXOLOTL = (
     "test_axolotl.py", "training/axolotl/*.py", "preflight/*.py",
-    "e2e/test_axolotl*.py", "e2e/test_main_job.py", "e2e/test_parity.py", "e2e/test_preflight.py",
+    "e2e/test_axolotl*.py", "e2e/test_context_parallel.py", "e2e/test_main_job.py", "e2e/test_parity.py",
+    "e2e/test_preflight.py",
 )  # fmt: skip
 """Files in which every test needs Axolotl: ignored where it is not installed. Single tests elsewhere skip."""
 MISTRAL_TEMPLATE = (
