@@ -85,7 +85,7 @@ python_of = $(shell sed -n 's/^# python //p' $(TESTED)/newest-$1.txt)
 find_python = $(or $(NEWEST_PYTHON_$1),$(shell PYENV_VERSION=$(call python_of,$1) $(BIN)/uv python find --system $(call python_of,$1) 2>/dev/null))
 
 .venv-newest-%/.ready: pyproject.toml $(TESTED)/newest-%.txt | .venv/.ready
-	@test -n "$(call find_python,$*)" || { echo "no Python $(call python_of,$*) found; install it, or run make NEWEST_PYTHON_$*=path/to/python"; exit 1; }
+	@test -n "$(call find_python,$*)" || { echo "no Python $(call python_of,$*) found; run $(BIN)/uv python install $(call python_of,$*), or make with NEWEST_PYTHON_$*=path/to/python"; exit 1; }
 	@echo "installing the newest $* and what it needs on Python $(call python_of,$*) (about 7 GB)"
 	test -x .venv-newest-$*/bin/python || $(BIN)/uv venv --quiet --python $(call find_python,$*) .venv-newest-$*
 	$(BIN)/uv pip install --quiet --python .venv-newest-$* --requirement $(TESTED)/newest-$*.txt --editable ".[$(EXTRAS_$*)$(EXTRAS)]"
