@@ -21,6 +21,7 @@ from axolotl.integrations.base import BasePlugin
 from axolotl.utils.logging import get_logger
 
 from in2_plugin.errors import ConfigError, In2Error
+from in2_plugin.training.axolotl.context_parallel import refuse_missing_package
 from in2_plugin.training.axolotl.plugins import config_in_preparation, in2_entries, is_active, refuse_missing_plugins
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class IN2Plugin(BasePlugin):
     def _register(self, cfg: Any) -> None:
         sys.modules["axolotl.prompt_strategies.in2"] = sys.modules[__name__]
         _check_keys(cfg)
+        refuse_missing_package(cfg)
         for dataset in in2_entries(cfg):
             _check_dataset(dataset, cfg.get("sequence_len"))
         if cfg.get("seed") is None:

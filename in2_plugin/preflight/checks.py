@@ -6,11 +6,13 @@ Invariant: every finding has a remedy that can be typed into the config. The che
 
 from collections.abc import Callable, Iterator
 
+from in2_plugin.preflight.context_parallel import check_context_parallelism
 from in2_plugin.preflight.costs import GIB
 from in2_plugin.preflight.dataset_summary import DatasetSummary
 from in2_plugin.preflight.findings import Case, ConfigFinding, Level
 from in2_plugin.preflight.templates import check_templates
 from in2_plugin.preflight.training_setup import keeps_master
+from in2_plugin.training.axolotl.context_parallel import splits_inside_model
 from in2_plugin.training.axolotl.plugins import has_plugin
 
 LONG = 8_192
@@ -144,9 +146,9 @@ def check_attention(case: Case) -> Iterator[ConfigFinding]:
 
 def check_logits(case: Case) -> Iterator[ConfigFinding]:
     """Find logits that are computed but not used."""
-    if (case.cfg.context_parallel_size or 1) > 1:
+    if splits_inside_model(case.cfg):
         if has_plugin(case.cfg) and case.setup.logits == "all":
-            what = "splits rows over ranks, so logits are computed for every token"
+            what = "splits rows inside the model, so logits are computed for every token"
             remedy = "set `cut_cross_entropy: true` with its plugin, which never holds all logits"
             yield ConfigFinding("note", "context_parallel_size", what, remedy)
         return
@@ -241,6 +243,7 @@ CHECKS: tuple[Callable[[Case], Iterator[ConfigFinding]], ...] = (
     check_window,
     check_positions,
     check_templates,
+    check_context_parallelism,
     check_attention,
     check_logits,
     check_memory,

@@ -212,7 +212,8 @@ def _activations(shape: ModelShape, setup: Setup, longest: int) -> float:
 
 def _logits(shape: ModelShape, setup: Setup, longest: int, most_answer_tokens: int) -> float:
     rows = {"all": longest, "answers": min(longest, most_answer_tokens), "fused": min(longest, FUSED_ROWS)}
-    per_rank = -(-rows[setup.logits] // setup.context_parallel)
+    # the answers of a row may all be on one rank
+    per_rank = rows["answers"] if setup.logits == "answers" else -(-rows[setup.logits] // setup.context_parallel)
     return per_rank * setup.micro_batch * shape.vocabulary * LOGIT_BYTES
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from in2_plugin.preflight.costs import Logits, Setup
 from in2_plugin.training.axolotl.args import FUSED, config_full_logits_reason, fused_loss, options_of
+from in2_plugin.training.axolotl.context_parallel import ranks_per_row
 from in2_plugin.training.axolotl.plugins import has_plugin
 
 FLASH = ("flash_attention", "flex_attention", "sdpa", "xformers", "sage", "fp8", "s2")
@@ -37,7 +38,7 @@ def setup_of(cfg: Any, gpus: int, adapter: int = 0) -> Setup:
         offload_weights=offload_weights,
         checkpointing=bool(cfg.gradient_checkpointing),
         offload_activations=bool(cfg.activation_offloading),
-        context_parallel=cfg.context_parallel_size or 1,
+        context_parallel=ranks_per_row(cfg),
         tensor_parallel=cfg.tensor_parallel_size or 1,
         weight_bytes=weight,
         gradient_bytes=gradient,

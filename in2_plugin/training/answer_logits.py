@@ -22,6 +22,12 @@ def shifted(labels: Tensor) -> Tensor:
     return functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
 
 
+def targets_of(inputs: Mapping[str, Any]) -> Tensor:
+    """Return (batch, n_tokens) the labels aligned with the logits; a host that splits rows has shifted them before."""
+    given: Tensor | None = inputs.get("shift_labels")
+    return shifted(inputs["labels"]) if given is None else given
+
+
 def with_shift_labels(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the inputs with `shift_labels` added: labels aligned with the logits."""
     return {**inputs, "shift_labels": shifted(inputs["labels"])}
@@ -34,7 +40,7 @@ def keep_supervised(inputs: Mapping[str, Any]) -> dict[str, Any]:
     token i + 1. `logits_to_keep` (n_kept,) are the positions where any row has a label; rows without a label there have
     IGNORED. A batch without any label keeps its last position, so that its loss is connected to every parameter.
     """
-    targets = shifted(inputs["labels"])
+    targets = targets_of(inputs)
     keep = (targets != IGNORED).any(dim=0).nonzero(as_tuple=True)[0]
     if keep.numel() == 0:
         keep = targets.new_tensor([targets.shape[1] - 1])

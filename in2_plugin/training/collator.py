@@ -1,6 +1,7 @@
 """Collate IN2 items: carry their answer codes past a collator that accepts only model inputs.
 
-The wrapped collator sees only model inputs. Invariant: a batch has the codes of all its answer tokens, or none.
+The codes get the shape of the labels, so that a host which splits rows over ranks splits them too. Invariant: a batch
+has the codes of all its answer tokens, or none.
 """
 
 from collections.abc import Sequence
@@ -8,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from in2_plugin.training.answer_logits import IGNORED, targets_of
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE
 
 
@@ -16,7 +19,11 @@ class AnswerCollator:
     """Wraps a collator and carries the keys of an item that are not model inputs past it."""
 
     def __init__(self, collate: Any) -> None:
+        """Take a collator, and over from it the splitting of rows (Axolotl 0.21: utils/collators/batching.py)."""
         self.collate = collate
+        self._split = getattr(collate, "cp_shard", None)
+        if self._split is not None:
+            collate.cp_shard = None
 
     def __call__(self, features: Sequence[Any], **options: Any) -> Any:
         """Return the batch of the wrapped collator, with the codes of all answer tokens under ANSWERS."""
@@ -26,10 +33,24 @@ class AnswerCollator:
             item.pop(EXAMPLE, None)
         batch = self.collate(features, **options)
         if codes and len(codes) == len(items):
-            batch[ANSWERS] = torch.from_numpy(np.concatenate(codes))
-        return batch
+            supervised = targets_of(batch) != IGNORED
+            if supervised.sum() == sum(map(len, codes)):
+                batch[ANSWERS] = _spread(np.concatenate(codes), supervised)
+        return batch if self._split is None else self._split(dict(batch))
 
     def __getattr__(self, name: str) -> Any:
         if name == "collate":  # during unpickling
             raise AttributeError(name)
         return getattr(self.collate, name)
+
+
+def _spread(codes: Any, supervised: Tensor) -> Tensor:
+    """Return (batch, n_tokens) int8 codes aligned with the logits, plus one: 0 is no answer, also in padding."""
+    spread = torch.zeros(supervised.shape, dtype=torch.int8)
+    spread[supervised] = torch.from_numpy(codes).to(torch.int8) + 1
+    return spread
+
+
+def gathered(spread: Tensor) -> Tensor:
+    """Return (n_supervised,) the codes in a batch or in a rank's part of it, row by row."""
+    return spread[spread > 0].long() - 1

@@ -8,7 +8,7 @@ optimizer step, whatever the micro-batch, the accumulation and the number of ran
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -43,8 +43,8 @@ class TrainingOptions:
     loss_normalization: Literal["token", "example"] = "token"
     length_balanced: bool = True
     shift_labels: bool = False
-    """Pass labels aligned with the logits where the host does not: if a row is split over ranks, the first token of each
-    part is predicted by the previous rank."""
+    """Pass labels aligned with the logits where the host does not: if a row is split over ranks, the first token of
+    each part is predicted by the previous rank."""
 
 
 class IN2Trainer(Trainer):
@@ -60,7 +60,7 @@ class IN2Trainer(Trainer):
         self._in2_tallies = {True: AnswerStatistics(), False: AnswerStatistics()}
         self._in2_logged, self._in2_checked = 0, False
         self._in2_no_figures: str | None = "prepared examples do not carry the depth of their answers"
-        self._in2_sampler: BalancedSampler | None = None
+        self._in2_sampler: _EpochSampler | None = None
         self.add_callback(_ResumeCallback(self))
 
     def in2_log(self, sentence: str) -> None:
@@ -97,15 +97,21 @@ class IN2Trainer(Trainer):
         lengths = self.in2_lengths(dataset)
         if lengths is None or not self.in2_options.length_balanced or self.args.train_sampling_strategy != "random":
             return super()._get_train_sampler(train_dataset)
-        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-        sampler = BalancedSampler(lengths, ranks=self._in2_ranks, micro_batch=self.args.train_batch_size, seed=seed)
+        sampler = BalancedSampler(
+            lengths, ranks=self._in2_ranks, micro_batch=self.args.train_batch_size, seed=self._in2_seed
+        )
         self._log_efficiency(sampler, lengths)
         self._in2_sampler = sampler
         return sampler
 
     @property
+    def _in2_seed(self) -> int:
+        """Return the seed of the order of examples."""
+        return int(self.args.seed if self.args.data_seed is None else self.args.data_seed)
+
+    @property
     def _in2_ranks(self) -> int:
-        """Return the number of ranks that get different data, which DeepSpeed's sequence parallelism (`sp`) takes in turn."""
+        """Return the number of ranks that get different data, also if they train on it together, in turn (`sp`)."""
         config = getattr(self.accelerator, "parallelism_config", None)
         return int(self.accelerator.num_processes) // int(config.tp_size * config.cp_size if config else 1)
 
@@ -260,6 +266,12 @@ def model_full_logits_reason(model: Any) -> str | None:
     if LOSS_MAPPING.get(getattr(base, "loss_type", None)) is not ForCausalLMLoss:
         return f"the loss of {type(base).__name__} is not the shifted cross-entropy of a causal model"
     return None
+
+
+class _EpochSampler(Protocol):
+    """A sampler whose order depends on the epoch."""
+
+    def set_epoch(self, epoch: int) -> None: ...
 
 
 class _ResumeCallback(TrainerCallback):

@@ -130,8 +130,6 @@ def test_unused_logits():
     finding = only(findings_of(case(plugins=None)))
     assert finding.level == "warning" and "logits are computed for all 32,768 positions" in finding.what
     assert findings_of(case(plugins=None, cut_cross_entropy=True)) == []
-    finding = only(findings_of(case(context_parallel_size=2)))
-    assert finding.where == "context_parallel_size"
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,6 @@ def test_bytes_per_frozen_weight(settings, frozen):
         ({"plugins": None}, "all"),
         ({"in2": {"answer_logits_only": False}}, "all"),
         ({"in2": {"answer_logits_only": True}}, "answers"),
-        ({"context_parallel_size": 2}, "all"),
         ({"label_smoothing_factor": 0.1}, "all"),
         ({"cut_cross_entropy": True}, "fused"),
         ({"plugins": None, "liger_fused_linear_cross_entropy": True}, "fused"),

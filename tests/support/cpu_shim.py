@@ -14,6 +14,7 @@ import torch
 from accelerate import ParallelismConfig, PartialState
 from accelerate.state import DistributedType
 from axolotl.integrations.base import BasePlugin
+from axolotl.utils import environment
 from transformers import TrainerCallback
 
 MESHED = ParallelismConfig.build_device_mesh
@@ -28,6 +29,10 @@ def choose_gloo(kind: DistributedType) -> None:
     """Make accelerate use gloo, with `kind` as its distributed type."""
     PartialState._prepare_backend = lambda *_, **__: ("gloo", kind)
     os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
+    # Axolotl asks CUDA whether two GPUs reach each other, which a torch built for CUDA answers with an error
+    environment.check_cuda_p2p_support = lambda: True
+    # Axolotl names the device of the mesh, which exists with FSDP2 and under context parallelism
+    ParallelismConfig.build_device_mesh = lambda self, _: MESHED(self, "cpu")
 
 
 def let_deepspeed_run() -> None:
@@ -43,9 +48,8 @@ def let_deepspeed_run() -> None:
 
 
 def let_fsdp_run() -> None:
-    """Report gloo as a GPU backend, which accelerate requires for FSDP, and build a CPU mesh instead of a CUDA mesh."""
+    """Report gloo as a GPU backend, which accelerate requires for FSDP."""
     choose_gloo(DistributedType.MULTI_GPU)
-    ParallelismConfig.build_device_mesh = lambda self, _: MESHED(self, "cpu")
 
 
 class Witness(TrainerCallback):

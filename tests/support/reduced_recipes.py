@@ -37,14 +37,13 @@ OVERRIDES: Mapping[str, Any] = {
     "sequence_len": LENGTH, "max_steps": STEPS, "num_epochs": 99,
     # keys that need a GPU
     "bf16": False, "fp16": False, "attn_implementation": "sdpa", "activation_offloading": False,
-    "load_in_4bit": None, "context_parallel_size": None, "liger_fused_linear_cross_entropy": None,
+    "load_in_4bit": None, "context_parallel_size": None,
     "lora_mlp_kernel": False, "lora_qkv_kernel": False, "lora_o_kernel": False,
     # for the checks
     "logging_steps": 1, "dataset_prepared_path": "prepared", "dataset_num_proc": 1,
 }  # fmt: skip
 """Changes to an Axolotl file, besides the paths of model, dataset and output; None removes a key."""
 SHIM = "tests.support.cpu_shim.CPUShimPlugin"
-NEEDS_GPU = ("axolotl.integrations.liger.LigerPlugin",)
 TRL_OVERRIDES: Mapping[str, Any] = {
     "max_steps": STEPS, "bf16": False, "dtype": "float32", "use_cpu": True, "attn_implementation": "sdpa",
     "accelerate_config": None, "env": {"ACCELERATE_TORCH_DEVICE": "cpu"}, "logging_steps": 1, "save_strategy": "no",
@@ -102,7 +101,7 @@ def reduced_axolotl(file: Path, model: Path, data: Path, **changes: Any) -> dict
     """Return a recipe's Axolotl file with OVERRIDES."""
     said = yaml.safe_load(file.read_text(encoding="utf-8"))
     values = {**said, **OVERRIDES, "base_model": str(model)}
-    values["plugins"] = [SHIM, *(plugin for plugin in said["plugins"] if plugin not in NEEDS_GPU)]
+    values["plugins"] = [SHIM, *said["plugins"]]
     values["datasets"] = [{**entry, "path": str(data)} for entry in said["datasets"]]
     if said.get("adapter") == "qlora":
         values["adapter"] = "lora"

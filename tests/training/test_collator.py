@@ -6,21 +6,59 @@ import numpy as np
 import torch
 from transformers import DataCollatorForSeq2Seq
 
-from in2_plugin.training.collator import AnswerCollator
+from in2_plugin.training.answer_logits import IGNORED, shifted
+from in2_plugin.training.collator import AnswerCollator, gathered
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE
 
+LABELS = torch.tensor([[IGNORED, IGNORED, 7, 7, IGNORED], [IGNORED, IGNORED, IGNORED, IGNORED, 7]])
 
-def test_collator_keeps_answer_codes_and_attributes():
+
+def items():
+    return [{EXAMPLE: 3, ANSWERS: np.array([31, 0])}, {EXAMPLE: 4, ANSWERS: np.array([2])}]
+
+
+def collate(features):
+    return {"labels": LABELS.clone()} if len(features) == 2 else {}
+
+
+def test_codes_are_aligned_with_the_logits():
+    batch = AnswerCollator(collate)(items())
+    assert batch[ANSWERS].shape == LABELS.shape
+    assert gathered(batch[ANSWERS]).tolist() == [31, 0, 2]
+    assert torch.equal(batch[ANSWERS] > 0, shifted(LABELS) != IGNORED)
+
+
+def test_packed_rows_have_the_codes_of_their_examples():
+    packed = AnswerCollator(lambda features: {"labels": LABELS.clone()})([items()])
+    assert gathered(packed[ANSWERS]).tolist() == [31, 0, 2]
+
+
+def test_a_batch_has_all_codes_or_none():
+    assert ANSWERS not in AnswerCollator(collate)([{"input_ids": [1]}])
+    cut = AnswerCollator(lambda features: {"labels": LABELS[:, :3]})
+    assert ANSWERS not in cut(items())
+
+
+def test_codes_are_split_with_the_row():
+    """The wrapped collator would split its batch before the codes are in it."""
+
+    def split(batch):
+        return {name: value[:, 2:] for name, value in batch.items()}
+
+    collate.cp_shard = split
+    wrapped = AnswerCollator(collate)
+    assert collate.cp_shard is None
+    part = wrapped(items())
+    assert part["labels"].shape == (2, 3)
+    assert gathered(part[ANSWERS]).tolist() == [0, 2]
+
+
+def test_attributes_are_those_of_the_wrapped_collator():
     def collate(features):
-        return {"n": torch.tensor([len(features)])}
+        return {}
 
     collate.tokenizer = "its own"
-    collator = AnswerCollator(collate)
-    items = [{EXAMPLE: 3, ANSWERS: np.array([1, 1])}, {EXAMPLE: 4, ANSWERS: np.array([2])}]
-    assert collator([dict(item) for item in items])[ANSWERS].tolist() == [1, 1, 2]
-    assert collator([[dict(item) for item in items]])[ANSWERS].tolist() == [1, 1, 2]
-    assert ANSWERS not in collator([{"input_ids": [1]}])
-    assert collator.tokenizer == "its own"
+    assert AnswerCollator(collate).tokenizer == "its own"
 
 
 def test_collator_can_be_pickled():

@@ -10,6 +10,7 @@ from pathlib import Path
 from in2_plugin.config import BuildConfig
 from in2_plugin.recipe.checks.check import FileCheck
 from in2_plugin.recipe.training_file import TrainingFile
+from in2_plugin.training.axolotl.context_parallel import ranks_per_row
 
 BATCH = re.compile(r"^\s*batch=(\d+)\s*$", re.MULTILINE)
 """The line of a launch script that sets the number of examples per step."""
@@ -45,9 +46,11 @@ def _step(file: TrainingFile, scripts: Sequence[Path]) -> Iterator[str]:
     product = launch.micro_batch * launch.accumulation * launch.gpus / launch.per_row
     if product != launch.batch:
         yield f"the comment says {launch}, but the product is {product:g}; correct it"
-    per_row = (file.cfg.context_parallel_size or 1) * (file.cfg.tensor_parallel_size or 1)
+    per_row = ranks_per_row(file.cfg) * (file.cfg.tensor_parallel_size or 1)
     if per_row != launch.per_row:
         yield f"the comment says {launch}, but {per_row} GPUs share a row; correct one"
+    if launch.gpus % launch.per_row:
+        yield f"{launch.gpus} GPUs cannot be divided into groups of {launch.per_row} that share a row; correct one"
     keys = (file.cfg.micro_batch_size or 1, file.cfg.gradient_accumulation_steps or 1)
     if keys != (launch.micro_batch, launch.accumulation):
         yield f"the comment says {launch}, but micro-batch and accumulation are {keys[0]} and {keys[1]}; correct one"

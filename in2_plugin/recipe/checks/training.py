@@ -7,10 +7,9 @@ Cost: 6 s of imports for Axolotl, 10 s for TRL.
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,22 +29,16 @@ from in2_plugin.training.axolotl.args import options_of
 from in2_plugin.training.axolotl.plugins import TYPES
 
 MARKS: Mapping[str, Mark] = {"error": "ERROR", "warning": "warning", "note": "note"}
-NEEDS = {"context_parallel_size": "ring_flash_attn"}
-"""Keys that Axolotl rejects without a package, and the package: without it, validation skips the key."""
 
 
 def check_axolotl(file: TrainingFile, model: BaseModel, data: DatasetSummary) -> Iterator[FileCheck]:
     """Check a file with Axolotl's schema, then with preflight on the dataset or on the planned one."""
     name = file.path.name
-    left_out = [key for key, package in NEEDS.items() if file.cfg.get(key) and find_spec(package) is None]
     try:
-        cfg = validated(file.path, model, data, left_out)
+        cfg = validated(file.path, model, data)
     except MissingExtra as missing:
         yield FileCheck("note", name, str(missing))
         return
-    for key in left_out:
-        cfg[key] = file.cfg[key]
-        yield FileCheck("note", name, f"`{key}` was not checked: it needs {NEEDS[key]}, which is not installed")
     case = _case(cfg, file, model, data)
     need, have = case.memory.total / GIB, case.gpu.memory / GIB
     where = f"{case.setup.gpus} x {case.gpu.name}"
@@ -62,7 +55,7 @@ def _as_check(name: str, finding: ConfigFinding, model: BaseModel, refuses: bool
     return FileCheck(MARKS[finding.level], name, f"{where}: {finding.what}; {finding.remedy}")
 
 
-def validated(path: Path, model: BaseModel, data: DatasetSummary, left_out: Sequence[str]) -> Any:
+def validated(path: Path, model: BaseModel, data: DatasetSummary) -> Any:
     """Return Axolotl's validated config, with placeholders for the model and for a missing dataset."""
     from in2_plugin.preflight.loading import load_config, quiet, read_file
 
@@ -70,7 +63,7 @@ def validated(path: Path, model: BaseModel, data: DatasetSummary, left_out: Sequ
     with TemporaryDirectory(prefix="in2-recipe-") as folder, quiet():
         _forget_plugins()
         copy = Path(folder, path.name)
-        written = {key: value for key, value in read_file(path).items() if key not in left_out}
+        written = read_file(path)
         if not data.is_in2:
             written["datasets"] = [_placeholder(entry, data, Path(folder)) for entry in written.get("datasets") or []]
         copy.write_text(yaml.safe_dump({**written, "base_model": model.path}), encoding="utf-8")

@@ -15,7 +15,9 @@ from in2_plugin.preflight.dataset_summary import DatasetSummary, summarize_in2, 
 from in2_plugin.recipe.checks.check import FileCheck, refused
 from in2_plugin.recipe.checks.consistency import check_agreement
 from in2_plugin.recipe.checks.files import check_accelerate, check_deepspeed, check_program, check_script
+from in2_plugin.recipe.checks.readme import check_readme
 from in2_plugin.recipe.folder import RecipeFolder
+from in2_plugin.recipe.overlay import README
 from in2_plugin.recipe.planning.assumed_data import planned_data
 from in2_plugin.recipe.training_file import TrainingFile, read_training_file
 
@@ -37,6 +39,7 @@ def validate(recipe: RecipeFolder, base_model: str | None = None) -> Iterator[Fi
         yield from _each(recipe.accelerate_files, check_accelerate)
         yield from _each(recipe.scripts, check_script)
         yield from _each(recipe.programs, check_program)
+        yield from _each([recipe.path / README], check_readme)
 
 
 def _each(files: list[Path], check: Callable[[Path], Iterator[FileCheck]]) -> Iterator[FileCheck]:

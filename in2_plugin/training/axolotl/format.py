@@ -7,6 +7,7 @@ example of 16K tokens; 13 bytes per token in Axolotl's prepared dataset.
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -15,10 +16,13 @@ from axolotl.utils.logging import get_logger
 from datasets import Features, IterableDataset, Sequence, Value
 
 from in2_plugin.corpus.tokenizer import ModelTokenizer
-from in2_plugin.dataset.reader import IN2Dataset, Manifest
+from in2_plugin.dataset.reader import IN2Dataset, Manifest, revision_of
 from in2_plugin.errors import ConfigError, In2Error
+from in2_plugin.training.axolotl.plugins import PLUGIN
 
 LOG = get_logger(f"axolotl.{__name__}")  # Axolotl shows INFO only for loggers in its own namespace
+UNPREPARED = ("streaming", "pretraining_dataset", "skip_prepare_dataset")
+"""Settings under which Axolotl stores no prepared rows."""
 FEATURES = Features(
     {
         "input_ids": Sequence(Value("int32")),
@@ -34,6 +38,7 @@ def load(tokenizer: Any, cfg: Mapping[str, Any], ds_cfg: Mapping[str, Any]) -> "
         dataset = IN2Dataset(ds_cfg["path"], ModelTokenizer(tokenizer))
         dataset.require_stored_ids()
         require_room(ds_cfg["path"], dataset.manifest, cfg.get("sequence_len"))
+        require_revision(cfg, ds_cfg)
     except In2Error as error:
         exit_with(error)
     return IN2Strategy(dataset)
@@ -49,6 +54,26 @@ def require_room(path: str, manifest: Manifest, sequence_len: int | None) -> Non
         raise ConfigError(
             f"`sequence_len: {sequence_len}` is too short for {path}, whose longest example has {manifest.longest:,} "
             f"tokens; set `sequence_len: {manifest.longest}` or more, or build with a lower lengths.max"
+        )
+
+
+def require_revision(cfg: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
+    """Refuse an entry that does not name the dataset's revision, which the plugin sets.
+
+    Axolotl would go on using the rows that it prepared from an earlier build, without calling this module.
+
+    Raises:
+        ConfigError: has the revision.
+    """
+    if any(cfg.get(key) for key in UNPREPARED):
+        return
+    revision = revision_of(Path(entry["path"]))
+    if entry.get("revision") != revision:
+        stated = f"names revision {entry['revision']}, not" if entry.get("revision") else "does not name"
+        raise ConfigError(
+            f"{entry['path']}: the entry {stated} the present revision, so Axolotl cannot tell rows prepared from this "
+            f"build from those of another; add `plugins: [{PLUGIN}]`, which sets it, or set `revision: {revision}` in "
+            "the entry, and again after each build"
         )
 
 

@@ -5,12 +5,13 @@ Invariant: the log states the choice and its reason once.
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from axolotl.core.trainers.base import AxolotlTrainer
 from axolotl.utils.logging import get_logger
+from torch.utils.data import RandomSampler
 from transformers import Trainer
 
 from in2_plugin.errors import ConfigError
@@ -19,11 +20,11 @@ from in2_plugin.training.axolotl.args import (
     IN2Options,
     config_full_logits_reason,
     fused_loss,
-    splits_rows,
-    uses_ring_flash_attn,
 )
+from in2_plugin.training.axolotl.context_parallel import splits_rows, uses_ring_flash_attn, uses_ulysses
 from in2_plugin.training.axolotl.format import exit_with
-from in2_plugin.training.axolotl.split_rows import SplitRowsLoss
+from in2_plugin.training.axolotl.packing import PackedRows, packing_order
+from in2_plugin.training.axolotl.split_rows import SplitRowsLoss, summed_ranks
 from in2_plugin.training.trainer import IN2Trainer, TrainingOptions, model_full_logits_reason
 
 LOG = get_logger(f"axolotl.{__name__}")
@@ -101,18 +102,20 @@ def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
             except ConfigError as error:
                 exit_with(error)
             self.in2_log(choice.sentence)
+            if not cfg.get("max_steps") and hasattr(self.train_dataset, "__len__"):
+                # Axolotl's own count ends the last epoch early; transformers counts the steps of its loader
+                self.args.max_steps = -1
             self.in2_options = TrainingOptions(
                 logits_at_answers=choice.at_answers,
                 loss_normalization=options.loss_normalization,
                 length_balanced=options.length_balanced and not cfg.get("curriculum_sampling"),
-                shift_labels=splits_rows(cfg) and not (cfg.get("deepspeed") and not uses_ring_flash_attn()),
+                shift_labels=splits_rows(cfg) and not uses_ulysses(cfg),
             )
             counts = options.loss_normalization == "example" or _accepts_item_count(self.model)
             if counts and normalizes_across_ranks(cfg):
                 # Axolotl assumes that no model can divide by the item count of the whole step
                 self.model_accepts_loss_kwargs = True
-                if splits_rows(cfg) and cfg.get("deepspeed"):
-                    self.in2_counts_split_rows = self.loss_is_scaled_for_ga = True
+                self.in2_summed_ranks = summed_ranks(self.accelerator)
             elif splits_rows(cfg):
                 self.in2_log("under context parallelism each rank averages its own answer tokens, as in stock Axolotl")
             else:
@@ -122,8 +125,17 @@ def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
             if not self._signature_columns:  # Axolotl's method removes a column on every call
                 super()._set_signature_columns_if_needed()
 
-        def _check_own_loss(self, loss: Any, losses: Any, outputs: Any, n_items: Any) -> None:
-            super()._check_own_loss(loss, losses, outputs, self._in2_items if n_items is None else n_items)
+        def _create_multipack_sampler(self, base_sampler: Any, dataset: Any, **named: Any) -> Any:
+            if not isinstance(base_sampler, RandomSampler) or getattr(self.args, "balance_labels", False):
+                return super()._create_multipack_sampler(base_sampler, dataset, **named)
+            order = packing_order(len(dataset), self._in2_seed)
+            packed = super()._create_multipack_sampler(order, dataset, **named)
+            self._in2_sampler = PackedRows(packed, self._in2_seed)
+            return self._in2_sampler
+
+        def _deepspeed_sequence_parallel_group(self) -> Any:
+            # Axolotl's loss for split rows averages over each row
+            return super()._deepspeed_sequence_parallel_group() if self.in2_summed_ranks is None else None
 
         def in2_log(self, sentence: str) -> None:
             LOG.info(f"in2: {sentence}")

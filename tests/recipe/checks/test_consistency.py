@@ -18,6 +18,7 @@ AGREED = [
     ("axolotl.yml", "gradient_accumulation_steps: 8", "gradient_accumulation_steps: 4", "micro-batch and accumulation"),
     ("train.sh", "batch=128", "batch=64", "train.sh has `batch=64`"),
     ("axolotl.yml", "sequence_len:", "context_parallel_size: 2\nsequence_len:", "2 GPUs share a row"),
+    ("axolotl.yml", "sequence_len:", "context_parallel: {size: 2}\nsequence_len:", "2 GPUs share a row"),
 ]
 
 

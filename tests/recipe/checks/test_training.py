@@ -6,6 +6,7 @@ import pytest
 
 from in2_plugin.recipe.checks.validate import validate
 from in2_plugin.recipe.folder import RecipeFolder, find_recipe
+from in2_plugin.training.axolotl.context_parallel import uses_ring_flash_attn
 from tests.support.editing import replace_in
 
 
@@ -34,6 +35,24 @@ def test_axolotl_and_preflight_reject_a_wrong_file(film, old, new, said):
     pytest.importorskip("axolotl")
     replace_in(film / "axolotl.yml", old, new)
     found = errors(validate(RecipeFolder(film)))
+    assert any(said in each for each in found), found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(uses_ring_flash_attn(), reason="Axolotl 0.19 refuses the file")
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("context_parallel_size: 4", "context_parallel_size: 3", "3 ranks cannot share the 32 heads"),
+        ("attn_implementation: sdpa", "attn_implementation: flex_attention", "Ulysses attention"),
+        ("deepspeed: zero3.json", "deepspeed: zero3.json\nuse_dft: true", "needs the labels of the whole row"),
+    ],
+)
+def test_rows_that_cannot_be_split_are_rejected(tmp_path, old, new, said):
+    shutil.copytree(find_recipe("yarn-64k").path, tmp_path / "mine")
+    (tmp_path / "mine/axolotl.yml").unlink()
+    replace_in(tmp_path / "mine/axolotl-context-parallel.yml", old, new)
+    found = errors(validate(RecipeFolder(tmp_path / "mine")))
     assert any(said in each for each in found), found
 
 

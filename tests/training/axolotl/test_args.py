@@ -7,8 +7,8 @@ from in2_plugin.training.axolotl.args import (
     config_full_logits_reason,
     fused_loss,
     options_of,
-    splits_rows,
 )
+from tests.support.axolotl_hosts import pretend
 
 
 def test_options_may_be_missing():
@@ -21,12 +21,17 @@ def test_options_may_be_missing():
 
 
 @pytest.mark.parametrize(
-    ("cfg", "reason"),
-    [({}, None), ({"context_parallel_size": 2}, "context parallelism"), ({"label_smoothing_factor": 0.1}, "smoothing")],
+    ("version", "cfg", "reason"),
+    [
+        ("0.21", {}, None),
+        ("0.21", {"context_parallel_size": 2}, None),
+        ("0.19", {"context_parallel_size": 2}, "context parallelism splits rows inside the model"),
+        ("0.21", {"label_smoothing_factor": 0.1}, "smoothing"),
+    ],
 )
-def test_full_logits_reason(cfg, reason):
+def test_full_logits_reason(monkeypatch, tmp_path, version, cfg, reason):
+    pretend(monkeypatch, tmp_path, version)
     assert (reason in config_full_logits_reason(cfg)) if reason else config_full_logits_reason(cfg) is None
-    assert splits_rows(cfg) == ("context_parallel_size" in cfg)
 
 
 def test_fused_loss_is_not_used_for_normalization_by_example():

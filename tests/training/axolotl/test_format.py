@@ -17,7 +17,7 @@ from in2_plugin.dataset.reader import revision_of
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.answer_logits import keep_supervised, token_losses
 from in2_plugin.training.axolotl.format import IN2Strategy, exit_with, load, require_revision, require_room
-from in2_plugin.training.collator import AnswerCollator
+from in2_plugin.training.collator import AnswerCollator, gathered
 from in2_plugin.training.dataset import ANSWERS, LazyExamples
 
 PACKED = (3, 71, 40)
@@ -110,7 +110,7 @@ def test_lazy_and_prepared_rows_are_equal(collate, lazy, prepared):
     row, other = (packed(collate, examples, PACKED) for examples in (lazy, prepared))
     for name in ("input_ids", "labels", "position_ids"):
         assert row[name].tolist() == other[name].tolist()
-    assert len(row[ANSWERS]) == (row["labels"] != -100).sum()
+    assert len(gathered(row[ANSWERS])) == (row["labels"] != -100).sum()
 
 
 def test_sequence_len_must_fit_the_longest_example(built, dataset):

@@ -15,6 +15,7 @@ from in2_plugin.errors import ConfigError
 from in2_plugin.training.axolotl.args import IN2Options
 from in2_plugin.training.axolotl.trainer import choose_logits, normalizes_across_ranks, refuse_conflicts, trainer_class
 from in2_plugin.training.trainer import IN2Trainer
+from tests.support.axolotl_hosts import pretend
 
 
 def tiny(kind=MistralForCausalLM):
@@ -37,7 +38,6 @@ CHOICES = [
     ({"cut_cross_entropy": True}, "auto", False, "computed by Cut Cross Entropy"),
     ({"cut_cross_entropy": True}, True, True, "only at answer tokens"),
     ({"liger_fused_linear_cross_entropy": True}, "auto", False, "computed by Liger"),
-    ({"context_parallel_size": 2}, "auto", False, "context parallelism"),
     ({"label_smoothing_factor": 0.1}, "auto", False, "label smoothing"),
     ({"use_dft": True}, "auto", False, "`use_dft: true` uses the logits and labels of the whole row"),
     ({"use_eaft": True}, "auto", False, "`use_eaft: true`"),
@@ -69,9 +69,16 @@ def test_model_without_logits_to_keep_falls_back():
         choose_logits(IN2Options(answer_logits_only=True), {}, tiny(WithoutArgument))
 
 
-def test_conflicts_are_refused_before_the_model_is_loaded():
+def test_logits_under_context_parallelism(monkeypatch, tmp_path):
+    for version, at_answers in (("0.19", False), ("0.21", True)):
+        pretend(monkeypatch, tmp_path, version)
+        assert choose_logits(IN2Options(), {"context_parallel_size": 2}, tiny()).at_answers is at_answers
+
+
+def test_conflicts_are_refused_before_the_model_is_loaded(monkeypatch, tmp_path):
+    pretend(monkeypatch, tmp_path, "0.19")
     refuse_conflicts(IN2Options(), {"context_parallel_size": 2})
-    with pytest.raises(ConfigError, match="under context parallelism"):
+    with pytest.raises(ConfigError, match="context parallelism splits rows inside the model"):
         refuse_conflicts(IN2Options(answer_logits_only=True), {"context_parallel_size": 2})
 
 
@@ -86,8 +93,15 @@ def test_other_trainers_are_not_changed(name):
 
 
 @pytest.mark.parametrize(
-    ("cfg", "normalizes"),
-    [({}, True), ({"context_parallel_size": 1}, True), ({"context_parallel_size": 4}, False), ({"rl": "dpo"}, False)],
+    ("version", "cfg", "normalizes"),
+    [
+        ("0.19", {}, True),
+        ("0.19", {"context_parallel_size": 1}, True),
+        ("0.19", {"context_parallel_size": 4}, False),
+        ("0.21", {"context_parallel_size": 4}, True),
+        ("0.21", {"rl": "dpo"}, False),
+    ],
 )
-def test_loss_is_normalized_across_ranks_for_unsplit_rows_and_our_trainer(cfg, normalizes):
+def test_loss_is_normalized_across_ranks_by_our_trainer(monkeypatch, tmp_path, version, cfg, normalizes):
+    pretend(monkeypatch, tmp_path, version)
     assert normalizes_across_ranks(cfg) is normalizes
