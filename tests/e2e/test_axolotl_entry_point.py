@@ -16,18 +16,26 @@ needs_entry_points = pytest.mark.skipif(
     not loaded_unlisted(), reason="the installed Axolotl loads no plugins from entry points"
 )
 SHIM = "tests.support.cpu_shim.CPUShimPlugin"
-LIGHT = {"in2_plugin", "in2_plugin.axolotl", "in2_plugin.errors", "in2_plugin.layout", "in2_plugin.training",
-         "in2_plugin.training.axolotl", "in2_plugin.training.axolotl.plugins"}  # fmt: skip
-"""Our modules in a run that does not use IN2."""
 
 
-@pytest.fixture
-def folder(workshop, tmp_path) -> Path:
+def run_folder(path: Path, workshop: Path) -> Path:
+    """Make a folder with the workshop's model and data, and a file of texts."""
+    path.mkdir(exist_ok=True)
     for name in ("model", "data"):
-        (tmp_path / name).symlink_to(workshop / name)
+        (path / name).symlink_to(workshop / name)
     rows = [{"text": f"The number {i} is followed by {i + 1}. " * 5} for i in range(32)]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return tmp_path
+    (path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def stock_run(folder: Path, entry_point: str) -> tuple[Counter[str], set[str], list[tuple[float, float]]]:
+    """Train without IN2, with or without our entry point; return log, imported modules and steps."""
+    file = axolotl_runs.write(
+        folder, "stock", plugins=[SHIM], a_key_that_axolotl_ignores=1, max_steps=3,
+        datasets=[{"path": "rows.jsonl", "ds_type": "json", "type": "completion"}],
+    )  # fmt: skip
+    output, modules = entry_point_run.train(folder, entry_point, file)
+    return lines_of(output), modules, axolotl_runs.steps(axolotl_runs.witness(folder, "stock"))
 
 
 def lines_of(output: str) -> Counter[str]:
@@ -37,24 +45,20 @@ def lines_of(output: str) -> Counter[str]:
 
 
 @needs_entry_points
-def test_run_without_in2_is_the_same_with_our_package_installed(folder):
-    file = axolotl_runs.write(
-        folder, "stock", plugins=[SHIM], a_key_that_axolotl_ignores=1, dataset_prepared_path=None, max_steps=3,
-        datasets=[{"path": "rows.jsonl", "ds_type": "json", "type": "completion"}],
-    )  # fmt: skip
-    output, modules = entry_point_run.train(folder, "with", file)
-    steps = axolotl_runs.steps(axolotl_runs.witness(folder, "stock"))
-    stock_output, stock_modules = entry_point_run.train(folder, "without", file)
-    assert steps == axolotl_runs.steps(axolotl_runs.witness(folder, "stock")) and len(steps) == 3
-    assert modules - stock_modules == LIGHT and stock_modules <= modules
-    ours, stock = lines_of(output), lines_of(stock_output)
-    assert not stock - ours
+def test_run_without_in2_is_the_same_with_our_package_installed(workshop, tmp_path):
+    lines, modules, steps = stock_run(run_folder(tmp_path / "with", workshop), "with")
+    stock_lines, stock_modules, stock_steps = stock_run(run_folder(tmp_path / "without", workshop), "without")
+    assert len(steps) == 3 and steps == stock_steps
+    assert not stock_lines - lines
     # Axolotl announces every plugin that it loads
-    assert sum((ours - stock).values()) == 2 and all(PLUGIN in line for line in ours - stock)
+    assert (lines - stock_lines).total() == 2 and all(PLUGIN in line for line in lines - stock_lines)
+    assert not stock_modules - modules
+    assert {name.partition(".")[0] for name in modules - stock_modules} == {"in2_plugin"}
 
 
 @needs_entry_points
-def test_type_in2_needs_no_plugins_line(folder):
+def test_type_in2_needs_no_plugins_line(workshop, tmp_path):
+    folder = run_folder(tmp_path, workshop)
     axolotl_runs.write(folder, "unlisted", plugins=[SHIM], in2={"loss_normalization": "example"})
     output = axolotl_runs.train(folder, "unlisted")
     assert len(axolotl_runs.steps(axolotl_runs.witness(folder, "unlisted"))) == 3
@@ -63,7 +67,8 @@ def test_type_in2_needs_no_plugins_line(folder):
 
 
 @pytest.mark.e2e_full
-def test_plugin_that_cannot_be_imported_is_one_sentence(folder):
+def test_plugin_that_cannot_be_imported_is_one_sentence(workshop, tmp_path):
+    folder = run_folder(tmp_path, workshop)
     axolotl_runs.write(folder, "broken", plugins=[PLUGIN, "no_such_package.Plugin"])
     output = run("axolotl", "train", "broken.yml", "--launcher", "python", cwd=folder, ok=False)
     assert "Traceback" not in output, output[-3_000:]
