@@ -52,6 +52,8 @@ PARTS = "parts"
 """Subfolder of intermediate results; deleted when the build is complete."""
 SHARDS = "shards.json"
 """Number of shards of a stage, and the digest of its inputs."""
+STOPPED = "stopped.txt"
+"""The error that ended the last build."""
 ORDERS = "orders.arrow"
 POOL = "pool.arrow"
 

@@ -39,8 +39,7 @@ def _examine(folder: Path) -> None:
     for finding in examination.findings:
         kind = "error" if finding.is_error else "note"
         typer.echo(f"{kind}: {finding.where}: {finding.what}; {finding.advice}")
-    verdict = f"{len(failed)} failed" if failed else "no problems found"
-    typer.echo(f"{folder}: {len(examination.done)} checks, {verdict}")
+    typer.echo(f"{folder}: {len(examination.done)} checks, {examination.verdict}")
     if failed:
         raise typer.Exit(1)
 

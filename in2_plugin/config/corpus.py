@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt, field_validator
 from in2_plugin.config.base import Config, changeable
 
 BUNDLED_CORPUS = "bundled:python-docs"
+MaxBadRows = Annotated[float, Field(ge=0, le=1)]
 
 
 class Source(Config):
@@ -29,6 +30,10 @@ class Source(Config):
     """Split of a Hugging Face dataset."""
     limit: PositiveInt | None = None
     """Maximum number of documents to read from this source. Default: all."""
+    max_bad_rows: MaxBadRows = changeable(0.01)
+    """Largest share of rows that may lack the field or hold something else than text in it. Such rows are skipped and
+    counted, and the first is shown; above this share the build stops. Ten rows are accepted whatever their share,
+    unless it is 0."""
     license: str | None = changeable(None)
     """License of the text, for the dataset card."""
 
@@ -47,6 +52,10 @@ class RowSource(Config):
     """Split of a Hugging Face dataset."""
     limit: PositiveInt | None = None
     """Maximum number of rows to read. Default: all."""
+    max_bad_rows: MaxBadRows = changeable(0.01)
+    """Largest share of rows that may lack the fields or hold something else than text in
+    them. Such rows are skipped and counted, and the first is shown; above this share the build stops. Ten rows
+    are accepted whatever their share, unless it is 0."""
     license: str | None = changeable(None)
     """License of the rows, for the dataset card."""
 
@@ -68,6 +77,10 @@ class Decontamination(Config):
     """Length of a shared n-gram that excludes a document, in words; null turns decontamination off. Unstated in the
     paper: words or tokens, and how text is normalized. We compare words after NFKC normalization, ignoring case and
     punctuation; in scripts without spaces every character is a word."""
+    whole_items: PositiveInt = 5
+    """Evaluation texts with fewer words than `ngram` are compared as a whole if they have at least this many words.
+    Shorter ones are names and identifiers, which other texts contain by coincidence. The paper compares n-grams only:
+    set the value of `ngram` for the same. Raise it if common phrases of an evaluation set exclude too much."""
     probes: bool = True
     """Include the bundled VAL items as evaluation items."""
     pieces: Path | None = None

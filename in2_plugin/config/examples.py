@@ -109,6 +109,32 @@ class Positions(Config):
         """Intended weights of equal ranges of depth; a single range if uniform."""
         return {"edges": EDGES, "middle": MIDDLE, "histogram": self.weights}.get(self.strategy, (1.0,))
 
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """The intended depths: consecutive ranges [start, stop) of `histogram` with positive weights."""
+        weighted = [i for i, weight in enumerate(self.histogram) if weight > 0]
+        starts = [i for i in weighted if i - 1 not in weighted]
+        return list(zip(starts, [i + 1 for i in weighted if i + 1 not in weighted], strict=True))
+
+    def places(self, n_segments: int) -> list[range]:
+        """Return the places of a context of `n_segments`, counted from 0, that belong to each of `ranges`.
+
+        These are the segments whose middle is within the range, or the one at the middle of a range without such a
+        segment.
+        """
+        bins, n = len(self.histogram), n_segments
+        found = []
+        for start, stop in self.ranges:
+            # start / bins <= (i + 1/2) / n <= stop / bins
+            inside = range(-((bins - 2 * n * start) // (2 * bins)), (2 * n * stop - bins) // (2 * bins) + 1)
+            middle = (start + stop) * n // (2 * bins)
+            found.append(inside or range(middle, middle + 1))
+        return found
+
+    def capacity(self, n_segments: int) -> int:
+        """Return the number of gold segments that a context of `n_segments` can hold at the intended depths."""
+        return len(set().union(*self.places(n_segments)))
+
 
 class Distractors(Config):
     """Texts that fillers must not contain, so that a question has one answer."""
@@ -123,11 +149,11 @@ class Distractors(Config):
 class AuditBounds(Config):
     """Bounds of `in2 audit`. The statistical bounds widen automatically for small datasets."""
 
-    depth_distance: Annotated[float, Field(ge=0, le=1)] = 0.02
-    """Largest Kolmogorov-Smirnov distance between the depths of golds and their intended distribution, per length
-    bucket, in addition to chance."""
+    depth_distance: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Largest share of gold segments that may be at other depths than `positions` sets, in addition to chance: overall,
+    per length bucket and per part. A build places them exactly, so the default allows for chance alone."""
     length_distance: Annotated[float, Field(ge=0, le=1)] = 0.02
-    """The same for the lengths of long examples."""
+    """Largest Kolmogorov-Smirnov distance of the lengths of long examples from uniform, in addition to chance."""
     duplicate_rate: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Largest share of segments in use that duplicate another segment in use."""
     mixture_error: Annotated[float, Field(ge=0, le=1)] = 0.01

@@ -22,11 +22,11 @@ ORDERS = pa.schema(
         ("number", pa.uint32()),
         ("questions", pa.list_(pa.struct(list(QUESTIONS)))),
         ("length", pa.float64()),
-        ("depths", pa.list_(pa.float64())),
+        ("places", pa.list_(pa.float64())),
         ("conversation", pa.struct(list(CONVERSATIONS))),
     ]
 )
-"""A row has either a conversation or the other columns; null depths mean random positions."""
+"""A row has either a conversation or the other columns; null places mean that segments are shuffled."""
 
 
 class StoredOrders:
@@ -64,11 +64,11 @@ def _row_of(order: Order) -> dict[str, Any]:
         turns = [{"question": question, "answer": answer} for question, answer in order.turns]
         return {"conversation": {"source": order.source, "turns": turns}}
     draw, questions = order.draw, [asdict(question) for question in order.questions]
-    return {"number": order.number, "questions": questions, "length": draw.length, "depths": draw.depths}
+    return {"number": order.number, "questions": questions, "length": draw.length, "places": draw.places}
 
 
 def _order_of(row: dict[str, Any]) -> Order:
     if row["conversation"] is not None:
         return conversation_of(row["conversation"])
-    depths = None if row["depths"] is None else tuple(row["depths"])
-    return ContextOrder(row["number"], tuple(map(question_of, row["questions"])), Draw(row["length"], depths))
+    places = None if row["places"] is None else tuple(row["places"])
+    return ContextOrder(row["number"], tuple(map(question_of, row["questions"])), Draw(row["length"], places))

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from in2_plugin.config import Distractors, Lengths
+from in2_plugin.config import Distractors, Lengths, Positions
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.errors import NotEnoughSegments
 from in2_plugin.examples.fillers import FillerPool, Ids, fill, target_length
@@ -91,12 +91,14 @@ class ExamplePlanner:
         store: SegmentStore,
         renderer: Renderer,
         lengths: Lengths,
+        positions: Positions,
         distractors: Distractors,
         seed: int,
         pool: FillerPool | None = None,
     ) -> None:
         """`pool`: fillers of this store; computed here if not given."""
         self.store, self._renderer, self._lengths, self._distractors = store, renderer, lengths, distractors
+        self._positions = positions
         self._seed = [seed, *b"example"]
         self._pool = pool or FillerPool.of(store.usable, store.n_tokens, store.document)
         self._sample = self._pool.sample(SAMPLE)
@@ -114,6 +116,8 @@ class ExamplePlanner:
             return "its segments, question and answer are longer than lengths.max"
         if self._renderer.template.spells_special_token(question.question, question.answer):
             return "it spells a special token of the tokenizer, which would end a turn"
+        if not self._renderer.can_spell(question.question, question.answer):
+            return "the tokenizer has no token for some of its characters, so the model would learn another answer"
         if question.short_context:
             return self._ambiguity(question)
         if self._free_tokens(question) < room:
@@ -162,7 +166,7 @@ class ExamplePlanner:
         """Plan one example.
 
         Raises:
-            NotEnoughSegments: the corpus has too few allowed fillers.
+            NotEnoughSegments: the corpus has too few allowed fillers, or the context has too few places for its golds.
         """
         if isinstance(order, Conversation):
             return self._converse(order)
@@ -188,11 +192,11 @@ class ExamplePlanner:
         budget = target - need
         documents = frozenset(question.document for question in questions)
         ban = self._ban(questions, order.banned)
-        golds = [i for question in questions for i in question.gold]
+        golds = [i for question in questions for i in sorted(question.gold)]  # the order that the audit assumes
         own = [i for question in questions for i in question.segment_ids if i not in question.gold]
         for tried in range(FILLER_TRIES):
             fillers = fill(self._pool, budget, documents, ban, rng)
-            ids = arrange(golds, [*own, *fillers], order.draw.depths, rng)
+            ids = arrange(golds, [*own, *fillers], order.draw, self._positions, rng)
             rendered = self._renderer.render(ids, _turns(questions))
             n_tokens = len(rendered.input_ids)
             if lengths.min <= n_tokens <= lengths.max:

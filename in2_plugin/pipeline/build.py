@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 
 import in2_plugin
@@ -23,9 +24,10 @@ from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.dataset.build_record import BuildFileChange, claim, make_folder
 from in2_plugin.dataset.plans import digest_of
-from in2_plugin.dataset.reader import FORMAT, Manifest, prepare_frames, read_manifest, turns_of
+from in2_plugin.dataset.reader import FORMAT, IN2Dataset, Manifest, content_digest, prepare_frames, turns_of
 from in2_plugin.dataset.tables import StoredConversations, StoredQuestions, read_rows
-from in2_plugin.errors import AuditFailed, ConfigError
+from in2_plugin.errors import ArrayJobDone, AuditFailed, ConfigError, In2Error, TokenizerMismatch, one_line
+from in2_plugin.examples.positions import require_capacity
 from in2_plugin.examples.rendering import Renderer
 from in2_plugin.examples.template import Template
 from in2_plugin.execution.engine import Engine
@@ -41,7 +43,7 @@ from in2_plugin.pipeline.stages.examples import example_stage
 from in2_plugin.pipeline.stages.instructions import instruction_stage
 from in2_plugin.pipeline.stages.plans import plan_stage
 from in2_plugin.pipeline.stages.questions import question_stage
-from in2_plugin.pipeline.stages.segments import require_same_tokenizer, segment_stage
+from in2_plugin.pipeline.stages.segments import segment_stage
 from in2_plugin.sharing.card import dataset_card
 
 CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
@@ -82,7 +84,7 @@ def build_dataset(
     try:
         with folder_lock(folder, array_job.name):
             claim(folder, config, change)
-            return _build(
+            return _build_or_record(
                 Run(config, progress or NoProgress(), engine or LocalEngine(worker_count(config.workers)), array_job)
             )
     except OSError as failure:
@@ -92,6 +94,20 @@ def build_dataset(
             f"{folder}: cannot be written ({failure.strerror}); finished stages are kept. Free disk space or set "
             "another `output`, then run again"
         ) from failure
+
+
+def _build_or_record(run: Run) -> Manifest:
+    """Build; keep the error that ends a build for `in2 doctor`."""
+    stopped = run.folder / layout.PARTS / layout.STOPPED
+    stopped.unlink(missing_ok=True)
+    try:
+        return _build(run)
+    except ArrayJobDone:
+        raise
+    except In2Error as error:
+        if not (run.folder / layout.MANIFEST).exists():
+            write_text_atomic(stopped, one_line(error, limit=2_000))
+        raise
 
 
 def _remove_intermediate(folder: Path) -> None:
@@ -113,15 +129,17 @@ def _build(run: Run) -> Manifest:
     config, folder = run.config, run.folder
     tokenizer = load_tokenizer(config.tokenizer)
     if (folder / layout.MANIFEST).exists():
-        manifest = read_manifest(folder)
-        require_same_tokenizer(folder, config.tokenizer, manifest.tokenizer_fingerprint, tokenizer)
+        manifest = _require_same_ids(folder, tokenizer)
         _remove_intermediate(folder)
         run.progress.say(f"{folder} is already complete")
         return manifest
     template = Template(config.template, tokenizer)
+    prepare_frames(template, config.questions_per_context, 0)  # a template that cannot: before any question is paid for
     store = segment_stage(run, tokenizer)
+    _require_places(config, store)
     questions = question_stage(run, _planner_handle(config, store, tokenizer, template))
-    conversations = instruction_stage(run, Renderer(store, tokenizer, template))
+    # its own template: conversations that are skipped must add no frames, which a resumed build would not have
+    conversations = instruction_stage(run, Renderer(store, tokenizer, Template(config.template, tokenizer)))
     most_turns = config.questions_per_context, conversations.most_turns
     prepare_frames(template, *most_turns)
     store = _plan_examples(run, store, tokenizer, template, questions, conversations)
@@ -143,6 +161,7 @@ def _build(run: Run) -> Manifest:
         most_turns_general=most_turns[1],
         counts=counts,
         build=config.model_dump(mode="json"),
+        content=content_digest(folder),
     )
     digest = digest_of(folder / layout.EXAMPLES)
     write_text_atomic(folder / layout.CARD, dataset_card(manifest, digest[:16], found.as_json()))
@@ -151,10 +170,27 @@ def _build(run: Run) -> Manifest:
     return manifest
 
 
+def _require_same_ids(folder: Path, tokenizer: ModelTokenizer) -> Manifest:
+    """Return the manifest of a complete dataset; raise if this tokenizer gives other ids than those stored."""
+    try:
+        return IN2Dataset(folder, tokenizer).manifest
+    except TokenizerMismatch as mismatch:
+        what = str(mismatch).rpartition("; ")[0]
+        raise TokenizerMismatch(f"{what}; run `in2 build --restart` to replace the dataset") from None
+
+
+def _require_places(config: BuildConfig, store: SegmentStore) -> None:
+    """Raise, before any question is paid for, if the shortest contexts cannot hold their golds."""
+    usable = store.n_tokens[store.usable]
+    if len(usable) and (config.mixture.fine_grained or config.mixture.integration):
+        n_golds = config.questions_per_context * (1 if config.mixture.fine_grained else 2)
+        require_capacity(config.positions, max(n_golds, int(config.lengths.min / np.median(usable))), n_golds)
+
+
 def _planner_handle(
     config: BuildConfig, store: SegmentStore, tokenizer: ModelTokenizer, template: Template
 ) -> PlannerHandle:
-    return PlannerHandle(store, tokenizer, template, config.lengths, config.distractors, config.seed)
+    return PlannerHandle(store, tokenizer, template, config.lengths, config.positions, config.distractors, config.seed)
 
 
 def _plan_examples(

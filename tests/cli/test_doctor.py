@@ -17,8 +17,8 @@ def test_an_intact_folder_passes(built):
     assert result.exit_code == 0
     shown = result.output.splitlines()
     # questions that no model wrote have no work log
-    assert shown[-1] == f"{built}: 15 checks, no problems found"
-    assert sum(line.startswith("ok ") for line in shown) == 15
+    assert shown[-1] == f"{built}: 16 checks, no problems found"
+    assert sum(line.startswith("ok ") for line in shown) == 16
     assert [line for line in shown if line.startswith("- ")] == [
         "-       work log              skipped: work.sqlite is missing",
         "-       answers of questions  skipped: work.sqlite is missing",
@@ -35,7 +35,7 @@ def test_a_damaged_file_fails_its_check(built, tmp_path):
     assert "FAILS   dataset card          the digest of examples.parquet" in shown
     assert any(line.startswith("error: README.md: does not name the digest") for line in shown)
     assert any(line.startswith("note: examples.parquet.part: left by a killed build") for line in shown)
-    assert shown[-1] == f"{folder}: 15 checks, 1 failed"
+    assert shown[-1] == f"{folder}: 16 checks, 1 failed"
 
 
 def test_an_empty_folder_gives_one_sentence(tmp_path):

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,39 @@ def test_scaled_counts_sum_to_the_total_and_round_by_less_than_one(shares, total
     counts = list(Mixture(**dict(zip(PARTS, shares, strict=True)), total=total).counts().values())
     assert sum(counts) == total
     assert all(abs(count - total * share / sum(shares)) < 1 for count, share in zip(counts, shares, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "n_segments", "places"),
+    [
+        ("stratified", 3, [[0, 1, 2]]),
+        ("edges", 1, [[0], [0]]),
+        ("edges", 3, [[0], [2]]),
+        ("edges", 10, [[0], [9]]),
+        ("edges", 14, [[0], [13]]),
+        ("edges", 15, [[0, 1], [13, 14]]),
+        ("middle", 2, [[1]]),
+        ("middle", 5, [[2]]),
+        ("middle", 10, [[4, 5]]),
+        ("middle", 15, [[6, 7, 8]]),
+    ],
+)
+def test_the_places_of_a_range_have_their_middle_in_it(strategy, n_segments, places):
+    positions = Positions(strategy=strategy)
+    assert [list(found) for found in positions.places(n_segments)] == places
+    assert positions.capacity(n_segments) == len({place for found in places for place in found})
+
+
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=8).filter(any).map(tuple),
+    st.integers(1, 60),
+)
+def test_every_range_has_places_in_every_context(weights, n_segments):
+    positions = Positions(strategy="histogram", weights=weights)
+    for (start, stop), places in zip(positions.ranges, positions.places(n_segments), strict=True):
+        assert all(weight > 0 for weight in weights[start:stop])
+        assert 0 <= places[0] <= places[-1] < n_segments
+    assert sum(stop - start for start, stop in positions.ranges) == sum(weight > 0 for weight in weights)
 
 
 def test_a_uniform_strategy_has_one_range():

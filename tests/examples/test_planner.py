@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from in2_plugin.config import Distractors, Lengths
+from in2_plugin.config import Distractors, Lengths, Positions
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.dataset.tables import read_rows
@@ -102,9 +102,9 @@ def small_store(documents, mistral, tmp_path_factory):
     return build_store(documents[:20], folder, mistral, segment_tokens=128, paper_exact=False, rng=rng)
 
 
-def planner(store, tokenizer, lengths, **distractors) -> ExamplePlanner:
+def planner(store, tokenizer, lengths, positions="stratified", **distractors) -> ExamplePlanner:
     renderer = Renderer(store, tokenizer, Template("chat", tokenizer))
-    return ExamplePlanner(store, renderer, lengths, Distractors(**distractors), seed=0)
+    return ExamplePlanner(store, renderer, lengths, Positions(strategy=positions), Distractors(**distractors), seed=0)
 
 
 def question(segment=0, answer="Zebras.", **changes) -> Question:
@@ -135,6 +135,13 @@ def test_questions_that_cannot_become_examples(small_store, mistral, changes, le
 
 def test_answers_in_fillers_can_be_allowed(small_store, mistral):
     assert planner(small_store, mistral, WIDE, answer=False).objection(question(answer="The")) is None
+
+
+def test_what_the_tokenizer_cannot_spell_is_rejected(small_store, mistral, monkeypatch):
+    monkeypatch.setattr(mistral, "can_spell", lambda text: "é" not in text)
+    asked = question(answer="In a café.")
+    for changed in (asked, replace(asked, question="Which café?", answer="Zebras.")):
+        assert "no token for some of its characters" in planner(small_store, mistral, WIDE).objection(changed)
 
 
 def test_a_corpus_too_small_for_the_lengths_is_an_error(small_store, mistral):

@@ -46,7 +46,7 @@ def test_groups_are_full_if_all_questions_fit():
     planned = made((40, 8, 3, 0), 4)
     sizes = sorted(len(order.questions) for order in planned)
     assert sizes == [1, 1, 1, *[4] * 12]
-    assert all(len(order.draw.depths) == 4 for order in planned if len(order.questions) == 4)
+    assert all(len(order.draw.places) == 4 for order in planned if len(order.questions) == 4)
 
 
 def test_parts_are_mixed_by_the_seed():

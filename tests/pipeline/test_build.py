@@ -13,7 +13,8 @@ from in2_plugin.config import load_build_config
 from in2_plugin.dataset.build_record import BuildFileChange
 from in2_plugin.dataset.reader import IN2Dataset, read_manifest
 from in2_plugin.dataset.tables import read_rows
-from in2_plugin.errors import ConfigError, CorpusError, NotEnoughQuestions, TokenizerMismatch
+from in2_plugin.errors import ConfigError, CorpusError, NotEnoughQuestions, NotEnoughSegments, TokenizerMismatch
+from in2_plugin.inspection.doctor.run import examine
 from in2_plugin.pipeline.build import build_dataset
 from tests.support.builds import Quiet, small_config
 
@@ -105,7 +106,7 @@ def test_a_tokenizer_that_changed_under_its_name_is_noticed(built, mistral_folde
     for unfinished in (False, True):
         if unfinished:
             (folder / "manifest.json").unlink()
-        with pytest.raises(TokenizerMismatch, match="a different tokenizer of the name"):
+        with pytest.raises(TokenizerMismatch, match=r"was built (with|for) .*run `in2 build --restart`"):
             build_dataset(small_config(folder, model), Quiet())
 
 
@@ -133,9 +134,11 @@ def test_a_shortfall_is_an_error_and_leaves_no_manifest(mistral_folder, tmp_path
     config = small_config(
         tmp_path / "in2", mistral_folder, mixture={"fine_grained": 0, "integration": 10**6, "short_context": 0}
     )
-    with pytest.raises(NotEnoughQuestions, match="too few"):
+    with pytest.raises(NotEnoughQuestions, match="too few") as failure:
         build_dataset(config, Quiet())
     assert not (tmp_path / "in2/manifest.json").exists()
+    (error,) = [found for found in examine(tmp_path / "in2").findings if found.is_error]
+    assert error.what == f"stopped: {failure.value}"
 
 
 def test_retokenised_examples_are_the_same_plans(built, mistral_folder, tmp_path, monkeypatch):
@@ -205,7 +208,24 @@ def test_several_questions_share_a_context(mistral_folder, mistral, tmp_path):
         assert len({turn["document"] for turn in row["turns"]}) == len(row["turns"])
 
 
-@pytest.mark.parametrize(("strategy", "lowest", "highest"), [("edges", 0.0, 0.25), ("middle", 0.75, 1.0)])
+def test_positions_that_contexts_cannot_hold_are_an_error_before_the_first_question(mistral_folder, tmp_path):
+    config = small_config(tmp_path / "in2", mistral_folder, positions="edges", questions_per_context=4)
+    with pytest.raises(NotEnoughSegments, match="`positions: edges` has 2 places in a context of"):
+        build_dataset(config, Quiet())
+    assert not (tmp_path / "in2/questions.parquet").exists()
+    possible = {"lengths": {"min": 3_000, "max": 3_500}, "mixture": {"fine_grained": 60, "integration": 0}}
+    config = small_config(tmp_path / "in2", mistral_folder, positions="edges", questions_per_context=4, **possible)
+    build_dataset(config, Quiet(), BuildFileChange.EXTEND)
+    assert not (tmp_path / "in2/parts").exists()
+    for row in read_rows(tmp_path / "in2/examples.parquet"):
+        golds = {span["segment_id"] for turn in row["turns"] for span in turn["gold"]}
+        depths = [
+            (i + 0.5) / len(row["segment_ids"]) for i, segment in enumerate(row["segment_ids"]) if segment in golds
+        ]
+        assert len(depths) == len(row["turns"]) and all(min(depth, 1 - depth) <= 0.1 for depth in depths)
+
+
+@pytest.mark.parametrize(("strategy", "lowest", "highest"), [("edges", 0.0, 0.0), ("middle", 1.0, 1.0)])
 def test_positions_for_ablations(mistral_folder, tmp_path, strategy, lowest, highest):
     mixture = {"fine_grained": 60, "integration": 0, "short_context": 0}
     config = small_config(
@@ -217,7 +237,7 @@ def test_positions_for_ablations(mistral_folder, tmp_path, strategy, lowest, hig
         (row["segment_ids"].index(row["turns"][0]["gold"][0]["segment_id"]) + 0.5) / len(row["segment_ids"])
         for row in rows
     ]
-    assert lowest <= sum(0.3 < depth < 0.7 for depth in depths) / len(depths) <= highest
+    assert lowest <= sum(0.4 <= depth <= 0.6 for depth in depths) / len(depths) <= highest
 
 
 def test_extending_the_mixture_keeps_the_segments(mistral_folder, tmp_path):

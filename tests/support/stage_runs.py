@@ -94,7 +94,7 @@ class Stages:
     @property
     def handle(self) -> PlannerHandle:
         config = self.config
-        return PlannerHandle(*self._opened(), config.lengths, config.distractors, config.seed)
+        return PlannerHandle(*self._opened(), config.lengths, config.positions, config.distractors, config.seed)
 
     @property
     def asked(self) -> tuple[StoredQuestions, StoredConversations]:

@@ -99,6 +99,13 @@ def ngram_hashes(hashes: Hashes, n: int) -> Hashes:
     return total
 
 
+def longer_ngram_hashes(shorter: Hashes, hashes: Hashes, n: int) -> Hashes:
+    """Return the same as `ngram_hashes`, from the hashes of runs of `n` - 1 words."""
+    count = max(0, len(hashes) - n + 1)
+    with np.errstate(over="ignore"):
+        return shorter[:count] * FACTOR + hashes[n - 1 : n - 1 + count]
+
+
 def whole_hash(hashes: Hashes) -> np.uint64:
     """Return one hash of all words of a text, in order; 0 without words."""
     found = blake2b(hashes.astype("<u8").tobytes(), digest_size=8).digest() if len(hashes) else bytes(8)

@@ -9,7 +9,7 @@ Memory: a few ranges, 12 bytes per segment, and the contaminated documents; rows
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from heapq import merge
 from itertools import islice
@@ -48,7 +48,7 @@ class ScreeningFacts:
 
     evaluation_items: int
     short_items: int
-    """Evaluation items with too few words to compare."""
+    """Evaluation items with fewer than `shortest` words, which are not compared."""
     contaminated_documents: int
     contaminated_segments: int
     near_duplicates: int
@@ -59,6 +59,8 @@ class ScreeningFacts:
     """Compared evaluation items, by evaluation set."""
     ngrams: int = 0
     """Distinct n-grams of all evaluation items."""
+    shortest: int = 0
+    """Words of the shortest item that is compared; 0 in files of earlier versions, which compared no short items."""
 
     def counts(self) -> dict[str, int]:
         """Return the counts for the manifest."""
@@ -67,7 +69,8 @@ class ScreeningFacts:
 
     def line(self) -> str:
         """Return one sentence for the build's output."""
-        short = f" ({self.short_items:,} more are too short to compare)" if self.short_items else ""
+        least = f"names and identifiers of fewer than {self.shortest} words are not compared"
+        short = f" ({self.short_items:,} {least})" if self.short_items else ""
         verb = "left out" if self.removes_near_duplicates else "noted"
         return (
             f"{self.contaminated_documents:,} documents left out because they share text with one of "
@@ -94,15 +97,17 @@ def screening_facts(folder: Path) -> ScreeningFacts:
 class Screening:
     """Compares segments with evaluation items and with each other: `look` at each shard, then `finish`."""
 
-    def __init__(self, store: SegmentStore, config: CorpusConfig) -> None:
-        """Read the evaluation items.
+    def __init__(
+        self, store: SegmentStore, config: CorpusConfig, say: Callable[[str], None] = lambda line: None
+    ) -> None:
+        """Read the evaluation items; `say` gets one line per evaluation set with skipped rows.
 
         Raises:
             CorpusError: an evaluation set cannot be read.
         """
         evaluation, self._near = config.decontamination, config.near_duplicates
-        items = evaluation_items(evaluation) if evaluation.ngram else iter(())
-        self._store, self._contaminants = store, Contaminants.of(items, evaluation.ngram or 1)
+        items = evaluation_items(evaluation, say) if evaluation.ngram else iter(())
+        self._store, self._contaminants = store, Contaminants.of(items, evaluation.ngram or 1, evaluation.whole_items)
         self.look = _ShardScreen(store, self._contaminants, self._near.threshold)
         """Yields the findings in one of `shards` as serialized batches."""
 
@@ -159,6 +164,7 @@ class Screening:
             by_item=_by_set(item for _, item in contaminated.values()),
             items=_by_set(self._contaminants.names),
             ngrams=len(self._contaminants.hashes),
+            shortest=self._contaminants.shortest,
         )
 
 

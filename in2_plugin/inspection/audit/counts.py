@@ -40,6 +40,11 @@ def _row_figures(found: Tally, bounds: Lengths) -> Iterator[Figure]:
         all_rows,
         f"the context lacks a gold segment, so it was truncated; {REBUILD_EXAMPLES}",
     )
+    yield faults["gold misplaced"].figure(
+        "examples with a gold outside `positions`",
+        all_rows,
+        f"the context has too few places at the depths of `positions`, or segments were moved; {REBUILD_EXAMPLES}",
+    )
     yield faults["segment twice"].figure("examples with a segment twice", all_rows, REBUILD_EXAMPLES)
     yield faults["own document"].figure(
         "examples with a filler of their own document",

@@ -1,8 +1,8 @@
 """Compute figures of positions: depths of golds per length bucket, distances between golds, lengths of examples.
 
-The depth of a gold is a point inside it, as a share of the context. Depths are compared with the intended distribution
-(`positions`). The tolerance is the bound of the build file plus the resolution of contexts with few segments, see
-`grain`. Invariant: equal depths and lengths give equal figures. Cost: sorting them.
+The depth of a gold is its place among the segments of its context, as a share of them. Places are compared with the
+intended distribution (`positions`) as quantiles, see `places.py`. Invariant: equal places and lengths give equal
+figures. Cost: sorting them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,17 +11,22 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from in2_plugin.config import PARTS, BuildConfig, Lengths, Positions
+from in2_plugin.config import PARTS, BuildConfig, Lengths
+from in2_plugin.examples.positions import LENGTH_BUCKETS
 from in2_plugin.inspection.audit.statistics import (
+    ALPHA,
+    ALPHA_ALL,
     BINS,
+    MIDDLE,
     Floats,
     chi_square,
-    distance_shares,
     fixed_points,
     ks_distance,
     max_chi_square,
+    max_dealt_error,
     max_ks_distance,
-    shares_below,
+    max_share_error,
+    shares_inside,
 )
 from in2_plugin.inspection.audit.tally import LONG, Golds, Tally
 from in2_plugin.inspection.figures import Figure
@@ -39,20 +44,32 @@ def position_figures(found: Tally, config: BuildConfig, segment_tokens: float) -
     Args:
         segment_tokens: tokens of a typical filler.
     """
-    golds, tolerance = concatenated(found.golds), config.audit.depth_distance
-    if len(golds.depth):
-        yield from _depths("depth, all", golds, config.positions, tolerance)
-        buckets = merged_buckets(golds, config.lengths)
-        for low, high in buckets if len(buckets) > 1 else []:
-            inside = (golds.n_tokens >= low) & (golds.n_tokens <= high)
-            name = f"depth, {low:,}-{high:,} tokens"
-            yield from _depths(name, selected(golds, inside), config.positions, tolerance)
-        kinds = [place for place in LONG if (golds.kind == place).any()]
-        for place in kinds if len(kinds) > 1 else []:
-            name = f"depth, {PARTS[place].replace('_', '-')}"
-            yield from _depths(name, selected(golds, golds.kind == place), config.positions, tolerance)
-    yield from _distances(found, config.positions.histogram, tolerance)
+    golds, tolerance, positions = concatenated(found.golds), config.audit.depth_distance, config.positions
+    if n := len(golds.depth):
+        intended = "uniform" if len(positions.histogram) == 1 else f"`positions: {positions.strategy}`"
+        detail = f"Kolmogorov-Smirnov distance of {n:,} golds from {intended}"
+        bound = max_ks_distance(n, tolerance)
+        yield Figure.at_most("depth, all", ks_distance(golds.point), bound, detail, _drift(golds.depth))
+        # only all golds together are dealt evenly: a part, and a range of lengths, has a random share of each deck
+        n_decks = LENGTH_BUCKETS * (1 + int(golds.number.max())) if positions.strategy == "stratified" else 0
+        yield _middle_fifth("depth, all", golds, tolerance, ALPHA_ALL, n_decks)
+        yield _by_tenths("depth, all", golds, tolerance)
+        for name, some in _groups(golds, config.lengths):
+            yield _middle_fifth(name, some, tolerance, ALPHA)
+            yield _by_tenths(name, some, tolerance)
+    yield from _distances(found, tolerance)
     yield from _lengths(found, config.lengths, config.audit.length_distance, segment_tokens)
+
+
+def _groups(golds: Golds, lengths: Lengths) -> Iterator[tuple[str, Golds]]:
+    """Yield the golds by length of their example and by part, unless all are in one group."""
+    buckets = merged_buckets(golds, lengths)
+    for low, high in buckets if len(buckets) > 1 else []:
+        inside = (golds.n_tokens >= low) & (golds.n_tokens <= high)
+        yield f"depth, {low:,}-{high:,} tokens", selected(golds, inside)
+    kinds = [kind for kind in LONG if (golds.kind == kind).any()]
+    for kind in kinds if len(kinds) > 1 else []:
+        yield f"depth, {PARTS[kind].replace('_', '-')}", selected(golds, golds.kind == kind)
 
 
 def concatenated(golds: Sequence[Golds]) -> Golds:
@@ -88,38 +105,27 @@ def merged_buckets(golds: Golds, lengths: Lengths) -> list[Range]:
     return merged or [(lengths.min, lengths.max)]
 
 
-def grain(golds: Golds, histogram: Sequence[float]) -> float:
-    """Return the largest distance between depths and a histogram that whole segments cause.
+def _by_tenths(name: str, golds: Golds, tolerance: float) -> Figure:
+    """Compare the golds with an even distribution over ten ranges of quantiles."""
+    detail = f"chi-square of {len(golds.point):,} golds in {BINS} equally likely ranges"
+    value, bound = chi_square(golds.point), max_chi_square(len(golds.point), tolerance)
+    return Figure.at_most(f"{name}, by tenths", value, bound, detail, _drift(golds.depth))
 
-    A gold takes one of n places. For uniform depths all places are equally likely, and the remaining distance comes
-    from golds longer or shorter than other segments: a gold of share s covers s instead of 1/n, which moves the
-    distribution function by at most s - 1/n. Where a histogram jumps, the segment across the jump spreads the density
-    of one side over both, by a quarter of its share at the highest density. Segments of other lengths blur the jump
-    further; half a share covers both effects.
+
+def _middle_fifth(name: str, golds: Golds, tolerance: float, alpha: float, n_decks: int = 0) -> Figure:
+    """Compare the share of golds in the middle fifth of quantiles with a fifth.
+
+    Args:
+        n_decks: decks from which all these golds were dealt; 0 if they are random.
     """
-    uneven = abs(float((golds.share - golds.grain).mean()))
-    is_uniform = min(histogram) == max(histogram)
-    return uneven if is_uniform else uneven + densest(histogram) * float(golds.grain.mean()) / 2
-
-
-def densest(histogram: Sequence[float]) -> float:
-    """Return the highest density of a histogram over [0, 1); 1 if it is uniform."""
-    return max(histogram) * len(histogram) / sum(histogram)
-
-
-def _depths(name: str, golds: Golds, positions: Positions, tolerance: float) -> Iterator[Figure]:
-    histogram, n = positions.histogram, len(golds.depth)
-    shares = shares_below(histogram, golds.depth)
-    tolerance += grain(golds, histogram)
-    intended = "uniform" if len(histogram) == 1 else f"`positions: {positions.strategy}`"
-    detail = f"Kolmogorov-Smirnov distance of {n:,} golds from {intended}"
-    value, bound = ks_distance(shares), max_ks_distance(n, tolerance)
-    if bound >= 1:
-        detail += "; too few golds or too short contexts for a verdict"
-    yield Figure.at_most(name, value, bound, detail, _drift(golds.depth))
-    by_tenths = f"chi-square of {n:,} golds in {BINS} equally likely ranges"
-    yield Figure.at_most(
-        f"{name}, by tenths", chi_square(shares), max_chi_square(n, tolerance), by_tenths, _drift(golds.depth)
+    n, (start, stop) = len(golds.low), MIDDLE
+    found = float(shares_inside(golds.low, golds.high, start, stop).mean())
+    chance = max_share_error(n, stop - start, alpha)
+    if n_decks:
+        chance = min(chance, max_dealt_error(golds.n_segments - golds.number, n_decks, start, stop, alpha))
+    detail = f"difference of {found:.1%} of {n:,} golds from {stop - start:.0%}"
+    return Figure.at_most(
+        f"{name}, middle fifth", abs(found - (stop - start)), tolerance + chance, detail, _drift(golds.depth)
     )
 
 
@@ -133,19 +139,16 @@ def _drift(depths: Floats) -> str:
     )
 
 
-def _distances(found: Tally, histogram: Sequence[float], tolerance: float) -> Iterator[Figure]:
+def _distances(found: Tally, tolerance: float) -> Iterator[Figure]:
     distances = np.concatenate([*found.distances, np.zeros(0)])
-    if not len(distances):
-        return
-    # two golds never share a place, so the closest pairs are missing
-    apart = densest(histogram) * float(np.concatenate(found.distance_grains).mean())
-    value = ks_distance(distance_shares(histogram, distances))
-    bound = max_ks_distance(len(distances), tolerance + apart)
-    yield Figure.at_most(
-        "distance between two golds", value, bound,
-        f"Kolmogorov-Smirnov distance of {len(distances):,} pairs from independent depths",
-        f"the golds of a question are too close together or too far apart; {REBUILD_EXAMPLES}",
-    )  # fmt: skip
+    if len(distances):
+        yield Figure.at_most(
+            "distance between two golds",
+            ks_distance(2 * distances - distances**2),  # of two independent points
+            max_ks_distance(len(distances), tolerance),
+            f"Kolmogorov-Smirnov distance of {len(distances):,} pairs from independent places",
+            f"the golds of a question are too close together or too far apart; {REBUILD_EXAMPLES}",
+        )
 
 
 def _lengths(found: Tally, bounds: Lengths, tolerance: float, segment_tokens: float) -> Iterator[Figure]:

@@ -13,10 +13,13 @@ from in2_plugin.config import PARTS, BuildConfig
 from in2_plugin.corpus.screening.screen import screening_facts
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.inspection.audit.positions import buckets_of, concatenated
-from in2_plugin.inspection.audit.tally import Tally
+from in2_plugin.inspection.audit.statistics import MIDDLE, Ints, shares_inside
+from in2_plugin.inspection.audit.tally import Golds, Tally
 
 TENTHS = 10
 BARS = 20
+FEW_SEGMENTS = 10
+"""A context with fewer segments than this cannot have a gold in every tenth of the depths."""
 
 
 def summary(found: Tally, config: BuildConfig, store: SegmentStore) -> dict[str, Any]:
@@ -36,6 +39,8 @@ def summary(found: Tally, config: BuildConfig, store: SegmentStore) -> dict[str,
     return {
         "examples": found.examples,
         "depth_by_length": {"lengths": [list(bucket) for bucket in buckets], "counts": heat.tolist()},
+        "middle_fifth": _middle_fifth(golds),
+        "segments_per_context": _segments(np.concatenate([*found.segments, np.zeros(0, np.int64)])),
         "depth": _histogram(golds.depth, np.linspace(0, 1, BARS + 1).round(12)),
         "length": _histogram(lengths, np.linspace(config.lengths.min, config.lengths.max + 1, BARS + 1)),
         "answer_tokens": _doubling(np.concatenate([*found.answer_tokens, np.zeros(0, np.uint32)])),
@@ -49,6 +54,21 @@ def summary(found: Tally, config: BuildConfig, store: SegmentStore) -> dict[str,
         "joining": str(store.facts.joining),
         "writer": config.questions.writer,
     }
+
+
+def _middle_fifth(golds: Golds) -> float | None:
+    """Return the share of golds in the middle fifth of the intended distribution; None without golds."""
+    return float(shares_inside(golds.low, golds.high, *MIDDLE).mean()) if len(golds.low) else None
+
+
+def _segments(counts: Ints) -> dict[str, float] | None:
+    """Return figures of the number of segments per long context; None without long contexts."""
+    if not len(counts):
+        return None
+    return {
+        "contexts": len(counts), "single": int((counts < 2).sum()), "few": int((counts < FEW_SEGMENTS).sum()),
+        "least": int(counts.min()), "median": float(np.median(counts)), "most": int(counts.max()),
+    }  # fmt: skip
 
 
 def _histogram(values: Any, edges: Any) -> dict[str, list[float]]:

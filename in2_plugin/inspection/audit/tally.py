@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from in2_plugin.config import PARTS, BuildConfig, Lengths
+from in2_plugin.config import PARTS, BuildConfig
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.examples.planner import GENERAL
 from in2_plugin.inspection.audit.columns import NO_DOCUMENT, Columns, Ints, read_columns
+from in2_plugin.inspection.audit.places import quantile_ranges
 from in2_plugin.inspection.audit.statistics import Floats, fixed_points
 from in2_plugin.inspection.figures import Faults
 from in2_plugin.inspection.text_digest import text_digest
@@ -29,7 +30,7 @@ MAX_GOLDS_PER_ROW = 1 << 16
 
 FAULTS = (
     "unknown part", "unknown segment", "no turn", "outside lengths", "counts", "segment twice", "own document",
-    "left out", "gold elsewhere", "empty answer", "question twice",
+    "left out", "gold elsewhere", "gold misplaced", "empty answer", "question twice",
 )  # fmt: skip
 
 
@@ -38,11 +39,16 @@ class Golds:
     """Positions of golds: one entry per gold of a long example."""
 
     depth: Floats
-    """A point inside the gold, as a share of the context."""
-    share: Floats
-    """Tokens of the gold divided by tokens of its context."""
-    grain: Floats
-    """1 / number of segments of its context."""
+    """A point inside its place, as a share of the segments of its context."""
+    low: Floats
+    """Start of its range of quantiles, see `places.py`."""
+    high: Floats
+    point: Floats
+    """A point in [low, high)."""
+    number: Ints
+    """Number of golds that were placed in its context before."""
+    n_segments: Ints
+    """Segments of its context."""
     n_tokens: Ints
     """Tokens of its example."""
     kind: Ints
@@ -59,8 +65,9 @@ class Tally:
     answer_tokens: list[npt.NDArray[np.uint32]] = field(default_factory=list)
     golds: list[Golds] = field(default_factory=list)
     distances: list[Floats] = field(default_factory=list)
-    """(n,) distance between the two golds of a question, as a share of the context."""
-    distance_grains: list[Floats] = field(default_factory=list)
+    """(n,) distance between the quantiles of the two golds of a question."""
+    segments: list[Ints] = field(default_factory=list)
+    """(n_long,) segments of long contexts."""
     lengths: list[Ints] = field(default_factory=list)
     """(n_long,) tokens of long examples."""
     bare: list[Ints] = field(default_factory=list)
@@ -78,7 +85,7 @@ def tally(path: Path, config: BuildConfig, store: SegmentStore) -> Tally:
     Raises:
         DatasetError: columns are missing or unknown, or contain nulls.
     """
-    counter = _Counter(config.lengths, store)
+    counter = _Counter(config, store)
     n = pq.read_metadata(path).num_rows
     sampled = np.unique(np.arange(min(n, config.audit.sample)) * n // max(1, min(n, config.audit.sample)))
     for columns in read_columns(path):
@@ -91,8 +98,8 @@ def tally(path: Path, config: BuildConfig, store: SegmentStore) -> Tally:
 class _Counter:
     """Adds row groups to a tally."""
 
-    def __init__(self, lengths: Lengths, store: SegmentStore) -> None:
-        self._lengths, self._store = lengths, store
+    def __init__(self, config: BuildConfig, store: SegmentStore) -> None:
+        self._lengths, self._positions, self._store = config.lengths, config.positions, store
         self._n_tokens = store.n_tokens.astype(np.int64)
         self._document = store.document.astype(np.int64)
         self._asked: set[int] = set()
@@ -162,37 +169,37 @@ class _Counter:
         filler_tokens = np.bincount(columns.segment_row[fillers], tokens[fillers], n_rows).astype(np.int64)
         long = np.isin(columns.part, LONG)
         self.tally.lengths.append(columns.n_tokens[long])
+        self.tally.segments.append(np.bincount(columns.segment_row, minlength=n_rows)[long])
         self.tally.bare.append((columns.n_tokens - filler_tokens)[long])
-        self._find_golds(columns, keys, tokens)
+        self._find_golds(columns, keys)
 
-    def _find_golds(self, columns: Columns, keys: Ints, tokens: Ints) -> None:
-        """Add the depths of all golds. The point inside a gold is uniform, so depths are uniform if positions are."""
-        row = columns.turn_row[columns.gold_turn]
+    def _find_golds(self, columns: Columns, keys: Ints) -> None:
+        """Add the places of all golds."""
+        placed = np.lexsort((columns.gold, columns.gold_turn))  # the order in which the planner places them
+        turn, gold = columns.gold_turn[placed], columns.gold[placed]
+        row = columns.turn_row[turn]
         order = np.argsort(keys, kind="stable")
-        wanted = _pairs(row, columns.gold)
+        wanted = _pairs(row, gold)
         at = np.searchsorted(keys[order], wanted)
         found = at < len(keys)
         found[found] = keys[order][at[found]] == wanted[found]
         self._fault("gold elsewhere", columns, row[~found])
-        row, turn, place = row[found], columns.gold_turn[found], order[at[found]]
-        whole = np.bincount(columns.segment_row, tokens, len(columns))
-        counts = np.bincount(columns.segment_row, minlength=len(columns))
-        starts = np.cumsum(tokens) - tokens
-        begins = starts[np.searchsorted(columns.segment_row, row)]
+        found &= np.isin(columns.part[row], LONG)
+        row, turn = row[found], turn[found]
+        n_segments = np.bincount(columns.segment_row, minlength=len(columns))[row]
+        place = order[at[found]] - np.searchsorted(columns.segment_row, row)
+        ranges = quantile_ranges(row, place, n_segments, self._positions)
+        self._fault("gold misplaced", columns, row[ranges.misplaced])
         numbers = (columns.first + row) * MAX_GOLDS_PER_ROW + np.arange(len(row)) - np.searchsorted(row, row)
         points = fixed_points(numbers.astype(np.uint64))
-        depth = (starts[place] - begins + points * tokens[place]) / whole[row]
-        long = np.isin(columns.part[row], LONG)
-        golds = Golds(depth, tokens[place] / whole[row], 1 / counts[row], columns.n_tokens[row], columns.part[row])
-        self.tally.golds.append(Golds(*(getattr(golds, name)[long] for name in Golds.__slots__)))
-        self._measure_pairs(turn[long], depth[long], golds.grain[long])
-
-    def _measure_pairs(self, turn: Ints, depth: Floats, grain: Floats) -> None:
-        """Add the distances between the golds of questions with two golds."""
+        point = ranges.low + points * (ranges.high - ranges.low)
+        depth, n_tokens = (place + points) / n_segments, columns.n_tokens[row]
+        self.tally.golds.append(
+            Golds(depth, ranges.low, ranges.high, point, ranges.number, n_segments, n_tokens, columns.part[row])
+        )
         _, first, counts = np.unique(turn, return_index=True, return_counts=True)
         pairs = first[counts == 2]
-        self.tally.distances.append(np.abs(depth[pairs] - depth[pairs + 1]))
-        self.tally.distance_grains.append(grain[pairs])
+        self.tally.distances.append(np.abs(point[pairs] - point[pairs + 1]))
 
 
 _KINDS = frozenset(Kind)

@@ -37,12 +37,12 @@ def text_figures(store: SegmentStore, used: npt.NDArray[np.bool_], config: Build
     Args:
         used: (n_segments,) True for segments in use.
     """
-    ngram = config.corpus.decontamination.ngram
+    rule = config.corpus.decontamination
     failure = ""
     contaminants = None
-    if ngram is not None:
+    if rule.ngram is not None:
         try:
-            contaminants = Contaminants.of(evaluation_items(config.corpus.decontamination), ngram)
+            contaminants = Contaminants.of(evaluation_items(rule), rule.ngram, rule.whole_items)
         except CorpusError as error:
             failure = str(error)
     seen = _read(store, used, contaminants)
@@ -87,7 +87,7 @@ def _duplicates(seen: _TextsInUse, bound: float) -> Figure:
 
 
 def _contamination(store: SegmentStore, seen: _TextsInUse, contaminants: Contaminants) -> Figure:
-    detail = f"no {contaminants.n}-gram in common with {len(contaminants.names):,} evaluation items"
+    detail = f"no {contaminants.n}-gram or whole shorter text of {len(contaminants.names):,} evaluation items"
     if seen.contaminated:
         segment, hit = min(seen.contaminated.items())
         source, key = (store.documents[name][int(store.document[segment])].as_py() for name in ("source", "key"))

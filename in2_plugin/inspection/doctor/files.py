@@ -13,6 +13,7 @@ from in2_plugin.corpus.screening.screen import screening_facts
 from in2_plugin.dataset.plans import digest_of
 from in2_plugin.dataset.reader import Manifest, read_manifest
 from in2_plugin.dataset.tables import read_rows
+from in2_plugin.errors import one_line
 from in2_plugin.inspection.report import REBUILD_MANIFEST, RESTART, CheckReport
 
 
@@ -23,16 +24,29 @@ def check_build_file(folder: Path, report: CheckReport) -> str:
 
 
 def check_stages(folder: Path, report: CheckReport) -> str:
-    """Check that no stage is finished before an earlier one, and note files that a killed build left."""
+    """Check that no stage is finished before an earlier one, and report what ended the last build."""
     files = list(layout.STAGES.values())
     present = [(folder / name).exists() for name in files]
     for i, name in enumerate(files):
         if present[i] and not all(present[:i]):
             report.error(name, f"exists, but {files[present.index(False)]} is missing", RESTART)
             break
+    stopped = folder / layout.PARTS / layout.STOPPED
+    if stopped.exists():
+        advice = "solve this and run `in2 build` again; what is finished is kept"
+        report.error("the last build", f"stopped: {one_line(stopped.read_text(encoding='utf-8'), limit=2_000)}", advice)
     for part in sorted(path.relative_to(folder) for path in folder.rglob("*.part")):
         report.note(str(part), "left by a killed build", "nothing to do: the next build replaces it")
     return f"{sum(present)} finished stages"
+
+
+def check_audit(folder: Path, report: CheckReport) -> str:
+    """Check that the audit of these examples passed."""
+    found = _json(folder / layout.AUDIT)
+    for figure in found["figures"]:
+        if not figure["passed"]:
+            report.error(layout.AUDIT, f"{figure['name']} is out of bounds", figure["detail"])
+    return f"{len(found['figures'])} figures"
 
 
 def check_manifest(folder: Path, report: CheckReport) -> str:

@@ -14,7 +14,13 @@ from in2_plugin import layout
 from in2_plugin.dataset.plans import REBUILD_PLANS
 from in2_plugin.errors import In2Error, one_line
 from in2_plugin.inspection.doctor.examples import check_examples
-from in2_plugin.inspection.doctor.files import check_build_file, check_card, check_manifest, check_stages
+from in2_plugin.inspection.doctor.files import (
+    check_audit,
+    check_build_file,
+    check_card,
+    check_manifest,
+    check_stages,
+)
 from in2_plugin.inspection.doctor.plans import check_plans
 from in2_plugin.inspection.doctor.questions import check_instructions, check_questions, check_rejections
 from in2_plugin.inspection.doctor.rendering import check_rendering
@@ -76,6 +82,7 @@ CHECKS = (
     Check("rejections", (layout.REJECTED, QUESTIONS), check_rejections, REBUILD_QUESTIONS),
     Check("examples", (BUILD, *SEGMENTS, QUESTIONS, EXAMPLES), check_examples, REBUILD_EXAMPLES),
     Check("plans", (OFFSETS, *SEGMENTS, EXAMPLES, PLANS), check_plans, REBUILD_PLANS),
+    Check("audit", (layout.AUDIT, EXAMPLES), check_audit, REBUILD_MANIFEST),
     Check("manifest", (MANIFEST, BUILD, STORE, EXAMPLES), check_manifest, REBUILD_MANIFEST),
     Check("dataset card", (CARD, EXAMPLES), check_card, REBUILD_MANIFEST),
     Check("rendering", (MANIFEST, OFFSETS, *SEGMENTS, EXAMPLES), check_rendering, REBUILD_EXAMPLES),
@@ -93,6 +100,8 @@ class Examination:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     """(check, reason)"""
     findings: list[Finding] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """Stages that are not finished, in order; empty for a complete dataset."""
 
     @property
     def failed(self) -> list[str]:
@@ -105,6 +114,16 @@ class Examination:
         """True if no check failed; notes do not count."""
         return not self.failed
 
+    @property
+    def verdict(self) -> str:
+        """The result in a few words."""
+        found = f"{len(self.failed)} failed" if self.failed else "no problems found"
+        if not self.missing:
+            return found
+        return (
+            f"{found}, but the dataset is not complete: {', '.join(self.missing)} missing; run `in2 build` to finish it"
+        )
+
 
 def examine(folder: Path) -> Examination:
     """Run every check that the folder has files for.
@@ -113,7 +132,7 @@ def examine(folder: Path) -> Examination:
         DatasetError: the folder does not exist or is not a dataset folder.
     """
     layout.require_dataset_folder(folder)
-    examination = Examination()
+    examination = Examination(missing=[name for name, file in layout.STAGES.items() if not (folder / file).exists()])
     damaged: set[str] = set()
     for check in CHECKS:
         report = CheckReport(check.name)

@@ -11,8 +11,8 @@ from in2_plugin.inspection.figures import short
 
 WIDTH, HEIGHT = 360, 150
 """Size of a histogram in pixels, without its labels."""
-CELL = (44, 26)
-"""Size of a heat map cell in pixels."""
+MIDDLE_FIFTH = (0.4 * WIDTH, 0.2 * WIDTH)
+"""Left edge and width in pixels, in a histogram over depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +39,30 @@ class Histogram:
     """Count of the highest bar."""
     expected: float | None
     """Pixels from the top at which all bars would end if the counts were equal; None to draw no line."""
+    shaded: tuple[float, float] | None = None
+    """Left edge and width of a shaded range, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class DepthCell:
     """One cell of the heat map."""
 
-    x: int
-    y: int
     shade: float
     """Opacity: 0.5 for the count of an even distribution, 1 for twice that count or more."""
-    count: int
+    text: str
+    """The count, with at most four characters."""
     is_dark: bool
     title: str
 
 
-def histogram(name: str, about: str, data: Mapping[str, Any], unit: str, even: bool) -> Histogram:
+def histogram(
+    name: str,
+    about: str,
+    data: Mapping[str, Any],
+    unit: str,
+    even: bool,
+    shaded: tuple[float, float] | None = None,
+) -> Histogram:
     """Lay out a histogram from its edges and counts. All bars have the same width.
 
     Args:
@@ -76,23 +84,32 @@ def histogram(name: str, about: str, data: Mapping[str, Any], unit: str, even: b
     every = max(1, len(counts) // 5)
     labels = tuple((round(i * step, 2), _edge(edges[i], unit)) for i in range(0, len(edges), every))
     level = round(HEIGHT * (1 - sum(counts) / len(counts) / most), 2) if even and sum(counts) else None
-    return Histogram(name, about, bars, labels, most, level)
+    return Histogram(name, about, bars, labels, most, level, shaded)
 
 
 def _edge(edge: float, unit: str) -> str:
     return f"{edge:.0%}" if unit == "%" else short(round(edge))  # whole tokens
 
 
-def heat_map(data: Mapping[str, Any]) -> tuple[list[DepthCell], list[str]]:
-    """Lay out the cells of depth (across) by length (down), shaded per row, and the labels of the rows."""
-    cells = []
-    for row, (counts, (low, high)) in enumerate(zip(data["counts"], data["lengths"], strict=True)):
-        expected = max(sum(counts) / len(counts), 1e-9)
-        for column, count in enumerate(counts):
-            shade = round(min(1.0, count / expected / 2), 3)
-            title = f"{low:,} to {high:,} tokens, depth {column * 10}% to {column * 10 + 10}%: {count:,} golds"
-            cells.append(DepthCell(column * CELL[0], row * CELL[1], shade, count, shade > 0.6, title))
-    return cells, [f"{low:,}–{high:,}" for low, high in data["lengths"]]
+def heat_map(data: Mapping[str, Any]) -> list[tuple[str, list[DepthCell]]]:
+    """Return the rows of depth (across) by length (down): a label, and cells shaded relative to their row."""
+    return [
+        (f"{low:,}–{high:,}", [_cell(count, column, counts, (low, high)) for column, count in enumerate(counts)])
+        for counts, (low, high) in zip(data["counts"], data["lengths"], strict=True)
+    ]
+
+
+def _cell(count: int, column: int, row: Sequence[int], length: tuple[int, int]) -> DepthCell:
+    shade = round(min(1.0, count / max(sum(row) / len(row), 1e-9) / 2), 3)
+    place = f"{length[0]:,} to {length[1]:,} tokens, depth {column * 10}% to {column * 10 + 10}%"
+    return DepthCell(shade, _compact(count), shade > 0.85, f"{place}: {count:,} golds")
+
+
+def _compact(count: int) -> str:
+    """Format a count with at most four characters, so that ten fit beside each other on a phone."""
+    if count < 10_000:
+        return str(count)
+    return f"{count / 1e3:.0f}k" if count < 999_500 else f"{count / 1e6:.1f}M"
 
 
 def part_bars(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-
 from in2_plugin.config import PARTS
 from in2_plugin.corpus.store import SegmentStore
 
@@ -27,7 +25,7 @@ class ShownText:
     text: str
     is_gold: bool = False
     depth: float | None = None
-    """Middle of a gold, as a share of the context."""
+    """Middle of the place of a gold among the segments of the context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +55,8 @@ def shown_examples(rows: Sequence[Mapping[str, Any]], store: SegmentStore) -> li
 
 def _shown(row: Mapping[str, Any], store: SegmentStore) -> ShownExample:
     ids = row["segment_ids"]
-    tokens = store.n_tokens[ids].astype(np.int64)
-    middles = (np.cumsum(tokens) - tokens / 2) / max(1, tokens.sum())
     golds = {span["segment_id"] for turn in row["turns"] for span in turn["gold"]}
-    depths = {i: float(middles[i]) for i, segment in enumerate(ids) if segment in golds}
+    depths = {i: (i + 0.5) / len(ids) for i, segment in enumerate(ids) if segment in golds}
     turns = tuple((shortened(turn["question"]), shortened(turn["answer"])) for turn in row["turns"])
     pieces = tuple(_pieces(ids, depths, store))
     return ShownExample(row["part"], row["n_tokens"], len(ids), turns, tuple(depths.values()), pieces)

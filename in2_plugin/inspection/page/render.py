@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import in2_plugin
 from in2_plugin.inspection.figures import short
-from in2_plugin.inspection.page.drawing import CELL, HEIGHT, WIDTH, heat_map, histogram, part_bars
+from in2_plugin.inspection.page.drawing import HEIGHT, MIDDLE_FIFTH, WIDTH, heat_map, histogram, part_bars
 from in2_plugin.inspection.page.examples import ShownExample
 
 TEMPLATE = "dataset.html.j2"
@@ -33,15 +33,12 @@ def render_dataset_page(audit: Mapping[str, Any], examples: Sequence[ShownExampl
     )
     environment.filters["short"] = short
     data = audit["data"]
-    cells, rows = heat_map(data["depth_by_length"])
     return environment.get_template(TEMPLATE).render(
-        # failing figures first, otherwise in the order of the audit
-        figures=sorted(audit["figures"], key=lambda figure: bool(figure["passed"])),
         failing=[figure for figure in audit["figures"] if not figure["passed"]],
-        data=data,
-        cells=cells,
-        rows=rows,
-        cell=CELL,
+        passing=[figure for figure in audit["figures"] if figure["passed"]],
+        tiles=_tiles(data),
+        note=_note(data["segments_per_context"]),
+        rows=heat_map(data["depth_by_length"]),
         plot=(WIDTH, HEIGHT),
         histograms=list(_histograms(data)),
         parts=part_bars(data["parts"]),
@@ -52,10 +49,33 @@ def render_dataset_page(audit: Mapping[str, Any], examples: Sequence[ShownExampl
     )
 
 
+def _tiles(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the numbers at the top of the page, each with its name."""
+    segments, tiles = data["segments_per_context"], [(short(data["examples"]), "examples")]
+    tiles += [(short(part["have"]), part["part"].replace("_", "-")) for part in data["parts"] if part["have"]]
+    if segments:
+        tiles.append((short(segments["median"]), "segments per context (median)"))
+    if len(data["histogram"]) == 1 and data["middle_fifth"] is not None:
+        tiles.append((f"{data['middle_fifth']:.1%}", "of golds in the middle fifth (20% intended)"))
+    return tiles
+
+
+def _note(segments: Mapping[str, Any] | None) -> str:
+    """Return a sentence about contexts with few segments, or nothing."""
+    if not segments or segments["few"] == 0:
+        return ""
+    return (
+        f"{segments['few']:,} of {segments['contexts']:,} long contexts have fewer than ten segments, and "
+        f"{segments['single']:,} have a single one. A context of n segments has n places, so their depths are coarse; "
+        "raise `lengths.min` for finer ones."
+    )
+
+
 def _histograms(data: Mapping[str, Any]) -> Sequence[Any]:
     is_uniform = len(data["histogram"]) == 1
     return (
-        histogram("Depth of golds", "share of the context before a gold", data["depth"], "%", is_uniform),
+        histogram("Depth of golds", "place among the segments of the context", data["depth"], "%", is_uniform,
+                  MIDDLE_FIFTH),
         histogram("Length of long examples", "tokens", data["length"], "tokens", True),
         histogram("Length of answers", "supervised tokens; each range is twice as wide as the previous one",
                   data["answer_tokens"], "tokens", False),
@@ -81,8 +101,8 @@ def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _screening(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     verb = "excluded" if facts["removes_near_duplicates"] else "found and kept"
     rows = [
-        ("Evaluation items compared", short(facts["evaluation_items"])),
-        ("Evaluation items too short to compare", short(facts["short_items"])),
+        ("Evaluation texts compared", short(facts["evaluation_items"])),
+        ("Evaluation texts too short to compare", short(facts["short_items"])),
         ("Documents excluded for evaluation text", short(facts["contaminated_documents"])),
         ("Segments of these documents", short(facts["contaminated_segments"])),
         (f"Near-duplicate segments {verb}", short(facts["near_duplicates"])),

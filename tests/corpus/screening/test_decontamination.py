@@ -25,7 +25,7 @@ def hits(contaminants, texts):
 
 
 def test_a_hit_names_the_shared_ngram_and_its_item():
-    contaminants = Contaminants.of([("exam.jsonl:7", ITEM)], 10)
+    contaminants = Contaminants.of([("exam.jsonl:7", ITEM)], 10, 4)
     text = "They say THE NORTHERN harbour was founded -- in eighteen-forty-three by all."
     (hit,) = hits(contaminants, ["Nothing here.", text]).values()
     assert (hit.at, hit.ngram) == (2, "the northern harbour was founded in eighteen forty three by")
@@ -33,7 +33,7 @@ def test_a_hit_names_the_shared_ngram_and_its_item():
 
 
 def test_nine_words_or_words_across_texts_do_not_match():
-    contaminants = Contaminants.of([("x", ITEM)], 10)
+    contaminants = Contaminants.of([("x", ITEM)], 10, 4)
     nine, ten = (" ".join(ITEM.split()[:n]) for n in (9, 10))
     assert hits(contaminants, [nine]) == {}
     assert list(hits(contaminants, [nine, ten])) == [1]
@@ -42,20 +42,44 @@ def test_nine_words_or_words_across_texts_do_not_match():
 
 
 def test_chinese_characters_are_words():
-    contaminants = Contaminants.of([("val:1", "第七港由来自北方岛屿的渔民在一八四三年建立")], 10)
+    contaminants = Contaminants.of([("val:1", "第七港由来自北方岛屿的渔民在一八四三年建立")], 10, 4)
     assert list(hits(contaminants, ["据说，第七港，由来自北方岛屿的人建立。"])) == [0]
     assert hits(contaminants, ["第七港由来自南方岛屿的人建立。"]) == {}
 
 
 def test_short_items_are_counted_and_cannot_match():
-    contaminants = Contaminants.of([("a", "too short"), ("b", ITEM)], 10)
-    assert (contaminants.short, contaminants.names) == (1, ["b"])
-    with pytest.raises(CorpusError, match="not one of 1 evaluation items has 10 words"):
-        Contaminants.of([("a", "too short")], 10)
+    contaminants = Contaminants.of([("a", "too short"), ("b", ITEM)], 10, 4)
+    assert (contaminants.short, contaminants.shortest, contaminants.names) == (1, 4, ["b"])
+    assert hits(contaminants, ["It is too short."]) == {}
+    with pytest.raises(CorpusError, match="not one of 1 evaluation items has 4 words"):
+        Contaminants.of([("a", "too short")], 10, 4)
+
+
+def test_short_items_are_compared_as_a_whole():
+    items = [("a:1", "Comet Salnansen of 1789"), ("a:2", "maker of field telephones in Doreriport"), ("b", ITEM)]
+    contaminants = Contaminants.of(items, 10, 4)
+    assert (contaminants.short, len(contaminants.hashes)) == (0, 1 + 1 + 5)
+    texts = [
+        "The comet SALNANSEN, of 1789.",
+        "A maker of field telephones",
+        "In Doreriport, of 1789",
+        " ".join(ITEM.split()[:6]),
+    ]
+    assert {text: hit.item for text, hit in hits(contaminants, texts).items()} == {0: "a:1"}
+    both = "Comet Salnansen of 1789 was seen when " + ITEM
+    assert hits(contaminants, [both])[0].item == "b"  # the longer hit
+    assert hits(Contaminants.of(items, 10, 5), texts) == {}
+
+
+def test_nearly_every_bundled_item_has_a_text_that_is_compared():
+    config = Decontamination()
+    contaminants = Contaminants.of(evaluation_items(config), config.ngram, config.whole_items)
+    names = {name for name, _ in evaluation_items(config)}
+    assert (len(names), len(names - set(contaminants.names)), contaminants.short) == (15_000, 56, 16_332)
 
 
 def test_no_items_give_no_hits():
-    assert hits(Contaminants.of([], 10), [ITEM]) == {}
+    assert hits(Contaminants.of([], 10, 4), [ITEM]) == {}
 
 
 @settings(deadline=None, max_examples=60)
@@ -64,17 +88,18 @@ def test_hits_equal_those_of_a_comparison_of_all_ngrams(data):
     word = st.sampled_from("abcdef")
     text = st.lists(word, max_size=25).map(" ".join)
     items, texts = data.draw(st.lists(text, max_size=4)), data.draw(st.lists(text, min_size=1, max_size=5))
-    n = data.draw(st.integers(2, 5))
+    n, shortest = data.draw(st.integers(2, 5)), data.draw(st.integers(1, 6))
 
-    def runs(text):
+    def runs(text, lengths):
         words = text.split()
-        return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+        return {tuple(words[i : i + n]) for n in lengths for i in range(len(words) - n + 1)}
 
-    asked = set().union(*map(runs, items)) if items else set()
-    expected = {i for i, one in enumerate(texts) if runs(one) & asked}
-    if items and not any(runs(item) for item in items):
+    least = min(n, shortest)
+    asked = {run for item in items for run in runs(item, [min(n, len(item.split()))]) if len(run) >= least}
+    expected = {i for i, one in enumerate(texts) if runs(one, range(least, n + 1)) & asked}
+    if items and not asked:
         return  # an error, which another test covers
-    assert set(hits(Contaminants.of([(str(i), t) for i, t in enumerate(items)], n), texts)) == expected
+    assert set(hits(Contaminants.of([(str(i), t) for i, t in enumerate(items)], n, shortest), texts)) == expected
 
 
 def test_every_bundled_probe_text_is_an_evaluation_item():
@@ -101,7 +126,7 @@ def test_a_dataset_yields_the_texts_of_its_fields(tmp_path):
         ("exam.jsonl:1", "Q"), ("exam.jsonl:1", "one"), ("exam.jsonl:1", "two"), ("exam.jsonl:2", "R"),
     ]  # fmt: skip
     assert items(fields=["question"]) == [("exam.jsonl:1", "Q"), ("exam.jsonl:2", "R")]
-    with pytest.raises(CorpusError, match="has no field `qestion`; set `fields`"):
+    with pytest.raises(CorpusError, match=r"has no field `qestion` \(set `fields`"):
         items(fields=["qestion"])
 
 
@@ -129,7 +154,7 @@ def test_a_set_of_short_texts_is_an_error_even_next_to_others(tmp_path):
 
     named = {"path": str(path), "fields": ["question"]}
     assert items(named)[-1] == (f"{path.as_posix()}:5", ITEM)  # one comparable text is enough
-    expected = "exam.jsonl: not one of 5 texts in this evaluation set has 10 words.*check `fields`"
+    expected = "exam.jsonl: not one of 5 texts in this evaluation set has 5 words.*check `fields`"
     with pytest.raises(CorpusError, match=expected):
         items({**named, "fields": ["id"]})
     with pytest.raises(CorpusError, match=r"ids\.jsonl: not one of 1 texts"):

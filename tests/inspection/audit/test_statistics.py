@@ -4,20 +4,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from in2_plugin.config.examples import EDGES, MIDDLE
-from in2_plugin.examples.positions import quantile
+from in2_plugin.examples.positions import DEPTH_BINS
 from in2_plugin.inspection.audit.statistics import (
     ALPHA,
+    EFFECT,
     chi_square,
-    distance_shares,
     fixed_points,
     ks_distance,
     max_chi_square,
+    max_dealt_error,
     max_ks_distance,
-    shares_below,
+    max_share_error,
+    shares_inside,
 )
-
-UNIFORM = (1.0,)
 
 
 def test_the_distance_is_that_of_the_exact_test():
@@ -45,7 +44,7 @@ def test_the_bound_of_the_distance_is_the_exact_quantile_of_chance(n):
 
 
 def test_the_bound_never_exceeds_one():
-    assert max_ks_distance(0, 0) == pytest.approx(1)
+    assert max_ks_distance(0, 0) == pytest.approx(1, abs=1e-4)
     assert max_ks_distance(3, 0.5) == 1
 
 
@@ -78,21 +77,44 @@ def test_local_deviations_pass_the_distance_and_fail_chi_square():
     assert chi_square(values) > max_chi_square(100_000, 0.02)
 
 
-@pytest.mark.parametrize("histogram", [UNIFORM, EDGES, MIDDLE, (1.0, 2.0, 0.5)])
-def test_intended_depths_have_uniform_shares(histogram):
-    points = (np.arange(1_000) + 0.5) / 1_000
-    depths = np.array([quantile(histogram, point) for point in points])
-    assert shares_below(histogram, depths) == pytest.approx(points)
+def test_the_effect_of_chi_square_is_that_of_a_dip_in_the_middle_fifth():
+    dip = 0.02
+    shares = np.full(10, 0.1) + dip / 8
+    shares[4:6] = 0.1 - dip / 2
+    assert math.sqrt(((shares - 0.1) ** 2 / 0.1).sum()) == pytest.approx(EFFECT * dip)
 
 
-def test_distances_of_uniform_depths_have_the_known_distribution():
-    x = np.linspace(0, 1, 21)
-    assert distance_shares(UNIFORM, x) == pytest.approx(2 * x - x**2, abs=0.005)
+def test_shares_of_ranges_within_a_range():
+    lows, highs = np.array([0.0, 0.3, 0.45, 0.5, 0.7]), np.array([0.3, 0.5, 0.55, 0.9, 0.7])
+    assert shares_inside(lows, highs, 0.4, 0.6) == pytest.approx([0, 0.5, 1, 0.25, 0])
 
 
-def test_depths_at_the_edges_are_close_or_far_apart():
-    shares = distance_shares(EDGES, np.array([0.1, 0.5, 0.8, 1.0]))
-    assert shares == pytest.approx([0.5, 0.5, 0.5, 1.0], abs=0.005)
+def test_the_bound_of_a_share_is_the_binomial_quantile_of_chance():
+    counts = np.random.default_rng(1).binomial(500, 0.2, 200_000)
+    errors = np.abs(counts / 500 - 0.2)
+    assert np.mean(errors > max_share_error(500, 0.2, 1e-3)) < 1e-3
+    assert np.mean(errors > max_share_error(500, 0.2, 1e-3) - 0.005) > 0.5e-3
+
+
+def dealt_shares(places, seed):
+    """Return the share of golds in the middle fifth if they are dealt, as (1,000 simulations,)."""
+    rng, decks = np.random.default_rng(seed), -(-len(places) // DEPTH_BINS)
+    found = []
+    for _ in range(1_000):
+        bins = rng.permuted(np.tile(np.arange(DEPTH_BINS), (decks, 1)), axis=1).ravel()[: len(places)]
+        place = ((bins + rng.random(len(places))) / DEPTH_BINS * places).astype(int)
+        found.append(shares_inside(place / places, (place + 1) / places, 0.4, 0.6).mean())
+    return np.array(found)
+
+
+@pytest.mark.parametrize("places", [np.full(1_000, 5), np.full(1_000, 200), np.arange(1_000) % 60 + 1])
+def test_the_bound_of_dealt_golds_holds_and_is_below_that_of_random_ones(places):
+    errors = np.abs(dealt_shares(places, 1) - 0.2)
+    bound = max_dealt_error(places, 1, 0.4, 0.6, 1e-3)
+    assert errors.max() < bound < 6 * errors.std() + 0.01
+    assert errors.std() < max_share_error(1_000, 0.2, 0.32)
+    large = np.tile(places, 20)
+    assert max_dealt_error(large, 8, 0.4, 0.6, 1e-4) < 0.8 * max_share_error(len(large), 0.2, 1e-4)
 
 
 def test_fixed_points_are_uniform_and_do_not_change():

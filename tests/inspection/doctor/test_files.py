@@ -1,9 +1,27 @@
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.support.damages import cut, keys, remove, text
 from tests.support.findings import assert_finding
 
+
+def stopped_build(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+    (folder / "parts").mkdir()
+    (folder / "parts/stopped.txt").write_text("the endpoint answers 401: set OPENAI_API_KEY\n")
+
+
+def failed_audit(folder: Path) -> None:
+    figure = {"name": "mask", "value": 3, "bound": 0, "passed": False, "detail": "row 7; build again"}
+    (folder / "audit.json").write_text(json.dumps({"passed": False, "figures": [figure]}))
+
+
 DAMAGES = [
+    (stopped_build, "stages", "stopped: the endpoint answers 401: set OPENAI_API_KEY"),
+    (failed_audit, "audit", "mask is out of bounds"),
+    (cut("audit.json", 0.5), "audit", "cannot be read"),
     (text("build.json", '"seed"', '"sede"'), "build file", "unknown key `sede`"),
     (cut("build.json", 0.5), "build file", "cannot be read"),
     (remove("questions.parquet"), "stages", "questions.parquet is missing"),

@@ -1,6 +1,6 @@
 import pytest
 
-from in2_plugin.inspection.page.drawing import CELL, HEIGHT, WIDTH, heat_map, histogram, part_bars
+from in2_plugin.inspection.page.drawing import HEIGHT, MIDDLE_FIFTH, WIDTH, heat_map, histogram, part_bars
 
 
 def test_bars_stand_on_the_axis_and_the_highest_fills_the_plot():
@@ -27,16 +27,31 @@ def test_no_line_where_bars_are_not_meant_to_be_equal():
 
 
 def test_cells_are_shaded_by_their_row():
-    cells, rows = heat_map({"lengths": [[512, 1_023], [1_024, 2_047]], "counts": [[1] * 10, [0] * 9 + [100]]})
-    assert rows == ["512–1,023", "1,024–2,047"]
-    assert {cell.shade for cell in cells[:10]} == {0.5}
-    assert [cell.shade for cell in cells[10:]] == [0] * 9 + [1]
-    assert (cells[19].x, cells[19].y, cells[19].is_dark) == (9 * CELL[0], CELL[1], True)
-    assert cells[19].title == "1,024 to 2,047 tokens, depth 90% to 100%: 100 golds"
+    (first, even), (second, last) = heat_map(
+        {"lengths": [[512, 1_023], [1_024, 2_047]], "counts": [[1] * 10, [0] * 9 + [100]]}
+    )
+    assert (first, second) == ("512–1,023", "1,024–2,047")
+    assert {cell.shade for cell in even} == {0.5}
+    assert [cell.shade for cell in last] == [0] * 9 + [1]
+    assert (last[9].text, last[9].is_dark, even[0].is_dark) == ("100", True, False)
+    assert last[9].title == "1,024 to 2,047 tokens, depth 90% to 100%: 100 golds"
+
+
+def test_counts_in_cells_have_at_most_four_characters():
+    counts = [0, 9_999, 10_000, 99_499, 999_499, 999_500, 1_234_567]
+    ((_, cells),) = heat_map({"lengths": [[1, 2]], "counts": [counts]})
+    assert [cell.text for cell in cells] == ["0", "9999", "10k", "99k", "999k", "1.0M", "1.2M"]
+    assert cells[-1].title.endswith(": 1,234,567 golds")
+
+
+def test_a_range_of_a_histogram_can_be_shaded():
+    data = {"edges": [0, 0.5, 1], "counts": [10, 5]}
+    assert histogram("Depth", "share", data, "%", True).shaded is None
+    assert histogram("Depth", "share", data, "%", True, MIDDLE_FIFTH).shaded == (0.4 * WIDTH, 0.2 * WIDTH)
 
 
 def test_a_row_without_golds_is_white():
-    cells, _ = heat_map({"lengths": [[1, 2]], "counts": [[0] * 10]})
+    ((_, cells),) = heat_map({"lengths": [[1, 2]], "counts": [[0] * 10]})
     assert {cell.shade for cell in cells} == {0}
 
 

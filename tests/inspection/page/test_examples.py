@@ -51,12 +51,12 @@ def test_golds_are_shown_in_full_with_their_depths(rows, store):
         assert list(example.depths) == sorted(example.depths)
 
 
-def test_depths_match_the_gold_ranges(rows, store):
+def test_depths_are_places_among_the_segments(rows, store):
     row = next(row for row in rows if row["part"] == "fine_grained")
     (example,) = shown_examples([row], store)
     (span,) = row["turns"][0]["gold"]
-    # depths refer to the context, without template, question and answer
-    assert example.depths[0] == pytest.approx((span["start"] + span["stop"]) / 2 / row["n_tokens"], abs=0.1)
+    place = row["segment_ids"].index(span["segment_id"])
+    assert example.depths[0] == pytest.approx((place + 0.5) / len(row["segment_ids"]))
 
 
 def test_distant_segments_are_counted(rows, store):

@@ -55,7 +55,7 @@ def test_the_page_is_well_formed_and_loads_nothing(built):
     assert "script" not in found.tags
     assert not any(name in {"src", "href", "xlink:href"} for name, _ in found.attributes)
     assert "url(" not in page and "@import" not in page
-    assert found.tags.count("svg") == 5
+    assert found.tags.count("svg") == 4
     assert found.tags.count("article") == 12
 
 
@@ -63,16 +63,42 @@ def test_every_figure_of_the_audit_is_shown(built, audit):
     texts = outline((built / "report.html").read_text()).texts
     for figure in audit["figures"]:
         assert figure["name"] in texts
-    assert f"All {len(audit['figures'])} figures are within their bounds." in texts
+    assert f"All {len(audit['figures'])} checks passed." in texts
 
 
-def test_failing_figures_come_first(audit):
+def test_pictures_come_before_the_passed_checks_which_are_folded(audit):
+    page = render_dataset_page(audit, [])
+    places = [page.index(text) for text in ('class="verdict', 'class="heat"', "<svg", "<details>", 'class="checks"')]
+    assert places == sorted(places)
+    assert "<details open" not in page
+
+
+def test_the_page_fits_a_phone(audit):
+    """Nothing has a fixed width that is larger than a phone, and no part scrolls sideways."""
+    page = render_dataset_page(audit, [])
+    assert "overflow-x" not in page and "<table" not in page
+    assert not re.search(r"[^-]width: [2-9]\d+(px|rem)", page)
+
+
+def test_contexts_with_few_segments_are_mentioned(audit):
+    def page(**changes):
+        segments = audit["data"]["segments_per_context"] | changes
+        return render_dataset_page(audit | {"data": audit["data"] | {"segments_per_context": segments}}, [])
+
+    assert "fewer than ten segments" not in page(few=0)
+    assert "12 of 90 long contexts have fewer than ten segments, and 3 have a single one" in page(
+        few=12, contexts=90, single=3
+    )
+
+
+def test_failing_checks_come_first(audit):
     bad = {"name": "mask", "value": 3, "bound": 0, "passed": False, "detail": "row 7"}
     page = render_dataset_page(audit | {"passed": False, "figures": [*audit["figures"], bad]}, [])
-    rows = re.findall(r'<tr(?: class="(failed)")?><th scope="row">(.*?)</th>', page)
+    rows = re.findall(r'<li(?: class="(failed)")?><span class="result">.*?</span><span class="name">(.*?)</span>', page)
     assert rows[0] == ("failed", "mask")
+    assert page.index(">mask<") < page.index('class="heat"') < page.index("<details>")
     assert [name for kind, name in rows if kind] == ["mask"]
-    assert "1 of" in page and "do not train on this dataset" in page
+    assert f"1 of {len(rows)} checks fails; do not train on this dataset" in page
 
 
 def test_texts_are_escaped(audit):
