@@ -7,7 +7,8 @@ file, which is known only after all earlier shards are merged. Memory: a chunk o
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from in2_plugin.corpus.cutting import Cut, Cutter, chunks
+from in2_plugin.corpus.sources.bad_rows import BadRows
 from in2_plugin.corpus.sources.splits import Piece, PieceReader
 from in2_plugin.corpus.store_writer import StoreWriter
 from in2_plugin.io.arrow_stream import read_batches, serialize_batch
@@ -61,6 +63,22 @@ class _ShardDocument:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class PieceCounts:
+    """Rows of one piece; the columns of PIECE_COUNTS."""
+
+    rows: int
+    empty: int
+    bad: int
+    first_bad: int
+    reason: str
+
+
+PIECE_COUNTS = pa.schema(
+    [(name, pa.int64()) for name in ("rows", "empty", "bad", "first_bad")] + [("reason", pa.string())]
+)
+
+
 class ShardCutter:
     """Reads and cuts shards, in this process or in a worker."""
 
@@ -68,25 +86,23 @@ class ShardCutter:
         self._cutter = cutter
 
     def __call__(self, shard: CorpusShard) -> Iterator[bytes]:
-        passed: list[tuple[int, int]] = []
+        passed: list[PieceCounts] = []
         for chunk in chunks(islice(_documents(shard, passed), shard.limit)):
             cut = self._cutter([document.text for document in chunk])
             yield serialize_batch(_document_batch(chunk, cut), {"holds": DOCUMENTS})
             yield serialize_batch(_segment_batch(cut), {"holds": SEGMENTS})
-        rows, empty = zip(*passed, strict=True) if passed else ((), ())
-        counts = {"rows": pa.array(rows, pa.int64()), "empty": pa.array(empty, pa.int64())}
-        yield serialize_batch(pa.record_batch(counts), {"holds": PIECES})
+        yield serialize_batch(pa.RecordBatch.from_pylist(list(map(asdict, passed)), PIECE_COUNTS), {"holds": PIECES})
 
 
-def _documents(shard: CorpusShard, passed: list[tuple[int, int]]) -> Iterator[_ShardDocument]:
-    """Yield the documents of all pieces; append the rows read and the rows without text of each piece to `passed`."""
+def _documents(shard: CorpusShard, passed: list[PieceCounts]) -> Iterator[_ShardDocument]:
+    """Yield the documents of all pieces; append the counts of each piece to `passed`."""
     for i, piece in enumerate(shard.pieces):
         reader = PieceReader(piece)
         try:
             for document in reader:
                 yield _ShardDocument(i, document.number, document.key, document.text)
         finally:
-            passed.append((reader.rows, reader.empty))
+            passed.append(PieceCounts(reader.rows, reader.empty, reader.bad.count, *reader.first_bad))
 
 
 def _document_batch(chunk: Sequence[_ShardDocument], cut: Cut) -> pa.RecordBatch:
@@ -121,16 +137,27 @@ class Merger:
         self._rows: Counter[str] = Counter()
         """Rows read so far of each place."""
         self.empty = 0
+        self.bad: dict[str, BadRows] = {}
+        """Counts of bad rows by path of the source."""
 
     def add(self, shard: CorpusShard, path: Path, most: int | None) -> int:
-        """Append at most `most` documents of a shard, and return how many."""
+        """Append at most `most` documents of a shard, and return how many.
+
+        Raises:
+            CorpusError: the source has too many bad rows.
+        """
         before, added = [], 0
-        for piece, (rows, empty) in zip(shard.pieces, _pieces(path), strict=False):
+        source = shard.pieces[0].source
+        bad = self.bad.setdefault(source.path, BadRows(source.path, source.max_bad_rows))
+        for piece, counts in zip(shard.pieces, _pieces(path), strict=False):
             if not piece.start:  # a file that is listed twice is counted from the start again
                 self._rows[piece.place] = 0
             before.append(self._rows[piece.place])
-            self._rows[piece.place] += rows
-            self.empty += empty
+            self._rows[piece.place] += counts.rows
+            self.empty += counts.empty
+            bad.rows += counts.rows
+            if counts.bad:
+                bad.add(partial(str, f"{piece.place}:{before[-1] + counts.first_bad}"), counts.reason, counts.bad)
         for documents, segments in _chunks(path):
             n = len(documents) if most is None else min(len(documents), most - added)
             if n <= 0:
@@ -141,8 +168,7 @@ class Merger:
                     *(documents[name].slice(0, n).to_pylist() for name in ("piece", "number", "key")), strict=True
                 )
             ]
-            sources = [shard.pieces[0].source.path] * n
-            self._writer.add(sources, keys, _cut(documents.slice(0, n), segments))
+            self._writer.add([source.path] * n, keys, _cut(documents.slice(0, n), segments))
             added += n
         return added
 
@@ -152,11 +178,10 @@ def documents_in(path: Path) -> int:
     return sum(len(batch) for batch, facts in read_batches(path) if facts["holds"] == DOCUMENTS)
 
 
-def _pieces(path: Path) -> list[tuple[int, int]]:
-    """Return (rows, rows without text) of each piece of a shard."""
+def _pieces(path: Path) -> list[PieceCounts]:
     for batch, facts in read_batches(path):
         if facts["holds"] == PIECES:
-            return list(zip(batch["rows"].to_pylist(), batch["empty"].to_pylist(), strict=True))
+            return [PieceCounts(**row) for row in batch.to_pylist()]
     return []
 
 

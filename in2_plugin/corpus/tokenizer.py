@@ -23,6 +23,8 @@ from in2_plugin.errors import TokenizerError
 
 LOADER = "IN2_TOKENIZER"
 """Environment variable; `transformers` makes `load_tokenizer` use AutoTokenizer for every tokenizer."""
+MOST_UNKNOWN = 0.01
+"""Largest share of unknown tokens in a corpus or an example, which may have a few rare characters."""
 # The parts of tokenizer.json that decide the ids of plain text. Padding and truncation are run-time state, and trainers
 # add tokens, such as a padding token, that do not occur in text.
 _PARTS_THAT_COUNT = ("model", "normalizer", "pre_tokenizer")

@@ -168,7 +168,7 @@ class Plans:
 
     @property
     def template_ids(self) -> dict[str, list[int]]:
-        """Stored token ids of the template's fixed texts; datasets of version 0.1 have only the heads of examples."""
+        """Stored token ids of the template's fixed texts; datasets of earlier versions have only the heads."""
         return {text: ids.tolist() for text, ids in self._heads}
 
     def _mapped(self, name: str, n: int | None = None) -> npt.NDArray[Any]:

@@ -68,7 +68,7 @@ class Manifest:
     build: Mapping[str, Any]
     """The build file with all defaults filled in."""
     content: str = ""
-    """Digest of all texts and examples; empty in datasets of version 0.1."""
+    """Digest of all texts and examples; empty in datasets of earlier versions."""
 
 
 def content_digest(folder: Path) -> str:

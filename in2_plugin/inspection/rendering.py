@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.corpus.tokenizer import MOST_UNKNOWN, ModelTokenizer
 from in2_plugin.dataset.reader import turns_of
 from in2_plugin.examples.rendering import IGNORED, Rendered, Renderer, gold_spans
 from in2_plugin.inspection.figures import Faults, Figure
@@ -23,8 +23,6 @@ LENGTH, GOLD, MASK, UNKNOWN, IDS, CHAT = (
     "sampled masks that are not the answers", "sampled examples with unknown tokens",
     "sampled examples with other ids than their text", "sampled examples unlike the chat template",
 )  # fmt: skip
-MOST_UNKNOWN = 0.01
-"""Largest share of unknown tokens in an example. A corpus has rare characters; an answer must have none."""
 ADVICE = {
     LENGTH: f"segments were removed or the template changed after the build; {REBUILD_EXAMPLES}",
     GOLD: REBUILD_EXAMPLES,
@@ -97,7 +95,7 @@ class RenderingChecker:
         return None
 
     def _unknown_fault(self, row: Row, rendered: Rendered) -> str | None:
-        """Return the first answer that the tokenizer cannot spell, or the share of unknown tokens if it is too large."""
+        """Return the first answer that the tokenizer cannot spell, or a share of unknown tokens that is too large."""
         for _, answer in turns_of(row):
             if not self._tokenizer.can_spell(answer):
                 return f"the tokenizer has no token for some characters of the answer {answer[:60]!r}"

@@ -39,6 +39,8 @@ class DatasetSummary:
     """(n,) supervised tokens of each training row."""
     longest: int
     """Tokens of the longest row before truncation or dropping."""
+    longest_row: int | None = None
+    """Number of that row in the dataset, from 0; None if unknown."""
     dropped: int = 0
     """Rows that the trainer drops."""
     refused: int = 0
@@ -68,8 +70,8 @@ class DatasetSummary:
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields, with sums instead of arrays."""
-        names = ("path", "type", "examples", "looked_at", "seen", "longest", "dropped", "refused", "cut", "losing",
-                 "lost_answer_tokens", "unlabelled")  # fmt: skip
+        names = ("path", "type", "examples", "looked_at", "seen", "longest", "longest_row", "dropped", "refused", "cut",
+                 "losing", "lost_answer_tokens", "unlabelled")  # fmt: skip
         sums = {"tokens": int(self.lengths.sum()), "answer_tokens": int(self.answers.sum())}
         return {**{name: getattr(self, name) for name in names}, **sums}
 
@@ -92,6 +94,7 @@ def summarize_in2(entry: Mapping[str, Any], sequence_len: int | None) -> Dataset
         lengths=lengths,
         answers=answers,
         longest=int(lengths.max(initial=0)),
+        longest_row=int(lengths.argmax()) if len(lengths) else None,
         refused=int((lengths > sequence_len).sum()) if sequence_len else 0,
     )
 

@@ -19,7 +19,8 @@ from in2_plugin.preflight.loading import choose_gpu, load_config, quiet
 from in2_plugin.preflight.report import PreflightReport
 from in2_plugin.preflight.shape import read_model
 from in2_plugin.preflight.training_setup import setup_of
-from in2_plugin.training.axolotl.args import TYPES, options_of
+from in2_plugin.training.axolotl.args import options_of
+from in2_plugin.training.axolotl.plugins import TYPES
 
 ROWS = 200
 """Rows to sample from each dataset of another type."""
@@ -119,8 +120,11 @@ def _summaries(cfg: Any, tokenizer: Any, rows: int) -> tuple[list[DatasetSummary
 
 def _summarize(entry: Any, cfg: Any, tokenizer: Any, rows: int) -> DatasetSummary:
     if entry.type in TYPES:
+        from in2_plugin.training.axolotl.format import require_revision
+
         if tokenizer is not None:
             _refuse_mismatch(entry, tokenizer)
+        require_revision(cfg, entry)
         return summarize_in2(entry, cfg.sequence_len)
     if not rows or tokenizer is None:
         return unread_summary(entry, "tokenizing a sample takes seconds")
@@ -134,4 +138,4 @@ def _refuse_mismatch(entry: Any, tokenizer: Any) -> None:
     from in2_plugin.corpus.tokenizer import ModelTokenizer
     from in2_plugin.dataset.reader import IN2Dataset
 
-    IN2Dataset(entry.path, ModelTokenizer(tokenizer))
+    IN2Dataset(entry.path, ModelTokenizer(tokenizer)).require_stored_ids()

@@ -29,6 +29,8 @@ class Rows:
 
     table: Any
     """A `datasets.Dataset`."""
+    numbers: Counts
+    """(n,) their numbers in the dataset, from 0."""
     total: int | None
     """Rows of the whole dataset; None if unknown."""
     seen: str
@@ -81,11 +83,11 @@ def take_rows(entry: Any, cfg: Any, rows: int) -> Rows:
         loaded = loaded[entry.split if entry.split in loaded else "train"]
     if isinstance(loaded, Dataset):
         numbers = np.unique(np.linspace(0, len(loaded) - 1, min(rows, len(loaded))).astype(int))
-        return Rows(loaded.select(numbers), len(loaded), f"{len(numbers):,} of {len(loaded):,}, evenly spread")
+        return Rows(loaded.select(numbers), numbers, len(loaded), f"{len(numbers):,} of {len(loaded):,}, evenly spread")
     found = list(islice(loaded, rows))
     total = len(found) if len(found) < rows else _total(entry, loaded)
     seen = f"the first {len(found):,}" + (f" of {total:,}" if total is not None else "")
-    return Rows(Dataset.from_list(found, features=loaded.features), total, seen)
+    return Rows(Dataset.from_list(found, features=loaded.features), np.arange(len(found)), total, seen)
 
 
 def _total(entry: Any, streamed: Any) -> int | None:
@@ -179,6 +181,8 @@ def _compared(entry: Any, cfg: Any, taken: Rows, whole: Any, limited: Any) -> Da
         lengths=after,
         answers=answers_after,
         longest=int(before.max(initial=0)),
+        # a strategy may split or drop rows
+        longest_row=int(taken.numbers[before.argmax()]) if 0 < len(before) == len(taken.table) else None,
         dropped=dropped - too_long if stops else dropped,
         refused=too_long if stops else 0,
         cut=cut,

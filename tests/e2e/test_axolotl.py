@@ -9,7 +9,9 @@ import pytest
 import yaml
 from transformers import AutoTokenizer
 
+from in2_plugin.dataset.reader import read_manifest, revision_of
 from in2_plugin.dataset.tables import read_rows
+from in2_plugin.training.axolotl.plugins import loaded_unlisted
 from tests.support.e2e_run import run
 
 pytestmark = pytest.mark.slow
@@ -61,11 +63,14 @@ class RunFolder:
 
     def losses(self, output: str = "out") -> dict[int, float]:
         """Return the logged loss by step, from the last checkpoint."""
+        return self.logged("loss", output)
+
+    def logged(self, name: str, output: str = "out") -> dict[int, float]:
+        """Return a logged figure by step, from the last checkpoint."""
         states = self.path.glob(f"{output}/checkpoint-*/trainer_state.json")
         last = max(states, key=lambda path: int(path.parent.name.removeprefix("checkpoint-")))
-        return {
-            entry["step"]: entry["loss"] for entry in json.loads(last.read_text())["log_history"] if "loss" in entry
-        }
+        entries = json.loads(last.read_text())["log_history"]
+        return {entry["step"]: entry[name] for entry in entries if name in entry}
 
     def supervised_texts(self) -> list[str]:
         """Return the decoded supervised tokens of each prepared row, sorted."""
@@ -137,7 +142,8 @@ def test_training_on_prepared_examples_resumes_with_the_same_steps(prepared):
 
 @pytest.mark.e2e_full
 def test_dotted_type_works_without_the_plugin(folder):
-    folder.configure(plugins=None, datasets=[{"path": "data/in2", "type": "in2_plugin.axolotl"}]).run(*PREPROCESS)
+    entry = {"path": "data/in2", "type": "in2_plugin.axolotl", "revision": revision_of(folder.path / "data/in2")}
+    folder.configure(plugins=None, datasets=[entry], in2=NOT_LAZY if loaded_unlisted() else None).run(*PREPROCESS)
     assert len(folder.prepared()) == len(folder.answers())
 
 
@@ -156,6 +162,26 @@ def test_sample_packing_trains_on_the_same_answers(folder):
     assert folder.supervised_texts() == folder.answers()
     folder.run(*TRAIN, "--launcher", "python")
     assert sorted(folder.losses()) == [1, 2]
+
+
+@pytest.mark.e2e_full
+@pytest.mark.parametrize("in2", [{}, NOT_LAZY])
+def test_packed_run_reads_every_example_in_each_epoch_and_resumes_within_one(folder, in2):
+    packed = {"sample_packing": True, "sequence_len": 1_024, "micro_batch_size": 1, "gradient_accumulation_steps": 2,
+              "max_steps": None, "num_epochs": 2, "save_steps": 5, "in2": in2}  # fmt: skip
+    folder.configure(**packed).run(*TRAIN, "--launcher", "python")
+    whole = folder.losses()
+    n_packed = len(whole) // 2
+    assert len(whole) % 2 == 0 and 5 % n_packed  # the checkpoint is within an epoch
+    folder.configure(**packed, output_dir="resumed", resume_from_checkpoint="out/checkpoint-5")
+    folder.run(*TRAIN, "--launcher", "python")
+    assert folder.losses("resumed") == pytest.approx(whole, abs=1e-6)
+    for output in ("out", "resumed") if in2 == {} else ():
+        tokens = folder.logged("in2/answer_tokens_per_step", output)
+        expected = read_manifest(folder.path / "data/in2").counts["answer_tokens"]
+        for epoch in (0, 1):
+            steps = range(epoch * n_packed + 1, (epoch + 1) * n_packed + 1)
+            assert sum(tokens[step] for step in steps) == expected
 
 
 @pytest.mark.e2e_full

@@ -18,6 +18,7 @@ def test_every_example_is_counted(built):
     assert found.answers.tolist() == [row["n_answer_tokens"] for row in rows]
     assert (found.examples, found.longest, found.refused) == (len(rows), read_manifest(built).longest, 0)
     assert found.is_in2 and found.trained == len(rows)
+    assert rows[found.longest_row]["n_tokens"] == found.longest
 
 
 def test_examples_that_do_not_fit(built):

@@ -1,8 +1,8 @@
 """Read documents, one at a time, from files, folders, globs, Hugging Face datasets and the bundled corpus.
 
-Invariant: nothing is skipped silently. What cannot be read is a CorpusError with its place; documents without text, and
-files of a folder that have no known format, are counted on the stream. Sources are located when the stream is made, so
-a misspelt path fails before any work. Memory: one document, or one batch of rows for Parquet.
+Invariant: nothing is skipped silently. A file that cannot be read is a CorpusError; documents without text, bad rows,
+and files of a folder that have no known format are counted on the stream. Sources are located when the stream is made,
+so a misspelt path fails before any work. Memory: one document, or one batch of rows for Parquet.
 """
 
 import sys
@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from in2_plugin.config.corpus import RowSource, Source
+from in2_plugin.corpus.sources.bad_rows import BadRows, lines_of
 from in2_plugin.corpus.sources.locate import locate
 from in2_plugin.corpus.sources.splits import (
     Piece,
@@ -53,25 +54,31 @@ class DocumentStream(Iterator[Document]):
         found = [(source, find_pieces([source], WHOLE)) for source in sources]
         self.other_files = sum(corpus.other_files for _, corpus in found)
         """Files of the sources' folders that were skipped because of their extension."""
+        self.bad = [BadRows(source.path, source.max_bad_rows) for source in sources]
+        """Counts of bad rows, which were skipped, for each source."""
         self._stream = self._read([(source, corpus.pieces) for source, corpus in found])
 
     def __next__(self) -> Document:
         return next(self._stream)
 
     def _read(self, found: list[tuple[Source, tuple[Piece, ...]]]) -> Iterator[Document]:
-        for source, pieces in found:
-            for place, row in islice(self._documents(pieces), source.limit):
+        for (source, pieces), bad in zip(found, self.bad, strict=True):
+            for place, row in islice(self._documents(pieces, bad), source.limit):
                 self.documents += 1
                 yield Document(source.path, place, row.text)
         if not self.documents:
             paths = ", ".join(source.path for source, _ in found)
-            raise CorpusError(f"{paths}: not one document with text among {self.empty} read; set another source")
+            skipped = "".join(f" ({line})" for line in lines_of(self.bad))
+            read = self.empty + sum(bad.count for bad in self.bad)
+            raise CorpusError(
+                f"{paths}: not one document with text among {read} read{skipped}; set another source or `text_field`"
+            )
 
-    def _documents(self, pieces: Sequence[Piece]) -> Iterator[tuple[str, PieceDocument]]:
+    def _documents(self, pieces: Sequence[Piece], bad: BadRows) -> Iterator[tuple[str, PieceDocument]]:
         before, empty = 0, self.empty
         for piece in pieces:
             before = before if piece.start else 0
-            reader = PieceReader(piece, before)
+            reader = PieceReader(piece, before, bad)
             for document in reader:
                 self.empty = empty + reader.empty
                 yield document.key or f"{piece.place}:{before + (document.number or 0)}", document
@@ -83,8 +90,8 @@ def read_documents(sources: Sequence[Source]) -> DocumentStream:
     """Stream the documents of `sources`, each source up to its `limit`.
 
     Raises:
-        CorpusError: immediately, if a source does not exist or has settings that do not fit; while reading, if a file,
-            row or field cannot be read; at the end, if there was no document.
+        CorpusError: immediately, if a source does not exist or has settings that do not fit; while reading, if a file
+            cannot be read or has too many bad rows; at the end, if there was no document.
     """
     return DocumentStream(sources)
 

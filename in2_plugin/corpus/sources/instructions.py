@@ -9,13 +9,14 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, Any
 
 import numpy as np
 
 from in2_plugin.config import RowSource
+from in2_plugin.corpus.sources.bad_rows import BadRow, BadRows, checked_text, lines_of
 from in2_plugin.corpus.sources.documents import read_rows
-from in2_plugin.errors import CorpusError
 
 Turns = tuple[tuple[str, str], ...]
 """(instruction, answer) pairs in order."""
@@ -33,6 +34,10 @@ _FLAT = (
 )
 
 
+_LISTS = (("messages", "role", "content"), ("conversations", "from", "value"))
+# a list of messages, and the keys of a message's role and text
+
+
 @dataclass(frozen=True, slots=True)
 class Sampled:
     """Counts of a pass over the instruction datasets."""
@@ -41,37 +46,49 @@ class Sampled:
     """Rows read."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Rows that cannot be used, by reason."""
+    first: Mapping[str, str] = field(default_factory=dict)
+    """Place of the first row of each reason."""
+    bad: tuple[str, ...] = ()
+    """One sentence for each source that has rows in an unknown format or with something else than text."""
 
 
 class Unusable(Exception):
     """A row that is not a conversation to learn from; the message is the reason."""
 
 
-def conversation(row: Mapping[str, Any], place: str) -> Turns:
+def conversation(row: Mapping[str, Any]) -> Turns:
     """Return the turns of a row, with the system text before the first instruction.
 
     Raises:
-        CorpusError: the row has none of the known formats.
+        BadRow: the row has none of the known formats, or holds something else than text.
         Unusable: the conversation is empty or does not alternate.
     """
-    for name, role, content in (("messages", "role", "content"), ("conversations", "from", "value")):
+    for name, role, content in _LISTS:
         if isinstance(row.get(name), Sequence) and not isinstance(row[name], str):
             return _of_messages(row[name], role, content)
     for system, asked, answer in _FLAT:
         if row.get(asked[0]) is not None and answer in row:
-            texts = [row.get(name) or "" for name in (system, *asked)]
-            return _checked([("\n\n".join(filter(None, map(_text, texts))), _text(row[answer] or ""))])
-    raise CorpusError(f"{place}: has the columns {', '.join(map(str, row))}, and a conversation needs {KNOWN}")
+            texts = [checked_text(row.get(name), name).strip() for name in (system, *asked)]
+            return _checked([("\n\n".join(filter(None, texts)), checked_text(row[answer], answer).strip())])
+    for name in (*(name for name, *_ in _LISTS), *(asked[0] for _, asked, answer in _FLAT if answer in row)):
+        if name in row and row[name] is None:
+            raise Unusable(f"`{name}` is empty")
+    for name, *_ in _LISTS:
+        if name in row:
+            raise BadRow(f"`{name}` holds {type(row[name]).__name__}, not a list of messages")
+    raise BadRow(f"has the columns {', '.join(map(str, row))}, and a conversation needs {KNOWN}")
 
 
 def _of_messages(messages: Sequence[Any], role: str, content: str) -> Turns:
     system, said = "", list[tuple[bool, str]]()
     for message in messages:
         if not isinstance(message, Mapping):
-            raise Unusable("a message is no object with a role")
+            raise BadRow("a message is no object with a role")
         # some datasets use the keys of one format under the name of the other
         who = message.get(role, message.get("role"))
-        text = _text(message.get(content, message.get("content")) or "")
+        if not isinstance(who, str):
+            raise BadRow(f"the role of a message holds {type(who).__name__}, not text")
+        text = checked_text(message.get(content, message.get("content")), content).strip()
         if who == "system" and not said:
             system = text
         elif who in USERS | ASSISTANTS:
@@ -84,12 +101,6 @@ def _of_messages(messages: Sequence[Any], role: str, content: str) -> Turns:
     if turns and system:
         turns[0] = (f"{system}\n\n{turns[0][0]}", turns[0][1])
     return _checked(turns)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise Unusable("a message is no text")
-    return value.replace("\r\n", "\n").strip()
 
 
 def _checked(turns: Sequence[tuple[str, str]]) -> Turns:
@@ -110,23 +121,31 @@ def sample(
     Args:
         objection: returns why a conversation cannot be used, or None.
         on_row: called with 1 for every row read, for progress.
+
+    Raises:
+        CorpusError: a source cannot be read, or has too many bad rows.
     """
     left_out: Counter[str] = Counter()
-    rows = 0
+    first: dict[str, str] = {}
+    counts = [BadRows(source.path, source.max_bad_rows) for source in sources]
     with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
         slots: list[int] = []
         usable = 0
-        for source in sources:
+        for source, bad in zip(sources, counts, strict=True):
             for place, row in read_rows(source):
-                rows += 1
+                bad.rows += 1
                 on_row(1)
                 try:
-                    turns = conversation(row, place)
+                    turns = conversation(row)
                     reason = objection(turns)
+                except BadRow as failure:
+                    reason = str(failure)
+                    bad.add(partial(str, place), reason)
                 except Unusable as unusable:
                     reason = str(unusable)
                 if reason:
                     left_out[reason] += 1
+                    first.setdefault(reason, place)
                     continue
                 # Algorithm R: the n-th usable row takes a slot with probability wanted / n
                 slot = usable if usable < wanted else int(rng.integers(usable + 1))
@@ -137,7 +156,7 @@ def sample(
             file.seek(slots[slot])
             place, stored = json.loads(file.readline())
             yield place, tuple((question, answer) for question, answer in stored)
-    yield Sampled(rows, left_out)
+    yield Sampled(sum(bad.rows for bad in counts), left_out, first, tuple(lines_of(counts)))
 
 
 def _put(slots: list[int], slot: int, offset: int) -> None:

@@ -5,11 +5,13 @@ of a piece; pieces depend only on the files. Cost of splitting: a listing, and t
 Memory of reading: one row, or one batch of rows for Parquet, whatever the size of the piece.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from in2_plugin.config.corpus import Source
+from in2_plugin.corpus.sources.bad_rows import BadRow, BadRows, field_text
 from in2_plugin.corpus.sources.file_rows import (
     Fields,
     FilePart,
@@ -24,7 +26,6 @@ from in2_plugin.corpus.sources.file_rows import (
 from in2_plugin.corpus.sources.hub_rows import dataset_parts, dataset_rows, is_saved
 from in2_plugin.corpus.sources.locate import Located, locate
 from in2_plugin.corpus.sources.split_files import split
-from in2_plugin.errors import CorpusError
 from in2_plugin.io.remote import local_path, uri_scheme
 
 PIECE_BYTES = 16 << 20
@@ -111,18 +112,26 @@ def pieces_of(source: Source, found: Located, piece_bytes: int) -> list[Piece]:
 
 
 class PieceReader(Iterator[PieceDocument]):
-    """Iterates over the documents of one piece in order, and counts rows without text.
+    """Iterates over the documents of one piece in order, and counts rows without text and bad rows.
 
     Raises while reading:
-        CorpusError: a file, row or field cannot be read; the error names the row of the whole file.
+        CorpusError: a file or row cannot be read, or too many rows are bad; the error names the row of the whole file.
     """
 
-    def __init__(self, piece: Piece, before: int | None = None) -> None:
-        """`before`: rows of earlier pieces of the same place; if None, an error counts them."""
+    def __init__(self, piece: Piece, before: int | None = None, bad: BadRows | None = None) -> None:
+        """Open a piece.
+
+        Args:
+            before: rows of earlier pieces of the same place; if None, an error counts them.
+            bad: counts bad rows together with those of other pieces of the source.
+        """
         self.rows = 0
         """Rows (lines) of the piece read so far; at the end all of them, from which the next piece counts on."""
         self.empty = 0
         """Rows without text, which were skipped."""
+        self.first_bad = 0, ""
+        """The first bad row of the piece and the reason; (0, "") if there is none."""
+        self.bad = bad or BadRows(piece.source.path, piece.source.max_bad_rows)
         self._piece, self._before = piece, before
         self._rows = piece_rows(piece, self._place, piece.source.text_field)
 
@@ -131,11 +140,21 @@ class PieceReader(Iterator[PieceDocument]):
             self.rows = row
             if fields is None:
                 continue
-            text = self._text(fields)
+            self.bad.rows += 1
+            try:
+                text = self._text(fields)
+            except BadRow as bad:
+                self._skip(row, str(bad))
+                continue
             if text and not text.isspace():
                 return self._document(fields, text)
             self.empty += 1
         raise StopIteration
+
+    def _skip(self, row: int, reason: str) -> None:
+        if not self.first_bad[0]:
+            self.first_bad = row, reason
+        self.bad.add(partial(self._place, row), reason)
 
     def _document(self, fields: Fields, text: str) -> PieceDocument:
         if self._piece.kind in _KEYED:
@@ -144,11 +163,9 @@ class PieceReader(Iterator[PieceDocument]):
 
     def _text(self, fields: Fields) -> str:
         field = "text" if self._piece.kind in _KEYED else self._piece.source.text_field
-        if field not in fields:
-            # all rows of a dataset have the same fields
-            place = self._piece.place if self._piece.kind == "hf" else self._place(self.rows)
-            raise missing_field(place, field, list(fields))
-        return checked_text(fields[field], lambda: self._place(self.rows), field)
+        if self._piece.kind == "hf" and field not in fields:  # all rows of a dataset have the same fields
+            raise missing_field(self._piece.place, field, list(fields))
+        return field_text(fields, field, "text_field")
 
     def _place(self, row: int) -> str:
         return row_place(self._piece, row, self._before)
@@ -181,21 +198,3 @@ def row_place(piece: Piece, row: int, before: int | None) -> str:
         count = lines_before if piece.kind == "jsonl" else rows_before
         before = count(FilePart(piece.path, piece.folder, piece.start, piece.stop))
     return f"{piece.place}:{before + row}"
-
-
-def checked_text(value: object, place: Callable[[], str], field: str) -> str:
-    """Return the text of a field, with newlines as `\\n` and without byte order mark; empty for null."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        kind = type(value).__name__
-        raise CorpusError(f"{place()}: `{field}` holds {kind}, not text; set `text_field` to the field with the text")
-    text = value.removeprefix("\ufeff").replace("\r\n", "\n")
-    try:
-        text.encode()
-    except UnicodeEncodeError as failure:
-        raise CorpusError(
-            f"{place()}: character {failure.start + 1} of `{field}` is half of a surrogate pair (a broken \\u "
-            "escape); fix or remove it"
-        ) from None
-    return text

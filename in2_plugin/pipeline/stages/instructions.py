@@ -3,7 +3,7 @@
 from in2_plugin import layout
 from in2_plugin.corpus.sources.instructions import Sampled, Turns, sample
 from in2_plugin.dataset.tables import CONVERSATIONS, RowWriter, StoredConversations
-from in2_plugin.errors import NotEnoughInstructions
+from in2_plugin.errors import NotEnoughInstructions, TokenizerError
 from in2_plugin.examples.rendering import Renderer
 from in2_plugin.pipeline.run import Run, stage_rng
 
@@ -15,7 +15,7 @@ def instruction_stage(run: Run, renderer: Renderer) -> StoredConversations:
     """Sample the conversations of the general part, unless instructions.parquet exists.
 
     Raises:
-        CorpusError: a source cannot be read, or a row has an unknown format.
+        CorpusError: a source cannot be read, or too many of its rows are bad.
         NotEnoughInstructions: there are too few conversations, and `mixture.shortfall` is `error`.
         ArrayJobDone: this run is a job of an array, and the stage is not finished.
     """
@@ -37,6 +37,8 @@ def instruction_stage(run: Run, renderer: Renderer) -> StoredConversations:
                 rows.add({"source": source, "turns": [{"question": q, "answer": a} for q, a in turns]})
         if rows.count < wanted and config.mixture.shortfall == "error":
             raise NotEnoughInstructions(_missing(wanted, rows.count, sampled))
+    for line in sampled.bad:
+        progress.say(line)
     if wanted:
         progress.say(
             f"{rows.count:,} of {sampled.rows:,} conversations for the general part; "
@@ -58,6 +60,12 @@ class _ConversationCheck:
             return f"it has more than {MOST_TURNS} turns"
         if self._renderer.template.spells_special_token(*texts):
             return "it spells a special token of the tokenizer"
+        if not self._renderer.can_spell(*texts):
+            return "the tokenizer has no token for some of its characters"
+        try:
+            self._renderer.template.frame(len(turns), False)
+        except TokenizerError:
+            return f"the chat template cannot render {len(turns)} turns with one end for each"
         # a token is at least one byte long, so most conversations need not be tokenized
         if len(self._renderer.text((), turns).encode("utf-8", "replace")) <= self._longest:
             return None
@@ -74,5 +82,7 @@ def _missing(wanted: int, kept: int, sampled: Sampled) -> str:
 
 
 def _commonest(sampled: Sampled) -> str:
-    commonest = sampled.left_out.most_common(1)
-    return f" (most often because {commonest[0][0]}: {commonest[0][1]:,} times)" if commonest else ""
+    if not sampled.left_out:
+        return ""
+    ((reason, n),) = sampled.left_out.most_common(1)
+    return f" (most often because {reason}: {n:,} times, first in {sampled.first[reason]})"

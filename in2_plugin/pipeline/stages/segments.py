@@ -10,21 +10,26 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import numpy as np
+
 from in2_plugin import layout
 from in2_plugin.config import CorpusConfig
 from in2_plugin.corpus.cutting import Cutter, chunks, counts_by_words
 from in2_plugin.corpus.screening.screen import Screening
 from in2_plugin.corpus.shards import SHARD_BYTES, CorpusShard, Merger, ShardCutter, documents_in, shards_of
+from in2_plugin.corpus.sources.bad_rows import lines_of
 from in2_plugin.corpus.sources.documents import read_documents
 from in2_plugin.corpus.sources.splits import find_pieces
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.store_writer import StoreWriter
-from in2_plugin.corpus.tokenizer import ModelTokenizer, TextTokenizer
-from in2_plugin.errors import ArrayJobDone, CorpusError, TokenizerMismatch
+from in2_plugin.corpus.tokenizer import MOST_UNKNOWN, ModelTokenizer, TextTokenizer
+from in2_plugin.errors import ArrayJobDone, CorpusError, TokenizerError, TokenizerMismatch
 from in2_plugin.pipeline.run import Run, stage_rng
 from in2_plugin.pipeline.shards import FinishedShards, digest, make_shards, remove_shards
 from in2_plugin.pipeline.stages.decompress import UNPACKED, unpacked
 
+SAMPLED_SEGMENTS = 4_096
+"""Segments in which unknown tokens are counted."""
 CUTTING = "segments"
 SCREENING = "screening"
 
@@ -34,10 +39,12 @@ def segment_stage(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
 
     Raises:
         CorpusError: a source cannot be read, or an evaluation set has nothing to compare with.
+        TokenizerError: the tokenizer cannot spell the corpus.
         TokenizerMismatch: the store was built with another tokenizer of the same name.
         WorkerDied: a worker process was killed.
     """
     store = _cut(run, tokenizer)
+    _require_known_tokens(store, tokenizer)
     return store if (store.folder / layout.EXCLUSIONS).exists() else _screened(run, store)
 
 
@@ -74,7 +81,8 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
                 step(1)
         if not writer.documents:
             paths = ", ".join(source.path for source in config.corpus.sources)
-            raise CorpusError(f"{paths}: none of {merger.empty} documents has text; name another source")
+            skipped = "".join(f" ({line})" for line in lines_of(merger.bad.values()))
+            raise CorpusError(f"{paths}: not one document has text{skipped}; name another source")
     remove_shards(run.folder, f"{CUTTING}-*", UNPACKED)
     store = SegmentStore(folder)
     facts = store.facts
@@ -84,9 +92,22 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
         f"{facts.documents:,} documents; {unusable:,} excluded because of their tokens"
     )
     other_files = sum(corpus.other_files for corpus in found)
+    for line in lines_of(merger.bad.values()):
+        run.progress.say(line)
     if merger.empty or other_files:
         run.progress.say(f"skipped: {merger.empty:,} documents without text, {other_files:,} files of other kinds")
     return store
+
+
+def _require_known_tokens(store: SegmentStore, tokenizer: ModelTokenizer) -> None:
+    """Raise, before any question is paid for, if a tokenizer cannot spell the corpus."""
+    sample = np.linspace(0, len(store) - 1, min(len(store), SAMPLED_SEGMENTS)).astype(np.uint32)
+    share = float(np.mean(store.gather(sample) == tokenizer.unknown_id)) if len(sample) else 0.0
+    if share > MOST_UNKNOWN:
+        raise TokenizerError(
+            f"{tokenizer.name}: {share:.1%} of the tokens of the corpus are unknown to it; use a tokenizer with byte "
+            "fallback, or a corpus in its languages"
+        )
 
 
 def _groups(sources: Sequence[list[CorpusShard]]) -> list[list[CorpusShard]]:
@@ -140,7 +161,7 @@ def _merging(run: Run, cut: Sequence[FinishedShards]) -> AbstractContextManager[
 
 
 def _screened(run: Run, store: SegmentStore) -> SegmentStore:
-    screening = Screening(store, run.config.corpus)
+    screening = Screening(store, run.config.corpus, run.progress.say)
     made_of = digest(screening.fingerprint())
     title = "comparing with evaluation sets and other segments"
     finished = make_shards(run, SCREENING, title, screening.look, screening.shards, made_of, screening.needs)

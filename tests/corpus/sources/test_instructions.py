@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from in2_plugin.config import RowSource
+from in2_plugin.corpus.sources.bad_rows import BadRow
 from in2_plugin.corpus.sources.instructions import Sampled, Unusable, conversation, sample
 from in2_plugin.errors import CorpusError
 
@@ -35,18 +36,18 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_format_gives_the_same_conversation(form):
-    assert conversation(FORMS[form], "x:1") == (("Be brief.\n\nWhy?", "Because."),)
+    assert conversation(FORMS[form]) == (("Be brief.\n\nWhy?", "Because."),)
 
 
 def test_a_missing_system_prompt_or_input_leaves_no_empty_line():
-    assert conversation({"system_prompt": "", "question": "Why?", "response": "So."}, "x:1") == (("Why?", "So."),)
-    assert conversation({"instruction": "Why?", "input": None, "output": "So."}, "x:1") == (("Why?", "So."),)
+    assert conversation({"system_prompt": "", "question": "Why?", "response": "So."}) == (("Why?", "So."),)
+    assert conversation({"instruction": "Why?", "input": None, "output": "So."}) == (("Why?", "So."),)
 
 
 def test_several_turns_stay_in_order():
     messages = [("human", "A?"), ("gpt", "a"), ("human", "B?"), ("gpt", "b")]
     row = {"conversations": [{"from": who, "value": text} for who, text in messages]}
-    assert conversation(row, "x:1") == (("A?", "a"), ("B?", "b"))
+    assert conversation(row) == (("A?", "a"), ("B?", "b"))
 
 
 @pytest.mark.parametrize(
@@ -57,18 +58,42 @@ def test_several_turns_stay_in_order():
         ({"messages": [{"role": "user", "content": "Why?"}]}, "do not take turns"),
         ({"messages": [{"role": "assistant", "content": "x"}, {"role": "user", "content": "y"}]}, "do not take turns"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "a message of 'tool'"),
-        ({"messages": ["hello"]}, "no object"),
-        ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "no text"),
+        ({"messages": None}, "`messages` is empty"),
+        ({"instruction": None, "output": "x"}, "`instruction` is empty"),
+        ({"prompt": None, "completion": None}, "`prompt` is empty"),
     ],
 )
 def test_unusable_rows_have_a_reason(row, reason):
     with pytest.raises(Unusable, match=reason):
-        conversation(row, "x:1")
+        conversation(row)
 
 
-def test_a_row_in_an_unknown_format_is_an_error():
-    with pytest.raises(CorpusError, match=r"chats.jsonl:3: has the columns text, label, and a conversation needs"):
-        conversation({"text": "x", "label": 1}, "chats.jsonl:3")
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"messages": ["hello"]}, "no object"),
+        ({"messages": "hello"}, "`messages` holds str, not a list of messages"),
+        ({"messages": [{"role": ["user"], "content": "q"}]}, "the role of a message holds list, not text"),
+        ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "`content` holds list, not text"),
+        ({"question": 7, "response": "x"}, "`question` holds int, not text"),
+        ({"text": "x", "label": 1}, "has the columns text, label, and a conversation needs"),
+        ({"instruction": "x"}, "has the columns instruction, and a conversation needs"),
+    ],
+)
+def test_bad_rows_have_a_reason(row, reason):
+    with pytest.raises(BadRow, match=reason):
+        conversation(row)
+
+
+def test_bad_rows_are_counted_with_the_first_place(tmp_path):
+    source = chats(tmp_path / "c.jsonl", 3)
+    with (tmp_path / "c.jsonl").open("a") as file:
+        file.write('{"question": null, "response": "x"}\n{"messages": [{"role": ["user"]}]}\n')
+    chosen, told = sampled([source], 9)
+    assert len(chosen) == 3 and told.left_out.total() == 2
+    assert told.first["`question` is empty"].endswith("c.jsonl:4")
+    (line,) = told.bad
+    assert line.endswith("c.jsonl:5: the role of a message holds list, not text")
 
 
 def chats(path, n):
