@@ -34,7 +34,8 @@ class Concurrency(Config):
     """Bounds of the number of requests in flight, which adapts to the endpoint."""
 
     min: PositiveInt = 4
-    """Requests in flight at the start, and the lower bound."""
+    """Requests in flight at the start. They grow while the endpoint answers, and fall, if need be to 1, when it reports
+    overload (429, 503, a timeout)."""
     max: PositiveInt = 256
     """Upper bound of the requests in flight."""
 
@@ -111,7 +112,8 @@ class EndpointConfig(Config):
     poll_seconds: PositiveFloat = changeable(60.0)
     """Seconds between two status checks of an unfinished batch."""
     concurrency: Annotated[Concurrency, BeforeValidator(_read_range)] = changeable(Concurrency())
-    """Requests in flight, as a range like `4-256`; per server in a pool."""
+    """Requests in flight, as a range like `4-256`; per server in a pool. There are fewer while few questions are
+    missing, because every further request would cost money for nothing; the progress line says so."""
     timeout: PositiveFloat = changeable(600.0)
     """Seconds to wait for an answer."""
     attempts: PositiveInt = changeable(8)
@@ -312,12 +314,14 @@ class QuestionsConfig(Config):
                 f"{self.writer}`; delete it"
             )
         if "max_cost" in limits:
-            sections = {self.writer_spec.model_section: self.model, "verify.judge": self.verify.judge}
-            prices = {name: getattr(model, "prices", None) for name, model in sections.items() if model is not None}
+            if self.writer_spec.model_section != "endpoint":
+                raise ValueError(f"`writer: {self.writer}` has no prices for `max_cost`; set `max_calls` instead")
+            named = {"endpoint": self.endpoint, "verify.judge": self.verify.judge}
+            prices = {name: section.prices for name, section in named.items() if section is not None}
             if missing := [name for name, own in prices.items() if own is None]:
                 raise ValueError(f"`max_cost` needs `{missing[0]}.prices`; give them, or set `max_calls` instead")
             if len({own.currency for own in prices.values() if own}) > 1:
-                raise ValueError("`max_cost` needs one currency; give the same in `endpoint.prices` and in the judge's")
+                raise ValueError("`max_cost` needs one currency: `endpoint.prices` and the judge's have two")
         return self
 
     @model_serializer(mode="wrap")

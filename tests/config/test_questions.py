@@ -3,6 +3,8 @@ import pytest
 from in2_plugin.config import Concurrency, QuestionsConfig
 from in2_plugin.errors import ConfigError
 
+PRICED = {"endpoint": {"model": "m", "prices": {"input": 1, "output": 2}}}
+EURO = {"input": 1, "output": 2, "currency": "EUR"}
 ENDPOINT = {"writer": "endpoint", "endpoint": {"model": "m"}}
 
 
@@ -32,6 +34,11 @@ def test_concurrency_is_a_range_or_a_number(given, least, most):
         ({"verify": {"fine_grained": ["needs_all"]}}, "is for integration questions"),
         ({"writer": "extractive", "verify": {"integration": ["answerable"]}}, "`verify` needs a language model"),
         ({"writer": "vllm", "vllm": {"model": "m"}, "verify": {"judge": {"model": "j"}}}, "the same model judges"),
+        ({"writer": "extractive", "max_calls": 9}, "`max_calls` limits the calls of `endpoint` and `vllm`"),
+        ({"max_cost": 9}, "`max_cost` needs `endpoint.prices`"),
+        ({"max_cost": 9, **PRICED, "verify": {"judge": {"model": "j"}}}, "`max_cost` needs `verify.judge.prices`"),
+        ({"max_cost": 9, **PRICED, "verify": {"judge": {"model": "j", "prices": EURO}}}, "needs one currency"),
+        ({"writer": "vllm", "vllm": {"model": "m"}, "max_cost": 9}, "has no prices for `max_cost`"),
     ],
 )
 def test_invalid_sections_give_one_sentence(changes, expected):
@@ -39,3 +46,14 @@ def test_invalid_sections_give_one_sentence(changes, expected):
         parsed(**changes)
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_limits_of_an_endpoint_and_of_a_model_of_ones_own():
+    assert parsed(max_calls=9, max_cost=0.5, **PRICED).max_cost == 0.5
+    assert parsed(writer="vllm", vllm={"model": "m"}, max_calls=9).max_calls == 9
+    assert parsed().min_yield == 0.05
+
+
+def test_the_default_of_whole_prompts_is_not_written():
+    assert "whole_prompts" not in parsed().model_dump()["checks"]
+    assert parsed(checks={"whole_prompts": False}).model_dump()["checks"]["whole_prompts"] is False

@@ -190,8 +190,10 @@ class LiveEndpoint:
 
     def traffic(self) -> str:
         """Describe the requests in flight and the failures so far."""
-        max_concurrent = f"{self.limiter.in_flight} of {int(self.limiter.limit.current)} at once"
-        return ", ".join([max_concurrent, *failure_counts(self.rate_limited, self.retried.total(), self.failed)])
+        limit = self.limiter.limit.current
+        reduced = " (reduced after overload)" if limit < self._config.concurrency.min else ""
+        at_once = f"{self.limiter.in_flight} of {int(limit)} at once{reduced}"
+        return ", ".join([at_once, *failure_counts(self.rate_limited, self.retried.total(), self.failed)])
 
     async def close(self) -> None:
         """Close all connections."""

@@ -92,6 +92,12 @@ class Production:
             questions_per_passage = max((self._wanted - missing) / self._taken, LEAST_YIELD)
         return waiting == 0 or waiting * questions_per_passage < missing
 
+    def bound(self) -> str:
+        """Return why no more passages are in progress, if it is because few questions are missing; else empty."""
+        if self._ended or self._open >= self._open_at_once or self._is_wanted():
+            return ""
+        return f"{self._open:,} passages in progress are enough for the {max(0, self._missing()):,} missing questions"
+
     def take(self, passages: int = 1) -> None:
         """Count passages whose results were taken."""
         self._taken += passages

@@ -64,6 +64,7 @@ class ModelWriter:
         """
         self._config, self._path, self._say = config, log, say
         self._on_ray, self._known, self._jobs = on_ray, known_log, jobs
+        self._production: Production | None = None
         self.name = f"{config.writer}:{model_config(config).model}/prompts-{_prompts_name(config)}"
 
     def __enter__(self) -> Self:
@@ -83,8 +84,9 @@ class ModelWriter:
         self._stack.close()
 
     def detail(self) -> str:
-        """Return rates, cost and failures of this run in one line."""
-        return self._models.meter.line()
+        """Return rates, cost and failures of this run in one line, and what limits the requests in flight."""
+        bound = self._production.bound() if self._production else ""
+        return ", ".join(part for part in (self._models.meter.line(), bound) if part)
 
     def write(self, passages: Iterable[Passage], missing: Callable[[], int]) -> Results:
         """Yield results in the order of the passages; see `QuestionWriter`.
@@ -97,6 +99,7 @@ class ModelWriter:
         """
         ready: SimpleQueue[list[PassageResults] | None] = SimpleQueue()
         production = Production(self._results, self._models.open_at_once, self._config.questions_per_call, missing)
+        self._production = production
         run = self._background.begin(self._run(iter(passages), production, ready))
         run.add_done_callback(lambda _: ready.put(None))
         try:
@@ -106,6 +109,7 @@ class ModelWriter:
                 self._background.call(production.take, len(group))
             run.result()
         finally:
+            self._production = None
             self._finish(run, production.stop)
 
     async def _run(

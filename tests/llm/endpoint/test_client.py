@@ -375,7 +375,7 @@ def test_traffic_counts_failures():
     said = []
     with FaultServer(echo, plan=lambda n, body: {0: "429 ms", 1: "500"}.get(n)) as server:
         ask(server, before=lambda live: said.append(live.traffic))
-        assert said[0]() == "0 of 1 at once, 1 rate-limited (429), 1 retried"
+        assert said[0]() == "0 of 1 at once (reduced after overload), 1 rate-limited (429), 1 retried"
 
 
 def test_answers_in_parts_and_invalid_counts_are_parsed():

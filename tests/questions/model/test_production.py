@@ -183,3 +183,27 @@ def test_stopping_is_no_failure():
         return run
 
     assert asyncio.run(check()).delivered == [0, 1, 2, 3, 4]
+
+
+def test_it_says_when_few_missing_questions_limit_the_passages_in_progress():
+    async def check() -> tuple[str, str]:
+        release = asyncio.Event()
+
+        async def work(passage):
+            await release.wait()
+            return (passage.document,)
+
+        def bound(wanted: int) -> Run:
+            return Run(work, 1_000, wanted=wanted, open_at_once=8)
+
+        runs = [bound(2), bound(100)]
+        tasks = [asyncio.create_task(run.go()) for run in runs]
+        await asyncio.sleep(0.01)
+        said = tuple(run.production.bound() for run in runs)
+        for run in runs:
+            run.production.stop()
+        release.set()
+        await asyncio.gather(*tasks)
+        return said
+
+    assert asyncio.run(check()) == ("2 passages in progress are enough for the 2 missing questions", "")

@@ -1,13 +1,16 @@
+import re
 import threading
 from itertools import islice
 
 import pytest
 
 from in2_plugin.config import QuestionsConfig
-from in2_plugin.errors import ConfigError, EndpointError
+from in2_plugin.errors import ConfigError, EndpointError, SpendingStopped
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.questions import Kind, Passage, Question
+from in2_plugin.questions.collection import collect
 from in2_plugin.questions.model.writer import ModelWriter
+from in2_plugin.questions.yield_check import YieldCheck
 from tests.support.fault_server import FaultServer, default_reply
 
 
@@ -150,3 +153,76 @@ def test_trials_tell_what_each_passage_costs(path):
     assert (first.writer.answers, second.writer.answers) == (2, 1)
     assert first.judge.answers == 0
     assert isinstance(second.results[0], Question)
+
+
+POEM = "Here is a poem instead."
+
+
+def stored(path) -> int:
+    log = WorkLog(path, read_only=True)
+    answers = sum(usage.answers for usage in log.totals().values())
+    log.close()
+    return answers
+
+
+def collect_all(settings: QuestionsConfig, path, wanted: int) -> int:
+    """Collect as a build does, with its check; return the number of questions."""
+    with ModelWriter(settings, path, print) as writer:
+        check = YieldCheck(settings.min_yield, "fine-grained questions")
+        found = collect(writer, passages(), wanted, set(), lambda _: None, lambda _: None, lambda _: None, check)
+    return found.kept
+
+
+def test_useless_answers_stop_the_run_and_a_resumed_one_at_the_same_passage(path):
+    with FaultServer(lambda body: POEM) as server:
+        with pytest.raises(SpendingStopped, match="0 of the last 90 passages") as first:
+            collect_all(config(server), path, 1_000)
+        paid = server.paid.total()
+        # two calls a passage, and those in flight when it stopped
+        assert 180 <= paid <= 180 + 4 * 8 * 2
+        assert stored(path) == paid
+        with pytest.raises(SpendingStopped) as again:
+            collect_all(config(server), path, 1_000)
+        assert str(again.value) == str(first.value)
+        # the few that are begun before the stored answers are counted
+        assert server.paid.total() - paid <= 4 * 8
+
+
+def test_limits_of_calls_hold_over_runs_and_a_higher_one_goes_on(path):
+    with FaultServer(latency=0.001) as server:
+
+        def limited(max_calls: int | None) -> QuestionsConfig:
+            return config(server).model_copy(update={"max_calls": max_calls})
+
+        for limit in (30, 30, 50):
+            with pytest.raises(SpendingStopped, match=f"max_calls: {limit}"):
+                collect_all(limited(limit), path, 100)
+            assert server.paid.total() == limit
+        assert collect_all(limited(100), path, 100) == 100
+        assert server.paid.total() == 100
+
+
+def test_the_judge_counts_and_costs_as_well(path):
+    prices = {"input": 1_000.0, "output": 1_000.0}
+    with FaultServer() as server, FaultServer() as judge:
+        asked = config(server, judge, prices=prices, parameters={"max_tokens": 20}).model_dump()
+        asked["verify"]["judge"] |= {"prices": prices, "parameters": {"max_tokens": 20}}
+        settings = QuestionsConfig.parse({**asked, "max_cost": 20.0}, "test")
+        with pytest.raises(SpendingStopped, match=re.escape("max_cost: 20.0")):
+            collect_all(settings, path, 1_000)
+        log = WorkLog(path, read_only=True)
+        cost = sum(usage.tokens for usage in log.totals().values()) / 1_000
+        log.close()
+        assert judge.paid.total()
+        assert 18 < cost <= 20
+
+
+def test_jobs_share_what_is_left_of_a_limit(path):
+    known, own = path, path.with_name("own.sqlite")
+    with FaultServer() as server:
+        write(config(server), known, 10)
+        paid = server.paid.total()
+        settings = config(server).model_copy(update={"max_calls": paid + 40})
+        with ModelWriter(settings, own, print, known_log=known, jobs=4) as writer, pytest.raises(SpendingStopped):
+            list(writer.write(passages(), lambda: 1_000))
+        assert server.paid.total() == paid + 10
