@@ -166,7 +166,7 @@ def test_every_kind_of_probe_has_its_section(rich_html, rich):
         "Settings of the measurement",
     ]
     assert sorted(titles, key=shown.index) == titles
-    for text in ("Baseline: quoted part repeated 38.1", "authors' data, as published", "Effective length", "of 2,000"):
+    for text in ("Baseline: quoted part repeated – – 38.1", "data, as published", "Effective length", "of 2,000"):
         assert text in shown
     assert rich.summary in shown
 

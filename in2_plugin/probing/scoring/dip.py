@@ -6,8 +6,8 @@ in the scores, so unlike a Gap (a maximum minus a minimum) it is not above zero 
 
 Intervals are over questions and contexts. Questions are resampled within their context and fifth; on the same
 questions, the two models are drawn together. Contexts, usually four, are too few to resample: a two-stage bootstrap
-over four covers 99% where they do not differ and 84% where they differ much. So where contexts vary more than their
-questions explain, the t interval over contexts replaces the resampling. This covers 94 to 97% for three or more
+over four covers 98% where they do not differ and 84% where they differ much. So where contexts vary more than their
+questions explain, the t interval over contexts replaces the resampling. This covers 94 to 97% for four or more
 contexts. Cost: 40 ms for 3,200 questions and 2,000 draws.
 """
 
