@@ -1,5 +1,6 @@
 """The wheel, installed into an empty environment."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -51,6 +52,11 @@ def test_wheel_contains_tasks(installed, tmp_path):
     folder = Path(use(installed, "in2", "tasks-path", cwd=tmp_path).strip())
     assert installed.parent in folder.parents
     assert {"val_probe.yaml", "utils.py"} <= {path.name for path in folder.rglob("*")}
+
+
+def test_wheel_contains_the_tested_versions(installed, tmp_path):
+    found = json.loads(use(installed, "in2", "doctor", "--environment", "--json", cwd=tmp_path))
+    assert found["packages"]["axolotl"]["installed"] is None and found["packages"]["axolotl"]["tested"]
 
 
 def test_core_dependencies_can_build_a_dataset(installed, workshop, tmp_path):
