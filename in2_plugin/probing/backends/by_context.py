@@ -12,7 +12,7 @@ from lm_eval.models.openai_completions import LocalChatCompletion, LocalCompleti
 
 from in2_plugin.corpus.tokenizer import load_pretrained
 from in2_plugin.errors import ConfigError
-from in2_plugin.probing.probes.tokens import LOADING_ARGUMENTS, ids_like_hf
+from in2_plugin.probing.probes.tokens import LOADING_ARGUMENTS, ids_like_hf, tokenizer_name
 
 
 def by_context(requests: Sequence[Any]) -> list[list[int]]:
@@ -67,7 +67,7 @@ class CompletionsByContext(ContextsTogether, LocalCompletionsAPI):  # type: igno
         super().__init__(*args, add_bos_token=add_bos_token, tokenizer_backend=tokenizer_backend, **kwargs)
         if self.tokenizer_backend == "huggingface" and add_bos_token is not None:
             loading = {key: kwargs[key] for key in LOADING_ARGUMENTS if key in kwargs}
-            self.tokenizer = load_pretrained(self.tokenizer.name_or_path, add_bos_token=add_bos_token, **loading)
+            self.tokenizer = load_pretrained(str(tokenizer_name(kwargs)), add_bos_token=add_bos_token, **loading)
 
     def tok_encode(self, string: Any, left_truncate_len: int | None = None, **kwargs: Any) -> Any:
         """Return the token ids of a text, or of each of several, like `hf`."""
