@@ -123,7 +123,7 @@ def _middle_fifth(name: str, golds: Golds, tolerance: float, alpha: float, n_dec
     chance = max_share_error(n, stop - start, alpha)
     if n_decks:
         chance = min(chance, max_dealt_error(golds.n_segments - golds.number, n_decks, start, stop, alpha))
-    detail = f"difference of {found:.1%} of {n:,} golds from {stop - start:.0%}"
+    detail = f"{found:.1%} of {n:,} golds in the middle fifth of their distribution, {stop - start:.0%} intended"
     return Figure.at_most(
         f"{name}, middle fifth", abs(found - (stop - start)), tolerance + chance, detail, _drift(golds.depth)
     )
