@@ -125,9 +125,11 @@ def test_a_corrected_corpus_changes_the_revision(mistral_folder, tmp_path):
     for year in (18, 19):
         rows = [{"text": f"Station {i} opened in the year {year} {i:02} beside the river {i}."} for i in range(40)]
         (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        changes = {"corpus": {"sources": [str(tmp_path / "corpus.jsonl")], "segment_tokens": 16}}
-        config = small_config(tmp_path / "in2", mistral_folder, **changes, mixture={"fine_grained": 3, "integration": 0},
-                              lengths={"min": 128, "max": 192})  # fmt: skip
+        config = small_config(
+            tmp_path / "in2", mistral_folder, mixture={"fine_grained": 3, "integration": 0},
+            corpus={"sources": [str(tmp_path / "corpus.jsonl")], "segment_tokens": 16},
+            lengths={"min": 128, "max": 192},
+        )  # fmt: skip
         build_dataset(config, Quiet(), BuildFileChange.RESTART)
         revisions.append((revision_of(config.output), read_manifest(config.output).counts))
     (old, counts), (new, again) = revisions

@@ -10,7 +10,7 @@ from in2_plugin.corpus.tokenizer import load_tokenizer
 from in2_plugin.dataset.plans import REBUILD_PLANS
 from in2_plugin.dataset.reader import IN2Dataset, read_manifest
 from in2_plugin.dataset.tables import read_rows
-from in2_plugin.errors import TokenizerError
+from in2_plugin.errors import TokenizerError, TokenizerMismatch
 from in2_plugin.inspection.plans import plan_equals_rendering
 from in2_plugin.inspection.rendering import RenderingChecker
 from in2_plugin.inspection.report import REBUILD_EXAMPLES, CheckReport, CheckSkipped
@@ -26,6 +26,10 @@ def check_rendering(folder: Path, report: CheckReport) -> str:
         tokenizer = load_tokenizer(manifest.tokenizer)
         dataset = IN2Dataset(folder, tokenizer)
         checker = RenderingChecker(dataset.renderer, tokenizer)
+    except TokenizerMismatch as mismatch:
+        what, _, remedy = str(mismatch).removeprefix(f"{folder}: ").rpartition("; ")
+        report.error(layout.MANIFEST, what, remedy)
+        return "the tokenizer alone"
     except TokenizerError as failure:
         raise CheckSkipped(f"the tokenizer is not available ({failure})") from None
     every = max(1, manifest.examples // SAMPLE)

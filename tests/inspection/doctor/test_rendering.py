@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -6,7 +8,17 @@ from tests.support import damages
 from tests.support.damages import example, integers, put, turn
 from tests.support.findings import assert_finding
 
+
+def other_template_ids(folder):
+    """Store other token ids for the template, as if added tokens of the tokenizer had changed places since."""
+    file = folder / "plans/facts.json"
+    facts = json.loads(file.read_text())
+    facts["heads"][0]["ids"][0] += 1
+    file.write_text(json.dumps(facts))
+
+
 DAMAGES = [
+    (other_template_ids, "rendering", "the chat template has other token ids"),
     (example(n_tokens=lambda row: row["n_tokens"] - 1), "rendering", "another length than planned"),
     (
         turn(gold=lambda row: [{**s, "stop": s["stop"] - 1} for s in row["gold"]]),
