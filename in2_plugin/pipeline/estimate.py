@@ -1,8 +1,9 @@
 """Estimate the requests, tokens and money that the questions of a build cost, from passages of its own corpus.
 
-The real pipeline runs over a sample of passages, with assumed answers or, on request, with the endpoint. Invariant:
-nothing is paid for without `calls`, and paid answers go into the work log of the build, which does not pay for them
-again. Cost without calls: the time to cut the sample, a few seconds.
+The real pipeline runs over a sample of passages, with assumed answers or, on request, with the endpoint. `in2 estimate`
+and `in2 build` print numbers of the same function. Invariant: nothing is paid for without `calls`, and paid answers go
+into the work log of the build, which does not pay for them again. Cost without calls: the time to cut the sample, a few
+seconds; half a second for a build, whose corpus is cut.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ import numpy as np
 from in2_plugin import layout
 from in2_plugin.config import BuildConfig, Prices, QuestionsConfig
 from in2_plugin.corpus.store import SegmentStore
-from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
+from in2_plugin.corpus.tokenizer import TextTokenizer, load_tokenizer
 from in2_plugin.dataset.build_record import make_folder
 from in2_plugin.errors import ConfigError, NotEnoughQuestions
 from in2_plugin.io.lock import folder_lock
@@ -32,6 +33,8 @@ from in2_plugin.questions.model.pipeline import AskedModel, Pipeline
 from in2_plugin.questions.model.writer import ModelWriter, Trial
 
 SAMPLE_PASSAGES = 200
+BUILD_PASSAGES = 40
+"""Passages per kind that a build looks at before its first call."""
 CONFIDENCE = 1.96
 """Half-width of a 95% confidence interval, in standard errors."""
 ASSUMED_ANSWER_WORDS = 40
@@ -74,6 +77,30 @@ class Estimate:
     prices: Prices | None
     judge_prices: Prices | None
 
+    @property
+    def calls(self) -> float:
+        """Calls for all kinds."""
+        return sum(line.calls for line in self.lines)
+
+    @property
+    def input_tokens(self) -> int:
+        return sum(line.input_tokens for line in self.lines)
+
+    @property
+    def output_tokens(self) -> int:
+        return sum(line.output_tokens for line in self.lines)
+
+    @property
+    def estimated(self) -> int:
+        """Answers of the endpoint whose tokens it did not report, scaled up like the tokens."""
+        return sum(line.writer.estimated + line.judge.estimated for line in self.lines)
+
+    @property
+    def total(self) -> float | None:
+        """Return the cost of all kinds, or None when a model that they ask has no prices."""
+        costs = [self.money(line) for line in self.lines]
+        return None if None in costs else sum(cost for cost in costs if cost is not None)
+
     def money(self, line: KindEstimate) -> float | None:
         """Return the cost of one kind, or None when a model that it asks has no prices."""
         if self.prices is None or (line.judge.answers and self.judge_prices is None):
@@ -96,15 +123,30 @@ def estimate_build(config: BuildConfig, calls: int = 0) -> Estimate:
     if not questions.writer_spec.asks_model:
         raise ConfigError(f"`writer: {questions.writer}` asks no language model; there is nothing to estimate")
     tokenizer = load_tokenizer(config.tokenizer)
+    with sample_store(config.output, config.corpus, config.seed, tokenizer) as store:
+        return estimate_questions(config, store, tokenizer, SAMPLE_PASSAGES, calls)
+
+
+def estimate_questions(
+    config: BuildConfig, store: SegmentStore, tokenizer: TextTokenizer, sample: int = BUILD_PASSAGES, calls: int = 0
+) -> Estimate:
+    """Estimate the question stage from the segments of `store`.
+
+    Args:
+        sample: passages per kind with assumed answers, when `calls` is 0.
+
+    Raises:
+        NotEnoughQuestions: the corpus has no passage of a kind, or no answer gave a question.
+    """
+    questions = config.questions
     wanted = questions_by_kind(config.mixture)
     rejections: Counter[str] = Counter()
     lines = []
-    with sample_store(config.output, config.corpus, config.seed, tokenizer) as store:
-        for kind in (kind for kind in Kind if wanted[kind]):
-            trials = _trials(config, store, tokenizer, kind, calls)
-            rejections.update(r.reason for t in trials for r in t.results if not isinstance(r, Question))
-            line = _line(kind, wanted[kind], trials, rejections)
-            lines.append(_with_distractors(line, config, float(store.n_tokens.mean())))
+    for kind in (kind for kind in Kind if wanted[kind]):
+        trials = _trials(config, store, tokenizer, kind, sample, calls)
+        rejections.update(r.reason for t in trials for r in t.results if not isinstance(r, Question))
+        line = _line(kind, wanted[kind], trials, rejections)
+        lines.append(_with_distractors(line, config, float(store.n_tokens.mean())))
     prices = questions.endpoint.prices if questions.endpoint else None
     judge = questions.verify.judge
     return Estimate(
@@ -117,11 +159,11 @@ def estimate_build(config: BuildConfig, calls: int = 0) -> Estimate:
 
 
 def _trials(
-    config: BuildConfig, store: SegmentStore, tokenizer: ModelTokenizer, kind: Kind, calls: int
+    config: BuildConfig, store: SegmentStore, tokenizer: TextTokenizer, kind: Kind, sampled: int, calls: int
 ) -> Sequence[Trial]:
     # with the store of the build, these are the first passages that the build asks about
     passages = part_passages(store, Part(kind), kind, config.lengths, config.seed)
-    sample = list(islice(passages, calls or SAMPLE_PASSAGES))
+    sample = list(islice(passages, calls or sampled))
     if not sample:
         raise NotEnoughQuestions(f"the beginning of the corpus has no passage for `mixture.{kind}`; add text")
     if not calls:
@@ -131,7 +173,7 @@ def _trials(
         return writer.trials(sample)
 
 
-async def _assumed(config: QuestionsConfig, sample: Sequence[Passage], tokenizer: ModelTokenizer) -> list[Trial]:
+async def _assumed(config: QuestionsConfig, sample: Sequence[Passage], tokenizer: TextTokenizer) -> list[Trial]:
     def tokens(text: str) -> int:
         return tokenizer.count([text])[0] + MESSAGE_TOKENS
 
@@ -185,7 +227,8 @@ def _line(kind: Kind, wanted: int, trials: Sequence[Trial], rejections: Counter[
     factor = wanted / kept.sum()
     writer, judge = (_scaled([getattr(trial, who) for trial in trials], factor) for who in ("writer", "judge"))
     calls = (sum(trial.writer.answers + trial.judge.answers for trial in trials)) * factor
-    return KindEstimate(kind, wanted, len(trials), calls, writer, judge, float(CONFIDENCE * error / each))
+    spread = float(CONFIDENCE * error / each) if each else 0.0
+    return KindEstimate(kind, wanted, len(trials), calls, writer, judge, spread)
 
 
 def _with_distractors(line: KindEstimate, config: BuildConfig, segment_tokens: float) -> KindEstimate:
@@ -205,4 +248,5 @@ def _scaled(uses: Sequence[Usage], factor: float) -> Usage:
         round(sum(use.answers for use in uses) * factor),
         round(sum(use.input_tokens for use in uses) * factor),
         round(sum(use.output_tokens for use in uses) * factor),
+        round(sum(use.estimated for use in uses) * factor),
     )

@@ -10,6 +10,8 @@ import pytest
 from in2_plugin.errors import DatasetError, EndpointError
 from in2_plugin.inspection.status import read_status
 from in2_plugin.io.lock import folder_lock
+from in2_plugin.llm.meter import total
+from in2_plugin.llm.request import Usage
 from in2_plugin.pipeline.build import build_dataset
 from in2_plugin.pipeline.preview import preview
 from tests.support.builds import Quiet, build_from_endpoint, endpoint_config, small_config
@@ -51,8 +53,8 @@ def test_a_half_built_folder(half):
     assert found.holder is None
     ((purpose, use),) = found.log.answers.items()
     assert (purpose, use.answers) == ("fine_grained", server.paid.total())
-    # the server counts 100 tokens in and 20 out for each answer
-    assert (found.log.money, found.log.unpriced) == ({"EUR": 140.0 * use.answers}, ())
+    assert use.output_tokens == 20 * use.answers
+    assert (found.log.money, found.log.unpriced) == ({"EUR": at_prices(use)}, ())
     assert found.log.answer_format == "json_schema"
     assert found.log.failures == {"400 bad parameter: ***": server.faults["400"]}
     assert "run `in2 build`" in found.next_step
@@ -97,24 +99,33 @@ def judge(currency: str) -> dict:
     return {"model": "j", "prices": {"input": 0, "output": 500_000, "currency": currency}}
 
 
-# an answer has 100 tokens in and 20 out
+def at_prices(use: Usage) -> float:
+    """The cost at `PRICES`."""
+    return use.input_tokens + 2.0 * use.output_tokens
+
+
+def of_judge(use: Usage) -> float:
+    """The cost at the prices of `judge`."""
+    return 0.5 * use.output_tokens
+
+
 JUDGES = [
-    (None, {"EUR": (140, 140)}, ()),
-    (judge("EUR"), {"EUR": (140, 10)}, ()),
-    (judge("USD"), {"EUR": (140, 0), "USD": (0, 10)}, ()),
-    ({"model": "j"}, {"EUR": (140, 0)}, ("answerable",)),
+    (None, lambda written, judged: {"EUR": at_prices(written) + at_prices(judged)}, ()),
+    (judge("EUR"), lambda written, judged: {"EUR": at_prices(written) + of_judge(judged)}, ()),
+    (judge("USD"), lambda written, judged: {"EUR": at_prices(written), "USD": of_judge(judged)}, ()),
+    ({"model": "j"}, lambda written, judged: {"EUR": at_prices(written)}, ("answerable",)),
 ]
 
 
-@pytest.mark.parametrize(("judge", "each", "unpriced"), JUDGES)
-def test_a_judge_has_prices_of_its_own(folder, judge, each, unpriced):
+@pytest.mark.parametrize(("judge", "cost", "unpriced"), JUDGES)
+def test_a_judge_has_prices_of_its_own(folder, judge, cost, unpriced):
     questions = {"endpoint": {"model": "m", "prices": PRICES}, "verify": {"judge": judge}}
     keys("build.json", questions=questions)(folder)
     log = read_status(folder).log
-    judged = log.answers["answerable"].answers
-    written = sum(use.answers for use in log.answers.values()) - judged
-    assert judged and written
-    assert log.money == {currency: w * written + j * judged for currency, (w, j) in each.items()}
+    judged = log.answers["answerable"]
+    written = total(use for purpose, use in log.answers.items() if purpose != "answerable")
+    assert judged.answers and written.answers
+    assert log.money == cost(written, judged)
     assert log.unpriced == unpriced
 
 

@@ -7,7 +7,7 @@ from in2_plugin.errors import ConfigError, EndpointError, NotEnoughQuestions
 from in2_plugin.pipeline.build import build_dataset
 from in2_plugin.pipeline.estimate import estimate_build
 from tests.support.builds import Quiet, endpoint_config, small_config
-from tests.support.fault_server import FaultServer, default_reply
+from tests.support.fault_server import FaultServer, completion, default_reply
 
 PRICES = {"input": 2.0, "output": 10.0}
 
@@ -98,13 +98,27 @@ def test_measured_calls_are_kept_for_the_build(mistral_folder, tmp_path):
         assert found.measured
         assert {line.sampled for line in found.lines} == {8}
         assert len(server.paid) == 16
-        # what the server says it counted
+        # what the server says it counted: a quarter of the characters
         line = lines_of(found)["fine_grained"]
-        assert line.writer.input_tokens == pytest.approx(100 * line.calls, abs=1)
+        assert 300 < line.writer.input_tokens / line.calls < 600
+        assert line.writer.output_tokens == pytest.approx(20 * line.calls, abs=1)
         again = estimate_build(asked, calls=8)
         assert again == found
         build_dataset(asked, Quiet())
         assert set(server.paid.values()) == {1}
+
+
+def test_tokens_that_a_server_does_not_report_are_estimated_and_marked(mistral_folder, tmp_path):
+    def silent(body):
+        return {**completion(default_reply(body)), "usage": {"prompt_tokens": 0, "completion_tokens": 0}}
+
+    with FaultServer(silent) as server:
+        found = estimate_build(config(tmp_path / "in2", mistral_folder, server.base_url, integration=0), calls=5)
+    (line,) = found.lines
+    assert found.estimated == line.calls == 1_100
+    assert 300 < line.writer.input_tokens / line.calls < 600
+    assert found.total == pytest.approx(found.money(line))
+    assert 0 < line.spread < 1
 
 
 def test_rejected_questions_are_paid_for_too(mistral_folder, tmp_path):

@@ -6,6 +6,7 @@ in rejected.parquet with their reason.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from in2_plugin import layout
 from in2_plugin.config import Mixture
 from in2_plugin.dataset.tables import QUESTIONS, REJECTED, RowWriter, StoredQuestions, rejection_row
 from in2_plugin.errors import NotEnoughQuestions
+from in2_plugin.llm.work_log import WorkLog
+from in2_plugin.pipeline.estimate import estimate_questions
 from in2_plugin.pipeline.passages import display_name, part_passages, wanted_questions, yield_check
 from in2_plugin.pipeline.planner_handle import PlannerHandle
 from in2_plugin.pipeline.run import Run
@@ -41,6 +44,8 @@ def question_stage(run: Run, handle: PlannerHandle) -> StoredQuestions:
         return StoredQuestions(path)
     pool = filler_pool(run, handle.store)
     handle, needs = handle.with_pool(pool), [*handle.store.files, pool]
+    if run.config.questions.writer_spec.asks_model:
+        run.progress.say(_expected_calls(run, handle))
     if run.array_job.is_job:
         write_job_questions(run, handle, needs)
     config, log = run.config, run.folder / layout.WORK_LOG
@@ -61,6 +66,32 @@ def question_stage(run: Run, handle: PlannerHandle) -> StoredQuestions:
         f"{layout.REJECTED}"
     )
     return StoredQuestions(path)
+
+
+def _expected_calls(run: Run, handle: PlannerHandle) -> str:
+    """Return one line about the calls and the money that the question stage takes, before the first call."""
+    questions = run.config.questions
+    try:
+        found = estimate_questions(run.config, handle.store, handle.tokenizer)
+    except NotEnoughQuestions as failure:
+        return f"expected calls: unknown, {failure}"
+    money = "price unknown"
+    if found.prices and found.total is not None:
+        money = f"{found.total:,.2f} {found.prices.currency}"
+    limits = {name: getattr(questions, name) for name in ("max_calls", "max_cost")}
+    given = "".join(f", `{name}: {limit}`" for name, limit in limits.items() if limit is not None)
+    return (
+        f"expected: {found.calls:,.0f} calls, {found.input_tokens:,} tokens in, {found.output_tokens:,} out, {money}; "
+        f"more with thoughts or rejected answers ({_stored_answers(run):,} answers stored{given})"
+    )
+
+
+def _stored_answers(run: Run) -> int:
+    path = run.folder / layout.WORK_LOG
+    if not path.exists():
+        return 0
+    with closing(WorkLog(path, read_only=True)) as log:
+        return sum(use.answers for use in log.totals().values())
 
 
 def used_questions(mixture: Mixture, questions: StoredQuestions, scale: float) -> dict[Part, np.ndarray]:

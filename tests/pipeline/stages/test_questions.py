@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from in2_plugin.config import BuildConfig
 from in2_plugin.dataset.build_record import BuildFileChange
 from in2_plugin.dataset.tables import read_rows
-from in2_plugin.errors import ConfigError, EndpointError
+from in2_plugin.errors import ConfigError, EndpointError, SpendingStopped
 from in2_plugin.inspection.doctor.run import examine
 from in2_plugin.inspection.status import read_status
 from in2_plugin.pipeline.build import build_dataset
@@ -90,6 +91,35 @@ def test_progress_tells_what_was_turned_down_and_why(mistral_folder, tmp_path):
     turned_down = len(list(read_rows(tmp_path / "in2/rejected.parquet")))
     assert turned_down > 3
     assert f"{turned_down} rejected ({turned_down} because the model declined to answer)" in asking()
+
+
+def test_the_calls_and_the_money_are_said_before_the_first_call(whole, mistral_folder, tmp_path):
+    (said,) = [line for line in whole[2].lines if line.startswith("expected: ")]
+    assert said.startswith("expected: 250 calls, ")
+    assert said.endswith("price unknown; more with thoughts or rejected answers (0 answers stored)")
+    config = endpoint_config(tmp_path / "in2", mistral_folder, DEAD).model_dump()
+    config["questions"]["endpoint"] |= {"prices": {"input": 1.0, "output": 2.0}, "attempts": 1}
+    config["questions"]["max_cost"] = 5.0
+    progress = Quiet()
+    with pytest.raises(EndpointError, match="cannot be reached"):
+        build_dataset(BuildConfig.parse(config, "test"), progress)
+    (said,) = [line for line in progress.lines if line.startswith("expected: ")]
+    assert " USD; more with thoughts" in said
+    assert said.endswith("(0 answers stored, `max_cost: 5.0`)")
+
+
+def test_useless_answers_stop_the_build_and_all_is_kept(mistral_folder, tmp_path):
+    bad = True
+    with FaultServer(lambda body: "Here is a poem." if bad else default_reply(body)) as server:
+        config = endpoint_config(tmp_path / "in2", mistral_folder, server.base_url)
+        with pytest.raises(SpendingStopped, match=r"fine-grained questions: 0 of the last 90 .*Here is a poem"):
+            build_dataset(config, Quiet())
+        assert durable_answers(tmp_path / "in2") == server.paid.total() < 300
+        bad = False
+        go_on = config.model_copy(update={"questions": config.questions.model_copy(update={"min_yield": 0.0})})
+        build_dataset(go_on, Quiet())
+        assert set(server.paid.values()) == {1}
+    assert read_status(tmp_path / "in2").questions == {"fine_grained": 150, "integration": 50}
 
 
 def test_extending_pays_for_what_is_new_alone(whole, mistral_folder, tmp_path):
