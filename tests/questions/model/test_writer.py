@@ -11,6 +11,7 @@ from in2_plugin.questions import Kind, Passage, Question
 from in2_plugin.questions.collection import collect
 from in2_plugin.questions.model.writer import ModelWriter
 from in2_plugin.questions.yield_check import YieldCheck
+from tests.support.batch_server import BatchServer
 from tests.support.fault_server import FaultServer, default_reply
 
 
@@ -226,3 +227,14 @@ def test_jobs_share_what_is_left_of_a_limit(path):
         with ModelWriter(settings, own, print, known_log=known, jobs=4) as writer, pytest.raises(SpendingStopped):
             list(writer.write(passages(), lambda: 1_000))
         assert server.paid.total() == paid + 10
+
+
+def test_batches_hold_no_more_requests_than_a_limit_allows(path):
+    with BatchServer(default_reply) as server:
+        limited = {"mode": "batch", "batch_requests": 8, "poll_seconds": 0.05, "answer_format": "json_schema"}
+        for limit in (20, 30):
+            settings = config(server, **limited).model_copy(update={"max_calls": limit})
+            with pytest.raises(SpendingStopped, match=f"max_calls: {limit}"):
+                collect_all(settings, path, 100)
+            assert server.paid.total() == stored(path) == limit
+        assert set(server.paid.values()) == {1}
