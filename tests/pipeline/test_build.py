@@ -213,7 +213,7 @@ def test_positions_that_contexts_cannot_hold_are_an_error_before_the_first_quest
     with pytest.raises(NotEnoughSegments, match="`positions: edges` has 2 places in a context of"):
         build_dataset(config, Quiet())
     assert not (tmp_path / "in2/questions.parquet").exists()
-    possible = {"lengths": {"min": 3_000, "max": 3_500}, "mixture": {"fine_grained": 60, "integration": 0}}
+    possible = {"lengths": {"min": 4_500, "max": 5_000}, "mixture": {"fine_grained": 60, "integration": 0}}
     config = small_config(tmp_path / "in2", mistral_folder, positions="edges", questions_per_context=4, **possible)
     build_dataset(config, Quiet(), BuildFileChange.EXTEND)
     assert not (tmp_path / "in2/parts").exists()
