@@ -26,8 +26,8 @@ GENERIC_MODEL_TYPES = {
 """Model types whose tokenizer.json transformers uses as it is, whatever `tokenizer_class` says."""
 LLAMA_CLASSES = {"LlamaTokenizer", "LlamaTokenizerFast"}
 BYTE_LEVEL_MODEL_TYPES = {"deepseek_v2", "deepseek_v3"}
-"""Model types whose tokenizer.json is used as it is under `LLAMA_CLASSES` if it is byte-level; transformers 5.24 converts
-others of them, 5.20 does not."""
+"""Model types whose tokenizer.json is used as it is under `LLAMA_CLASSES` if it is byte-level; transformers 5.24
+converts others of them, 5.20 does not."""
 QWEN2_CLASSES = {"Qwen2Tokenizer", "Qwen2TokenizerFast"}
 QWEN2_MODEL_TYPES = {
     *("qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl"),
