@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from in2_plugin.cli.groups import CommandGroup
 from in2_plugin.cli.tables import make_console, make_table
+from in2_plugin.cli.terminal import say
 from in2_plugin.cli.val_power import power
 
 if TYPE_CHECKING:
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
 
     from in2_plugin.probing.offline.scoring import OfflineScore
     from in2_plugin.probing.probes.probe import Probe
-    from in2_plugin.probing.scoring.dip import Estimate
+    from in2_plugin.probing.scoring.dip import PositionEstimate
 
 SEED = 240_416_811
 """Seed of the bootstrap: the same answers give the same intervals."""
 
-val = typer.Typer(help="Write VAL probes as files, and score any engine's answers.", no_args_is_help=True)
+val = typer.Typer(
+    cls=CommandGroup, help="Write VAL probes as files, and score any engine's answers.", no_args_is_help=True
+)
 val.command()(power)
 
 
@@ -123,9 +127,9 @@ def write(
         probe = offline_built(definition, ProbeOptions.parse(building, "in2 val write"), tokenizer, template.value)
     written = write_probe(probe, output, Form(form.value), model)
     how = "wrote" if written.is_new else "already written:"
-    typer.echo(f"{how} {written.questions:,} questions, {', '.join(written.files)} in {written.folder}")
+    say(f"{how} {written.questions:,} questions, {', '.join(written.files)} in {written.folder}")
     if template is WrittenTemplate.CHAT:
-        typer.echo("note: the prompts contain the chat template's special tokens; do not let the engine add its own")
+        say("note: the prompts contain the chat template's special tokens; do not let the engine add its own")
 
 
 def _probe(task: str) -> "Probe":
@@ -193,7 +197,7 @@ def score(
 def _print(found: "OfflineScore") -> None:
     make_console().print(_table(found))
     for note in _notes(found):
-        typer.echo(note)
+        say(note)
 
 
 def _table(found: "OfflineScore") -> "Table":
@@ -209,7 +213,7 @@ def _table(found: "OfflineScore") -> "Table":
     return table
 
 
-def _effects(found: "OfflineScore") -> "list[tuple[str, Estimate]]":
+def _effects(found: "OfflineScore") -> "list[tuple[str, PositionEstimate]]":
     """Return the lines about position, which come first."""
     effect = found.position
     return [("Ends minus middle", effect.dip), ("Slope, start to end", effect.slope)] if effect else []

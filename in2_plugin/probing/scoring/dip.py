@@ -1,4 +1,4 @@
-"""Estimate what a probe asks: are answers in the middle of a context worse than at its ends?
+"""PositionEstimate what a probe asks: are answers in the middle of a context worse than at its ends?
 
 *Dip* is the mean score of the first and the last fifth of the depth minus that of the middle three fifths. It is linear
 in the scores, so unlike a Gap (a maximum minus a minimum) it is not above zero by chance, and all questions count.
@@ -30,7 +30,7 @@ WEIGHTS = np.array([DIP, SLOPE, MIDDLE])
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class PositionEstimate:
     """A value and its 95% interval, as fractions of one."""
 
     value: float
@@ -52,11 +52,11 @@ class Estimate:
 class PositionEffect:
     """How scores, or differences of scores, depend on the position of the answer."""
 
-    dip: Estimate
+    dip: PositionEstimate
     """Ends minus middle: positive where the middle is lower."""
-    slope: Estimate
+    slope: PositionEstimate
     """From the start of the context to its end."""
-    middle: Estimate
+    middle: PositionEstimate
     """Mean of the middle three fifths."""
 
 
@@ -115,13 +115,15 @@ def curve_effect(spans: Sequence[float | None]) -> PositionEffect | None:
     if (weights.sum(axis=1) < 1e-9).any():
         return None
     fifths = weights @ np.array([value or 0.0 for value in spans]) / weights.sum(axis=1)
-    return PositionEffect(*(Estimate(float(value), None) for value in WEIGHTS @ fifths))
+    return PositionEffect(*(PositionEstimate(float(value), None) for value in WEIGHTS @ fifths))
 
 
 def mean_effect(effects: Sequence[PositionEffect]) -> PositionEffect:
     """Return the mean of at least one effect, without intervals."""
     names = ("dip", "slope", "middle")
-    return PositionEffect(*(Estimate(fmean(getattr(one, name).value for one in effects), None) for name in names))
+    return PositionEffect(
+        *(PositionEstimate(fmean(getattr(one, name).value for one in effects), None) for name in names)
+    )
 
 
 def measured_dip(sets: Sequence[SetScores]) -> float | None:
@@ -173,7 +175,7 @@ def _resampled_effect(
     if np.isnan(values).any():
         return None
     errors = np.sum([term.errors(rng, draws) for term in terms], axis=0) / len(probes)
-    return PositionEffect(*(Estimate(float(v), _limits(v + e)) for v, e in zip(values, errors, strict=True)))
+    return PositionEffect(*(PositionEstimate(float(v), _limits(v + e)) for v, e in zip(values, errors, strict=True)))
 
 
 def _limits(drawn: Numbers) -> Interval | None:

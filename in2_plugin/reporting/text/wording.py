@@ -5,7 +5,7 @@ Invariant: page, terminal and picture format a value by the same function, so th
 
 from collections.abc import Sequence
 
-from in2_plugin.probing.scoring.dip import Estimate
+from in2_plugin.probing.scoring.dip import PositionEstimate
 from in2_plugin.probing.scoring.statistics import FlatGap, Interval
 from in2_plugin.reporting.results import ProbeKey
 
@@ -40,7 +40,7 @@ def with_interval(fraction: float, limits: Interval | None, is_difference: bool 
     return f"{value} {interval(limits, is_difference)}".rstrip()
 
 
-def estimate(found: Estimate | None) -> tuple[str, str]:
+def estimate(found: PositionEstimate | None) -> tuple[str, str]:
     """Format a signed estimate and its interval; a dash where there is none."""
     return (ABSENT, "") if found is None else (signed(found.value), interval(found.interval, is_difference=True))
 
