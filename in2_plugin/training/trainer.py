@@ -77,7 +77,7 @@ class IN2Trainer(Trainer):
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """Return Trainer's loader, whose batches have the codes of their answer tokens."""
         held_out: Any = self.eval_dataset if eval_dataset is None else eval_dataset
-        self._carry_codes(self.eval_dataset[held_out] if isinstance(held_out, str) else held_out)  # type: ignore[index]
+        self._carry_codes(self.eval_dataset[held_out] if isinstance(held_out, str) else held_out)
         return super().get_eval_dataloader(eval_dataset)
 
     def _carry_codes(self, dataset: Any) -> None:
