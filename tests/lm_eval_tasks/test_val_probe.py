@@ -49,11 +49,12 @@ def test_a_task(name):
 @pytest.mark.parametrize("name", all_probes())
 def test_tasks_declare_the_metrics_of_the_rows(name):
     row = {"kind": name, "set": 0, "position": 1, "n_positions": 9, "span": 0, "n_spans": 2, "gold": ["a"]}
-    got = list(process_results({**row, "echo": 0.0, "other": 0.0}, [""]))
+    row |= {"echo": 0.0, "other": 0.0, "thoughts": "closed"}
+    got = list(process_results(row, [""]))
     tasks = [f"val_probe_{name}.yaml"]
     if name in PROBES:
         tasks += [f"val_probe_{name}_128k.yaml", f"val_probe_closed_book_{name}.yaml"]
-        paper = process_results({**row, "echo": 0.0, "other": 0.0, "ambiguous": False}, [""])
+        paper = process_results({**row, "ambiguous": False}, [""])
         assert [one["metric"] for one in task_file(f"val_probe_paper_{name}.yaml")["metric_list"]] == list(paper)
     for task in tasks:
         assert [one["metric"] for one in task_file(task)["metric_list"]] == got
