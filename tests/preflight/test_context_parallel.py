@@ -17,9 +17,9 @@ def newest(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "changes", [{}, {"attn_implementation": "sdpa"}, {"deepspeed": None}, {"context_parallel_size": 16}]
 )
-def test_valid_settings_have_no_findings(changes):
+def test_valid_settings_are_accepted(changes):
     found = findings_of(case(**{"context_parallel_size": 4, **changes}))
-    assert [finding.where for finding in found if finding.where != "memory"] == []
+    assert [finding.where for finding in found if finding.level == "error" and finding.where != "memory"] == []
 
 
 @pytest.mark.parametrize(

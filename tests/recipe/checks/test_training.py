@@ -45,7 +45,7 @@ def test_axolotl_and_preflight_reject_a_wrong_file(film, old, new, said):
     [
         ("context_parallel_size: 4", "context_parallel_size: 3", "3 ranks cannot share the 32 heads"),
         ("attn_implementation: sdpa", "attn_implementation: flex_attention", "Ulysses attention"),
-        ("deepspeed: zero3.json", "deepspeed: zero3.json\nuse_dft: true", "needs the labels of the whole row"),
+        ("deepspeed: zero3.json", "deepspeed: zero3.json\nuse_eaft: true", "context_parallel_size"),
     ],
 )
 def test_rows_that_cannot_be_split_are_rejected(tmp_path, old, new, said):
