@@ -1,16 +1,13 @@
 """The Typer application: all commands, in the order that `in2 --help` lists them."""
 
-import sys
-
-import click
 import typer
-import typer.core
 
 from in2_plugin.cli.audit import audit
 from in2_plugin.cli.build import build, merge
 from in2_plugin.cli.doctor import doctor
 from in2_plugin.cli.estimate import estimate
 from in2_plugin.cli.export import export
+from in2_plugin.cli.groups import In2Group
 from in2_plugin.cli.lm_eval import lm_eval
 from in2_plugin.cli.preflight import preflight
 from in2_plugin.cli.preview import preview
@@ -23,22 +20,6 @@ from in2_plugin.cli.status import status
 from in2_plugin.cli.tasks import tasks, tasks_path
 from in2_plugin.cli.val import val
 from in2_plugin.cli.version import show_version
-from in2_plugin.errors import In2Error
-
-
-class In2Group(typer.core.TyperGroup):
-    """Print our errors as one sentence on stderr with exit status 1, also under `axolotl in2`."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except In2Error as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(1)
-        except KeyboardInterrupt:
-            print("stopped", file=sys.stderr)
-            sys.exit(130)
-
 
 app = typer.Typer(
     name="in2",

@@ -8,6 +8,7 @@ import typer
 
 from in2_plugin.cli.options import AsJson, DatasetFolder
 from in2_plugin.cli.tables import make_console
+from in2_plugin.cli.terminal import say
 
 if TYPE_CHECKING:
     from in2_plugin.inspection.figures import Audit
@@ -33,10 +34,10 @@ def audit(
         _show(found)
     failing = found.failing
     if not failing:
-        typer.echo(f"{folder}: passed, {len(found.figures)} figures; see report.html there", err=as_json)
+        say(f"{folder}: passed, {len(found.figures)} figures; see report.html there", err=as_json)
         return
     others = f" (and {len(failing) - 1} more, see report.html there)" if len(failing) > 1 else ""
-    typer.echo(f"{folder}: fails: {failing[0].sentence()}{others}", err=as_json)
+    say(f"{folder}: fails: {failing[0].sentence()}{others}", err=as_json)
     raise typer.Exit(1)
 
 

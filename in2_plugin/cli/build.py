@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from in2_plugin.cli.options import BuildFile, EngineName, EngineOption, RayAddress, open_engine
+from in2_plugin.cli.options import BuildFile, EngineName, EngineOption, Quiet, RayAddress, open_engine
+from in2_plugin.cli.terminal import say
 from in2_plugin.errors import ArrayJobDone, ConfigError, ShardsMissing
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def build(
         str | None,
         typer.Option(metavar="I/N", help="Run as job I of N on a shared folder; then run `in2 merge`."),
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Build a dataset, or resume an interrupted build."""
     from in2_plugin.dataset.build_record import BuildFileChange
@@ -56,9 +58,9 @@ def build(
     array_job = ArrayJob.parse(shard) if shard else WHOLE_BUILD
     change = BuildFileChange.EXTEND if extend else BuildFileChange.RESTART if restart else BuildFileChange.REFUSE
     try:
-        _build(config, engine, change, array_job)
+        _build(config, engine, change, array_job, quiet)
     except ArrayJobDone as done:
-        typer.echo(str(done))
+        say(str(done))
 
 
 def merge(
@@ -68,6 +70,7 @@ def merge(
     corpus: Corpus = None,
     extend: Annotated[bool, typer.Option("--extend", help="As in `in2 build`.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="As in `in2 build`.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Merge the shards that array jobs have made. Continues up to the next stage that needs jobs.
 
@@ -81,9 +84,9 @@ def merge(
     change = BuildFileChange.EXTEND if extend else BuildFileChange.RESTART if restart else BuildFileChange.REFUSE
     try:
         config = _config(build_file, output, tokenizer, corpus, None)
-        _build(config, EngineName.LOCAL, change, ArrayJob(number=0))
+        _build(config, EngineName.LOCAL, change, ArrayJob(number=0), quiet)
     except ShardsMissing as missing:
-        typer.echo(str(missing))
+        say(str(missing))
         raise typer.Exit(UNMERGED) from None
 
 
@@ -101,12 +104,14 @@ def _config(
     return load_build_config(build_file, {key: value for key, value in overrides.items() if value is not None})
 
 
-def _build(config: "BuildConfig", engine: EngineName, change: "BuildFileChange", array_job: "ArrayJob") -> None:
+def _build(
+    config: "BuildConfig", engine: EngineName, change: "BuildFileChange", array_job: "ArrayJob", quiet: bool
+) -> None:
     from in2_plugin.cli.progress import make_progress
 
     # Slurm and containers stop a job with SIGTERM: stop as cleanly as for Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    progress = make_progress(sys.stdout)
+    progress = make_progress(sys.stdout, quiet=quiet)
     progress.say(f"building {config.output}")
     # these imports take half a second, so the first line comes before them
     from in2_plugin.dataset.build_record import make_folder
@@ -117,9 +122,9 @@ def _build(config: "BuildConfig", engine: EngineName, change: "BuildFileChange",
         with open_engine(engine, config.ray, config.output, config.workers, progress.say) as opened:
             manifest = build_dataset(config, progress, change, engine=opened, array_job=array_job)
     except KeyboardInterrupt:
-        typer.echo("stopped; run the same command again to resume", err=True)
+        say("stopped; run the same command again to resume", err=True)
         raise typer.Exit(130) from None
-    typer.echo(
+    say(
         f"{config.output}: {manifest.examples:,} examples, {manifest.counts['tokens']:,} tokens, "
         f"the longest {manifest.longest:,}; train with at least that `sequence_len`"
     )

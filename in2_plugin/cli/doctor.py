@@ -1,12 +1,14 @@
 """`in2 doctor`: check every invariant of a dataset folder, or the versions of this installation."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from in2_plugin.cli.options import AsJson
+from in2_plugin.cli.terminal import say
 
 
 def doctor(
@@ -21,25 +23,32 @@ def doctor(
         raise typer.BadParameter("give either a dataset folder or `--environment`")
     if folder is None:
         _examine_environment(as_json)
-    elif as_json:
-        raise typer.BadParameter("`--json` is available with `--environment` only")
     else:
-        _examine(folder)
+        _examine(folder, as_json)
 
 
-def _examine(folder: Path) -> None:
+def _examine(folder: Path, as_json: bool) -> None:
     from in2_plugin.inspection.doctor.run import examine
 
     examination = examine(folder)
     failed = examination.failed
+    if as_json:
+        checks = [{"check": name, "ok": name not in failed, "checked": checked} for name, checked in examination.done]
+        findings = [asdict(finding) for finding in examination.findings]
+        skipped = dict(examination.skipped)
+        found = {"ok": not failed, "verdict": examination.verdict, "checks": checks, "skipped": skipped}
+        typer.echo(json.dumps({**found, "findings": findings, "missing": examination.missing}, indent=2))
+        if failed:
+            raise typer.Exit(1)
+        return
     for name, checked in examination.done:
-        typer.echo(f"{'FAILS' if name in failed else 'ok':<8}{name:<22}{checked}")
+        say(f"{'FAILS' if name in failed else 'ok':<8}{name:<22}{checked}")
     for name, reason in examination.skipped:
-        typer.echo(f"{'-':<8}{name:<22}skipped: {reason}")
+        say(f"{'-':<8}{name:<22}skipped: {reason}")
     for finding in examination.findings:
         kind = "error" if finding.is_error else "note"
-        typer.echo(f"{kind}: {finding.where}: {finding.what}; {finding.advice}")
-    typer.echo(f"{folder}: {len(examination.done)} checks, {examination.verdict}")
+        say(f"{kind}: {finding.where}: {finding.what}; {finding.advice}")
+    say(f"{folder}: {len(examination.done)} checks, {examination.verdict}")
     if failed:
         raise typer.Exit(1)
 
@@ -51,16 +60,16 @@ def _examine_environment(as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=2))
     else:
-        typer.echo(f"{'in2-plugin':<14}{found.version}")
+        say(f"{'in2-plugin':<14}{found.version}")
         for each in found.packages:
             others = f"; tested with {', '.join(each.tested)}" if each.verdict == "not tested" and each.tested else ""
-            typer.echo(f"{each.name:<14}{each.installed or '-':<14}{each.verdict}{others}")
+            say(f"{each.name:<14}{each.installed or '-':<14}{each.verdict}{others}")
         for kind, sentences in (("error", found.errors), ("note", found.notes)):
             for sentence in sentences:
-                typer.echo(f"{kind}: {sentence}")
+                say(f"{kind}: {sentence}")
         together = f"are tested together ({found.tested_set})" if found.tested_set else "are not tested together"
         unmet = len(found.errors)
         verdict = "all requirements are met" if not unmet else f"requirements that are not met: {unmet}"
-        typer.echo(f"these versions {together}; {verdict}")
+        say(f"these versions {together}; {verdict}")
     if found.errors:
         raise typer.Exit(1)

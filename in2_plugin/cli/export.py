@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from in2_plugin.cli.options import DatasetFolder, EngineName, EngineOption, RayAddress, open_engine
+from in2_plugin.cli.options import DatasetFolder, EngineName, EngineOption, Quiet, RayAddress, open_engine
+from in2_plugin.cli.terminal import say
 
 if TYPE_CHECKING:
     from in2_plugin.sharing.export import Export
@@ -51,6 +52,8 @@ def export(
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one per core.")] = None,
     engine: EngineOption = EngineName.LOCAL,
     address: RayAddress = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a dataset as Parquet for TRL, Axolotl or others. `datasets.load_dataset` reads the result."""
     shard_bytes = _bytes(shard_size)
@@ -60,7 +63,7 @@ def export(
     from in2_plugin.sharing.export import export_dataset
     from in2_plugin.sharing.formats import Format
 
-    manifest, progress = read_manifest(folder), make_progress(sys.stdout)
+    manifest, progress = read_manifest(folder), make_progress(sys.stdout, quiet=quiet)
     cluster = RayConfig.model_validate({**manifest.build.get("ray", {}), **({"address": address} if address else {})})
     with (
         open_engine(engine, cluster, folder, workers, progress.say) as opened,
@@ -74,6 +77,7 @@ def export(
             shard_bytes=shard_bytes,
             workers=workers or len(os.sched_getaffinity(0)),
             engine=opened,
+            overwrite=overwrite,
             on_examples=step,
         )
     _print(done)
@@ -81,6 +85,6 @@ def export(
 
 def _print(done: "Export") -> None:
     for note in done.notes:
-        typer.echo(f"note: {note}")
+        say(f"note: {note}")
     files = "1 file" if len(done.shards) == 1 else f"{len(done.shards)} files"
-    typer.echo(f"{done.folder}: {done.rows:,} rows in {files}; its README.md explains how to train on them")
+    say(f"{done.folder}: {done.rows:,} rows in {files}; its README.md explains how to train on them")

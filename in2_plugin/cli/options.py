@@ -27,6 +27,8 @@ RayAddress = Annotated[str | None, typer.Option(help="Address of the Ray cluster
 GpuName = Annotated[str | None, typer.Option(help="GPU type: A100-80G, H100-80G, H200, L40S, RTX-4090, ...")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress, only the result.")]
+
 
 def open_engine(
     name: EngineName, config: "RayConfig", folder: Path, workers: int | None, say: Callable[[str], None]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from in2_plugin.cli.options import AsJson, GpuName
+from in2_plugin.cli.terminal import say
 
 
 def preflight(
@@ -32,6 +33,6 @@ def preflight(
         show(report)
     errors = len(report.errors)
     verdict = f"{errors} error{'s' if errors > 1 else ''}" if errors else "no problems found"
-    typer.echo(f"{axolotl_file}: {verdict}", err=as_json)
+    say(f"{axolotl_file}: {verdict}", err=as_json)
     if errors:
         raise typer.Exit(1)

@@ -1,11 +1,14 @@
 """`in2 preview`: write a few questions and show them with their gold segments."""
 
-from typing import TYPE_CHECKING, Annotated
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from in2_plugin.cli.options import BuildFile
+from in2_plugin.cli.options import AsJson, BuildFile
 from in2_plugin.cli.tables import make_console
+from in2_plugin.cli.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,21 +24,37 @@ SHOWN_CHARS = 100
 def preview(
     build_file: BuildFile,
     number: Annotated[int, typer.Option("-n", min=1, help="Number of questions to write.")] = 5,
+    as_json: AsJson = False,
 ) -> None:
     """Write a few questions and show them with their gold segments. The build reuses paid answers."""
     from in2_plugin.config import load_build_config
     from in2_plugin.pipeline.preview import preview as write_preview
     from in2_plugin.questions import Question
 
+    results = write_preview(load_build_config(build_file), number)
+    if as_json:
+        typer.echo(json.dumps([_as_json(one) for one in results], indent=2, ensure_ascii=False))
+        return
     console = make_console(PLAIN_WIDTH)
     accepted = rejected = 0
-    for one in write_preview(load_build_config(build_file), number):
+    for one in results:
         if isinstance(one.result, Question):
             accepted += 1
         else:
             rejected += 1
         console.print(_rendered(one))
-    typer.echo(f"{accepted} questions, {rejected} rejected" if rejected else f"{accepted} questions")
+    say(f"{accepted} questions, {rejected} rejected" if rejected else f"{accepted} questions")
+
+
+def _as_json(one: "PreviewResult") -> dict[str, Any]:
+    from in2_plugin.questions import Rejection
+
+    result = one.result
+    reason = result.reason if isinstance(result, Rejection) else None
+    return {
+        "document": one.document, "question": result.question, "answer": result.answer, "rejected": reason,
+        "segments": [asdict(segment) for segment in one.segments],
+    }  # fmt: skip
 
 
 def _shortened(text: str) -> str:

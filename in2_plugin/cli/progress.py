@@ -1,12 +1,14 @@
 """Progress of a build: a bar on a terminal, plain lines at intervals elsewhere."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from in2_plugin.pipeline.run import Progress
+from in2_plugin.cli.terminal import wrapped
+from in2_plugin.pipeline.run import NoProgress, Progress
 
 PLAIN_INTERVAL = 10.0
 """Seconds between lines of a stage when the output is not a terminal."""
@@ -16,7 +18,7 @@ class TerminalProgress:
     """Show a progress bar with a line of detail below it."""
 
     def say(self, line: str) -> None:
-        print(line, flush=True)
+        print(wrapped(line, sys.stdout), flush=True)
 
     @contextmanager
     def stage(
@@ -90,6 +92,8 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3_600:,.1f} h" if seconds < 172_800 else f"{seconds / 86_400:,.1f} days"
 
 
-def make_progress(out: TextIO) -> Progress:
-    """Return bars if `out` is a terminal, plain lines otherwise."""
+def make_progress(out: TextIO, *, quiet: bool = False) -> Progress:
+    """Return bars if `out` is a terminal, plain lines otherwise, and nothing if `quiet`."""
+    if quiet:
+        return NoProgress()
     return TerminalProgress() if out.isatty() else PlainProgress(out)

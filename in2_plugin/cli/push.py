@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from in2_plugin.cli.terminal import say
+
 
 def push(
     folder: Annotated[Path, typer.Argument(help="A dataset folder, or a folder that `in2 export` wrote.")],
@@ -15,4 +17,4 @@ def push(
     """Upload a dataset or an export. Log in with `hf auth login`, or set HF_TOKEN."""
     from in2_plugin.sharing.push import push as push_folder
 
-    typer.echo(f"{folder}: uploaded to {push_folder(folder, repository, private=private, revision=revision)}")
+    say(f"{folder}: uploaded to {push_folder(folder, repository, private=private, revision=revision)}")

@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-recipes = typer.Typer(help="List, show and copy complete recipes; plan and validate them.", no_args_is_help=True)
+from in2_plugin.cli.groups import CommandGroup
+from in2_plugin.cli.options import AsJson
+from in2_plugin.cli.terminal import say
+
+recipes = typer.Typer(
+    cls=CommandGroup, help="List, show and copy complete recipes; plan and validate them.", no_args_is_help=True
+)
 NameOrFolder = Annotated[str, typer.Argument(help="A name from `in2 recipes list`, or a recipe folder of your own.")]
 BaseModel = Annotated[
     str | None, typer.Option(help="A model folder to read instead of the recipe's base model; weights are not needed.")
@@ -14,14 +20,18 @@ BaseModel = Annotated[
 
 
 @recipes.command("list")
-def list_recipes() -> None:
+def list_recipes(as_json: AsJson = False) -> None:
     """Print one line per recipe. It has the name, GPUs and days, and what it is for."""
     from in2_plugin.recipe.folder import find_recipe, recipe_names
     from in2_plugin.recipe.planning.plan import short_plan
 
-    for name in recipe_names():
-        recipe = find_recipe(name)
-        typer.echo(f"{name:<16} {short_plan(recipe):<26} {recipe.title}")
+    found = [find_recipe(name) for name in recipe_names()]
+    if as_json:
+        rows = [{"name": one.name, "plan": short_plan(one) or None, "title": one.title} for one in found]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for recipe in found:
+        say(f"{recipe.name:<16} {short_plan(recipe):<26} {recipe.title}")
 
 
 @recipes.command()
@@ -33,9 +43,9 @@ def show(recipe: NameOrFolder) -> None:
     source = recipe_source(recipe)
     files = compose(source)
     typer.echo(files[README].text)
-    typer.echo(f"Files of {recipe} ({source}):")
+    say(f"Files of {recipe} ({source}):")
     for name in sorted(files):
-        typer.echo(f"  {name}")
+        say(f"  {name}")
 
 
 @recipes.command()
@@ -48,7 +58,7 @@ def copy(
 
     target = to or Path(Path(recipe).name)
     copy_recipe(recipe, target)
-    typer.echo(f"copied {recipe} to {target}; next: read {target / 'README.md'}")
+    say(f"copied {recipe} to {target}; next: read {target / 'README.md'}")
 
 
 @recipes.command()
@@ -88,12 +98,12 @@ def validate(
     for check in checks_of(folder, base_model):
         found.append(check)
         if not as_json:
-            typer.echo(f"{check.mark:<8} {check.file:<18} {check.message}")
+            say(f"{check.mark:<8} {check.file:<18} {check.message}")
     errors = sum(check.mark == "ERROR" for check in found)
     if as_json:
         checks = [check.as_json() for check in found]
         typer.echo(json.dumps({"recipe": folder.name, "ok": not errors, "checks": checks}, indent=2))
     verdict = f"{errors} error{'s' if errors > 1 else ''}" if errors else "no problems found"
-    typer.echo(f"{folder.name}: {verdict}", err=as_json)
+    say(f"{folder.name}: {verdict}", err=as_json)
     if errors:
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from in2_plugin.cli.tables import make_console, make_table
+from in2_plugin.cli.terminal import say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,15 +32,15 @@ def report(
 
     written = write_report(results, output, label or ())
     for warning in written.comparison.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     for note in written.comparison.notes:
-        typer.echo(note)
+        say(note)
     _print_tables(written.comparison)
     for one in written.comparison.verdicts:
-        typer.echo(f"{one.after}, {one.task}: {one.verdict}. {one.reason}")
+        say(f"{one.after}, {one.task}: {one.verdict}. {one.reason}")
     if written.comparison.summary:
-        typer.echo(written.comparison.summary)
-    typer.echo(f"wrote {', '.join(str(path) for path in written.paths)}")
+        say(written.comparison.summary)
+    say(f"wrote {', '.join(str(path) for path in written.paths)}")
 
 
 def _print_tables(comparison: "Comparison") -> None:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from in2_plugin.cli.terminal import say
+
 
 def schema(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write. Default: stdout.")] = None,
@@ -18,4 +20,4 @@ def schema(
         typer.echo(text, nl=False)
     else:
         output.write_text(text, encoding="utf-8")
-        typer.echo(f"wrote {output}; start build.yml with `# yaml-language-server: $schema={output}`")
+        say(f"wrote {output}; start build.yml with `# yaml-language-server: $schema={output}`")

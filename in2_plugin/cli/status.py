@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from in2_plugin.cli.options import AsJson, DatasetFolder
+from in2_plugin.cli.terminal import say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,7 +35,7 @@ def status(
         Console().print(table(found))
     else:
         for name, value in lines(found):
-            typer.echo(f"{name:<11}{value}")
+            say(f"{name:<11}{value}")
 
 
 def table(found: "FolderStatus") -> "Table":
@@ -79,6 +80,8 @@ def lines(found: "FolderStatus") -> Iterator[tuple[str, str]]:
 def _log_lines(log: "LogStatus") -> Iterator[tuple[str, str]]:
     for purpose, use in log.answers.items():
         tokens = f"{use.input_tokens:,} tokens in, {use.output_tokens:,} out"
+        if use.estimated:
+            tokens += f"; {use.estimated:,} without token counts of the server, estimated from the texts"
         yield "answers", f"{use.answers:,} for {purpose.replace('_', '-')}, {tokens}"
     if not log.answers:
         yield "answers", "none yet"
@@ -87,7 +90,8 @@ def _log_lines(log: "LogStatus") -> Iterator[tuple[str, str]]:
     if log.money:
         sums = " and ".join(f"{money:,.2f} {currency}" for currency, money in log.money.items())
         without = f", without {', '.join(log.unpriced)}: no prices given" if log.unpriced else ""
-        yield "paid", f"{sums} at the prices of the build file{without}"
+        about = "about " if any(use.estimated for use in log.answers.values()) else ""
+        yield "paid", f"{about}{sums} at the prices of the build file{without}"
     if log.open_batches:
         yield "batches", f"{log.open_batches} open on the server; the next run collects them"
     yield from _reasons("failed", log.failures)

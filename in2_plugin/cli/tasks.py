@@ -2,7 +2,12 @@
 
 import typer
 
-tasks = typer.Typer(help="Install the val_probe tasks into lm_eval, or uninstall them.", no_args_is_help=True)
+from in2_plugin.cli.groups import CommandGroup
+from in2_plugin.cli.terminal import say
+
+tasks = typer.Typer(
+    cls=CommandGroup, help="Install the val_probe tasks into lm_eval, or uninstall them.", no_args_is_help=True
+)
 
 
 def tasks_path() -> None:
@@ -18,7 +23,7 @@ def install() -> None:
     from in2_plugin.probing.lm_eval.install import install_tasks, lm_eval_folder
 
     target = install_tasks(lm_eval_folder())
-    typer.echo(f"installed {target} and film next to it; run `in2 tasks uninstall` before you uninstall in2-plugin")
+    say(f"installed {target} and film next to it; run `in2 tasks uninstall` before you uninstall in2-plugin")
 
 
 @tasks.command()
@@ -27,4 +32,4 @@ def uninstall() -> None:
     from in2_plugin.probing.lm_eval.install import lm_eval_folder, uninstall_tasks
 
     removed = uninstall_tasks(lm_eval_folder())
-    typer.echo(f"removed {removed}" if removed else "nothing to remove: the tasks are not installed")
+    say(f"removed {removed}" if removed else "nothing to remove: the tasks are not installed")

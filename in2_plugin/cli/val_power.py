@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from in2_plugin.cli.tables import make_console, make_table
+from in2_plugin.cli.terminal import say
 
 if TYPE_CHECKING:
     from in2_plugin.probing.scoring.power import Design
@@ -52,7 +53,7 @@ def power(
         values = list(row.values())
         table.add_row(f"{values[0]:,}", f"{values[1]:,}", *(f"{100 * value:.1f}" for value in values[2:]))
     make_console().print(table)
-    typer.echo(
+    say(
         f"In points: the smallest dip (ends minus middle) that is shown with {confidence:g}% confidence in {chance:g}% "
         f"of runs with {contexts} contexts at an average of {average:g}%, and the gap of a model without any dip. "
         "On the same questions, smaller changes are shown. More contexts help more than more questions per context."
@@ -80,13 +81,11 @@ def _print_needed(dip: float, design: "Design", as_json: bool) -> None:
         return
     for what, needed in (("in one model", one), ("as a change between two models", two)):
         if needed is None:
-            typer.echo(
-                f"no number of questions shows {dip:g} points {what}: the contexts differ too much; use more contexts"
-            )
+            say(f"no number of questions shows {dip:g} points {what}: the contexts differ too much; use more contexts")
             continue
         total = needed * design.spans
         each = -(-total // design.contexts)
-        typer.echo(
+        say(
             f"{dip:g} points {what}: {needed:,} questions per span, {total:,} in all, {each:,} per context "
             f"(`probe_questions: {each}`)"
         )

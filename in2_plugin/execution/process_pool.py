@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -56,7 +57,8 @@ def _in_processes(function: Callable[[Item], Result], items: Iterator[Item], wor
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(function,))
     try:
         for item in items:
-            pending.append(pool.submit(_run_item, item))
+            with _interrupts_blocked():  # `submit` starts workers
+                pending.append(pool.submit(_run_item, item))
             if len(pending) >= PREFETCH * workers:
                 yield pending.popleft().result()
         while pending:
@@ -70,11 +72,26 @@ def _in_processes(function: Callable[[Item], Result], items: Iterator[Item], wor
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Start processes in which Ctrl-C is blocked from the first instruction; here it is delivered afterwards.
+
+    Ctrl-C reaches the whole process group, and a worker imports for a second before it can ignore it.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _prepare_worker(function: Callable[[Any], Any]) -> None:
     global _function  # noqa: PLW0603 - one per worker process
     _function = function
-    # Ctrl-C reaches the whole process group; the parent handles it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     # one thread per worker, before `tokenizers` starts its own
     os.environ["TOKENIZERS_PARALLELISM"] = "false"

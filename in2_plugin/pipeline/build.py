@@ -110,6 +110,15 @@ def _build_or_record(run: Run) -> Manifest:
         raise
 
 
+def _say_what_is_kept(run: Run) -> None:
+    """Say what an earlier run has left to go on from."""
+    kept = [name for name, file in layout.STAGES.items() if (run.folder / file).exists()]
+    kept += ["finished shards"] if any(run.folder.glob(f"{layout.PARTS}/*/{layout.SHARDS}")) else []
+    kept += ["paid answers"] if (run.folder / layout.WORK_LOG).exists() else []
+    if kept:
+        run.progress.say(f"resuming with what is finished: {', '.join(kept)}")
+
+
 def _remove_intermediate(folder: Path) -> None:
     """Remove files that only an unfinished build needs."""
     shutil.rmtree(folder / layout.PARTS, ignore_errors=True)
@@ -133,6 +142,7 @@ def _build(run: Run) -> Manifest:
         _remove_intermediate(folder)
         run.progress.say(f"{folder} is already complete")
         return manifest
+    _say_what_is_kept(run)
     template = Template(config.template, tokenizer)
     prepare_frames(template, config.questions_per_context, 0)  # a template that cannot: before any question is paid for
     store = segment_stage(run, tokenizer)

@@ -44,7 +44,7 @@ class PreviewResult:
 
 
 def preview(config: BuildConfig, n: int) -> Iterator[PreviewResult]:
-    """Write about `n` questions, split over the kinds like the mixture, with at least one of each kind that it has.
+    """Write `n` questions, split over the kinds like the mixture, with one of each kind as far as `n` allows.
 
     Yields rejections as well, and stops after `TRIES` passages per question.
 
@@ -78,8 +78,10 @@ def _write(writer: QuestionWriter, passages: Iterator[Passage], wanted: int) -> 
 
 def _split(mixture: Mixture, n: int) -> dict[Kind, int]:
     wanted = questions_by_kind(mixture)
-    total = sum(wanted.values())
-    return {kind: max(1, round(n * count / total)) for kind, count in wanted.items() if count}
+    split = dict.fromkeys((kind for kind, count in wanted.items() if count), 0)
+    for _ in range(n):  # one of each, then to the kind with the most wanted per question
+        split[max(split, key=lambda kind: (not split[kind], wanted[kind] / max(1, split[kind])))] += 1
+    return {kind: count for kind, count in split.items() if count}
 
 
 def _with_segments(result: Question | Rejection, store: SegmentStore) -> PreviewResult:

@@ -12,7 +12,7 @@ fsync per shard.
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -74,6 +74,7 @@ def make_shards(
     shards: Sequence[Item],
     made_of: str,
     needs: Sequence[Path] = (),
+    on_shards: Callable[[int], None] = lambda n: None,
 ) -> FinishedShards:
     """Make the missing shards of a stage, and return all of them.
 
@@ -82,6 +83,7 @@ def make_shards(
         title: name in the progress display; None when the caller shows progress.
         made_of: digest that changes whenever the content of any shard would change.
         needs: files that workers read; see `Engine`.
+        on_shards: called with the number of further finished shards, when `title` is None.
 
     Raises:
         ArrayJobDone, ShardsMissing: shards are left for other jobs.
@@ -93,7 +95,7 @@ def make_shards(
     own = run.array_job.select(missing)
     if own:
         paths = finished.paths
-        showing = run.progress.stage(title, len(shards)) if title else nullcontext(lambda _: None)
+        showing = run.progress.stage(title, len(shards)) if title else nullcontext(on_shards)
         with showing as step:
             step(len(shards) - len(missing))
             for _ in run.engine.write_shards(function, [shards[i] for i in own], [paths[i] for i in own], needs):

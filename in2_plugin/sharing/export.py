@@ -57,6 +57,7 @@ def export_dataset(
     shard_bytes: int = SHARD_BYTES,
     workers: int = 1,
     engine: Engine | None = None,
+    overwrite: bool = False,
     on_examples: Callable[[int], None] = lambda n: None,
 ) -> Export:
     """Write a dataset in another format to `output`, by default a sibling folder with the format in its name.
@@ -66,8 +67,8 @@ def export_dataset(
     `if __name__ == "__main__":`.
 
     Raises:
-        ConfigError: `output` contains something other than an export, or cannot be written; or the format does not
-            support the template of the dataset.
+        ConfigError: `output` contains something other than an export, an export that `overwrite` does not replace, or
+            cannot be written; or the format does not support the template of the dataset.
         DatasetError: the dataset is missing, incomplete or damaged.
         TokenizerError: the tokenizer cannot be loaded, is a different one, or splits the text of an example
             differently in parts.
@@ -83,6 +84,8 @@ def export_dataset(
     if output == folder.resolve():
         raise ConfigError(f"{output}: is the dataset itself; choose another folder with `-o`")
     _require_export_or_nothing(output)
+    if is_export(output) and not overwrite:
+        raise ConfigError(f"{output}: has an export already; add `--overwrite`, or choose another folder with `-o`")
     conversion, notes = _conversion(folder, manifest, form, tokenizer)
     part = output.with_name(f"{output.name}.part")
     _require_export_or_nothing(part)

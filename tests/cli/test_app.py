@@ -90,6 +90,14 @@ def test_commands_that_need_a_tokenizer_load_no_torch(arguments, built, mistral_
     assert "tokenizers" in loaded or arguments[0] == "status"
 
 
+@pytest.mark.parametrize(("typed", "near"), [("biuld", "build"), ("recipes lst", "list")])
+def test_a_misspelled_command_gets_one_suggestion(typed, near):
+    done = in2(*typed.split())
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(f"; did you mean `{near}`?")
+    assert done.stderr.lower().count("did you mean") == 1
+
+
 def test_help_names_every_command():
     output = in2("--help").stdout
     for command in ("build", "recipes", "lm-eval", "tasks-path", "tasks", "report"):

@@ -38,6 +38,16 @@ def test_a_damaged_file_fails_its_check(built, tmp_path):
     assert shown[-1] == f"{folder}: 16 checks, 1 failed"
 
 
+def test_checks_are_shown_as_json(built, tmp_path):
+    folder = shutil.copytree(built, tmp_path / "in2")
+    (folder / "README.md").write_text("")
+    result = invoke("doctor", str(folder), "--json")
+    found = json.loads(result.output)
+    assert result.exit_code == 1 and not found["ok"]
+    assert [check["check"] for check in found["checks"] if not check["ok"]] == ["dataset card"]
+    assert found["findings"][0]["where"] == "README.md"
+
+
 def test_an_empty_folder_gives_one_sentence(tmp_path):
     result = invoke("doctor", str(tmp_path))
     assert result.exit_code == 1

@@ -1,4 +1,6 @@
+import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -37,9 +39,22 @@ def test_assumed_answers_without_prices(run):
     assert lines[6].startswith("no cost: set `questions.endpoint.prices")
 
 
+def test_figures_as_json(run):
+    prices = Prices(input=10, output=100, currency="EUR")
+    found = json.loads("".join(run(Estimate(LINES, True, Counter({"too short": 3}), prices, prices), "--json")))
+    assert [kind["cost"] for kind in found["kinds"]] == pytest.approx([11, 6])
+    assert (found["cost"], found["currency"], found["calls"]) == (pytest.approx(17), "EUR", 1_400)
+
+
 def test_measured_answers_with_prices(run):
     prices = Prices(input=10, output=100, currency="EUR")
     lines = run(Estimate(LINES, True, Counter({"too short": 3}), prices, prices))
     assert "EUR" in lines[0]
     assert "11.00" in lines[1] and "6.00" in lines[2] and "17.00" in lines[3]
     assert lines[-2:] == ["measured with the endpoint; 3 results were rejected, also paid", "3 x too short"]
+
+
+def test_tokens_that_the_endpoint_does_not_report_are_marked(run):
+    silent = replace(LINES[0], writer=Usage(1_100, 500_000, 60_000, estimated=1_100))
+    lines = run(Estimate((silent,), True, Counter(), None, None))
+    assert "reports no token counts (`usage`): tokens are estimated, one per 4 bytes of the texts" in " ".join(lines)

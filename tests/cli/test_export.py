@@ -26,6 +26,16 @@ def test_the_output_names_the_folder_its_rows_and_notes(in_chatml, tmp_path):
     assert lines[-3].startswith("note: one row per question")
 
 
+def test_an_earlier_export_is_replaced_only_on_request(in_chat, tmp_path):
+    command = ("export", in_chat.folder, "--to", "messages", "-o", tmp_path / "out", "--workers", 1, "--quiet")
+    first = invoke(*command)
+    assert first.exit_code == 0 and len(first.output.splitlines()) == 1 + first.output.count("note: ")
+    again = invoke(*command)
+    assert again.exit_code == 1
+    assert again.stderr.startswith(f"error: {tmp_path}/out: has an export already; add `--overwrite`")
+    assert invoke(*command, "--overwrite").exit_code == 0
+
+
 def test_errors_are_one_sentence(in_film, tmp_path):
     result = invoke("export", in_film.folder, "--to", "messages", "-o", tmp_path / "out")
     assert result.exit_code == 1

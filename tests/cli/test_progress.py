@@ -38,6 +38,13 @@ def test_a_terminal_shows_the_detail_below_the_bar(capsys):
     assert "3 requests/s [not markup]" in out
 
 
+def test_quiet_prints_nothing():
+    progress = make_progress(io.StringIO(), quiet=True)
+    progress.say("a line")
+    with progress.stage("asking", 100) as step:
+        step(10)
+
+
 def test_a_pipe_gets_plain_lines():
     assert isinstance(make_progress(io.StringIO()), PlainProgress)
 

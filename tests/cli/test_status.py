@@ -10,6 +10,7 @@ from in2_plugin.cli.app import app
 from in2_plugin.cli.status import SHOWN_REASONS, lines, table
 from in2_plugin.errors import EndpointError
 from in2_plugin.inspection.status import read_status
+from in2_plugin.llm.request import Usage
 from in2_plugin.pipeline.build import build_dataset
 from tests.support.builds import Quiet, endpoint_config
 from tests.support.fault_server import FaultServer
@@ -46,11 +47,11 @@ def test_plain_lines_outside_a_terminal(half):
     assert shown["wanted"] == "150 fine-grained, 50 integration"
     assert shown["failed"] == "1 x 400 bad parameter: ***"
     assert shown["format"] == "json_schema"
-    # 100 tokens in and 20 out for each answer
-    assert shown["paid"] == f"{140 * server.paid.total():,.2f} EUR at the prices of the build file"
+    use = read_status(folder).log.answers["fine_grained"]
+    assert (use.answers, use.output_tokens) == (server.paid.total(), 20 * server.paid.total())
+    assert shown["paid"] == f"{use.input_tokens + 2 * use.output_tokens:,.2f} EUR at the prices of the build file"
     assert shown["answers"] == (
-        f"{server.paid.total()} for fine-grained, {100 * server.paid.total():,} tokens in, "
-        f"{20 * server.paid.total():,} out"
+        f"{use.answers} for fine-grained, {use.input_tokens:,} tokens in, {use.output_tokens:,} out"
     )
     assert "segments 2 MB" in shown["on disk"]
     assert shown["next"] == "run `in2 build` with its build file to resume"
@@ -82,3 +83,11 @@ def test_an_empty_folder_gives_one_sentence(tmp_path):
     result = invoke("status", str(tmp_path))
     assert result.exit_code == 1
     assert "not a dataset folder of `in2 build`" in result.stderr
+
+
+def test_tokens_that_the_server_did_not_report_are_marked_as_estimates(half):
+    found = read_status(half[0])
+    log = replace(found.log, answers={"fine_grained": Usage(30, 9_000, 600, estimated=20)}, money={"EUR": 1.5})
+    shown = dict(lines(replace(found, log=log)))
+    assert shown["answers"].endswith("600 out; 20 without token counts of the server, estimated from the texts")
+    assert shown["paid"].startswith("about 1.50 EUR")

@@ -101,3 +101,40 @@ def test_workers_exit_when_the_parent_is_killed(tmp_path):
 def test_a_killed_worker_raises_worker_died():
     with pytest.raises(WorkerDied, match="one of 2 worker processes was killed"):
         list(ordered_map(dying, range(9), 2))
+
+
+SLOW_IMPORT = """
+import multiprocessing, time
+if multiprocessing.parent_process():
+    print("importing", flush=True)
+    time.sleep(1)
+
+
+def work(number):
+    time.sleep(0.1)
+    return number
+"""
+INTERRUPTED = """
+import slow_import
+from in2_plugin.execution.process_pool import ordered_map
+if __name__ == "__main__":
+    try:
+        list(ordered_map(slow_import.work, range(10_000), 2))
+    except KeyboardInterrupt:
+        print("stopped", flush=True)
+"""
+
+
+def test_an_interrupt_while_workers_start_gives_no_traceback(tmp_path):
+    (tmp_path / "slow_import.py").write_text(SLOW_IMPORT)
+    (tmp_path / "parent.py").write_text(INTERRUPTED)
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment, start_new_session=True,
+    )  # fmt: skip
+    assert parent.stdout.readline() == "importing\n"
+    os.killpg(parent.pid, signal.SIGINT)
+    out, errors = parent.communicate(timeout=60)
+    assert out.splitlines()[-1] == "stopped"
+    assert errors == ""

@@ -94,9 +94,11 @@ def test_an_earlier_export_remains_until_the_new_one_is_complete(in_chat, tmp_pa
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export_dataset(in_chat.folder, Format.TOKENIZED, out, on_examples=interrupt)
+        export_dataset(in_chat.folder, Format.TOKENIZED, out, overwrite=True, on_examples=interrupt)
     assert contents(out) == before
-    second = export_dataset(in_chat.folder, Format.TOKENIZED, out)
+    with pytest.raises(ConfigError, match="has an export already; add `--overwrite`, or choose another folder"):
+        export_dataset(in_chat.folder, Format.TOKENIZED, out)
+    second = export_dataset(in_chat.folder, Format.TOKENIZED, out, overwrite=True)
     assert second.shards != first.shards and sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
@@ -158,7 +160,7 @@ def test_a_moved_tokenizer_is_named_on_the_command_line(in_chat, mistral_folder,
     moved = shutil.copytree(mistral_folder, tmp_path / "model")
     assert export_dataset(folder, Format.MESSAGES, tmp_path / "out", tokenizer=str(moved)).rows == len(in_chat.dataset)
     with pytest.raises(TokenizerError, match="tokenizer `/elsewhere`: there is no such folder"):
-        export_dataset(folder, Format.MESSAGES, tmp_path / "out", tokenizer="/elsewhere")
+        export_dataset(folder, Format.MESSAGES, tmp_path / "other", tokenizer="/elsewhere")
 
 
 def test_an_unfinished_dataset_is_refused(in_chat, tmp_path):
@@ -170,7 +172,7 @@ def test_an_unfinished_dataset_is_refused(in_chat, tmp_path):
 
 def test_notes_describe_what_a_trainer_does_differently(in_chat, in_chatml, tmp_path):
     def notes(shared, form: Format) -> str:
-        return " | ".join(export_dataset(shared.folder, form, tmp_path / "out").notes)
+        return " | ".join(export_dataset(shared.folder, form, tmp_path / "out", overwrite=True).notes)
 
     assert not notes(in_chat, Format.TOKENIZED) and not notes(in_chat, Format.AXOLOTL)
     assert "messages carry no loss mask" in notes(in_chat, Format.MESSAGES)
@@ -192,7 +194,7 @@ def test_the_card_shows_how_to_train(in_chat, tmp_path):
         Format.TOKENIZED: ["max_length=None)", f"  - path: PATH\nsequence_len: {longest}"],
         Format.AXOLOTL: [f"    type: input_output\nsequence_len: {longest}"],
     }.items():
-        export_dataset(in_chat.folder, form, out)
+        export_dataset(in_chat.folder, form, out, overwrite=True)
         card = (out / "README.md").read_text()
         assert all(text in card for text in expected), card
         header = yaml.safe_load(card.split("---\n")[1])

@@ -102,7 +102,7 @@ def test_an_export_replaces_one_with_more_files(hub, push, in_chat, tmp_path):
     assert len(many.shards) > 1
     assert push(out, NAME, "--private")[0] == 0
     assert hub.repositories[NAME].private
-    export_dataset(in_chat.folder, Format.TOKENIZED, out)
+    export_dataset(in_chat.folder, Format.TOKENIZED, out, overwrite=True)
     assert push(out, NAME)[0] == 0
     assert set(hub.repositories[NAME].files("main")) == {
         ".gitattributes", "README.md", "export.json", "data/train-00000-of-00001.parquet",

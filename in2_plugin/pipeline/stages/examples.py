@@ -81,7 +81,9 @@ def _made_of(run: Run, handle: PlannerHandle) -> str:
     files = [digest_of(run.folder / name) for name in (layout.QUESTIONS, layout.INSTRUCTIONS)]
     config, template = run.config, handle.template.fingerprint()
     settings = config.seed, config.lengths, config.positions, config.mixture, config.questions_per_context
-    return digest("examples, places", SHARD_EXAMPLES, handle.store.facts, template, files, settings, config.distractors.answer)
+    return digest(
+        "examples, places", SHARD_EXAMPLES, handle.store.facts, template, files, settings, config.distractors.answer
+    )
 
 
 def _orders(

@@ -59,6 +59,7 @@ class ShardedWriter:
         """Wrap `writer`; `part` names the passages: the same name and store always mean the same passages."""
         self._run, self._function, self._needs = run, WriteShard(writer, handle), needs
         self._stage = f"questions-{part}"
+        self._made = self._of = 0
         self.name = writer.name
 
     def write(self, passages: Iterable[Passage], missing: Callable[[], int]) -> Results:
@@ -88,11 +89,15 @@ class ShardedWriter:
         screened = store.exclusions_digest()
         settings = config.seed, config.lengths, config.distractors.answer
         made_of = digest("questions", self.name, size, settings, store.facts, screened, template)
-        return make_shards(run, self._stage, None, self._function, shards, made_of, self._needs)
+        self._made, self._of = 0, len(shards)
+        return make_shards(run, self._stage, None, self._function, shards, made_of, self._needs, self._count)
+
+    def _count(self, shards: int) -> None:
+        self._made += shards
 
     def detail(self) -> str:
-        """Return an empty line: the progress bar shows everything."""
-        return ""
+        """Return the finished shards: their questions are counted when all are finished."""
+        return f"{self._made} of {self._of} shards written" if self._made < self._of else ""
 
 
 def _shard_size(wanted: int) -> int:

@@ -19,8 +19,8 @@ from in2_plugin.training.trl.arguments import SFTArguments, load_datasets, parse
 from in2_plugin.training.trl.trainer import IN2SFTTrainer
 
 
-def main(argv: Sequence[str]) -> None:
-    """Train, save, and push if `push_to_hub` is set.
+def main(argv: Sequence[str]) -> IN2SFTTrainer:
+    """Train, save, and push if `push_to_hub` is set; return the trainer.
 
     Raises:
         ConfigError, DatasetError, TokenizerMismatch: before the model is loaded.
@@ -45,6 +45,7 @@ def main(argv: Sequence[str]) -> None:
     trainer.in2_log(f"saved the model to {training.output_dir}")
     if training.push_to_hub:
         trainer.push_to_hub()
+    return trainer
 
 
 def load_tokenizer(arguments: SFTArguments) -> PreTrainedTokenizerBase:
@@ -80,6 +81,8 @@ def model_settings(arguments: SFTArguments) -> dict[str, Any]:
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1:])
+        done = main(sys.argv[1:])
+        if hasattr(done, "end"):  # transformers 5.18 and newer: finish the trackers and the process group
+            done.end()
     except In2Error as error:
         sys.exit(f"error: {error}")
