@@ -1,4 +1,4 @@
-"""Check rows that are split over ranks: the model's heads, the loss, the attention.
+"""Check rows that are split over ranks: the model's heads, the attention.
 
 Axolotl, DeepSpeed and ringmaster find these conflicts only when the model is loaded, or not at all.
 """
@@ -6,7 +6,6 @@ Axolotl, DeepSpeed and ringmaster find these conflicts only when the model is lo
 from collections.abc import Iterator
 
 from in2_plugin.preflight.findings import Case, ConfigFinding
-from in2_plugin.training.axolotl.args import OWN_LOSSES
 from in2_plugin.training.axolotl.context_parallel import (
     ranks_per_row,
     splits_rows,
@@ -23,9 +22,6 @@ def check_context_parallelism(case: Case) -> Iterator[ConfigFinding]:
     if not splits_rows(case.cfg) or uses_ring_flash_attn():
         return
     yield from _heads(case)
-    if name := next((name for name in OWN_LOSSES if case.cfg.get(name)), None):
-        what = "needs the labels of the whole row, but each rank has only part of it"
-        yield ConfigFinding("error", f"{name}: true", what, "remove one of the two")
     if uses_ulysses(case.cfg):
         yield from _attention(case)
 

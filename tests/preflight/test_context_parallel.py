@@ -37,7 +37,6 @@ def test_valid_settings_are_accepted(changes):
         ),
         ({"attn_implementation": "flex_attention"}, "attn_implementation: flex_attention", "Ulysses attention"),
         ({"attn_implementation": "sdpa", "sample_packing": True}, "attn_implementation: sdpa", "see each other"),
-        ({"use_dft": True}, "use_dft: true", "needs the labels of the whole row"),
     ],
 )
 def test_conflicts_are_errors(changes, where, sentence):
