@@ -88,4 +88,3 @@ def test_a_folder_or_the_environment(tmp_path):
     for words in ((), (str(tmp_path), "--environment")):
         result = invoke("doctor", *words)
         assert result.exit_code == 2 and "give either a dataset folder or `--environment`" in result.stderr
-    assert "available with `--environment` only" in invoke("doctor", str(tmp_path), "--json").stderr

@@ -42,9 +42,11 @@ def test_keys_that_no_answer_depends_on():
         "workers",
         "audit",
         *(
-            f"{sources}.license"
+            f"{sources}.{name}"
             for sources in ("corpus.sources", "corpus.decontamination.sources", "instructions.sources")
+            for name in ("license", "max_bad_rows")
         ),
+        *(f"questions.{name}" for name in ("min_yield", "max_calls", "max_cost")),
         *(f"{section}.{name}" for name in names),
         *(f"questions.verify.judge.{name}" for name in names),
         "questions.vllm.engine",
