@@ -1,4 +1,4 @@
-"""PositionEstimate the uncertainty of each number: intervals, noise floors, and differences from the first model.
+"""Estimate the uncertainty of each number: intervals, noise floors, and differences from the first model.
 
 Invariant: every estimate starts from the same seed, so it does not depend on what else is in the report, and equal
 results give equal bytes. Cost: about 0.15 s for a probe of 3,200 questions.

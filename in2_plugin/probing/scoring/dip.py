@@ -1,4 +1,4 @@
-"""PositionEstimate what a probe asks: are answers in the middle of a context worse than at its ends?
+"""Estimate what a probe asks: are answers in the middle of a context worse than at its ends?
 
 *Dip* is the mean score of the first and the last fifth of the depth minus that of the middle three fifths. It is linear
 in the scores, so unlike a Gap (a maximum minus a minimum) it is not above zero by chance, and all questions count.
