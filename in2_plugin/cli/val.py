@@ -109,7 +109,14 @@ def write(
     model: Model = None,
     paper: Paper = None,
 ) -> None:
-    """Write the prompts and gold rows of one probe. `in2 val score` reads the gold rows."""
+    """Write the prompts and gold rows of one probe as JSON lines.
+
+    Rows of prompts.jsonl: `id`, `set_id`, `position_id` and `prompt`. With --format messages, messages.jsonl has
+    `messages` instead; with --format batch, batch-001.jsonl and following have requests of the Batch API.
+
+    Rows of gold.jsonl, for `in2 val score`: `id`, `set_id`, `position_id`, `n_positions`, `query`, and the answer:
+    `completion` (document, code), `label` and `description` (database), or a list `gold` (matrix tasks).
+    """
     from in2_plugin.errors import ConfigError
     from in2_plugin.probing.offline.sources import offline_built, offline_published
     from in2_plugin.probing.offline.write import Form, write_probe
@@ -177,7 +184,15 @@ def score(
     ] = ThoughtsInAnswers.AUTO,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with scores from 0 to 1.")] = False,
 ) -> None:
-    """Score predictions by position. They match gold rows by `id`, or by order if they have none."""
+    """Score predictions by position.
+
+    Rows of --predictions, as JSON lines: `id` and `sample` (the model's text), or `samples` (a list; the first
+    counts), or results of the Batch API. Without `id`, they must be in the order of the gold rows.
+
+    Rows of --gold: `set_id`, `position_id`, and the answer: `completion` (document, code), `label` and `description`
+    (database), or a list `gold` (matrix tasks). `id`, `n_positions`, `ambiguous` and `opens_thought` may be missing;
+    others, like `query`, are ignored.
+    """
     import numpy as np
 
     from in2_plugin.probing.offline.gold import read_gold

@@ -1,6 +1,6 @@
 """The build file: one Pydantic tree, unknown keys refused with the nearest valid one."""
 
-from in2_plugin.config.base import Config, nearest, parse_config
+from in2_plugin.config.base import Config, parse_config
 from in2_plugin.config.build import BuildConfig, load_build_config
 from in2_plugin.config.corpus import (
     CorpusConfig,
@@ -22,6 +22,7 @@ from in2_plugin.config.questions import (
     VllmConfig,
 )
 from in2_plugin.config.ray import RayConfig
+from in2_plugin.config.sentences import nearest
 
 __all__ = [
     "PARTS",

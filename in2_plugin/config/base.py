@@ -1,16 +1,16 @@
-"""The base class of all configuration, and the one place that turns Pydantic's errors into sentences.
+"""The base class of all configuration, whose errors are one sentence; `sentences.py` words those about values.
 
 Invariant: an unknown key is an error that names the nearest valid key, at any depth.
 """
 
-import difflib
 import inspect
 import typing
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from in2_plugin.config.sentences import nearest, wrong_value
 from in2_plugin.errors import ConfigError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -55,39 +55,35 @@ def first_error(model: type[BaseModel], failure: ValidationError) -> str:
     """Return one sentence about the first wrong key or value, with the number of other errors."""
     # a misspelled key often leaves a required one missing; name the misspelling first
     errors = sorted(failure.errors(), key=lambda error: error["type"] != "extra_forbidden")
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{_sentence(model, dict(errors[0]))}{more}"
+    by_path: dict[tuple[int | str, ...], list[Any]] = {}
+    for error in errors:  # a union has one error for each of its forms
+        by_path.setdefault(tuple(part for part in error["loc"] if not _is_union_tag(part)), []).append(error)
+    location, first = next(iter(by_path.items()))
+    more = f" (and {len(by_path) - 1} more)" if len(by_path) > 1 else ""
+    return f"{_sentence(model, location, first)}{more}"
 
 
-def nearest(key: str, valid: Iterable[str]) -> str | None:
-    """Return the valid key that `key` most likely misspells, or None when nothing is close."""
-    found = difflib.get_close_matches(key, list(valid), n=1, cutoff=0.6)
-    return found[0] if found else None
-
-
-def _sentence(model: type[BaseModel], error: dict[str, Any]) -> str:
-    location = [part for part in error["loc"] if not _is_union_tag(part)]
-    path = ".".join(str(part) for part in location) or "the file"
-    if error["type"] == "extra_forbidden":
+def _sentence(model: type[BaseModel], location: tuple[int | str, ...], errors: list[Any]) -> str:
+    name = f"`{'.'.join(map(str, location))}`" if location else "the file"
+    kind = errors[0]["type"]
+    if kind == "extra_forbidden":
         valid = _fields_at(model, location[:-1])
         near = nearest(str(location[-1]), valid)
         advice = f"did you mean `{near}`?" if near else f"valid keys are {', '.join(sorted(valid))}"
-        return f"unknown key `{path}`; {advice}"
-    if error["type"] == "missing":
-        return f"`{path}` is required"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    given = error.get("input")
-    is_named = error["type"] == "value_error" and repr(given) in message  # by a validator of ours
-    is_shown = isinstance(given, str | int | float | bool | None) and not is_named
-    shown = f", got {given!r}" if is_shown else ""
-    return f"`{path}`: {message}{shown}"
+        return f"unknown key {name}; {advice}"
+    if kind == "missing":
+        is_item = location and isinstance(location[-1], int)  # of a list with a fixed number of values
+        return f"{name} is missing; the list needs more values" if is_item else f"{name} is required"
+    if kind == "invalid_key" or "[key]" in errors[0]["loc"]:
+        return f"{name} is not a valid key; write it in quotes"
+    return wrong_value(name, errors, _fields_at(model, location))
 
 
 def _is_union_tag(part: object) -> bool:
     return isinstance(part, str) and ("[" in part or part in {"str", "int", "float", "bool"})
 
 
-def _fields_at(model: type[BaseModel], location: list[Any]) -> set[str]:
+def _fields_at(model: type[BaseModel], location: Sequence[int | str]) -> set[str]:
     """Return the field names of the section at `location`, looking through optionals, lists and unions."""
     models = {model}
     for part in location:

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
 
-from in2_plugin.config.base import first_error, nearest
+from in2_plugin.config.base import first_error
+from in2_plugin.config.sentences import nearest
 from in2_plugin.errors import ConfigError
 
 GROUP = "in2_plugin.writers"

@@ -1,6 +1,6 @@
 import pytest
 
-from in2_plugin.config import BuildConfig, nearest
+from in2_plugin.config import BuildConfig
 from in2_plugin.config.base import models_in
 from in2_plugin.config.corpus import EvaluationSource, Source
 from in2_plugin.errors import ConfigError
@@ -38,11 +38,6 @@ def test_further_errors_are_counted():
 def test_a_misspelled_key_is_reported_before_the_key_it_leaves_missing():
     message = sentence({"output": "o", "tokeniser": "m"})
     assert message == "build.yml: unknown key `tokeniser`; did you mean `tokenizer`? (and 1 more)"
-
-
-def test_nearest_returns_none_without_a_close_match():
-    assert nearest("seeed", {"seed", "output"}) == "seed"
-    assert nearest("qqq", {"seed", "output"}) is None
 
 
 def test_models_are_found_inside_lists_and_unions():

@@ -20,14 +20,14 @@ def test_the_defaults_are_those_of_the_paper():
         ({**MINIMAL, "lengths": {"min": 9, "max": 8}}, "`min` (9) is larger than `max` (8)"),
         ({**MINIMAL, "mixture": {"fine_grained": 0, "integration": 0, "short_context": 0}}, "set `fine_grained` or"),
         ({**MINIMAL, "mixture": {"general": 5}}, "add an instruction dataset to `instructions.sources`"),
-        ({**MINIMAL, "positions": "randomly"}, "`positions.strategy`: Input should be 'shuffle', 'stratified'"),
+        ({**MINIMAL, "positions": "randomly"}, "`positions.strategy` must be `shuffle`, `stratified`"),
         ({**MINIMAL, "positions": "histogram"}, "`histogram` needs `weights`"),
         ({**MINIMAL, "positions": {"strategy": "edges", "weights": [1]}}, "`weights`"),
         ({**MINIMAL, "distractors": {"judge_hardest": 2}}, "`questions.writer: extractive` uses none"),
         ({**MINIMAL, "questions_per_context": 0}, "`questions_per_context`"),
-        ({**MINIMAL, "seed": -1}, "`seed`: Input should be greater than or equal to 0, got -1"),
+        ({**MINIMAL, "seed": -1}, "`seed` must be at least 0, got -1"),
         ({**MINIMAL, "corpus": {"sources": []}}, "`corpus.sources`"),
-        ({**MINIMAL, "template": "chatml"}, "`template`: Input should be 'chat' or 'film', got 'chatml'"),
+        ({**MINIMAL, "template": "chatml"}, "`template` must be `chat` or `film`, got 'chatml'"),
     ],
 )
 def test_invalid_values_give_one_sentence(data, expected):

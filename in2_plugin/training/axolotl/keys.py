@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from in2_plugin.config.base import models_in, nearest
+from in2_plugin.config.base import models_in
+from in2_plugin.config.sentences import nearest
 from in2_plugin.errors import ConfigError
 
 # Axolotl also reads the keys of `fsdp_config` with this prefix, although they are not fields

@@ -14,7 +14,7 @@ from datasets import Dataset
 from trl import DatasetMixtureConfig, ModelConfig, ScriptArguments, SFTConfig, TrlParser
 from trl.scripts.utils import DatasetConfig
 
-from in2_plugin.config.base import nearest
+from in2_plugin.config.sentences import nearest
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.trl.data import load_in2_dataset, longest_of
 from in2_plugin.training.trl.settings import refuse_incompatible, sft_settings

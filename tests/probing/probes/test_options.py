@@ -16,11 +16,11 @@ def test_model_arguments_are_ignored():
     [
         ({"probe_lenght": 512}, "here: unknown key `probe_lenght`; did you mean `probe_length`?"),
         ({"probe_pices": 1}, "here: unknown key `probe_pices`; did you mean `probe_pieces`?"),
-        ({"probe_length": 128}, "here: `probe_length`: Input should be greater than 128, got 128"),
-        ({"probe_sets": 0}, "here: `probe_sets`: Input should be greater than or equal to 1"),
+        ({"probe_length": 128}, "here: `probe_length` must be greater than 128, got 128"),
+        ({"probe_sets": 0}, "here: `probe_sets` must be at least 1"),
         ({"probe_spans": 1}, "here: `probe_spans`"),
         ({"probe_questions": 0}, "here: `probe_questions`"),
-        ({"probe_template": "mistral"}, "here: `probe_template`: Input should be 'plain' or 'film'"),
+        ({"probe_template": "mistral"}, "here: `probe_template` must be `plain` or `film`"),
     ],
 )
 def test_mistakes_are_named(given, message):
