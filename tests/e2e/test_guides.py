@@ -67,6 +67,18 @@ def test_getting_started_copies_a_recipe(place):
 
 
 @pytest.mark.slow
+def test_the_trl_snippet_of_the_readme(workshop, tmp_path):
+    (tmp_path / "mistralai").mkdir()
+    (tmp_path / "mistralai/Mistral-7B-Instruct-v0.2").symlink_to(workshop / "model")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/my-in2").symlink_to(workshop / "data/in2")
+    (snippet,) = blocks(ROOT / "README.md", "python")
+    output = run(sys.executable, "-c", snippet, cwd=tmp_path)
+    assert "length-balanced order" in output and "train_loss" in output
+    assert list(tmp_path.glob("out/checkpoint-*/model.safetensors"))
+
+
+@pytest.mark.slow
 @pytest.mark.e2e_full
 def test_own_corpus(with_texts):
     first, second = walk(GUIDES / "own-corpus.md", with_texts)
