@@ -58,10 +58,10 @@ def _scores(comparison: "Comparison") -> "Table":
 
     from in2_plugin.reporting.text.tables import authors_rows, columns, measured_rows, paper_rows
 
-    table = make_table("Ends - middle / Avg / Gap, %", columns(comparison))
+    table = make_table("Ends - middle/Avg/Gap, %", columns(comparison))
     for row in (*measured_rows(comparison), *authors_rows(comparison), *paper_rows(comparison)):
         name = f"{row.name} ({row.measured})" if row.measured else row.name
-        cells = (f"{cell.dip} / {cell.avg} / {cell.gap}" for cell in row.cells)
+        cells = (f"{cell.dip}/{cell.avg}/{cell.gap}" for cell in row.cells)
         # Text, not str: square brackets in a label are not markup
         table.add_row(Text(name, style="dim" if row.measured else "bold"), *cells)
     return table
@@ -72,8 +72,8 @@ def _lengths(lengths: "LengthTable") -> "Table":
 
     from in2_plugin.reporting.text.wording import ABSENT
 
-    table = make_table(f"{lengths.title} by length, Avg / Gap, %", (*lengths.lengths, "effective length"))
+    table = make_table(f"{lengths.title} by length, Avg/Gap, %", (*lengths.lengths, "effective length"))
     for row in lengths.rows:
-        values = (f"{cell.avg} / {cell.gap}" if cell else ABSENT for cell in row.cells)
+        values = (f"{cell.avg}/{cell.gap}" if cell else ABSENT for cell in row.cells)
         table.add_row(Text(row.name, style="bold"), *values, row.effective)
     return table

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 200
 """Columns of output that does not go to a terminal; wide enough that no row wraps."""
+FIRST_WIDTH = 10
+"""Columns that a narrow terminal leaves to the first column, whose names it would otherwise drop."""
 
 
 def make_table(first: str, columns: Iterable[str]) -> "Table":
@@ -17,8 +19,10 @@ def make_table(first: str, columns: Iterable[str]) -> "Table":
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
-    table.add_column(first, overflow="fold")
+    on_terminal = sys.stdout.isatty()  # whose box separates columns by one more space
+    padding = (0, 1, 0, 0) if on_terminal else (0, 1)
+    table = Table(box=box.SIMPLE_HEAD if on_terminal else None, pad_edge=False, padding=padding)
+    table.add_column(first, overflow="fold", min_width=FIRST_WIDTH)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table

@@ -2,7 +2,7 @@
 # The whole pipeline on a laptop: model, data, probes, training, probes again, report.
 #   run.sh FOLDER [TEXTS]     TEXTS: a folder of text files, a JSONL or Parquet file; default: the bundled corpus
 # Needs in2-plugin with its extras axolotl, eval and report on PATH. About ten minutes on two cores.
-# The output of Axolotl and lm_eval goes to FOLDER/logs; when a command fails, the screen shows the end of its log.
+# The output of the commands goes to FOLDER/logs; when one fails, the screen shows the end of its log.
 set -euo pipefail
 recipe="$(cd "$(dirname "$0")" && pwd)"
 folder="${1:?give a folder to work in}"
@@ -44,5 +44,6 @@ python loss_by_depth.py out
 stage "5/6 VAL probes after training"
 probe out after
 stage "6/6 the report"
-in2 report results/before results/after --label before --label after -o report.html
+logged report in2 report results/before results/after --label before --label after -o report.html
+tail -n 2 logs/report.log | fold -s
 stage "done: open $PWD/report.html"

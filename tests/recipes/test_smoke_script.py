@@ -58,7 +58,7 @@ def test_the_output_of_hosts_goes_to_logs(demo, tmp_path):
     assert errors == "" and "noise" not in screen and len(lines) <= 25
     assert "model: 5 parameters" in lines and "in2 build" in lines and "in2 report" in lines
     logs = {path.name: path.read_text() for path in (tmp_path / "work/logs").iterdir()}
-    assert sorted(logs) == ["model.log", "probes-after.log", "probes-before.log", "training.log"]
+    assert sorted(logs) == ["model.log", "probes-after.log", "probes-before.log", "report.log", "training.log"]
     assert logs["training.log"].count("noise") == logs["probes-after.log"].count("noise") == 200
     assert all(f"log: logs/{name}" in lines for name in logs)
     assert lines[lines.index("log: logs/training.log") + 1 :][:3] == [
