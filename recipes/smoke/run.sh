@@ -29,7 +29,7 @@ probe() {
 }
 
 rm -rf "$folder" && mkdir -p "$folder/logs" && cp "$recipe"/{build,axolotl}.yml "$recipe"/*.py "$folder" && cd "$folder"
-echo "working in $PWD; each step takes one to five minutes"
+echo "working in $PWD; a stage takes a few minutes"
 
 stage "1/6 a tiny Mistral with its own tokenizer"
 logged model python make_model.py model $corpus
