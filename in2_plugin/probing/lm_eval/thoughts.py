@@ -38,10 +38,17 @@ def thoughts_of(
     if not (takes_chat_template and invocation.applies_chat_template):
         return "closed"
     messages = is_api(model_args) and sends_messages(model_args, invocation)
-    if messages and (reply is None or reply.separates_thoughts):
-        return "closed"
+    if messages and reply is not None and reply.separates_thoughts:
+        return "separate"
     # lm_eval's API models do not pass on the arguments of the template
     if not load_tokens(model_args, takes_chat_template).opens_thought(with_arguments=not is_api(model_args)):
+        return "closed"
+    if messages and reply is None:
+        _LOG.warning(
+            "the chat template of tokenizer= opens a thought, and with probe_trust_endpoint nothing shows if the "
+            'server sends thoughts in a field of their own; if it does not, set {"probe_thoughts": "opened"} in '
+            "--metadata, or unfinished thoughts are scored as answers"
+        )
         return "closed"
     if model_args.get("think_end_token") not in OFF:
         raise ConfigError(

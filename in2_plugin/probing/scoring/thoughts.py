@@ -8,9 +8,9 @@ from typing import Literal
 
 from in2_plugin.answer_text import answer_text
 
-Thoughts = Literal["opened", "closed", "scored"]
+Thoughts = Literal["opened", "closed", "separate", "scored"]
 """`opened`: the prompt itself opens a thought, so a text without a closing tag is unfinished. `closed`: it does not.
-`scored`: the whole text counts."""
+`separate`: the server removes thoughts, so nothing is left of an unfinished one. `scored`: the whole text counts."""
 GivenThoughts = Literal["auto", "opened", "closed", "scored"]
 """`auto`: as the chat template says."""
 
@@ -18,4 +18,5 @@ GivenThoughts = Literal["auto", "opened", "closed", "scored"]
 def text_to_score(text: str, thoughts: Thoughts) -> tuple[str, bool]:
     """Return (the part of `text` that counts, True if it ends inside a thought, which leaves no answer)."""
     answer = answer_text(f"<think>{text}" if thoughts == "opened" else text)
-    return text if thoughts == "scored" else answer or "", answer is None
+    is_unfinished = answer is None or (thoughts == "separate" and not text.strip())
+    return text if thoughts == "scored" else answer or "", is_unfinished

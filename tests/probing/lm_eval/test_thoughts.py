@@ -33,11 +33,13 @@ def test_the_chat_template_tells_if_it_is_applied(opening, qwen_folder):
     assert thoughts_of({"pretrained": str(qwen_folder)}, True, IN_TEMPLATE, None) == "closed"
 
 
-def test_a_server_may_send_thoughts_in_their_own_field(opening):
+def test_a_server_may_send_thoughts_in_their_own_field(opening, caplog):
     served = {"base_url": "http://localhost:1/v1/chat/completions", "model": "m", "tokenizer": opening["pretrained"]}
-    assert thoughts_of(served, True, CHAT, Reply(200, "", 9, separates_thoughts=True)) == "closed"
+    assert thoughts_of(served, True, CHAT, Reply(200, "", 9, separates_thoughts=True)) == "separate"
     assert thoughts_of(served, True, CHAT, Reply(200, "", 9)) == "opened"
+    assert not caplog.messages
     assert thoughts_of(served, True, CHAT, None) == "closed"
+    assert 'if it does not, set {"probe_thoughts": "opened"} in --metadata' in caplog.messages[0]
 
 
 def test_the_option_wins(opening):
