@@ -37,7 +37,7 @@ BASELINES = ("echo", "other")
 
 
 UNFINISHED = "unfinished_thoughts"
-"""Metric: 1 for an answer that ends inside a thought."""
+"""Metric: 1 for an answer that ends inside a thought and therefore counts as wrong; 0 where thoughts are scored."""
 
 
 class PromptSource(Protocol):
@@ -179,7 +179,8 @@ def process_results(row: Row, responses: Sequence[str]) -> Row:
     spans: dict[str, Cell | None] = {f"span_{span:02d}": None for span in range(probe.spans)}
     if row["n_spans"] <= probe.spans:
         spans[f"span_{row['span']:02d}"] = counted
-    further = {**{name: row[name] for name in BASELINES}, UNFINISHED: float(is_unfinished)}
+    counts_as_wrong = is_unfinished and row["thoughts"] != "scored"
+    further = {**{name: row[name] for name in BASELINES}, UNFINISHED: float(counts_as_wrong)}
     paper = dict.fromkeys(("avg_paper", "gap_paper"), (row["kind"], cell)) if "ambiguous" in row else {}
     means = dict.fromkeys(("dip", "avg", "gap"), counted)
     return {"acc": score, **means, **paper, **spans, **further, "scores_stderr": counted}

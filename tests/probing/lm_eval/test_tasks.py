@@ -119,7 +119,9 @@ def test_thoughts_are_not_scored(arguments):
     results = [tasks.process_results(row, [wrong]) for row in rows]
     assert {(result["acc"], result["unfinished_thoughts"]) for result in results} == {(0.0, 0.0)}
     whole = rows_of("code", arguments, probe_thoughts="scored")
-    assert {tasks.process_results(row, [wrong])["acc"] for row in whole} == {1.0}
+    for text in (wrong, unfinished):  # no answer is lost, so none is reported
+        results = [tasks.process_results(row, [text]) for row in whole]
+        assert {(result["acc"], result["unfinished_thoughts"]) for result in results} == {(1.0, 0.0)}
 
 
 def test_closed_book_asks_the_same_questions_without_their_context(arguments):
