@@ -9,6 +9,7 @@ import errno
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -97,16 +98,18 @@ def build_dataset(
 
 
 def _build_or_record(run: Run) -> Manifest:
-    """Build; keep the error that ends a build for `in2 doctor`."""
-    stopped = run.folder / layout.PARTS / layout.STOPPED
-    stopped.unlink(missing_ok=True)
+    """Build; keep the error that ends a build, or each of its array jobs, for `in2 doctor`."""
+    parts, own = run.folder / layout.PARTS, layout.stopped_file(run.array_job.name)
+    for stopped in parts.glob(own if run.array_job.is_job else layout.STOPPED):
+        stopped.unlink(missing_ok=True)
     try:
         return _build(run)
     except ArrayJobDone:
         raise
     except In2Error as error:
         if not (run.folder / layout.MANIFEST).exists():
-            write_text_atomic(stopped, one_line(error, limit=2_000))
+            with suppress(OSError):  # a full disk, say; the error itself matters more
+                write_text_atomic(parts / own, one_line(error, limit=2_000))
         raise
 
 
@@ -193,7 +196,8 @@ def _require_places(config: BuildConfig, store: SegmentStore) -> None:
     """Raise, before any question is paid for, if the shortest contexts cannot hold their golds."""
     usable = store.n_tokens[store.usable]
     if len(usable) and (config.mixture.fine_grained or config.mixture.integration):
-        n_golds = config.questions_per_context * (1 if config.mixture.fine_grained else 2)
+        # an integration question has two gold segments or more
+        n_golds = config.questions_per_context * (2 if config.mixture.integration else 1)
         require_capacity(config.positions, max(n_golds, int(config.lengths.min / np.median(usable))), n_golds)
 
 

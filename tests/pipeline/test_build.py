@@ -6,7 +6,9 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from in2_plugin.config import load_build_config
@@ -15,7 +17,7 @@ from in2_plugin.dataset.reader import IN2Dataset, read_manifest
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import ConfigError, CorpusError, NotEnoughQuestions, NotEnoughSegments, TokenizerMismatch
 from in2_plugin.inspection.doctor.run import examine
-from in2_plugin.pipeline.build import build_dataset
+from in2_plugin.pipeline.build import _require_places, build_dataset
 from tests.support.builds import Quiet, small_config
 
 FILES = [
@@ -141,6 +143,35 @@ def test_a_shortfall_is_an_error_and_leaves_no_manifest(mistral_folder, tmp_path
     assert error.what == f"stopped: {failure.value}"
 
 
+def test_jobs_that_fail_together_keep_an_error_each(mistral_folder, tmp_path, monkeypatch):
+    from in2_plugin.pipeline import build as building
+
+    failing = iter([CorpusError("one"), CorpusError("two"), CorpusError("again"), CorpusError("whole")])
+
+    def fail(run):
+        raise next(failing)
+
+    monkeypatch.setattr(building, "_build", fail)
+    config, parts = small_config(tmp_path / "in2", mistral_folder), tmp_path / "in2/parts"
+    kept = []
+    for job in (ArrayJob(1, 2), ArrayJob(2, 2), ArrayJob(1, 2), ArrayJob()):
+        with pytest.raises(CorpusError):
+            build_dataset(config, Quiet(), array_job=job)
+        kept.append({path.name: path.read_text() for path in parts.glob("stopped*")})
+    assert kept == [
+        {"stopped-1-of-2.txt": "one"},
+        {"stopped-1-of-2.txt": "one", "stopped-2-of-2.txt": "two"},
+        {"stopped-1-of-2.txt": "again", "stopped-2-of-2.txt": "two"},
+        {"stopped.txt": "whole"},
+    ]
+
+
+def test_an_error_is_shown_even_where_it_cannot_be_kept(mistral_folder, tmp_path):
+    (tmp_path / "in2/parts/stopped.txt.part").mkdir(parents=True)
+    with pytest.raises(CorpusError, match="no such file"):
+        build_dataset(small_config(tmp_path / "in2", mistral_folder, corpus={"sources": ["nothere.txt"]}), Quiet())
+
+
 def test_retokenised_examples_are_the_same_plans(built, mistral_folder, tmp_path, monkeypatch):
     """The fall-back: when joined ids turn out wrong, every example is tokenized as a whole."""
     from in2_plugin.pipeline import build as building
@@ -225,6 +256,14 @@ def test_positions_that_contexts_cannot_hold_are_an_error_before_the_first_quest
         assert len(depths) == len(row["turns"]) and all(min(depth, 1 - depth) <= 0.1 for depth in depths)
 
 
+def test_contexts_need_places_for_two_golds_per_integration_question(tmp_path):
+    store = SimpleNamespace(n_tokens=np.full(9, 128), usable=np.ones(9, bool))
+    asked = {"positions": "middle", "questions_per_context": 4, "lengths": {"min": 4_096, "max": 8_192}}
+    _require_places(small_config(tmp_path, tmp_path, mixture={"fine_grained": 9, "integration": 0}, **asked), store)
+    with pytest.raises(NotEnoughSegments, match="its 8 gold segments"):
+        _require_places(small_config(tmp_path, tmp_path, mixture={"fine_grained": 9, "integration": 3}, **asked), store)
+
+
 @pytest.mark.parametrize(("strategy", "lowest", "highest"), [("edges", 0.0, 0.0), ("middle", 1.0, 1.0)])
 def test_positions_for_ablations(mistral_folder, tmp_path, strategy, lowest, highest):
     mixture = {"fine_grained": 60, "integration": 0, "short_context": 0}
@@ -252,6 +291,7 @@ def test_extending_the_mixture_keeps_the_segments(mistral_folder, tmp_path):
 CHILD = """
 import sys
 from tests.support.builds import Quiet, small_config
+from in2_plugin.pipeline.array_job import ArrayJob
 from in2_plugin.pipeline.build import build_dataset
 print("started", flush=True)
 class Loud(Quiet):
