@@ -133,10 +133,9 @@ def power_line(rows: Sequence[Row], limit: float | None) -> str:
     asked = len(rows) if not limit else min(len(rows), int(limit if limit >= 1 else limit * len(rows)) or 1)
     design = Design(rows[0]["n_spans"], len({row["set"] for row in rows}))
     per_span = asked / design.spans
-    return (
-        f"{rows[0]['kind']}: {asked:,} questions, {per_span:,.0f} per span, show a dip of "
-        f"{100 * detectable_dip(per_span, design):.1f} points or more (see `in2 val power`)"
-    )
+    dip = detectable_dip(per_span, design)
+    shown = f"show a dip of {100 * dip:.1f} points or more" if dip < 1 else "too few to show a dip"
+    return f"{rows[0]['kind']}: {asked:,} questions, {per_span:,.0f} per span, {shown} (see `in2 val power`)"
 
 
 def _row(built: BuiltProbe, question: ProbeQuestion) -> Row:

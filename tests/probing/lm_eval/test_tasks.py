@@ -81,6 +81,7 @@ def test_a_run_states_beforehand_what_it_can_show(arguments, caplog):
     whole, half, few = (tasks.power_line(rows, limit) for limit in (None, 0.5, 16))
     assert whole == line
     assert f"{len(rows) // 2} questions" in half and "16 questions, 1 per span" in few
+    assert tasks.power_line(rows, 2) == "code: 2 questions, 0 per span, too few to show a dip (see `in2 val power`)"
 
 
 def test_every_row_has_every_metric(arguments):
