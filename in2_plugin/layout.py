@@ -52,8 +52,8 @@ PARTS = "parts"
 """Subfolder of intermediate results; deleted when the build is complete."""
 SHARDS = "shards.json"
 """Number of shards of a stage, and the digest of its inputs."""
-STOPPED = "stopped.txt"
-"""The error that ended the last build."""
+STOPPED = "stopped*.txt"
+"""Pattern of the errors that ended the last build or its array jobs."""
 ORDERS = "orders.arrow"
 POOL = "pool.arrow"
 
@@ -93,6 +93,11 @@ def job_log(job: str) -> str:
 def job_lock(job: str) -> str:
     """Return the name of the lock of one array job."""
     return f"build-{job}.lock"
+
+
+def stopped_file(job: str) -> str:
+    """Return the name of the error that ended an array job; of a whole build or a merge for an empty name."""
+    return f"stopped-{job}.txt" if job else "stopped.txt"
 
 
 def shard_file(number: int) -> str:

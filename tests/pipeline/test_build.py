@@ -17,6 +17,7 @@ from in2_plugin.dataset.reader import IN2Dataset, read_manifest
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import ConfigError, CorpusError, NotEnoughQuestions, NotEnoughSegments, TokenizerMismatch
 from in2_plugin.inspection.doctor.run import examine
+from in2_plugin.pipeline.array_job import ArrayJob
 from in2_plugin.pipeline.build import _require_places, build_dataset
 from tests.support.builds import Quiet, small_config
 
@@ -291,7 +292,6 @@ def test_extending_the_mixture_keeps_the_segments(mistral_folder, tmp_path):
 CHILD = """
 import sys
 from tests.support.builds import Quiet, small_config
-from in2_plugin.pipeline.array_job import ArrayJob
 from in2_plugin.pipeline.build import build_dataset
 print("started", flush=True)
 class Loud(Quiet):

@@ -24,17 +24,18 @@ def check_build_file(folder: Path, report: CheckReport) -> str:
 
 
 def check_stages(folder: Path, report: CheckReport) -> str:
-    """Check that no stage is finished before an earlier one, and report what ended the last build."""
+    """Check that no stage is finished before an earlier one, and report what ended the last build or its jobs."""
     files = list(layout.STAGES.values())
     present = [(folder / name).exists() for name in files]
     for i, name in enumerate(files):
         if present[i] and not all(present[:i]):
             report.error(name, f"exists, but {files[present.index(False)]} is missing", RESTART)
             break
-    stopped = folder / layout.PARTS / layout.STOPPED
-    if stopped.exists():
-        advice = "solve this and run `in2 build` again; what is finished is kept"
-        report.error("the last build", f"stopped: {one_line(stopped.read_text(encoding='utf-8'), limit=2_000)}", advice)
+    for stopped in sorted((folder / layout.PARTS).glob(layout.STOPPED)):
+        _, _, job = stopped.stem.partition("-")
+        advice = f"solve this and run `in2 build{job and ' --shard'}` again; what is finished is kept"
+        error = one_line(stopped.read_text(encoding="utf-8"), limit=2_000)
+        report.error(f"job {job}" if job else "the last build", f"stopped: {error}", advice)
     for part in sorted(path.relative_to(folder) for path in folder.rglob("*.part")):
         report.note(str(part), "left by a killed build", "nothing to do: the next build replaces it")
     return f"{sum(present)} finished stages"

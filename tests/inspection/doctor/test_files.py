@@ -13,6 +13,12 @@ def stopped_build(folder: Path) -> None:
     (folder / "parts/stopped.txt").write_text("the endpoint answers 401: set OPENAI_API_KEY\n")
 
 
+def stopped_job(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+    (folder / "parts").mkdir()
+    (folder / "parts/stopped-2-of-8.txt").write_text("the endpoint answers 401: set OPENAI_API_KEY\n")
+
+
 def failed_audit(folder: Path) -> None:
     figure = {"name": "mask", "value": 3, "bound": 0, "passed": False, "detail": "row 7; build again"}
     (folder / "audit.json").write_text(json.dumps({"passed": False, "figures": [figure]}))
@@ -20,6 +26,7 @@ def failed_audit(folder: Path) -> None:
 
 DAMAGES = [
     (stopped_build, "stages", "stopped: the endpoint answers 401: set OPENAI_API_KEY"),
+    (stopped_job, "stages", "stopped: the endpoint answers 401: set OPENAI_API_KEY"),
     (failed_audit, "audit", "mask is out of bounds"),
     (cut("audit.json", 0.5), "audit", "cannot be read"),
     (text("build.json", '"seed"', '"sede"'), "build file", "unknown key `sede`"),
