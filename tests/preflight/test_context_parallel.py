@@ -11,7 +11,7 @@ from tests.support.preflight_cases import MISTRAL, case, model
 
 @pytest.fixture(autouse=True)
 def newest(monkeypatch, tmp_path):
-    pretend(monkeypatch, tmp_path, "0.21", "ringmaster")
+    pretend(monkeypatch, tmp_path, "0.21", "ringmaster", "deepspeed")
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,12 @@ def uses_ulysses(cfg: Mapping[str, Any]) -> bool:
 
 
 def splits_inside_model(cfg: Mapping[str, Any]) -> bool:
-    """Return True if rows are split in the model's forward, so that the trainer does not see a rank's part."""
-    in_collator = (cfg.get("context_parallel") or {}).get("shard_in_collator", True)
+    """Return True if rows are split in the model's forward, so that the trainer does not see a rank's part.
+
+    Axolotl's collator cannot split them for `load_balance: distflash` (integrations/context_parallel/collator.py).
+    """
+    block = cfg.get("context_parallel") or {}
+    in_collator = block.get("shard_in_collator", True) and block.get("load_balance") != "distflash"
     return splits_rows(cfg) and not uses_ulysses(cfg) and (uses_ring_flash_attn() or not in_collator)
 
 
@@ -46,10 +50,15 @@ def refuse_missing_package(cfg: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: names what to install.
     """
-    if not splits_rows(cfg) or find_spec("axolotl") is None or uses_ulysses(cfg):
+    if not splits_rows(cfg) or find_spec("axolotl") is None:
         return
     key = f"`context_parallel_size: {ranks_per_row(cfg)}`"
-    if uses_ring_flash_attn():
+    if uses_ulysses(cfg):
+        if find_spec("deepspeed") is None:
+            raise ConfigError(
+                f'{key} with `deepspeed:` needs DeepSpeed; install it with `pip install "in2-plugin[deepspeed]"`'
+            )
+    elif uses_ring_flash_attn():
         if find_spec("ring_flash_attn") is None:
             raise ConfigError(
                 f"{key} needs Axolotl 0.21 or newer, which needs Python 3.12; install them, or train with a file that "

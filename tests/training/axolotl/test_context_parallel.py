@@ -40,6 +40,8 @@ def test_version_is_read_from_the_files(monkeypatch, tmp_path):
         ("0.21", SPLIT, False, False),
         ("0.21", ZERO, True, False),
         ("0.21", {"context_parallel": {"size": 2, "shard_in_collator": False}}, False, True),
+        ("0.21", {"context_parallel": {"size": 2, "load_balance": "distflash"}}, False, True),
+        ("0.21", {"context_parallel": {"size": 2, "load_balance": "head_tail"}}, False, False),
         ("0.21", {"deepspeed": "zero3.json"}, False, False),
         (None, ZERO, True, False),
     ],
@@ -55,7 +57,7 @@ def test_where_rows_are_split(monkeypatch, tmp_path, version, cfg, ulysses, insi
         ("0.19", (), {}),
         ("0.19", ("ring_flash_attn",), SPLIT),
         ("0.21", ("ringmaster",), SPLIT),
-        ("0.21", (), ZERO),
+        ("0.21", ("deepspeed",), ZERO),
         (None, (), SPLIT),
     ],
 )
@@ -65,13 +67,22 @@ def test_configs_that_need_no_other_package(monkeypatch, tmp_path, version, pack
 
 
 @pytest.mark.parametrize(
-    ("version", "sentence"),
+    ("version", "cfg", "sentence"),
     [
-        ("0.19", "`context_parallel_size: 4` needs Axolotl 0.21 or newer, .*; install them, or train with a file that"),
-        ("0.21", r'`context_parallel_size: 4` needs ringmaster; install it with `pip install "axolotl\[ringmaster\]"`'),
+        (
+            "0.19",
+            SPLIT,
+            "`context_parallel_size: 4` needs Axolotl 0.21 or newer, .*; install them, or train with a file that",
+        ),
+        (
+            "0.21",
+            SPLIT,
+            r'`context_parallel_size: 4` needs ringmaster; install it with `pip install "axolotl\[ringmaster\]"`',
+        ),
+        ("0.21", ZERO, r'with `deepspeed:` needs DeepSpeed; install it with `pip install "in2-plugin\[deepspeed\]"`'),
     ],
 )
-def test_missing_packages_are_named(monkeypatch, tmp_path, version, sentence):
+def test_missing_packages_are_named(monkeypatch, tmp_path, version, cfg, sentence):
     pretend(monkeypatch, tmp_path, version)
     with pytest.raises(ConfigError, match=sentence):
-        refuse_missing_package(SPLIT)
+        refuse_missing_package(cfg)
