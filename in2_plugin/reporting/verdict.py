@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from in2_plugin.probing.scoring.dip import PositionEffect
+from in2_plugin.probing.scoring.statistics import Interval
 from in2_plugin.reporting.evidence import Change, Evidence
 from in2_plugin.reporting.paper_numbers import PAPER_BASELINES
 from in2_plugin.reporting.results import ModelResult, TaskResult
@@ -123,25 +124,34 @@ def _of_two(
     models: tuple[ModelResult, ModelResult], task: str, known: tuple[Evidence, Evidence], change: Change | None
 ) -> tuple[Verdict, str]:
     results = tuple(model.tasks[task] for model in models)
+    verdict, reason = _of_change(known, change)
     for model, result, evidence in zip(models, results, known, strict=True):
         floor = floor_of(model, task)
-        if is_at_floor(result, evidence, floor):
-            averages = f"averages {percent(results[0].score.avg)}% → {percent(results[1].score.avg)}%"
-            return Verdict.FLOOR, f"{model.label} has {_floor_reason(result, floor)}; {averages}."
+        if not is_at_floor(result, evidence, floor):
+            continue
+        why = f"{model.label} has {_floor_reason(result, floor)}"
+        if model is models[1] and verdict is Verdict.WORSE:  # it has lost what the first one could do
+            return verdict, f"{reason} {why}."
+        averages = f"averages {percent(results[0].score.avg)}% → {percent(results[1].score.avg)}%"
+        return Verdict.FLOOR, f"{why}; {averages}."
     if all(is_at_ceiling(result, evidence) for result, evidence in zip(results, known, strict=True)):
         return Verdict.CEILING, "Both averages are at least 98%; use longer contexts to see differences."
+    return verdict, reason
+
+
+def _of_change(known: tuple[Evidence, Evidence], change: Change | None) -> tuple[Verdict, str]:
+    """Return the verdict on the change alone, whatever the level of the scores."""
     if change is None:
         return Verdict.UNKNOWN, "The difference needs the scores of single questions, at one length, of both models."
-    if change.position is None or change.position.dip.interval is None or change.difference.avg_interval is None:
+    limits = change.difference.avg_interval
+    if change.position is None or change.position.dip.interval is None or limits is None:
         return Verdict.UNKNOWN, "A fifth of the depth has fewer than two scored questions; ask more questions."
-    verdict, why = _of_change(change, change.position)
+    verdict, why = _of_intervals(change.difference.avg, limits, change.position)
     return verdict, f"{_changed(known, change.position)}{why}."
 
 
-def _of_change(change: Change, position: PositionEffect) -> tuple[Verdict, str]:
+def _of_intervals(avg: float, limits: Interval, position: PositionEffect) -> tuple[Verdict, str]:
     """Return the verdict and what it adds to the numbers of the dip."""
-    avg, limits = change.difference.avg, change.difference.avg_interval
-    assert limits is not None  # `_of_two` has checked it
     average = f"average {with_interval(avg, limits, is_difference=True)}"
     middle = position.middle
     shown = f"middle {with_interval(middle.value, middle.interval, is_difference=True)}"

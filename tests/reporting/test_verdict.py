@@ -56,7 +56,9 @@ def test_a_single_model(tmp_path, curve, verdict):
         (LOST, [0.4] * 16, Verdict.WORSE),  # flatter only because the ends fell
         (EVEN, EVEN, Verdict.NO_CHANGE),
         ([0.3] * 16, [0.8] * 16, Verdict.NO_CHANGE),  # higher, but there was no dip
-        (LOST, [0.0] * 16, Verdict.FLOOR),
+        (LOST, [0.0] * 16, Verdict.WORSE),  # collapsed
+        (EVEN, [0.03] * 16, Verdict.WORSE),
+        ([0.02] * 16, [0.0] * 16, Verdict.FLOOR),
         ([0.0] * 16, LOST, Verdict.FLOOR),
         ([0.0] * 16, [0.0] * 16, Verdict.FLOOR),
         ([1.0] * 16, [1.0] * 16, Verdict.CEILING),
@@ -78,6 +80,12 @@ def test_equal_answers_are_no_change(tmp_path):
 def test_no_change_says_that_the_average_rose(tmp_path):
     (one,) = judge(tmp_path, value([0.3] * 16, 0), value([0.8] * 16, 1))
     assert "higher, but the dip is not shown to be smaller" in one.reason
+
+
+def test_a_collapsed_model_is_named(tmp_path):
+    (one,) = judge(tmp_path, value(EVEN, 0), value([0.0] * 16, 1))
+    assert "; average -84.1 [-" in one.reason
+    assert one.reason.endswith("]. m1 has an average of 0.0%, where answers that need no reading score 0.1%.")
 
 
 def test_the_floor_of_a_document_is_what_repeating_the_question_scores(tmp_path):
