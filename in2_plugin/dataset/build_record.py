@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from in2_plugin import layout
-from in2_plugin.config import BuildConfig
+from in2_plugin.config import BuildConfig, Decontamination
 from in2_plugin.config.base import models_in
 from in2_plugin.errors import ConfigError
 from in2_plugin.io.atomic import write_json_atomic
@@ -89,6 +89,19 @@ def _claim(folder: Path, config: BuildConfig, change: BuildFileChange) -> None:
         write_json_atomic(record, wanted)
 
 
+def stored_config(folder: Path, origin: str) -> BuildConfig:
+    """Return the build file that a dataset folder belongs to.
+
+    Args:
+        origin: how errors name the file.
+
+    Raises:
+        ConfigError: it is not a valid build file.
+        OSError, ValueError: it cannot be read as JSON.
+    """
+    return BuildConfig.parse(_load(folder / layout.BUILD), origin)
+
+
 def make_folder(folder: Path) -> None:
     """Create the folder, before a lock file is written to it.
 
@@ -106,16 +119,26 @@ def make_folder(folder: Path) -> None:
         raise ConfigError(f"{folder}: is not empty and not an IN2 dataset; choose another `output`")
 
 
+def _load(record: Path) -> Any:
+    """Read build.json; add the key that earlier versions lack, with the value that describes what they did."""
+    found = json.loads(record.read_text(encoding="utf-8"))
+    match found:
+        case {"corpus": {"decontamination": {"ngram": ngram} as rule}} if "whole_items" not in rule:
+            # they compared no text shorter than an n-gram; without n-grams, the key has no effect
+            rule["whole_items"] = Decontamination().whole_items if ngram is None else ngram
+    return found
+
+
 def _json_or_none(record: Path) -> Any:
     try:
-        return json.loads(record.read_text(encoding="utf-8"))
+        return _load(record)
     except (OSError, ValueError):
         return None
 
 
 def _read_record(record: Path) -> Any:
     try:
-        return json.loads(record.read_text(encoding="utf-8"))
+        return _load(record)
     except (OSError, ValueError):
         raise ConfigError(
             f"{record}: is missing or damaged, so the settings of this dataset are unknown; "

@@ -4,7 +4,14 @@ import pytest
 
 from in2_plugin import layout
 from in2_plugin.config import BuildConfig
-from in2_plugin.dataset.build_record import EXTENDABLE, BuildFileChange, changeable_keys, claim, make_folder
+from in2_plugin.dataset.build_record import (
+    EXTENDABLE,
+    BuildFileChange,
+    changeable_keys,
+    claim,
+    make_folder,
+    stored_config,
+)
 from in2_plugin.errors import ConfigError
 
 ENDPOINT = {"writer": "endpoint", "endpoint": {"model": "big"}}
@@ -120,6 +127,32 @@ def test_extending_keeps_segments_and_answers(folder, key, change):
 def test_extending_with_other_screening_keeps_segments_and_answers(folder, change):
     claim(folder, config(folder, corpus=change), BuildFileChange.EXTEND)
     assert there(folder) == {"build.json", "store.json", "work.sqlite"}
+
+
+def _from_before_whole_items(folder, ngram) -> None:
+    """Make the record one of a version that compared only n-grams."""
+    claim(folder, config(folder, corpus={"decontamination": {"ngram": ngram}}), BuildFileChange.EXTEND)
+    (folder / "segments/exclusions.parquet").write_text("")
+    record = json.loads((folder / "build.json").read_text())
+    del record["corpus"]["decontamination"]["whole_items"]
+    (folder / "build.json").write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(("ngram", "same"), [(10, {"whole_items": 10}), (8, {"whole_items": 8}), (None, {})])
+@pytest.mark.parametrize("change", [BuildFileChange.REFUSE, BuildFileChange.EXTEND])
+def test_a_folder_from_before_whole_items_goes_on_with_the_rule_it_had(folder, ngram, same, change):
+    _from_before_whole_items(folder, ngram)
+    before = there(folder)
+    wanted = config(folder, corpus={"decontamination": {"ngram": ngram, **same}})
+    claim(folder, wanted, change)
+    assert there(folder) == before
+    assert stored_config(folder, "build.json") == wanted
+
+
+def test_a_folder_from_before_whole_items_is_not_continued_with_the_new_rule(folder):
+    _from_before_whole_items(folder, 10)
+    with pytest.raises(ConfigError, match=r"with `corpus\.decontamination\.whole_items: 10`, but .* now has .*: 5`"):
+        claim(folder, config(folder))
 
 
 def test_a_licence_may_be_added_later(folder):

@@ -43,8 +43,8 @@ def _row_figures(found: Tally, bounds: Lengths) -> Iterator[Figure]:
     yield faults["gold misplaced"].figure(
         "examples with a gold outside `positions`",
         all_rows,
-        "the context has too few places at the depths of `positions`, segments were moved, or the dataset was built by an "
-        f"earlier version, in which a gold could overlap a range by a part of itself; {REBUILD_EXAMPLES}",
+        "the context has too few places at the depths of `positions`, segments were moved, or the dataset was built by "
+        f"an earlier version, in which a gold could overlap a range by a part of itself; {REBUILD_EXAMPLES}",
     )
     yield faults["segment twice"].figure("examples with a segment twice", all_rows, REBUILD_EXAMPLES)
     yield faults["own document"].figure(

@@ -6,7 +6,6 @@ a one-sentence error. Cost: a pass over examples.parquet (45 s per million examp
 25 ms for each of `audit.sample` examples of 18K tokens.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from in2_plugin import layout
 from in2_plugin.config import BuildConfig
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
+from in2_plugin.dataset.build_record import stored_config
 from in2_plugin.dataset.plans import Plans
 from in2_plugin.dataset.reader import read_manifest
 from in2_plugin.errors import DatasetError, In2Error, one_line
@@ -97,9 +97,7 @@ def audit_dataset(folder: str | Path, tokenizer_name: str | None = None) -> Audi
 
 
 def _audit_folder(folder: Path, tokenizer_name: str | None) -> Audit:
-    config = BuildConfig.parse(
-        json.loads((folder / layout.BUILD).read_text(encoding="utf-8")), str(folder / layout.BUILD)
-    )
+    config = stored_config(folder, str(folder / layout.BUILD))
     # Arrow does not validate the offsets of a mapped file: a damaged one would crash the process
     report = CheckReport("segment files")
     check_segment_files(folder, report)

@@ -4,7 +4,6 @@ Memory: one row group, the texts of 65,536 segments, and about 120 bytes per que
 all questions must be in memory.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from in2_plugin import layout
 from in2_plugin.config import PARTS, BuildConfig
 from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.dataset.build_record import stored_config
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.examples.planner import GENERAL
 from in2_plugin.inspection.doctor.questions import missing_values
@@ -68,7 +68,7 @@ class QuestionIndex:
 
 def check_examples(folder: Path, report: CheckReport) -> str:
     """Check that every question has exactly one turn, with its segments, valid fillers and a length within bounds."""
-    build = BuildConfig.parse(json.loads((folder / layout.BUILD).read_text(encoding="utf-8")), layout.BUILD)
+    build = stored_config(folder, layout.BUILD)
     checker = _ExampleChecker(SegmentStore(folder / layout.SEGMENTS), build, QuestionIndex(folder / layout.QUESTIONS))
     count = 0
     for row in read_rows(folder / layout.EXAMPLES):

@@ -9,6 +9,7 @@ from transformers import AutoTokenizer
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.dataset.tables import QUESTIONS
 from in2_plugin.errors import DatasetError, FolderLocked, TokenizerError
+from in2_plugin.inspection.audit import run
 from in2_plugin.inspection.audit.run import audit_dataset
 from in2_plugin.io.lock import folder_lock
 from in2_plugin.pipeline.build import build_dataset
@@ -29,6 +30,16 @@ def test_a_valid_dataset_passes_with_the_same_bytes_each_time(built, mistral, co
 
 def test_a_folder_is_audited_with_its_own_build_file(copy):
     assert audit_dataset(copy).passed
+
+
+def test_a_folder_from_before_whole_items_is_audited_with_the_rule_it_had(copy, monkeypatch):
+    record = json.loads((copy / "build.json").read_text())
+    del record["corpus"]["decontamination"]["whole_items"]
+    (copy / "build.json").write_text(json.dumps(record))
+    rules = []
+    monkeypatch.setattr(run, "audit", lambda folder, config, *_: rules.append(config.corpus.decontamination))
+    audit_dataset(copy)
+    assert [(rule.ngram, rule.whole_items) for rule in rules] == [(10, 10)]
 
 
 def test_bounds_come_from_the_build_file(copy, mistral):
