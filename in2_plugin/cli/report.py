@@ -36,6 +36,8 @@ def report(
     for note in written.comparison.notes:
         say(note)
     _print_tables(written.comparison)
+    for warning in written.comparison.unfinished:
+        say(f"warning: {warning}", err=True)
     for one in written.comparison.verdicts:
         say(f"{one.after}, {one.task}: {one.verdict}. {one.reason}")
     if written.comparison.summary:

@@ -13,7 +13,7 @@ from in2_plugin.probing.scoring.statistics import Interval
 from in2_plugin.reporting.evidence import Change, Evidence, change, overall, overall_position, weigh
 from in2_plugin.reporting.paper_numbers import PAPER_TASKS
 from in2_plugin.reporting.results import ModelResult, ProbeKey, TaskResult, shared_tasks
-from in2_plugin.reporting.text.summary import summarise
+from in2_plugin.reporting.text.summary import summarise, unfinished_thoughts
 from in2_plugin.reporting.text.wording import listed, probe_name, tokens
 from in2_plugin.reporting.verdict import ProbeVerdict, judge_change, judge_model
 
@@ -39,6 +39,8 @@ class Comparison:
     verdicts: tuple[ProbeVerdict, ...]
     """Each later model against the first where both have the probe, otherwise the model alone."""
     summary: str
+    unfinished: tuple[str, ...]
+    """A warning per model some of whose answers end inside a thought."""
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -70,6 +72,7 @@ def compare(models: Sequence[ModelResult]) -> Comparison:
         changes=changes,
         verdicts=verdicts,
         summary=summarise(models, verdicts, evidence, changes),
+        unfinished=tuple(filter(None, map(unfinished_thoughts, models))),
         warnings=differences(models),
         notes=_notes(models),
     )

@@ -179,6 +179,7 @@ def _task(file: _File, name: str, key: ProbeKey) -> TaskResult:
         spans=spans,
         sets=sets,
         baselines=MeasuredBaselines(_fraction(file, name, "echo"), _fraction(file, name, "other")),
+        unfinished=_fraction(file, name, "unfinished_thoughts"),
         rows=rows,
         version=str(version) if version is not None else None,
         options={

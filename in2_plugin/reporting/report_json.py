@@ -68,6 +68,7 @@ def _task(known: Evidence, result: TaskResult) -> dict[str, Any]:
         "intervals": _intervals(known),
         "rows": result.rows,
         "floors": {"echo": result.baselines.echo, "other": result.baselines.other},
+        "unfinished_thoughts": result.unfinished,
         "flat_gap": _flat(known),
         "gap_beyond_chance": known.beyond_chance,
         "options": dict(result.options),

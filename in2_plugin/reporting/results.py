@@ -79,6 +79,8 @@ class TaskResult:
     sets: tuple[SetScores, ...]
     """Scores of single questions; empty in results of versions that did not write them."""
     baselines: MeasuredBaselines
+    unfinished: float | None
+    """Share of the answers that end inside a thought and count as wrong; None if the results lack it."""
     rows: int
     version: str | None
     options: Mapping[str, str]

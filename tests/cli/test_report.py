@@ -51,6 +51,13 @@ def test_warnings_go_to_stderr_and_notes_to_stdout(run, before, tmp_path):
     assert "short: 2 files hold val_probe_code; took the newest, results_2026-11-22" in result.stdout
 
 
+def test_unfinished_thoughts_are_a_warning(run, tmp_path):
+    value = made.content("m", {"code": made.paper_spans("FILM")["code"]}, rows=16)
+    value["results"]["val_probe_code"]["unfinished_thoughts,none"] = 0.5
+    made.write(tmp_path / "m", value)
+    assert run("m").stderr.startswith("warning: m: 8 of 16 answers on code (50.0%) end inside a thought")
+
+
 def test_missing_results_raise_a_report_error(run, tmp_path):
     result = run(tmp_path)
     assert isinstance(result.exception, ReportError)

@@ -107,6 +107,16 @@ def test_incomparable_results_have_a_warning_box(tmp_path, before):
     assert "probe_length differs on document, code and database: 32768 (A) against 4096 (B)" in shown[warning:]
 
 
+def test_unfinished_thoughts_are_a_warning_above_the_verdicts(tmp_path):
+    value = made.content("m", made.paper_spans("FILM"))
+    value["results"]["val_probe_code"]["unfinished_thoughts,none"] = 0.5
+    made.write(tmp_path / "m", value)
+    comparison = compare(read_models([tmp_path / "m"]))
+    shown = Page(render_page(comparison)).visible_text()
+    parts = (comparison.summary, "(50.0%) end inside a thought", comparison.verdicts[0].reason)
+    assert sorted(parts, key=shown.index) == list(parts)
+
+
 def test_the_page_notes_missing_results_and_shows_the_rest(tmp_path):
     code = made.paper_spans("FILM")["code"]
     made.write(tmp_path, made.content("m", {"code": [None, *code[1:]]}))

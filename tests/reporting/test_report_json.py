@@ -60,6 +60,7 @@ TASK = closed(
     intervals=maybe(INTERVALS),
     rows=COUNT,
     floors=closed(echo=maybe(FRACTION), other=maybe(FRACTION)),
+    unfinished_thoughts=maybe(FRACTION),
     flat_gap=FLAT_GAP,
     gap_beyond_chance={"type": "boolean"},
     options={"type": "object", "additionalProperties": TEXT},

@@ -10,7 +10,7 @@ from itertools import groupby
 from in2_plugin.reporting.evidence import Change, Evidence
 from in2_plugin.reporting.paper_numbers import PAPER_TASKS, title
 from in2_plugin.reporting.results import ModelResult, ProbeKey, shared_tasks
-from in2_plugin.reporting.text.wording import listed, percent, signed, with_interval
+from in2_plugin.reporting.text.wording import listed, percent, probe_name, signed, with_interval
 from in2_plugin.reporting.verdict import ProbeVerdict
 
 NAMED = 6
@@ -32,6 +32,22 @@ def summarise(
     judged = _judged(verdicts) if len(models) <= NAMED else _counted(verdicts, models[0].label)
     sentences = (judged, _numbers(probed, evidence), _how_sure(probed, changes))
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def unfinished_thoughts(model: ModelResult) -> str | None:
+    """Return a warning with the number of answers that end inside a thought, by probe; None without any."""
+    shown = {result.key for result in model.tasks.values()}
+    found = [
+        f"{round(result.unfinished * result.rows):,} of {result.rows:,} answers on "
+        f"{probe_name(key, with_length=not key.family and key not in shown)} ({percent(result.unfinished)}%)"
+        for key, result in model.probes.items()
+        if result.unfinished
+    ]
+    if not found:
+        return None
+    return (
+        f"{model.label}: {listed(found)} end inside a thought and count as wrong; allow longer answers (max_gen_toks)"
+    )
 
 
 def _judged(verdicts: Sequence[ProbeVerdict]) -> str:

@@ -62,3 +62,15 @@ def test_the_summary_notes_different_questions(tmp_path):
 
 def test_without_single_scores_the_summary_has_no_interval(comparison):
     assert "intervals" not in comparison.summary
+
+
+def test_unfinished_thoughts_are_a_warning_per_model(tmp_path):
+    value = same()
+    value["results"]["val_probe_code"]["unfinished_thoughts,none"] = 0.25
+    value["results"]["val_probe_database"]["unfinished_thoughts,none"] = 0.0
+    made.add(value, "val_probe_code_4k", made.drawn_sets([0.5] * 16, 64, 1), probe_length=4096)
+    value["results"]["val_probe_code_4k"]["unfinished_thoughts,none"] = 0.125
+    assert compare(read(tmp_path, a=same(), b=value)).unfinished == (
+        "b: 32 of 256 answers on code at 4K (12.5%) and 722 of 2,887 answers on code (25.0%) end inside a thought and "
+        "count as wrong; allow longer answers (max_gen_toks)",
+    )
