@@ -81,7 +81,7 @@ lint: .venv/.ready
 
 # NEWEST_PYTHON_axolotl=path and NEWEST_PYTHON_trl=path override what uv finds. pyenv's shims answer only with PYENV_VERSION
 EXTRAS_axolotl := axolotl,
-python_of = $(shell sed -n 's/^# python //p' $(TESTED)/newest-$1.txt)
+python_of = $(shell sed -n 's/^. python //p' $(TESTED)/newest-$1.txt)
 find_python = $(or $(NEWEST_PYTHON_$1),$(shell PYENV_VERSION=$(call python_of,$1) $(BIN)/uv python find --system $(call python_of,$1) 2>/dev/null))
 
 .venv-newest-%/.ready: pyproject.toml $(TESTED)/newest-%.txt | .venv/.ready

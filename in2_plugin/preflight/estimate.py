@@ -52,6 +52,11 @@ class RunEstimate:
         return asdict(self)
 
 
+def steps_of(rows: float, epochs: float, batch: int) -> int:
+    """Return the optimizer steps of a run: each epoch ends with a step, as in transformers' Trainer."""
+    return math.ceil(epochs * math.ceil(rows / batch))
+
+
 def estimate_run(
     cfg: Any, model: Model, setup: Setup, gpu: Gpu, datasets: Sequence[DatasetSummary]
 ) -> RunEstimate | None:
@@ -63,13 +68,14 @@ def estimate_run(
     means = [_weighted(known, "lengths"), _weighted(known, "answers")]
     per_row = max(1.0, cfg.sequence_len / means[0]) if cfg.sample_packing else 1.0
     epochs = float(cfg.num_epochs or 1)
-    steps = math.ceil(examples / per_row * epochs / setup.batch)
+    steps = steps_of(examples / per_row, epochs, setup.batch)
     if cfg.max_steps:
         steps = min(steps, int(cfg.max_steps)) if cfg.num_epochs else int(cfg.max_steps)
     lengths = representative(known)
     balanced = is_balanced(cfg, datasets)
     used = 1.0 if cfg.sample_packing else ranks_used(lengths, model, setup, balanced)
     in_step = setup.batch * per_row
+    whole_steps = min(steps, examples / in_step * epochs)  # the last step of an epoch may have fewer examples
     one_pass = seconds(model.shape, lengths, setup, gpu, MFU, used)
     return RunEstimate(
         examples=round(examples),
@@ -78,11 +84,11 @@ def estimate_run(
         rows_per_step=setup.batch,
         tokens_per_step=in_step * means[0],
         answer_tokens_per_step=in_step * means[1],
-        tokens=steps * in_step * means[0],
+        tokens=whole_steps * in_step * means[0],
         efficiency=used,
         balanced=balanced,
         mfu=MFU,
-        seconds=one_pass / len(lengths) * in_step * steps,
+        seconds=one_pass / len(lengths) * in_step * whole_steps,
     )
 
 

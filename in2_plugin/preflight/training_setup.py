@@ -8,7 +8,7 @@ from typing import Any
 
 from in2_plugin.preflight.costs import Logits, Setup
 from in2_plugin.training.axolotl.args import FUSED, config_full_logits_reason, fused_loss, options_of
-from in2_plugin.training.axolotl.context_parallel import ranks_per_row
+from in2_plugin.training.axolotl.context_parallel import needs_newer_axolotl, ranks_per_row
 from in2_plugin.training.axolotl.plugins import has_plugin
 
 FLASH = ("flash_attention", "flex_attention", "sdpa", "xformers", "sage", "fp8", "s2")
@@ -52,10 +52,11 @@ def setup_of(cfg: Any, gpus: int, adapter: int = 0) -> Setup:
 
 
 def logits_of(cfg: Any) -> Logits:
-    """Return which logits are in memory at a time."""
+    """Return which logits are in memory at a time, with the Axolotl that the config needs."""
     options = options_of(cfg)
     ours = has_plugin(cfg) and options.answer_logits_only is not False
-    if ours and not fused_loss(options, cfg) and not config_full_logits_reason(cfg):
+    at_answers = needs_newer_axolotl(cfg) or not config_full_logits_reason(cfg)
+    if ours and not fused_loss(options, cfg) and at_answers:
         return "answers"
     return "fused" if any(cfg.get(name) for name in FUSED) else "all"
 

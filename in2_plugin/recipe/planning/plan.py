@@ -5,7 +5,6 @@ formulas. Invariant: the number of examples per step is the same on any number o
 be. Cost: 0.2 s per file.
 """
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +14,7 @@ from in2_plugin.config import load_build_config
 from in2_plugin.errors import ConfigError
 from in2_plugin.preflight.costs import Gpu, Memory, ModelShape, Setup, memory, seconds
 from in2_plugin.preflight.dataset_summary import DatasetSummary, summarize_in2
-from in2_plugin.preflight.estimate import MFU, most_answers, row_length
+from in2_plugin.preflight.estimate import MFU, most_answers, row_length, steps_of
 from in2_plugin.preflight.loading import choose_gpu
 from in2_plugin.recipe.folder import RecipeFolder
 from in2_plugin.recipe.planning.assumed_data import planned_data
@@ -152,7 +151,7 @@ def _unshared(file: TrainingFile, gpus: int) -> str:
 
 
 def _steps(file: TrainingFile, data: DatasetSummary, batch: int) -> int:
-    steps = math.ceil((data.examples or 0) / _rows(file, data) * file.epochs / batch)
+    steps = steps_of((data.examples or 0) / _rows(file, data), file.epochs, batch)
     return min(steps, file.max_steps) if file.max_steps else steps
 
 

@@ -44,6 +44,11 @@ def splits_inside_model(cfg: Mapping[str, Any]) -> bool:
     return splits_rows(cfg) and not uses_ulysses(cfg) and (uses_ring_flash_attn() or not in_collator)
 
 
+def needs_newer_axolotl(cfg: Mapping[str, Any]) -> bool:
+    """Return True if rows are split and the installed Axolotl, 0.19, has no package for it."""
+    return splits_rows(cfg) and uses_ring_flash_attn() and find_spec("ring_flash_attn") is None
+
+
 def refuse_missing_package(cfg: Mapping[str, Any]) -> None:
     """Raise if a config splits rows and the installed packages cannot.
 
@@ -58,11 +63,10 @@ def refuse_missing_package(cfg: Mapping[str, Any]) -> None:
             raise ConfigError(
                 f'{key} with `deepspeed:` needs DeepSpeed; install it with `pip install "in2-plugin[deepspeed]"`'
             )
-    elif uses_ring_flash_attn():
-        if find_spec("ring_flash_attn") is None:
-            raise ConfigError(
-                f"{key} needs Axolotl 0.21 or newer, which needs Python 3.12; install them, or train with a file that "
-                "keeps rows whole (axolotl.yml in our recipes)"
-            )
-    elif find_spec("ringmaster") is None:
+    elif needs_newer_axolotl(cfg):
+        raise ConfigError(
+            f"{key} needs Axolotl 0.21 or newer, which needs Python 3.12; install them, or train with a file that "
+            "keeps rows whole (axolotl.yml in our recipes)"
+        )
+    elif not uses_ring_flash_attn() and find_spec("ringmaster") is None:
         raise ConfigError(f'{key} needs ringmaster; install it with `pip install "axolotl[ringmaster]"`')

@@ -88,7 +88,8 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
         found = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         losses = self._in2_per_token.take()
         loss = found[0] if return_outputs else found
-        if losses is not None and self._in2_agrees is None and num_items_in_batch is not None and len(losses):
+        comparable = num_items_in_batch is not None and not self.aux_loss_enabled  # TRL adds the loss of the router
+        if losses is not None and len(losses) and comparable and self._in2_agrees is None:
             self._in2_agrees = self._losses_agree(float(loss.detach()), float(losses.sum()) / float(num_items_in_batch))
         if self._in2_agrees is not False:
             self._tally(model.training, codes, losses)
@@ -114,4 +115,5 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
                 f"no loss by depth in the log: the loss of this model ({own:.5f}) is not the cross-entropy of its "
                 f"answer tokens ({expected:.5f})"
             )
+            self._in2_no_figures = None  # this was the reason
         return agrees

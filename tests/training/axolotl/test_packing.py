@@ -14,12 +14,13 @@ from in2_plugin.training.axolotl.packing import PackedRows, packing_order
 LENGTHS = np.random.default_rng(0).integers(100, 400, 60)
 
 
-def packed(seed: int = 3) -> PackedRows:
+def packed(seed: int = 3, batch_size: int = 1) -> PackedRows:
     """Return rows of at most 1,000 tokens, as Axolotl packs them in a process with its own random state."""
     torch.seed()
     sampler = MultipackBatchSampler(
-        packing_order(len(LENGTHS), seed), batch_size=1, batch_max_len=1_000, lengths=LENGTHS, bin_size=200
+        packing_order(len(LENGTHS), seed), batch_size=batch_size, batch_max_len=1_000, lengths=LENGTHS, bin_size=200
     )
+    len(sampler)  # as Axolotl does
     return PackedRows(sampler, seed)
 
 
@@ -35,6 +36,19 @@ def test_every_example_comes_once_per_epoch():
         assert len(found) == len(sampler)
         assert sorted(number for row in found for number in row) == list(range(60))
         assert all(LENGTHS[row].sum() <= 1_000 for row in found)
+
+
+def test_rows_of_an_incomplete_batch_are_left_out_of_other_epochs():
+    size = next(n for n in range(2, 9) if len(packed()) % n)
+    sampler, seen = packed(batch_size=size), set()
+    for epoch in range(5):
+        sampler.set_epoch(epoch)
+        batches = list(sampler)
+        assert len(batches) == len(sampler) and all(len(batch) == size for batch in batches)
+        numbers = [number for batch in batches for row in batch for number in row]
+        assert len(set(numbers)) == len(numbers) < 60
+        seen |= set(numbers)
+    assert seen == set(range(60))
 
 
 def test_order_depends_only_on_seed_and_epoch():
