@@ -1,8 +1,9 @@
 """Limits of paid calls and of money, over all runs on one dataset folder.
 
 Invariant: the calls that are paid and those in flight together never exceed a limit. A call in flight counts with an
-upper bound of its cost; when that does not fit, the next call waits for those in flight, and the run ends only when
-none is left. So concurrency falls near a limit instead of passing it. Answers from the work log cost nothing.
+upper bound of its cost; when that does not fit, the next call waits for those in flight, and is refused only when none
+is left. So concurrency falls near a limit instead of passing it. After that all calls are refused, so that a limit
+never favors short prompts. Answers from the work log cost nothing.
 """
 
 import asyncio
@@ -34,15 +35,31 @@ class Budget:
     """Counts calls against the limits. Belongs to one event loop."""
 
     def __init__(
-        self, max_calls: int | None, max_cost: float | None, spent: Spending, currency: str = "", *, waits: bool = True
+        self,
+        max_calls: int | None,
+        max_cost: float | None,
+        spent: Spending,
+        currency: str = "",
+        *,
+        waits: bool = True,
+        jobs: int = 1,
+        shared: Spending | None = None,
     ) -> None:
         """Start from what earlier runs have `spent`.
 
-        `waits` is False where a call in flight may take a day: a call that does not fit then ends the run at once.
+        Args:
+            max_calls: limit of the build file, for all jobs together; None for no limit. `max_cost` likewise.
+            waits: False where a call in flight may take a day; a call that does not fit is then refused at once.
+            jobs: number of array jobs that get equal parts of what is left of the limits.
+            shared: what the build had spent before its jobs started; not part of `spent`.
         """
+        shared = shared or Spending()
         self._max_calls, self._max_cost, self._currency, self._waits = max_calls, max_cost, currency, waits
-        self.spent = spent
+        self._calls = None if max_calls is None else max(0, max_calls - shared.calls) // jobs
+        self._cost = None if max_cost is None else max(0.0, max_cost - shared.cost) / jobs
+        self._jobs, self.spent = jobs, spent
         self._in_flight = Spending()
+        self._is_reached = False
         self._settled = asyncio.Event()
 
     @asynccontextmanager
@@ -54,8 +71,9 @@ class Budget:
         Raises:
             SpendingStopped: the call would exceed a limit.
         """
-        while not self._fits(bound):
-            if not (self._in_flight.calls and self._waits):
+        while self._is_reached or not self._fits(bound):
+            self._is_reached = self._is_reached or not self._in_flight.calls
+            if self._is_reached or not self._waits:
                 raise SpendingStopped(self._message())
             await self._settled.wait()
         self._in_flight.calls += 1
@@ -75,16 +93,18 @@ class Budget:
 
     def _fits(self, bound: float) -> bool:
         cost = self.spent.cost + self._in_flight.cost + bound
-        return self._allows_a_call() and (self._max_cost is None or cost <= self._max_cost)
+        return self._allows_a_call() and (self._cost is None or cost <= self._cost)
 
     def _allows_a_call(self) -> bool:
-        return self._max_calls is None or self.spent.calls + self._in_flight.calls < self._max_calls
+        return self._calls is None or self.spent.calls + self._in_flight.calls < self._calls
 
     def _message(self) -> str:
         calls, cost = f"{self.spent.calls:,} calls", f"{self.spent.cost:,.2f} {self._currency}"
         reached = f"`questions.max_cost: {self._max_cost}` leaves too little for the next call ({cost} paid)"
         if not self._allows_a_call():
             reached = f"`questions.max_calls: {self._max_calls}` is reached ({calls} paid)"
+        if self._jobs > 1:
+            reached = f"{reached}: this job may use 1/{self._jobs} of what was left"
         return f"{reached}; everything is kept. Set a higher limit and run again to go on"
 
 

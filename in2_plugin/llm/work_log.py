@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,8 +109,13 @@ class WorkLog:
         return connection
 
     def _check_version(self, read_only: bool) -> None:
-        found = self.fact("version")
-        if found is None and not read_only:
+        found = self.fact("version") if self._has_table("facts") else None
+        if found is None and read_only:
+            # the process that created it was killed; it has no answers, and the next writer completes it
+            self._reader.close()
+            self._reader = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+            self._reader.executescript(_SCHEMA)
+        elif found is None:
             self.set_fact("version", VERSION)
         elif found != VERSION:
             raise WorkLogError(
@@ -287,7 +292,9 @@ class WorkLog:
         Raises:
             WorkLogError: the other log cannot be read, or this one cannot be written.
         """
-        WorkLog(path, read_only=True).close()  # checks its version
+        with closing(WorkLog(path, read_only=True)) as other:  # checks its version
+            if other.fact("version") is None:
+                return  # empty: the process that created it was killed
         with self._as_work_log_error("merged"):
             self._thread.submit(self._absorb, path).result()
 
@@ -331,6 +338,15 @@ class WorkLog:
     def known_totals(self) -> Mapping[str, Usage]:
         """Return those of the other log; empty without one."""
         return self._known.totals() if self._known else {}
+
+    def answers_without_usage(self) -> int:
+        """Return the number of answers with a token count of 0, those of the other log included.
+
+        Logs of earlier versions have them, from servers that report no `usage`; see `in2_plugin.llm.usage`.
+        """
+        unknown = "input_tokens = 0 OR (output_tokens = 0 AND text != '')"
+        own = int(self._rows(f"SELECT COUNT(*) FROM answers WHERE {unknown}")[0][0])
+        return own + (self._known.answers_without_usage() if self._known else 0)
 
     def failures(self) -> Counter[str]:
         """Return the reasons of failed requests, with their counts."""

@@ -97,6 +97,29 @@ def test_where_calls_take_a_day_none_waits_for_those_in_flight(log):
     assert counts(outcomes)[0] == transport.sent == 10
 
 
+def test_after_a_refusal_no_shorter_prompt_is_favored(log):
+    async def together() -> None:
+        budget = Budget(None, 10.0, Spending(), "EUR")
+        with pytest.raises(SpendingStopped):
+            async with budget.call(11.0):
+                pass
+        with pytest.raises(SpendingStopped):
+            async with budget.call(1.0):
+                pass
+
+    asyncio.run(together())
+
+
+def test_jobs_get_a_part_of_what_is_left_and_name_the_limit_of_the_build_file(log):
+    budget = Budget(100, None, Spending(), jobs=4, shared=Spending(calls=20))
+    outcomes = ask(log, Slow(), 50, budget)
+    assert counts(outcomes) == (20, 30)
+    assert str(outcomes[-1]) == (
+        "`questions.max_calls: 100` is reached (20 calls paid): this job may use 1/4 of what was left; everything is "
+        "kept. Set a higher limit and run again to go on"
+    )
+
+
 def test_the_bound_of_a_call_is_its_prompt_and_its_longest_answer():
     prices = Prices(input=2.0, output=10.0)
     assert most_cost(Request("p" * 2_000, "m", {"max_tokens": 500}, "x"), prices) == pytest.approx(0.002 + 0.005)

@@ -122,6 +122,24 @@ def test_a_log_can_be_read_while_it_is_written(path):
     log.close()
 
 
+@pytest.mark.parametrize("tables", ["", "CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT NOT NULL)"])
+def test_a_log_whose_creation_was_killed_is_empty_and_the_next_writer_completes_it(path, tables):
+    connection = sqlite3.connect(path)
+    connection.execute(tables)
+    connection.close()
+    path.touch()
+    reader = WorkLog(path, read_only=True)
+    assert (reader.totals(), reader.get(request().key), reader.answers_without_usage()) == ({}, None, 0)
+    reader.close()
+    own = WorkLog(path.with_name("own.sqlite"), known=path)
+    own.absorb(path)
+    own.close()
+    log = WorkLog(path)
+    put_all(log, [(request(), answer())])
+    assert log.get(request().key) == answer()
+    log.close()
+
+
 def test_read_only_creates_nothing(path):
     with pytest.raises(WorkLogError, match="cannot be opened"):
         WorkLog(path, read_only=True)

@@ -59,6 +59,11 @@ class Models:
             self._transports.append(make_transport(config.verify.judge, log, say))
         prices = [prices_of(model) for model in (self._writer, self._judge)]
         budget = _budget(config, log, jobs)
+        if config.max_cost is not None and (unknown := log.answers_without_usage()):
+            say(
+                f"`questions.max_cost` counts {unknown:,} stored answers as free: an earlier version stored them "
+                "without token counts, because the server reported none"
+            )
         callers = [
             Caller(log, transport, budget, own) for transport, own in zip(self._transports, prices, strict=False)
         ]
@@ -161,13 +166,18 @@ def prices_of(config: ModelConfig) -> Prices | None:
 def _budget(config: QuestionsConfig, log: WorkLog, jobs: int) -> Budget:
     """Return the limits that are left to this process, with what its own work log has cost so far."""
     writer = model_config(config)
-    known = _spent(config, log.known_totals())
-    calls = None if config.max_calls is None else max(0, config.max_calls - known.calls) // jobs
-    cost = None if config.max_cost is None else max(0.0, config.max_cost - known.cost) / jobs
     prices = prices_of(writer)
     is_batch = isinstance(writer, EndpointConfig) and writer.mode == "batch"
     currency = prices.currency if prices else ""
-    return Budget(calls, cost, _spent(config, log.totals()), currency, waits=not is_batch)
+    return Budget(
+        config.max_calls,
+        config.max_cost,
+        _spent(config, log.totals()),
+        currency,
+        waits=not is_batch,
+        jobs=jobs,
+        shared=_spent(config, log.known_totals()),
+    )
 
 
 def _spent(config: QuestionsConfig, totals: Mapping[str, Usage]) -> Spending:

@@ -1,7 +1,9 @@
 """Work on many passages concurrently, and deliver their results in the order of the passages.
 
 Invariant: the order and number of results depend only on the answers, never on their timing. A slow passage delays
-delivery, not work: up to `WINDOW` later passages may finish before it. Cost: one asyncio task per passage in progress.
+delivery, not work: up to `WINDOW` later passages may finish before it. When a limit of calls or money is reached,
+passages without stored answers are skipped, so that answers that are already paid for can complete the build. Cost: one
+asyncio task per passage in progress.
 """
 
 import asyncio
@@ -9,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
+from in2_plugin.errors import SpendingStopped
 from in2_plugin.llm.request import RunStopped
 from in2_plugin.questions.question import Passage, Question, Rejection
 
@@ -17,6 +20,9 @@ WINDOW = 32_768
 """Maximum passages that are started and not yet taken; a finished one takes about 2 KB."""
 LEAST_YIELD = 0.02
 """Lower bound of the questions per passage, to estimate how many passages are still needed."""
+MOST_UNPAID = 1_000
+"""Passages without stored answers in a row, after a limit is reached, that end the search for stored ones; a merge of n
+array jobs may find only every n-th passage in the work log."""
 SETTLED = 20
 """Number of passages after which the yield so far is a better estimate than `questions_per_call`."""
 
@@ -36,7 +42,7 @@ class Production:
         self._wanted = missing()
         self._queue: deque[asyncio.Task[PassageResults]] = deque()
         self._changed = asyncio.Event()
-        self._open = self._begun = self._taken = 0
+        self._open = self._begun = self._taken = self._unpaid = 0
         self._ended = False
         self._failure: BaseException | None = None
 
@@ -44,22 +50,32 @@ class Production:
         """Deliver the results of each passage, until there are no more passages or `stop` is called.
 
         Raises:
-            In2Error: no further work is possible; passages in progress are finished first.
+            SpendingStopped: a limit is reached, and the passages with stored answers are delivered.
+            In2Error: no further work is possible; passages in progress are finished first, and those before the one
+                that failed are delivered.
         """
         try:
-            while not self._failure:
+            while not (self._ended and not self._queue):
                 self._begin(passages)
                 while self._queue and self._queue[0].done():
-                    deliver(self._queue.popleft().result())
-                if self._ended and not self._queue:
-                    return
-                await self._changed.wait()
-                self._changed.clear()
-            raise self._failure
+                    self._deliver(self._queue.popleft(), deliver)
+                if self._queue or not self._ended:
+                    await self._changed.wait()
+                    self._changed.clear()
         except RunStopped:
-            return
+            pass
         finally:
             await asyncio.gather(*self._queue, return_exceptions=True)
+        if self._failure:
+            raise self._failure
+
+    def _deliver(self, task: asyncio.Task[PassageResults], deliver: Callable[[PassageResults], None]) -> None:
+        try:
+            results = task.result()
+        except SpendingStopped:
+            self.take()
+        else:
+            deliver(results)
 
     def _begin(self, passages: Iterator[Passage]) -> None:
         while not self._ended and self._open < self._open_at_once and self._is_wanted():
@@ -76,9 +92,11 @@ class Production:
     def _note_done(self, task: asyncio.Task[PassageResults]) -> None:
         self._open -= 1
         failure = None if task.cancelled() else task.exception()
+        self._unpaid = self._unpaid + 1 if isinstance(failure, SpendingStopped) else 0
         if failure and not isinstance(failure, RunStopped):
             self._failure = self._failure or failure
-            self.stop()
+            if not 0 < self._unpaid < MOST_UNPAID:
+                self.stop()
         self._changed.set()
 
     def _is_wanted(self) -> bool:

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from in2_plugin.config import QuestionsConfig
+from in2_plugin.errors import SpendingStopped
 from in2_plugin.llm.request import RunStopped, Usage
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.questions.model.background import BackgroundLoop
@@ -95,6 +96,7 @@ class ModelWriter:
         second interrupt drops them.
 
         Raises:
+            SpendingStopped: a limit is reached; the results of stored answers are yielded first.
             EndpointError, WorkLogError: no more questions can be written; all answers so far are stored.
         """
         ready: SimpleQueue[list[PassageResults] | None] = SimpleQueue()
@@ -184,7 +186,7 @@ class ModelWriter:
             # raised here, or by the consumer of the results, which closes the generator
             if isinstance(cause, KeyboardInterrupt) or (cause and isinstance(cause.__context__, KeyboardInterrupt)):
                 self._say(self._models.stopping)
-            with suppress(RunStopped):
+            with suppress(RunStopped, SpendingStopped):  # the consumer has enough, or the cause says more
                 run.result()
         except KeyboardInterrupt:
             self._background.call(run.cancel)

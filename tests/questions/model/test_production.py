@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from in2_plugin.errors import EndpointError
+from in2_plugin.errors import EndpointError, SpendingStopped
 from in2_plugin.llm.request import RunStopped
 from in2_plugin.questions import Kind, Passage
-from in2_plugin.questions.model.production import WINDOW, Production
+from in2_plugin.questions.model.production import MOST_UNPAID, WINDOW, Production
 
 
 def passages(n: int):
@@ -207,3 +207,40 @@ def test_it_says_when_few_missing_questions_limit_the_passages_in_progress():
         return said
 
     assert asyncio.run(check()) == ("2 passages in progress are enough for the 2 missing questions", "")
+
+
+def test_what_is_done_before_a_failure_is_delivered():
+    async def check() -> Run:
+        async def work(passage):
+            if passage.document == 6:
+                raise EndpointError("the key is wrong")
+            await asyncio.sleep(0.001 * (10 - passage.document))
+            return (passage.document,)
+
+        run = Run(work, 1_000, open_at_once=8)
+        with pytest.raises(EndpointError):
+            await run.go()
+        return run
+
+    assert asyncio.run(check()).delivered == list(range(6))
+
+
+@pytest.mark.parametrize("every", [1, 2, 64])
+def test_a_limit_hides_no_stored_answer_and_the_search_for_them_ends(every):
+    """One passage in `every` is stored, up to number 640, as after the jobs of an array."""
+
+    async def check() -> Run:
+        async def work(passage):
+            await asyncio.sleep(0)
+            if passage.document % every or passage.document >= 640:
+                raise SpendingStopped("the limit is reached")
+            return (passage.document,)
+
+        run = Run(work, 10**9, open_at_once=8)
+        with pytest.raises(SpendingStopped, match="the limit is reached"):
+            await run.go()
+        return run
+
+    run = asyncio.run(check())
+    assert run.delivered == list(range(0, 640, every))
+    assert len(run.begun) <= 640 + MOST_UNPAID + 8

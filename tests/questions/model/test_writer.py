@@ -1,4 +1,5 @@
 import re
+import sqlite3
 import threading
 from itertools import islice
 
@@ -238,3 +239,64 @@ def test_batches_hold_no_more_requests_than_a_limit_allows(path):
                 collect_all(settings, path, 100)
             assert server.paid.total() == stored(path) == limit
         assert set(server.paid.values()) == {1}
+
+
+def test_enough_stored_answers_complete_a_build_at_its_limit(path):
+    """Some answers are useless, one passage failed when it was first asked; the limit leaves no further call."""
+    failing = True
+
+    def reply(body):
+        return "Rain." if "Harbour 7 " in str(body) else default_reply(body)
+
+    def fault(number, body):
+        return "400" if failing and "Harbour 3 " in str(body) else None
+
+    with FaultServer(reply, plan=fault) as server:
+        assert collect_all(config(server), path, 100) == 100
+        failing, paid = False, server.paid.total()
+        full = config(server).model_copy(update={"max_calls": paid})
+        assert collect_all(full, path, 100) == 100
+        with pytest.raises(SpendingStopped, match=f"max_calls: {paid}"):
+            collect_all(full, path, 200)
+        assert server.paid.total() == paid
+
+
+def test_a_run_that_has_enough_does_not_mind_calls_that_wait_for_a_limit(path):
+    """Ten calls are in flight, and more wait for one of them, when the first question is all that is missing."""
+    with FaultServer(latency=0.2) as server:
+        settings = config(server, concurrency="16-16").model_copy(update={"max_calls": 10})
+        with ModelWriter(settings, path, print) as writer:
+            missing = [20]
+            results = writer.write(passages(), lambda: missing[0])
+            taken = [next(results)]
+            missing[0] = 0
+            results.close()
+    assert isinstance(taken[0], Question)
+    assert server.paid.total() == 10
+
+
+def test_the_message_of_a_job_names_the_limit_of_the_build_file(path):
+    with FaultServer() as server:
+        settings = config(server).model_copy(update={"max_calls": 100})
+        with (
+            ModelWriter(settings, path, print, jobs=8) as writer,
+            pytest.raises(
+                SpendingStopped, match=r"max_calls: 100` is reached \(12 calls paid\): this job may use 1/8 of"
+            ),
+        ):
+            list(writer.write(passages(), lambda: 1_000))
+
+
+def test_stored_answers_of_unknown_cost_are_said_before_money_is_spent(path):
+    priced = {"prices": {"input": 1.0, "output": 1.0}}
+    with FaultServer() as server:
+        write(config(server, **priced), path, 5)
+        with sqlite3.connect(path) as old:
+            old.execute("UPDATE answers SET input_tokens = 0, output_tokens = 0")
+        old.close()
+        lines: list[str] = []
+        for settings in (config(server, **priced), config(server, **priced).model_copy(update={"max_cost": 1.0})):
+            with ModelWriter(settings, path, lines.append):
+                pass
+    assert len(lines) == 1
+    assert re.match(r"`questions.max_cost` counts \d+ stored answers as free", lines[0])
