@@ -6,7 +6,7 @@ in rejected.parquet with their reason.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 from in2_plugin import layout
 from in2_plugin.config import Mixture
 from in2_plugin.dataset.tables import QUESTIONS, REJECTED, RowWriter, StoredQuestions, rejection_row
-from in2_plugin.errors import NotEnoughQuestions
+from in2_plugin.errors import NotEnoughQuestions, WorkLogError
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.pipeline.estimate import estimate_questions
 from in2_plugin.pipeline.passages import display_name, part_passages, wanted_questions, yield_check
@@ -80,18 +80,23 @@ def _expected_calls(run: Run, handle: PlannerHandle) -> str:
         money = f"{found.total:,.2f} {found.prices.currency}"
     limits = {name: getattr(questions, name) for name in ("max_calls", "max_cost")}
     given = "".join(f", `{name}: {limit}`" for name, limit in limits.items() if limit is not None)
+    job = run.array_job
+    expected = f"expected of all {job.of} jobs together" if job.is_job else "expected"
     return (
-        f"expected: {found.calls:,.0f} calls, {found.input_tokens:,} tokens in, {found.output_tokens:,} out, {money}; "
-        f"more with thoughts or rejected answers ({_stored_answers(run):,} answers stored{given})"
+        f"{expected}: {found.calls:,.0f} calls, {found.input_tokens:,} tokens in, {found.output_tokens:,} out, "
+        f"{money}; more with thoughts or rejected answers ({_stored_answers(run):,} answers stored{given})"
     )
 
 
 def _stored_answers(run: Run) -> int:
-    path = run.folder / layout.WORK_LOG
-    if not path.exists():
-        return 0
-    with closing(WorkLog(path, read_only=True)) as log:
-        return sum(use.answers for use in log.totals().values())
+    """Count the answers that this run will not pay for again. A job does not open the logs of other hosts."""
+    job, paths = run.array_job, [run.folder / layout.WORK_LOG]
+    paths += [run.folder / layout.job_log(job.name)] if job.is_job else run.folder.glob(layout.JOB_LOGS)
+    count = 0
+    for path in filter(Path.exists, paths):
+        with suppress(WorkLogError), closing(WorkLog(path, read_only=True)) as log:  # its writer reports the damage
+            count += sum(use.answers for use in log.totals().values())
+    return count
 
 
 def used_questions(mixture: Mixture, questions: StoredQuestions, scale: float) -> dict[Part, np.ndarray]:

@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from in2_plugin.config import BuildConfig
 from in2_plugin.dataset.build_record import BuildFileChange
 from in2_plugin.dataset.tables import read_rows
-from in2_plugin.errors import ConfigError, EndpointError, SpendingStopped
+from in2_plugin.errors import ArrayJobDone, ConfigError, EndpointError, ShardsMissing, SpendingStopped
 from in2_plugin.inspection.doctor.run import examine
 from in2_plugin.inspection.status import read_status
+from in2_plugin.pipeline.array_job import ArrayJob
 from in2_plugin.pipeline.build import build_dataset
 from in2_plugin.pipeline.estimate import estimate_build
 from in2_plugin.pipeline.preview import preview
@@ -106,6 +108,25 @@ def test_the_calls_and_the_money_are_said_before_the_first_call(whole, mistral_f
     (said,) = [line for line in progress.lines if line.startswith("expected: ")]
     assert " USD; more with thoughts" in said
     assert said.endswith("(0 answers stored, `max_cost: 5.0`)")
+
+
+def test_an_array_job_says_whose_calls_are_expected_and_counts_its_own_answers(mistral_folder, tmp_path):
+    with FaultServer() as server:
+        config = endpoint_config(tmp_path / "in2", mistral_folder, server.base_url)
+        said = []
+        for _ in range(4):
+            progress = Quiet()
+            with pytest.raises(ArrayJobDone):
+                build_dataset(config, progress, array_job=ArrayJob(1, 2))
+            said += [line for line in progress.lines if line.startswith("expected")]
+            with suppress(ShardsMissing):
+                build_dataset(config, Quiet(), array_job=ArrayJob(0, 1))
+            (config.output / "parts/asked/1-of-2.json").unlink(missing_ok=True)
+            if not said:
+                (config.output / "work.sqlite").touch()  # its creation was killed
+    assert all(line.startswith("expected of all 2 jobs together: 250 calls, ") for line in said)
+    assert " (0 answers stored" in said[0]
+    assert " (0 answers stored" not in said[-1]
 
 
 def test_useless_answers_stop_the_build_and_all_is_kept(mistral_folder, tmp_path):
