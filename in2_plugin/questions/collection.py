@@ -15,9 +15,12 @@ import numpy as np
 
 from in2_plugin.config import Lengths
 from in2_plugin.corpus.store import SegmentStore
+from in2_plugin.errors import SpendingStopped
 from in2_plugin.questions.question import Kind, Part, Passage, Question, QuestionWriter, Rejection
 from in2_plugin.questions.yield_check import YieldCheck
 
+REPEATED = "the same question was written before"
+"""Reason of a rejection."""
 MAX_DRAWS = 8
 """Maximum draws per passage; a small corpus gives several questions per segment."""
 
@@ -112,6 +115,8 @@ def collect(
 ) -> Collected:
     """Have `writer` write until there are `wanted` distinct, accepted questions, or no more passages.
 
+    Passages that give too few new questions because most are repeated count as the end of the passages.
+
     Args:
         asked: digests of all questions so far, of this and other parts; new ones are added.
         objection: returns a reason to reject a question, or None.
@@ -133,7 +138,7 @@ def collect(
             if isinstance(result, Question):
                 normalized = " ".join(result.question.casefold().split())
                 digest = blake2b(normalized.encode(), digest_size=12).digest()
-                reason = "the same question was written before" if digest in asked else objection(result)
+                reason = REPEATED if digest in asked else objection(result)
                 if reason:
                     rejection = rejected(result, reason)
                 else:
@@ -144,7 +149,12 @@ def collect(
                 reasons[rejection.reason] += 1
                 reject(rejection)
             if yield_check:
-                yield_check.record(result, rejection)
+                try:
+                    yield_check.record(result, rejection)
+                except SpendingStopped:
+                    if kept and yield_check.commonest_reason() == REPEATED:
+                        break  # the corpus is exhausted, and the model works
+                    raise
             if kept == wanted:
                 break
     return Collected(kept, reasons)

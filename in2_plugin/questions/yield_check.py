@@ -58,6 +58,11 @@ class YieldCheck:
         else:
             self._passages[-1].rejections.append(rejection)
 
+    def commonest_reason(self) -> str:
+        """Return the most frequent reason of a rejection in the window; empty without any."""
+        commonest = Counter(found.reason for passage in self._passages for found in passage.rejections).most_common(1)
+        return commonest[0][0] if commonest else ""
+
     def _require_yield(self) -> None:
         successes, trials = sum(passage.is_success for passage in self._passages), len(self._passages)
         if trials and successes < self._min_yield * trials and upper_limit(successes, trials) < self._min_yield:

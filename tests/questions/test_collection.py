@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -7,8 +9,10 @@ from in2_plugin.config import Lengths
 from in2_plugin.corpus.sources.documents import Document
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.store_writer import build_store
-from in2_plugin.questions import Kind, Part, Question, Rejection
+from in2_plugin.errors import SpendingStopped
+from in2_plugin.questions import Kind, Part, Passage, Question, Rejection
 from in2_plugin.questions.collection import MAX_DRAWS, collect, passages, short_passages, shortfall
+from in2_plugin.questions.yield_check import YieldCheck
 
 ROOMY = Lengths(min=5_000, max=10_000)
 
@@ -202,3 +206,29 @@ def test_passages_that_stay_usable_come_in_the_same_order(store, kind):
     left_out = set(store.segments_of(2))
     fewer.usable = np.array([usable and i not in left_out for i, usable in enumerate(store.usable)])
     assert drawn(fewer) == [one for one in drawn(store) if not left_out.intersection(one[0])]
+
+
+def drawn_again(n: int, draws: int = 8):
+    return (Passage(Kind.FINE_GRAINED, i, (i,), (), draw) for draw in range(draws) for i in range(n))
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_small_corpus_that_is_exhausted_is_a_shortfall_and_a_model_that_fails_is_not(works):
+    """300 passages that all give a question at first, and afterwards the same again or nothing."""
+
+    def answer(passage):
+        asked = replace(question(passage, f"Who is {passage.document}?"), request=f"{passage.document} {passage.draw}")
+        if passage.draw and not works:
+            return Rejection(passage, "unreadable answer", request=asked.request)
+        return asked
+
+    seen = []
+    stop = nullcontext() if works else pytest.raises(SpendingStopped, match="unreadable answer")
+    with stop:
+        found = collect(
+            Scripted(answer), drawn_again(300), 1_000, set(), lambda _: None, seen.append, lambda _: None,
+            YieldCheck(0.05, "x"),
+        )  # fmt: skip
+        message = shortfall(Part.FINE_GRAINED, 1_000, found)
+        assert "the corpus gave 300, 700 too few (most often because the same question was written before" in message
+    assert len(seen) == 300

@@ -88,6 +88,14 @@ def test_the_three_commonest_reasons_are_named():
     assert [reason in message for reason in ("common (", "second (", "third (", "rare (")] == [True, True, True, False]
 
 
+def test_the_commonest_reason_is_that_of_the_window():
+    check = YieldCheck(0, "x")
+    assert check.commonest_reason() == ""
+    for i, reason in enumerate(["old"] * WINDOW + ["new"] * WINDOW):
+        check.record(rejection(i, reason), rejection(i, reason))
+    assert check.commonest_reason() == "new"
+
+
 def test_a_rejected_question_is_its_own_example():
     check = YieldCheck(0.05, "x")
     with pytest.raises(SpendingStopped, match=r"twice \(90 times, for example 'Who\? -> Me\.'\)"):
