@@ -27,6 +27,7 @@ from in2_plugin.llm.endpoint.errors import (
     without_key,
 )
 from in2_plugin.llm.request import THOUGHTS, Completion, Request, RequestFailed
+from in2_plugin.llm.usage import estimated_tokens
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -237,7 +238,8 @@ def make_client(config: EndpointConfig) -> "tuple[AsyncOpenAI, str]":
 def parse_completion(content: object, secret: str) -> Completion:
     """Return the answer in a response body; token counts are 0 if the server sends none that can be true.
 
-    An empty answer next to thoughts (`reasoning_content` of DeepSeek, vLLM and SGLang, `reasoning` of OpenRouter and
+    Missing output tokens of an answer with thoughts are estimated here, because the thoughts are not kept. An empty
+    answer next to thoughts (`reasoning_content` of DeepSeek, vLLM and SGLang, `reasoning` of OpenRouter and
     newer vLLM) has `THOUGHTS` as its finish reason, unless it was cut off.
 
     Raises:
@@ -259,6 +261,8 @@ def parse_completion(content: object, secret: str) -> Completion:
     thoughts = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
     if not text.strip() and thoughts.strip() and finish != "length":
         finish = THOUGHTS
+    if thoughts and not counts[1]:
+        return Completion(text, finish, counts[0], estimated_tokens(thoughts + text), is_estimated=True)
     return Completion(text, finish, *counts)
 
 

@@ -392,7 +392,10 @@ def test_an_empty_answer_next_to_thoughts_is_told_apart(field):
     assert parse_completion({"choices": [{"message": message, "finish_reason": "stop"}]}, "").finish == "thoughts"
     assert parse_completion({"choices": [{"message": message, "finish_reason": "length"}]}, "").finish == "length"
     answered = {"choices": [{"message": {**message, "content": "Yes."}}]}
-    assert parse_completion(answered, "") == Completion("Yes.", "stop", 0, 0)
+    # the thoughts are paid for and not kept, so their tokens are estimated here
+    assert parse_completion(answered, "") == Completion("Yes.", "stop", 0, 5, is_estimated=True)
+    counted = {**answered, "usage": {"prompt_tokens": 9, "completion_tokens": 7}}
+    assert parse_completion(counted, "") == Completion("Yes.", "stop", 9, 7)
 
 
 def test_the_message_about_a_body_without_choices_does_not_quote_the_key():
