@@ -26,6 +26,7 @@ from in2_plugin.io.lock import folder_lock
 from in2_plugin.llm.request import Completion, Request, Usage
 from in2_plugin.llm.usage import price
 from in2_plugin.pipeline.passages import part_passages, questions_by_kind, wanted_questions
+from in2_plugin.pipeline.run import say_on_stderr
 from in2_plugin.pipeline.sample_store import sample_store
 from in2_plugin.questions import Kind, Part, Passage, Question
 from in2_plugin.questions.judge_cost import judge_usage
@@ -169,7 +170,8 @@ def _trials(
     if not calls:
         return asyncio.run(_assumed(config.questions, sample, tokenizer))
     make_folder(config.output)
-    with folder_lock(config.output), ModelWriter(config.questions, config.output / layout.WORK_LOG, print) as writer:
+    log = config.output / layout.WORK_LOG
+    with folder_lock(config.output), ModelWriter(config.questions, log, say_on_stderr) as writer:
         return writer.trials(sample)
 
 

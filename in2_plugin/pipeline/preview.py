@@ -16,6 +16,7 @@ from in2_plugin.corpus.tokenizer import load_tokenizer
 from in2_plugin.dataset.build_record import make_folder
 from in2_plugin.io.lock import folder_lock
 from in2_plugin.pipeline.passages import part_passages, questions_by_kind
+from in2_plugin.pipeline.run import say_on_stderr
 from in2_plugin.pipeline.sample_store import sample_store
 from in2_plugin.questions import Kind, Part, Passage, Question, QuestionWriter, Rejection
 from in2_plugin.questions.writers import open_writer
@@ -57,7 +58,7 @@ def preview(config: BuildConfig, n: int) -> Iterator[PreviewResult]:
     with (
         folder_lock(config.output),
         sample_store(config.output, config.corpus, config.seed, tokenizer, SAMPLE_DOCUMENTS) as store,
-        open_writer(config.questions, config.seed, config.output / layout.WORK_LOG, print) as writer,
+        open_writer(config.questions, config.seed, config.output / layout.WORK_LOG, say_on_stderr) as writer,
     ):
         for kind, wanted in _split(config.mixture, n).items():
             passages = part_passages(store, Part(kind), kind, config.lengths, config.seed)

@@ -1,6 +1,7 @@
 """Define the context of a build that every stage receives: build file, progress, engine and array job."""
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ class Progress(Protocol):
 
     def say(self, line: str) -> None:
         """Show one line of output."""
+
+
+def say_on_stderr(line: str) -> None:
+    """Show one line without a progress display; stdout is for results."""
+    print(line, file=sys.stderr, flush=True)
 
 
 class NoProgress:

@@ -3,6 +3,7 @@ import pytest
 from in2_plugin.dataset.build_record import make_folder
 from in2_plugin.errors import ConfigError
 from in2_plugin.pipeline.build import build_dataset
+from in2_plugin.pipeline.estimate import estimate_build
 from in2_plugin.pipeline.preview import preview
 from in2_plugin.questions import Kind, Question
 from tests.support.builds import Quiet, endpoint_config, small_config
@@ -52,3 +53,15 @@ def test_a_folder_of_something_else_is_not_touched(mistral_folder, tmp_path):
         list(preview(small_config(tmp_path, mistral_folder), 3))
     make_folder(tmp_path / "new")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "thesis.tex"]
+
+
+def test_lines_about_servers_are_not_part_of_the_result(mistral_folder, tmp_path, capsys):
+    dead = "http://127.0.0.1:9/v1"
+    with FaultServer() as server:
+        config = endpoint_config(tmp_path / "in2", mistral_folder, [dead, server.base_url])
+        list(preview(config, 4))
+        previewed = capsys.readouterr()
+        estimate_build(config, calls=8)
+    estimated = capsys.readouterr()
+    assert previewed.out == estimated.out == ""
+    assert all(f"{dead} cannot be reached" in shown.err for shown in (previewed, estimated))
