@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from in2_plugin.config import QuestionsConfig
 from in2_plugin.config.questions import Check
-from in2_plugin.errors import one_line
+from in2_plugin.errors import EndpointError, one_line
 from in2_plugin.llm.request import THOUGHTS, Ask, Completion, Request, RequestFailed
 from in2_plugin.llm.usage import has_read_all, least_tokens
 from in2_plugin.questions.model.checks import objection
@@ -145,10 +145,17 @@ class Pipeline:
         """Return True when the judge finds an answer in a filler, or gives no answer.
 
         Raises:
+            EndpointError: the server of the judge did not read the whole prompt; it would cut those of all fillers.
             RunStopped, EndpointError, WorkLogError: as the caller that it asks.
         """
         try:
             return await is_answered(distractor, self._ask_judge)
+        except PromptCut as cut:
+            raise EndpointError(
+                f"the judge {self._judge.model}: {cut} ({cut.counts}); raise its context window and serve it under "
+                "another model name, so that stored answers are not used; or set "
+                "`questions.checks.whole_prompts: false`"
+            ) from None
         except RequestFailed:
             return True
 

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from in2_plugin.config import QuestionsConfig
+from in2_plugin.errors import EndpointError
 from in2_plugin.llm.request import THOUGHTS, Completion, Request, RequestFailed, RunStopped
 from in2_plugin.questions import Kind, Part, Passage, Question, Rejection
 from in2_plugin.questions.model.pipeline import AskedModel, Pipeline
+from in2_plugin.questions.model.verification import Distractor
 
 TEXTS = (
     "Harbour Seven was founded in 1843 by fishermen from the northern islands.",
@@ -211,3 +213,18 @@ def test_an_answer_among_the_thoughts_is_said_and_not_asked_for_again():
 def test_a_rejection_shows_the_answer_that_could_not_be_read():
     (rejection,) = results(Model("Here is a poem.", "Here is\nanother poem."))
     assert rejection.excerpt == "Here is another poem."
+
+
+@pytest.mark.parametrize("finish", ["stop", "length"])
+def test_a_filler_that_the_judge_cannot_read_is_an_error_and_no_distractor(finish):
+    def distracts(**changes) -> bool:
+        config = QuestionsConfig.parse({"writer": "endpoint", "endpoint": {"model": "m"}, **changes}, "test")
+        judge = AskedModel(Model(Completion("UNANSWERABLE", finish, 3, 20)).ask, "j", {})
+        filler = Distractor(PAIR["question"], 8, TEXTS[1])
+        return asyncio.run(Pipeline(config, judge, judge, "markers", "name/1").distracts(filler))
+
+    with pytest.raises(
+        EndpointError, match=r"the judge j: the server did not read .* \(3 tokens read of at least \d+\)"
+    ):
+        distracts()
+    assert distracts(checks={"whole_prompts": False}) == (finish == "length")
