@@ -35,8 +35,11 @@ class Config(BaseModel):
 
 
 def changeable(default: Any) -> Any:
-    """Declare a field that you can change between two builds into one folder: no question or example depends on it."""
-    return Field(default, json_schema_extra={"changeable": True})
+    """Declare a field that you can change between two builds into one folder: no question or example depends on it.
+
+    It is not part of `repr`, from which finished shards are recognized.
+    """
+    return Field(default, repr=False, json_schema_extra={"changeable": True})
 
 
 def parse_config(model: type[ModelT], data: object, origin: str) -> ModelT:
