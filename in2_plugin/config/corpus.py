@@ -32,8 +32,8 @@ class Source(Config):
     """Maximum number of documents to read from this source. Default: all."""
     max_bad_rows: MaxBadRows = changeable(0.01)
     """Largest share of rows that may lack the field or hold something else than text in it. Such rows are skipped and
-    counted, and the first is shown; above this share the build stops. Ten rows are accepted whatever their share,
-    unless it is 0."""
+    counted, and the first is shown; the build stops at the end of a source with a larger share, and earlier if its
+    first 1,000 rows are all like this. Ten rows are accepted whatever their share, unless it is 0."""
     license: str | None = changeable(None)
     """License of the text, for the dataset card."""
 
@@ -53,9 +53,9 @@ class RowSource(Config):
     limit: PositiveInt | None = None
     """Maximum number of rows to read. Default: all."""
     max_bad_rows: MaxBadRows = changeable(0.01)
-    """Largest share of rows that may lack the fields or hold something else than text in
-    them. Such rows are skipped and counted, and the first is shown; above this share the build stops. Ten rows
-    are accepted whatever their share, unless it is 0."""
+    """Largest share of rows that may lack the fields or hold something else than text in them. Such rows are skipped
+    and counted, and the first is shown; the build stops at the end of a source with a larger share, and earlier if its
+    first 1,000 rows are all like this. Ten rows are accepted whatever their share, unless it is 0."""
     license: str | None = changeable(None)
     """License of the rows, for the dataset card."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from in2_plugin.config import Source
 from in2_plugin.corpus.cutting import Cut, Cutter, chunks
 from in2_plugin.corpus.sources.bad_rows import BadRows
 from in2_plugin.corpus.sources.splits import Piece, PieceReader
@@ -137,18 +138,14 @@ class Merger:
         self._rows: Counter[str] = Counter()
         """Rows read so far of each place."""
         self.empty = 0
-        self.bad: dict[str, BadRows] = {}
-        """Counts of bad rows by path of the source."""
+        self.bad: dict[Source, BadRows] = {}
+        """Counts of bad rows of each source."""
 
     def add(self, shard: CorpusShard, path: Path, most: int | None) -> int:
-        """Append at most `most` documents of a shard, and return how many.
-
-        Raises:
-            CorpusError: the source has too many bad rows.
-        """
+        """Append at most `most` documents of a shard, and return how many."""
         before, added = [], 0
         source = shard.pieces[0].source
-        bad = self.bad.setdefault(source.path, BadRows(source.path, source.max_bad_rows))
+        bad = self.bad.setdefault(source, BadRows(source.path, source.max_bad_rows))
         for piece, counts in zip(shard.pieces, _pieces(path), strict=False):
             if not piece.start:  # a file that is listed twice is counted from the start again
                 self._rows[piece.place] = 0
@@ -171,6 +168,15 @@ class Merger:
             self._writer.add([source.path] * n, keys, _cut(documents.slice(0, n), segments))
             added += n
         return added
+
+    def require(self) -> None:
+        """Check the share of bad rows of each source, after the last shard.
+
+        Raises:
+            CorpusError: a source has too many bad rows.
+        """
+        for bad in self.bad.values():
+            bad.require()
 
 
 def documents_in(path: Path) -> int:

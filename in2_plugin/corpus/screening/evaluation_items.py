@@ -68,13 +68,14 @@ def _source(source: EvaluationSource, n: int, say: Callable[[str], None]) -> Ite
         try:
             texts = _row_texts(row, source.fields)
         except BadRow as failure:
-            bad.add(partial(str, place), str(failure))
+            bad.skip(partial(str, place), str(failure))
             continue
         bad.empty += not any(text.strip() for text in texts)
         for text in texts:
             found += 1
             comparable = comparable or len(words(text)) >= n
             yield place, text
+    bad.require()
     for line in lines_of([bad]):
         say(line)
     if not found:

@@ -2,7 +2,8 @@
 
 One rule for documents, instructions and evaluation sets: a field holds text, or it is empty, or the row is skipped and
 counted with its place and the reason. Invariant: no value of a field raises anything but BadRow, and a source with
-more bad rows than its `max_bad_rows` ends in one CorpusError, while it is read.
+more bad rows than its `max_bad_rows` ends in one CorpusError. The share is that of the whole source, so it is known
+only at the end; a wrong field name is found earlier, because then all rows are bad from the start.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +13,8 @@ from in2_plugin.errors import CorpusError
 
 TOLERATED = 10
 """Bad rows of a source that are accepted whatever their share, unless `max_bad_rows` is 0."""
+ALL_BAD = 1_000
+"""Rows at the start of a source that end the reading if all of them are bad."""
 
 
 class BadRow(ValueError):
@@ -64,17 +67,30 @@ class BadRows:
         self._first: Callable[[], str] = str
 
     def add(self, place: Callable[[], str], reason: str, count: int = 1) -> None:
-        """Count bad rows, the first of which is at `place`, which is called only if an error or a line shows it.
+        """Count bad rows, the first of which is at `place`, which is called only if an error or a line shows it."""
+        if not self.count:
+            self._first = lambda: f"{place()}: {reason}"
+        self.count += count
+
+    def skip(self, place: Callable[[], str], reason: str) -> None:
+        """Count a bad row of a source that is read from its start, see `add`.
+
+        Raises:
+            CorpusError: there is no need to read on, because no bad row is accepted or the first ALL_BAD rows are bad.
+        """
+        self.add(place, reason)
+        if not self._share or self.count == self.rows == ALL_BAD:
+            self.require()
+
+    def require(self) -> None:
+        """Check the share of bad rows, at the end of the source.
 
         Raises:
             CorpusError: they are too many.
         """
-        if not self.count:
-            self._first = lambda: f"{place()}: {reason}"
-        self.count += count
         if self.count > max(self._share * self.rows, TOLERATED if self._share else 0):
             raise CorpusError(
-                f"{self._first()}; {self.count:,} of the first {self.rows:,} rows of {self._source} cannot be used; "
+                f"{self._first()}; {self.count:,} of {self.rows:,} rows read from {self._source} cannot be used; "
                 "fix them, or raise `max_bad_rows` of this source"
             )
 

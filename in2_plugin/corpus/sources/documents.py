@@ -66,6 +66,7 @@ class DocumentStream(Iterator[Document]):
             for place, row in islice(self._documents(pieces, bad), source.limit):
                 self.documents += 1
                 yield Document(source.path, place, row.text)
+            bad.require()
         if not self.documents:
             paths = ", ".join(source.path for source, _ in found)
             skipped = "".join(f" ({line})" for line in lines_of(self.bad))
@@ -91,7 +92,8 @@ def read_documents(sources: Sequence[Source]) -> DocumentStream:
 
     Raises:
         CorpusError: immediately, if a source does not exist or has settings that do not fit; while reading, if a file
-            cannot be read or has too many bad rows; at the end, if there was no document.
+            cannot be read or all first rows are bad; at the end of a source, if too many of its rows are bad; at the
+            end, if there was no document.
     """
     return DocumentStream(sources)
 

@@ -140,7 +140,7 @@ def sample(
                     reason = objection(turns)
                 except BadRow as failure:
                     reason = str(failure)
-                    bad.add(partial(str, place), reason)
+                    bad.skip(partial(str, place), reason)
                 except Unusable as unusable:
                     reason = str(unusable)
                 if reason:
@@ -152,6 +152,7 @@ def sample(
                 usable += 1
                 if slot < wanted:
                     _put(slots, slot, _append(file, place, turns))
+            bad.require()
         for slot in rng.permutation(len(slots)).tolist():
             file.seek(slots[slot])
             place, stored = json.loads(file.readline())

@@ -123,7 +123,8 @@ class PieceReader(Iterator[PieceDocument]):
 
         Args:
             before: rows of earlier pieces of the same place; if None, an error counts them.
-            bad: counts bad rows together with those of other pieces of the source.
+            bad: counts bad rows together with those of other pieces of the source, from its start. If None, any number
+                is accepted unless `max_bad_rows` is 0, because one piece does not tell the share of the source.
         """
         self.rows = 0
         """Rows (lines) of the piece read so far; at the end all of them, from which the next piece counts on."""
@@ -131,7 +132,7 @@ class PieceReader(Iterator[PieceDocument]):
         """Rows without text, which were skipped."""
         self.first_bad = 0, ""
         """The first bad row of the piece and the reason; (0, "") if there is none."""
-        self.bad = bad or BadRows(piece.source.path, piece.source.max_bad_rows)
+        self.bad = bad or BadRows(piece.source.path, float(piece.source.max_bad_rows > 0))
         self._piece, self._before = piece, before
         self._rows = piece_rows(piece, self._place, piece.source.text_field)
 
@@ -154,7 +155,7 @@ class PieceReader(Iterator[PieceDocument]):
     def _skip(self, row: int, reason: str) -> None:
         if not self.first_bad[0]:
             self.first_bad = row, reason
-        self.bad.add(partial(self._place, row), reason)
+        self.bad.skip(partial(self._place, row), reason)
 
     def _document(self, fields: Fields, text: str) -> PieceDocument:
         if self._piece.kind in _KEYED:

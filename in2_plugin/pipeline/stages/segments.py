@@ -8,6 +8,7 @@ and corpus/screening/screen.py.
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,9 @@ from in2_plugin.config import CorpusConfig
 from in2_plugin.corpus.cutting import Cutter, chunks, counts_by_words
 from in2_plugin.corpus.screening.screen import Screening
 from in2_plugin.corpus.shards import SHARD_BYTES, CorpusShard, Merger, ShardCutter, documents_in, shards_of
-from in2_plugin.corpus.sources.bad_rows import lines_of
+from in2_plugin.corpus.sources.bad_rows import BadRows, lines_of
 from in2_plugin.corpus.sources.documents import read_documents
-from in2_plugin.corpus.sources.splits import find_pieces
+from in2_plugin.corpus.sources.splits import Corpus, PieceReader, find_pieces
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.store_writer import StoreWriter
 from in2_plugin.corpus.tokenizer import MOST_UNKNOWN, ModelTokenizer, TextTokenizer
@@ -68,6 +69,8 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
         require_same_tokenizer(run.folder, config.tokenizer, store.facts.tokenizer, tokenizer)
         return store
     found = [find_pieces([source], SHARD_BYTES) for source in config.corpus.sources]
+    for corpus in found:
+        _require_text(corpus)
     groups = _groups([shards_of(unpacked(run, corpus.pieces, SHARD_BYTES), SHARD_BYTES) for corpus in found])
     cutter = _cutter(config.corpus, tokenizer)
     cut = _cut_groups(run, cutter, groups)
@@ -79,6 +82,7 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
                 added = merger.add(shard, path, left)
                 left = None if left is None else left - added
                 step(1)
+        merger.require()
         if not writer.documents:
             paths = ", ".join(source.path for source in config.corpus.sources)
             skipped = "".join(f" ({line})" for line in lines_of(merger.bad.values()))
@@ -97,6 +101,14 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
     if merger.empty or other_files:
         run.progress.say(f"skipped: {merger.empty:,} documents without text, {other_files:,} files of other kinds")
     return store
+
+
+def _require_text(corpus: Corpus) -> None:
+    """Raise, before files are cut, if the start of a source has bad rows only: its `text_field` is wrong."""
+    pieces = [piece for piece in corpus.pieces if piece.kind == "jsonl"]  # other formats list their fields
+    if pieces:
+        bad = BadRows(pieces[0].source.path, pieces[0].source.max_bad_rows)
+        next(chain.from_iterable(PieceReader(piece, None, bad) for piece in pieces), None)
 
 
 def _require_known_tokens(store: SegmentStore, tokenizer: ModelTokenizer) -> None:

@@ -11,7 +11,7 @@ from in2_plugin.config import Decontamination, RowSource
 from in2_plugin.config.corpus import Source
 from in2_plugin.corpus.screening.decontamination import Contaminants
 from in2_plugin.corpus.screening.evaluation_items import evaluation_items
-from in2_plugin.corpus.sources.bad_rows import TOLERATED, BadRow, BadRows, checked_text
+from in2_plugin.corpus.sources.bad_rows import ALL_BAD, TOLERATED, BadRow, BadRows, checked_text
 from in2_plugin.corpus.sources.documents import read_documents
 from in2_plugin.corpus.sources.instructions import Sampled, sample
 from in2_plugin.errors import CorpusError
@@ -63,11 +63,16 @@ def evaluation(source: str, fields: tuple[str, ...]) -> int:
     return 3
 
 
-@pytest.mark.parametrize(
-    "read",
-    [documents, conversations, lambda source: evaluation(source, ()), lambda source: evaluation(source, ("question",))],
-    ids=["documents", "instructions", "evaluation", "evaluation field"],
-)
+READERS = [
+    documents,
+    conversations,
+    lambda source: evaluation(source, ()),
+    lambda source: evaluation(source, ("question",)),
+]
+READER_NAMES = ["documents", "instructions", "evaluation", "evaluation field"]
+
+
+@pytest.mark.parametrize("read", READERS, ids=READER_NAMES)
 @given(row=st.fixed_dictionaries({}, optional=JSON_ROW) | ROWS)
 @settings(max_examples=200, deadline=None)
 def test_any_value_in_any_field_is_counted_or_one_sentence(path, read, row):
@@ -105,16 +110,32 @@ def test_skipped_rows_are_shown_with_the_first_place_and_reason(path):
     )
 
 
-def test_a_source_with_too_many_bad_rows_is_refused_at_once(path):
+def test_a_source_with_too_many_bad_rows_is_refused_at_its_end(path):
     rows = [*[GOOD] * 4, *[{"text": 7}] * (TOLERATED + 1)]
     expected = (
-        r"rows.jsonl:5: `text` holds int, not text; 11 of the first 15 rows of .* cannot be used; fix them, or raise"
+        r"rows.jsonl:5: `text` holds int, not text; 11 of 15 rows read from .* cannot be used; fix them, or raise"
     )
     stream = read_documents([Source(path=write(path, rows))])
     with pytest.raises(CorpusError, match=expected):
         list(stream)
     assert len(list(read_documents([Source(path=str(path), max_bad_rows=0.9)]))) == 4
     assert len(list(read_documents([Source(path=write(path, rows[:-1]))]))) == 4
+
+
+@pytest.mark.parametrize("read", READERS, ids=READER_NAMES)
+def test_bad_rows_at_the_start_of_a_source_are_a_share_of_all_rows(path, read):
+    bad = [{"text": 7, "question": "\ud83d", "response": "a"}] * (TOLERATED + 1)
+    source = write(path, bad + [GOOD] * (99 * len(bad) - 1))
+    with pytest.raises(CorpusError, match=r"rows.jsonl:1: .*; 11 of 1,099 rows read from .* cannot be used"):
+        read(source)
+    read(write(path, bad + [GOOD] * 99 * len(bad)))
+
+
+@pytest.mark.parametrize("read", READERS, ids=READER_NAMES)
+def test_a_source_whose_first_rows_are_all_bad_is_not_read_to_its_end(path, read):
+    source = write(path, [{"text": 7, "question": "\ud83d", "response": "a"}] * (ALL_BAD + 1))
+    with pytest.raises(CorpusError, match=r"rows.jsonl:1: .*; 1,000 of 1,000 rows read from .* cannot be used"):
+        read(source)
 
 
 def test_no_bad_row_is_accepted_if_the_share_is_zero(path):
@@ -129,5 +150,7 @@ def test_counts_of_several_pieces_are_added():
     bad.rows = 1_000
     for piece in range(4):
         bad.add(lambda piece=piece: f"c:{piece}", "reason", 25)
-    with pytest.raises(CorpusError, match="c:0: reason; 125 of the first 1,000 rows of c"):
-        bad.add(str, "other", 25)
+    bad.require()
+    bad.add(str, "other", 25)
+    with pytest.raises(CorpusError, match="c:0: reason; 125 of 1,000 rows read from c"):
+        bad.require()

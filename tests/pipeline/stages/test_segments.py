@@ -5,9 +5,16 @@ import json
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from in2_plugin.corpus.sources.bad_rows import TOLERATED
+from in2_plugin.corpus.tokenizer import load_tokenizer
 from in2_plugin.dataset.tables import read_rows
-from in2_plugin.errors import TokenizerError
+from in2_plugin.errors import CorpusError, TokenizerError
+from in2_plugin.execution.local import LocalEngine
+from in2_plugin.pipeline.array_job import WHOLE_BUILD
 from in2_plugin.pipeline.build import build_dataset
+from in2_plugin.pipeline.run import Run
+from in2_plugin.pipeline.stages import segments
+from in2_plugin.pipeline.stages.segments import segment_stage
 from tests.support import vocabularies
 from tests.support.builds import Quiet, small_config
 from tests.support.sharded_builds import SMALLER, assert_same, small_shards
@@ -24,6 +31,51 @@ def test_a_corpus_that_the_tokenizer_cannot_spell_is_refused_before_any_question
         with pytest.raises(TokenizerError, match=r"model: \d+\.\d% of the tokens of the corpus are unknown to it"):
             build_dataset(asked, Quiet())
     assert not (tmp_path / "in2/questions.parquet").exists()
+
+
+def _rows(path, good: int, bad: int) -> str:
+    """Write bad rows, then good ones."""
+    rows = [{"text": 7}] * bad + [{"text": f"The gate number {i} opens at night."} for i in range(good)]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def _cut_rows(tmp_path, model, **source) -> Quiet:
+    asked = small_config(tmp_path / "in2", model, corpus={"sources": [{"path": str(tmp_path / "rows"), **source}]})
+    run = Run(asked, Quiet(), LocalEngine(1), WHOLE_BUILD)
+    with small_shards():
+        segment_stage(run, load_tokenizer(asked.tokenizer))
+    return run.progress
+
+
+def test_bad_rows_are_a_share_of_their_source_and_not_of_a_file(mistral_folder, tmp_path):
+    _rows(tmp_path / "rows/a.jsonl", 1_600, 0)
+    second = _rows(tmp_path / "rows/b.jsonl", 400, TOLERATED + 1)
+    skipped = f"{tmp_path}/rows: skipped 11 rows that cannot be used; the first is {second}:1: `text` holds int"
+    assert f"{skipped}, not text" in _cut_rows(tmp_path, mistral_folder).lines
+
+
+def test_finished_shards_are_kept_when_more_bad_rows_are_accepted(mistral_folder, tmp_path, monkeypatch):
+    _rows(tmp_path / "rows/a.jsonl", 1_600, 0)
+    second = _rows(tmp_path / "rows/b.jsonl", 400, TOLERATED + 1)
+    monkeypatch.setattr("in2_plugin.corpus.cutting.CHUNK_CHARACTERS", 10_000)  # else the first chunk is the corpus
+    monkeypatch.setattr(segments, "remove_shards", lambda *_: None)
+    with pytest.raises(CorpusError, match=f"{second}:1: .*; 11 of 2,011 rows read from .* cannot be used"):
+        _cut_rows(tmp_path, mistral_folder, max_bad_rows=0.001)
+    shards = sorted((tmp_path / "in2/parts").glob("segments-*/*.arrow"))
+    written = [shard.stat().st_mtime_ns for shard in shards]
+    _cut_rows(tmp_path, mistral_folder, max_bad_rows=0.01)
+    assert len(shards) > 1 and [shard.stat().st_mtime_ns for shard in shards] == written
+
+
+def test_a_wrong_field_of_any_source_is_found_before_files_are_cut(mistral_folder, tmp_path):
+    good, other = _rows(tmp_path / "a.jsonl", 9, 0), _rows(tmp_path / "b.jsonl", 2_000, 0)
+    sources = [good, {"path": other, "text_field": "body"}]
+    asked = small_config(tmp_path / "in2", mistral_folder, corpus={"sources": sources})
+    with pytest.raises(CorpusError, match=r"b.jsonl:1: has no field `body` .*; 1,000 of 1,000 rows read from"):
+        segment_stage(Run(asked, Quiet(), LocalEngine(1), WHOLE_BUILD), load_tokenizer(asked.tokenizer))
+    assert not (tmp_path / "in2").exists()
 
 
 @pytest.mark.slow
