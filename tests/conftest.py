@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections import defaultdict
 from functools import cache
 from importlib.util import find_spec
@@ -19,6 +20,9 @@ from in2_plugin.pipeline.build import build_dataset
 from tests.support import TESTS, vocabularies
 from tests.support.builds import Quiet, small_config
 from tests.support.cache import cached_folder
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a background job of a shell; tests interrupt their commands
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DURATIONS = TESTS / "durations.json"
 """Seconds per test file in `make test`; `IN2_STORE_DURATIONS=1 make test` writes it again."""
