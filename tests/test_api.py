@@ -70,7 +70,7 @@ def test_the_examples_of_the_page_run(mistral_folder, tmp_path, monkeypatch, cap
 
 @pytest.mark.slow
 def test_the_readmes_trl_example_trains(built, mistral_folder, tmp_path):
-    """As printed, except for a tiny model, the CPU and one step."""
+    """As printed, except for a tiny model and one step."""
     from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM
 
     shape = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -82,7 +82,7 @@ def test_the_readmes_trl_example_trains(built, mistral_folder, tmp_path):
     (example,) = examples((ROOT / "README.md").read_text(encoding="utf-8"))
     for printed, small in (
         ('"mistralai/Mistral-7B-Instruct-v0.2"', '"model"'),
-        ('SFTConfig("out"', 'SFTConfig("out", max_steps=1, use_cpu=True, bf16=False, report_to="none"'),
+        ('SFTConfig("out"', 'SFTConfig("out", max_steps=1, bf16=False, report_to="none"'),
     ):
         assert example.count(printed) == 1
         example = example.replace(printed, small)

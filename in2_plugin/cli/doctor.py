@@ -18,7 +18,7 @@ def doctor(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check every file of a dataset folder, or the installed versions. Exit status 1 when a check fails."""
+    """Check all files of a dataset folder, or installed versions. Exit status 1 when a check fails."""
     if (folder is None) != environment:
         raise typer.BadParameter("give either a dataset folder or `--environment`")
     if folder is None:

@@ -35,7 +35,7 @@ def power(
     chance: Annotated[float, typer.Option("--power", min=50, max=99, help="Chance to show the dip, in percent.")] = 80,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with fractions of one.")] = False,
 ) -> None:
-    """State the smallest dip that a number of questions shows, or the number that shows a dip."""
+    """Compute the dip that n questions show, or the n that a dip needs."""
     from in2_plugin.probing.scoring.power import Design
 
     fractions = (value / 100 for value in (average, context_deviation, confidence, chance))
