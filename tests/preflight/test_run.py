@@ -20,7 +20,7 @@ def test_valid_config(axolotl_file, built, tmp_path):
     (summary,) = report.case.datasets
     assert (summary.examples, summary.longest) == (read_manifest(built).examples, read_manifest(built).longest)
     assert report.run.rows_per_step == 8 and report.run.balanced
-    assert report.run.steps == -(-summary.examples * 2 // 8)
+    assert report.run.steps == 2 * -(-summary.examples // 8)
     assert [path.name for path in tmp_path.iterdir()] == ["axolotl.yml"], "nothing is written"
 
 

@@ -55,7 +55,7 @@ def test_a_planned_setup_is_that_of_the_validated_file():
         data = planned_data(BuildConfig.parse(yaml.safe_load((path.parent / "build.yml").read_text()), "t"))
         shape = dense_shape(CONFIGS[file.base_model])
         with readable_model(file.base_model) as model:
-            cfg = validated(file.path, model, data.facts("d", None), ())
+            cfg = validated(file.path, model, data.facts("d", None))
         cfg.deepspeed = file.cfg.deepspeed
         assert file.setup(8, shape) == setup_of(cfg, 8, file.adapter(shape)), path
         seen += 1
