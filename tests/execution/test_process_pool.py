@@ -105,7 +105,7 @@ def test_a_killed_worker_raises_worker_died():
 
 SLOW_IMPORT = """
 import multiprocessing, time
-if multiprocessing.parent_process():
+if multiprocessing.current_process().name != "MainProcess":
     print("importing", flush=True)
     time.sleep(1)
 
