@@ -38,11 +38,13 @@ def test_a_terminal_shows_the_detail_below_the_bar(capsys):
     assert "3 requests/s [not markup]" in out
 
 
-def test_quiet_prints_nothing():
-    progress = make_progress(io.StringIO(), quiet=True)
+def test_quiet_prints_nothing(capsys):
+    out = io.StringIO()
+    progress = make_progress(out, quiet=True)
     progress.say("a line")
     with progress.stage("asking", 100) as step:
         step(10)
+    assert (out.getvalue(), *capsys.readouterr()) == ("", "", "")
 
 
 def test_a_pipe_gets_plain_lines():

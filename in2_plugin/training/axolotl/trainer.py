@@ -15,12 +15,7 @@ from torch.utils.data import RandomSampler
 from transformers import Trainer
 
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.axolotl.args import (
-    FUSED,
-    IN2Options,
-    config_full_logits_reason,
-    fused_loss,
-)
+from in2_plugin.training.axolotl.args import FUSED, IN2Options, config_full_logits_reason, fused_loss
 from in2_plugin.training.axolotl.context_parallel import splits_rows, uses_ring_flash_attn, uses_ulysses
 from in2_plugin.training.axolotl.format import exit_with
 from in2_plugin.training.axolotl.packing import PackedRows, packing_order
