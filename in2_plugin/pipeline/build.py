@@ -116,10 +116,12 @@ def _build_or_record(run: Run) -> Manifest:
 def _say_what_is_kept(run: Run) -> None:
     """Say what an earlier run has left to go on from."""
     kept = [name for name, file in layout.STAGES.items() if (run.folder / file).exists()]
-    kept += ["finished shards"] if any(run.folder.glob(f"{layout.PARTS}/*/{layout.SHARDS}")) else []
-    kept += ["paid answers"] if (run.folder / layout.WORK_LOG).exists() else []
+    if shards := sum(1 for _ in run.folder.glob(f"{layout.PARTS}/*/*.arrow")):
+        kept.append(f"{shards:,} finished shards")
+    if (run.folder / layout.WORK_LOG).exists():
+        kept.append("paid answers")
     if kept:
-        run.progress.say(f"resuming with what is finished: {', '.join(kept)}")
+        run.progress.say(f"resuming, with these kept: {', '.join(kept)}")
 
 
 def _remove_intermediate(folder: Path) -> None:

@@ -328,7 +328,12 @@ def test_a_killed_build_is_finished_by_the_next(built, mistral_folder, tmp_path,
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert not (folder / "manifest.json").exists()
-    build_dataset(small_config(folder, mistral_folder), Quiet())
+    progress = Quiet()
+    build_dataset(small_config(folder, mistral_folder), progress)
+    kept = [line for line in progress.lines if line.startswith("resuming, with these kept: ")]
+    if stage.startswith("writing"):
+        assert len(kept) == 1 and "segments, screening" in kept[0]
+    assert not any("0 finished shards" in line for line in kept)
     first, second = bytes_of(built), bytes_of(folder)
     assert [name for name in first if first[name] != second[name]] == []
 
