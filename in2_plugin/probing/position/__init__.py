@@ -1,0 +1,1 @@
+"""Position probes: every question is asked at several depths, so that the depth is the only difference."""
