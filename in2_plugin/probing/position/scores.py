@@ -1,7 +1,7 @@
 """The scored answers of one position probe, as they are stored in lm_eval's results file.
 
-`PositionScores.sets` gives them to `probing/scoring` in the form of VAL's scores: one set per question, one position per
-depth. Questions are the unit of sampling, because each one is asked at every depth. Invariant:
+`PositionScores.sets` gives them to `probing/scoring` in the form of VAL's scores: one set per question, one position
+per depth. Questions are the unit of sampling, because each one is asked at every depth. Invariant:
 `position_scores_from_text` restores what `as_text` wrote, with scores and depths rounded to four decimals. About 35
 bytes per answer.
 """
