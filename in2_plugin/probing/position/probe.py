@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from in2_plugin.probing.position.options import PositionOptions
 from in2_plugin.probing.probes.tokens import TokenCounter
+from in2_plugin.probing.scoring.answers import word_recall
 
 Control = Literal["", "closed_book", "gold_only"]
 """What is shown with a question: its context; nothing; its gold alone, with nothing that distracts."""
@@ -63,16 +65,26 @@ class PositionProbe:
     """Everything that the package knows about one position probe."""
 
     name: str
-    """Name of the lm_eval task; its controls are `<name>_closed_book` and `<name>_gold_only`."""
+    """Lower case with underscores: the lm_eval task; with controls, the group of the tasks that `task` names."""
     title: str
     """Heading in reports."""
     load: Callable[[Mapping[str, Any], Control, TokenCounter], PositionPrompts]
     """Read or make the prompts from lm_eval's arguments: YAML metadata, model arguments and `--metadata`."""
     score: Callable[[tuple[str, ...], str], float]
     """Score an answer against the gold texts, from 0 to 1."""
+    recall: Callable[[tuple[str, ...], str], float] = word_recall
+    """Share of the gold's words in an answer, from 0 to 1: credit for a part of it."""
+    options: type[PositionOptions] = PositionOptions
+    """Options of its tasks, which `load` parses; each results file states their defaults."""
     controls: tuple[Control, ...] = CONTROLS
     """The tasks that it has."""
     max_gen_toks: int = 128
     """Tokens to generate per question."""
     source: str = ""
     """Paper or repository that the probe is from; empty for our own."""
+
+    def task(self, control: Control) -> str:
+        """Return the name of an lm_eval task; without controls, that of the probe itself."""
+        if len(self.controls) == 1:
+            return self.name
+        return f"{self.name}_{control or 'context'}"

@@ -1,4 +1,4 @@
-"""Score one answer: the published metrics (microsoft/FILM, VaLProbing/plot.py), and the metric of the matrix.
+"""Score one answer: the published metrics (microsoft/FILM, VaLProbing/plot.py), that of the matrix, and word recall.
 
 Each function takes the gold texts of an item and the generated text and returns a number from 0 to 1. The document
 score is graded and gives credit for function words; code and database scores are 0 or 1.
@@ -25,6 +25,18 @@ def found_fields(gold: tuple[str, ...], answer: str) -> float:
     """Return the share of gold texts in the answer, ignoring case, white space and dots at their ends."""
     normalized = _normalize(answer)
     return sum(_normalize(text).strip(".") in normalized for text in gold) / len(gold)
+
+
+def word_recall(gold: tuple[str, ...], answer: str) -> float:
+    """Return the share of the gold texts' distinct words in the answer, without case and punctuation.
+
+    In scripts without spaces every character is a word.
+    """
+    from in2_plugin.corpus.screening.ngrams import words_of  # the registry of probes imports this module without numpy
+
+    *of_gold, of_answer = words_of([*gold, answer])
+    wanted = {word for words in of_gold for word in words}
+    return len(wanted.intersection(of_answer)) / len(wanted) if wanted else 0.0
 
 
 def _normalize(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from in2_plugin.probing.scoring.answers import code_score, database_score, document_score
+from in2_plugin.probing.scoring.answers import code_score, database_score, document_score, word_recall
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,16 @@ def test_code_is_a_substring_with_case(gold, answer, score):
 )
 def test_database_takes_label_or_description(answer, score):
     assert database_score(("Old mill at Dorn.", "ruin on the hill"), answer) == score
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "recall"),
+    [
+        (("The red cat.",), "a cat, red", 2 / 3),
+        (("red", "blue"), "Blue!", 0.5),
+        (("北京",), "在北", 0.5),
+        (("...",), "...", 0.0),
+    ],
+)
+def test_recall_ignores_case_and_punctuation(gold, answer, recall):
+    assert word_recall(gold, answer) == pytest.approx(recall)
