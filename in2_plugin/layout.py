@@ -26,6 +26,13 @@ CARD = "README.md"
 MANIFEST = "manifest.json"
 """Written last: a folder with a manifest is complete."""
 
+PROBE_QUESTIONS = "probe_questions.parquet"
+"""Questions of a probe folder, with their answers and gold segments."""
+CONTEXTS = "contexts.parquet"
+"""Contexts of a probe folder, and the questions that each is asked."""
+PROBE = "probe.json"
+"""Written last: a probe folder with this file is complete."""
+
 SEGMENTS = "segments"
 """Subfolder of the segment store."""
 STORE_FACTS = "store.json"
@@ -82,6 +89,18 @@ STAGES = {
     "manifest": MANIFEST,
 }
 """Stages in the order in which they finish; each is finished when its file exists."""
+
+JUDGE_LOG = "judge.sqlite"
+"""Answers of a judge, in a folder of lm_eval's results."""
+JUDGE_LOCK = "judge.lock"
+
+PROBE_STAGES = {
+    "segments": STAGES["segments"],
+    "screening": STAGES["screening"],
+    "questions": QUESTIONS,
+    "probe": PROBE,
+}
+"""The same for a probe folder."""
 
 NOT_A_BUILD = frozenset({WORK_LOG, f"{WORK_LOG}-wal", f"{WORK_LOG}-shm", WORK_RESERVE, LOCK, PARTS})
 """Files that a preview or an estimate may leave in a folder before its first build."""

@@ -11,6 +11,7 @@ from in2_plugin.cli.groups import In2Group
 from in2_plugin.cli.lm_eval import lm_eval
 from in2_plugin.cli.preflight import preflight
 from in2_plugin.cli.preview import preview
+from in2_plugin.cli.probe import probe
 from in2_plugin.cli.push import push
 from in2_plugin.cli.recipes import recipes
 from in2_plugin.cli.report import report
@@ -49,6 +50,7 @@ app.command(name="lm-eval", context_settings=FORWARDED)(lm_eval)
 app.command(name="tasks-path")(tasks_path)
 app.add_typer(tasks, name="tasks")
 app.add_typer(val, name="val")
+app.add_typer(probe, name="probe")
 app.command()(report)
 
 command = typer.main.get_command(app)

@@ -42,15 +42,18 @@ UNKNOWN_HOLDER = LockHolder(0, "", "")
 
 
 @contextmanager
-def folder_lock(folder: Path, job: str = "") -> Iterator[None]:
+def folder_lock(folder: Path, job: str = "", name: str = layout.LOCK) -> Iterator[None]:
     """Lock `folder` for this process, or for one of several jobs, which can hold it at the same time.
+
+    Args:
+        name: file of the lock; a folder can have several, each for another purpose.
 
     Raises:
         FolderLocked: another process holds the folder or the job; the message names it.
         ConfigError: the folder cannot be written, or its file system does not support locks.
     """
     with ExitStack() as stack:
-        stack.enter_context(_locked(folder, layout.LOCK, fcntl.LOCK_SH if job else fcntl.LOCK_EX))
+        stack.enter_context(_locked(folder, name, fcntl.LOCK_SH if job else fcntl.LOCK_EX))
         if job:
             stack.enter_context(_locked(folder, layout.job_lock(job), fcntl.LOCK_EX))
         yield

@@ -44,6 +44,7 @@ class Budget:
         waits: bool = True,
         jobs: int = 1,
         shared: Spending | None = None,
+        names: tuple[str, str] = ("questions.max_calls:", "questions.max_cost:"),
     ) -> None:
         """Start from what earlier runs have `spent`.
 
@@ -52,12 +53,13 @@ class Budget:
             waits: False where a call in flight may take a day; a call that does not fit is then refused at once.
             jobs: number of array jobs that get equal parts of what is left of the limits.
             shared: what the build had spent before its jobs started; not part of `spent`.
+            names: how the user writes the two limits.
         """
         shared = shared or Spending()
         self._max_calls, self._max_cost, self._currency, self._waits = max_calls, max_cost, currency, waits
         self._calls = None if max_calls is None else max(0, max_calls - shared.calls) // jobs
         self._cost = None if max_cost is None else max(0.0, max_cost - shared.cost) / jobs
-        self._jobs, self.spent = jobs, spent
+        self._jobs, self.spent, self._names = jobs, spent, names
         self._in_flight = Spending()
         self._is_reached = False
         self._settled = asyncio.Event()
@@ -100,9 +102,10 @@ class Budget:
 
     def _message(self) -> str:
         calls, cost = f"{self.spent.calls:,} calls", f"{self.spent.cost:,.2f} {self._currency}"
-        reached = f"`questions.max_cost: {self._max_cost}` leaves too little for the next call ({cost} paid)"
+        max_calls, max_cost = self._names
+        reached = f"`{max_cost} {self._max_cost}` leaves too little for the next call ({cost} paid)"
         if not self._allows_a_call():
-            reached = f"`questions.max_calls: {self._max_calls}` is reached ({calls} paid)"
+            reached = f"`{max_calls} {self._max_calls}` is reached ({calls} paid)"
         if self._jobs > 1:
             reached = f"{reached}: this job may use 1/{self._jobs} of what was left"
         return f"{reached}; everything is kept. Set a higher limit and run again to go on"

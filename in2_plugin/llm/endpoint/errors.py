@@ -75,7 +75,7 @@ def error_for_status(status: int, headers: Any, body: object, config: EndpointCo
 
 def unreachable_message(config: EndpointConfig, reason: str) -> str:
     """Return the sentence for a server that has never responded."""
-    return f"{config.address}: cannot be reached ({reason}); start the server or correct `questions.endpoint.base_url`"
+    return f"{config.address}: cannot be reached ({reason}); start the server or correct `base_url`"
 
 
 def _key_advice(config: EndpointConfig) -> str:
