@@ -13,7 +13,7 @@ from tests.support import ROOT
 from tests.support.answer_logs import shelf_answers, write_log
 from tests.support.fault_server import FaultServer
 
-IN2 = [sys.executable, str(ROOT / "tests/support/answer_logs.py")]
+IN2 = [sys.executable, "-m", "tests.support.answer_logs"]
 
 
 def command(folder, server, *options):
@@ -24,7 +24,7 @@ def command(folder, server, *options):
 
 
 def run(folder, server, *options):
-    return subprocess.run(command(folder, server, *options), capture_output=True, text=True, check=False)
+    return subprocess.run(command(folder, server, *options), capture_output=True, text=True, check=False, cwd=ROOT)
 
 
 def verdict(body: dict) -> str:
@@ -68,7 +68,9 @@ def test_wrong_options_are_one_sentence(tmp_path, options, message):
 
 def begun(folder, server, paid):
     """Start the command, and return it when the server has computed some answers."""
-    process = subprocess.Popen(command(folder, server), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command(folder, server), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
     deadline = time.monotonic() + 60
     while server.paid.total() < paid and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -4,7 +4,6 @@ python tests/support/answer_logs.py probe judge FOLDER --model m ...
 """
 
 import json
-import sys
 from pathlib import Path
 
 DATE = "2026-11-30T07-00-00.123456"
@@ -44,8 +43,6 @@ def shelf_answers(n: int) -> list[dict]:
 if __name__ == "__main__":
     from in2_plugin.cli.app import command
     from in2_plugin.probing.probes.registry import POSITION_PROBES
-
-    sys.path.insert(0, str(Path(__file__).parents[2]))
     from tests.support.invented_position_probe import SHELVES
 
     POSITION_PROBES.register(SHELVES)

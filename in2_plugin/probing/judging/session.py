@@ -120,12 +120,12 @@ class JudgeSession:
 
     @property
     def paid(self) -> Usage:
-        """Answers that this session got from the endpoint."""
+        """Return the answers that this session got from the endpoint."""
         return total(use for caller in self._callers.values() for use in caller.paid.values())
 
     @property
     def cost(self) -> float:
-        """What they cost, in the currency of the prices; 0 without prices."""
+        """Return what they cost, in the currency of the prices; 0 without prices."""
         return self._price(self.paid)
 
     def detail(self) -> str:
