@@ -6,9 +6,11 @@ has a set, a position, a prompt and its gold. Cost: 3,200 rows of JSON lines tak
 downloaded once and kept in its cache.
 """
 
+import gzip
 import json
 import re
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,11 +60,26 @@ def _files(split: str, data: str) -> list[Path]:
     path = Path(data).expanduser()
     if path.is_file():
         return [path]
+    return _of_split(data_folder(data, [f"*{split}*"], f"give a folder with a copy, or {HUB_ID} on the hub"), split)
+
+
+def data_folder(data: str, patterns: Sequence[str], advice: str) -> Path:
+    """Return a local folder, or one with the files of a dataset on the hub, which are downloaded once.
+
+    Args:
+        data: a folder, or the name of a dataset.
+        patterns: of the files to download.
+        advice: what to do if there is no such folder; ends the message.
+
+    Raises:
+        ProbeError: there is neither.
+    """
+    path = Path(data).expanduser()
     if path.is_dir():
-        return _of_split(path, split)
+        return path
     if _HUB_NAME.fullmatch(data):
-        return _of_split(_downloaded(data, split), split)
-    raise ProbeError(f"{data}: there is no such file or folder; give a folder with a copy, or {HUB_ID} on the hub")
+        return _downloaded(data, patterns)
+    raise ProbeError(f"{data}: there is no such file or folder; {advice}")
 
 
 def _of_split(folder: Path, split: str) -> list[Path]:
@@ -80,11 +97,11 @@ def _of_split(folder: Path, split: str) -> list[Path]:
     return files
 
 
-def _downloaded(name: str, split: str) -> Path:
+def _downloaded(name: str, patterns: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, repo_type="dataset", allow_patterns=[f"*{split}*"]))
+        return Path(snapshot_download(name, repo_type="dataset", allow_patterns=list(patterns)))
     except Exception as failure:  # OSError, ValueError or one of huggingface_hub's own
         reason = one_line(failure)
         raise ProbeError(
@@ -93,17 +110,18 @@ def _downloaded(name: str, split: str) -> Path:
 
 
 def json_lines(file: Path) -> Iterator[Any]:
-    """Yield the rows of a JSON-lines file.
+    """Yield the rows of a JSON-lines file, gzipped or not.
 
     Raises:
         ProbeError: the file cannot be read, or a row is not JSON; names file and row.
     """
     try:
-        with file.open("rb") as lines:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 yield _json(line, f"{file}, row {number}")
-    except OSError as problem:
-        raise ProbeError(f"{file}: cannot be read ({problem.strerror or problem}); download the file again") from None
+    except (OSError, EOFError, zlib.error) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise ProbeError(f"{file}: cannot be read ({reason}); download the file again") from None
 
 
 def _json(line: bytes, place: str) -> Any:
