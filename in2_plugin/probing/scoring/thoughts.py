@@ -16,7 +16,12 @@ GivenThoughts = Literal["auto", "opened", "closed", "scored"]
 
 
 def text_to_score(text: str, thoughts: Thoughts) -> tuple[str, bool]:
-    """Return (the part of `text` that counts, True if it ends inside a thought, which leaves no answer)."""
+    """Return (the part of `text` that counts, True if it ends inside a thought, which leaves no answer).
+
+    White space between a thought and the answer does not count: some scores read only the first line.
+    """
     answer = answer_text(f"<think>{text}" if thoughts == "opened" else text)
     is_unfinished = answer is None or (thoughts == "separate" and not text.strip())
-    return text if thoughts == "scored" else answer or "", is_unfinished
+    if thoughts == "scored" or (thoughts == "closed" and answer == text):
+        return text, is_unfinished
+    return (answer or "").lstrip(), is_unfinished
