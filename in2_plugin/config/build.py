@@ -73,20 +73,28 @@ def load_build_config(path: str | Path, overrides: Mapping[str, object] | None =
     Raises:
         ConfigError: the file is missing, is not YAML, or has an unknown key or an invalid value.
     """
-    path = Path(path)
+    return BuildConfig.parse(read_mapping(Path(path), "a build file", overrides or {}), str(path))
+
+
+def read_mapping(path: Path, kind: str, overrides: Mapping[str, object]) -> dict[str, Any]:
+    """Read a YAML file, which `kind` names in errors, and replace values by dotted key.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or is not a mapping.
+    """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as failure:
-        raise ConfigError(f"{path}: cannot be read ({failure.strerror}); give the path to a build file") from None
+        raise ConfigError(f"{path}: cannot be read ({failure.strerror}); give the path to {kind}") from None
     except yaml.YAMLError as failure:
         reason = one_line(failure)
         raise ConfigError(f"{path}: not valid YAML ({reason})") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: must be a mapping of keys to values; start with `output:` and `tokenizer:`")
-    for key, value in (overrides or {}).items():
+    for key, value in overrides.items():
         *sections, name = key.split(".")
         target = data
         for section in sections:
             target = target.setdefault(section, {})
         target[name] = value
-    return BuildConfig.parse(data, str(path))
+    return data

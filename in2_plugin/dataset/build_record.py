@@ -7,6 +7,7 @@ work log stays, and its answers are reused when the same request recurs.
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 
 from in2_plugin import layout
 from in2_plugin.config import BuildConfig, Decontamination
-from in2_plugin.config.base import models_in
+from in2_plugin.config.base import Config, models_in
 from in2_plugin.errors import ConfigError
 from in2_plugin.io.atomic import write_json_atomic
 from in2_plugin.io.lock import file_lock
@@ -49,7 +50,25 @@ class BuildFileChange(StrEnum):
     """Rebuild everything."""
 
 
-def claim(folder: Path, config: BuildConfig, change: BuildFileChange = BuildFileChange.REFUSE) -> None:
+@dataclass(frozen=True, slots=True)
+class FolderKind:
+    """A kind of folder that a build writes."""
+
+    command: str
+    """The command that writes it."""
+    files: tuple[str, ...]
+    """The file of each stage. The last stage's comes first: a build that is killed while it removes these files leaves
+    an unfinished folder."""
+    allows_extension: bool
+    """True if the command has `--extend`."""
+
+
+DATASET = FolderKind("in2 build", _STAGE_FILES, allows_extension=True)
+
+
+def claim(
+    folder: Path, config: Config, change: BuildFileChange = BuildFileChange.REFUSE, kind: FolderKind = DATASET
+) -> None:
     """Record that the folder belongs to this build file, and delete stages that a permitted change invalidates.
 
     Array jobs may call it at the same time: a lock serialises them.
@@ -58,17 +77,17 @@ def claim(folder: Path, config: BuildConfig, change: BuildFileChange = BuildFile
         ConfigError: the folder belongs to another build file.
     """
     with file_lock(folder / layout.PARTS / layout.CLAIM_LOCK):
-        _claim(folder, config, change)
+        _claim(folder, config, change, kind)
 
 
-def _claim(folder: Path, config: BuildConfig, change: BuildFileChange) -> None:
+def _claim(folder: Path, config: Config, change: BuildFileChange, kind: FolderKind) -> None:
     record, wanted = folder / layout.BUILD, config.model_dump(mode="json")
-    begun = [name for name in _STAGE_FILES if (folder / name).exists()]
+    begun = [name for name in kind.files if (folder / name).exists()]
     if begun and change is not BuildFileChange.RESTART:
-        found = _read_record(record)
-        differences = list(_differences(found, wanted, frozenset(changeable_keys(BuildConfig))))
+        found = _read_record(record, kind)
+        differences = list(_differences(found, wanted, frozenset(changeable_keys(type(config)))))
         if differences and change is BuildFileChange.REFUSE:
-            raise ConfigError(_refusal(folder, *differences[0]))
+            raise ConfigError(_refusal(folder, *differences[0], kind))
         if differences:
             _require_extendable(folder, differences)
             kept = {layout.STAGES["segments"]}
@@ -116,7 +135,7 @@ def make_folder(folder: Path) -> None:
         path for path in folder.iterdir() if path.name not in layout.NOT_A_BUILD and not path.match(layout.JOB_LOCKS)
     )
     if not (folder / layout.BUILD).exists() and any(strangers):
-        raise ConfigError(f"{folder}: is not empty and not an IN2 dataset; choose another `output`")
+        raise ConfigError(f"{folder}: is not empty and not an IN2 dataset or probe; choose another `output`")
 
 
 def _load(record: Path) -> Any:
@@ -136,13 +155,13 @@ def _json_or_none(record: Path) -> Any:
         return None
 
 
-def _read_record(record: Path) -> Any:
+def _read_record(record: Path, kind: FolderKind) -> Any:
     try:
         return _load(record)
     except (OSError, ValueError):
         raise ConfigError(
-            f"{record}: is missing or damaged, so the settings of this dataset are unknown; "
-            "run `in2 build --restart` to rebuild it (answers that were paid for are reused)"
+            f"{record}: is missing or damaged, so the settings of this folder are unknown; "
+            f"run `{kind.command} --restart` to rebuild it (answers that were paid for are reused)"
         ) from None
 
 
@@ -151,11 +170,12 @@ def _remove(folder: Path, stages: list[str]) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _refusal(folder: Path, key: str, old: Any, new: Any) -> str:
+def _refusal(folder: Path, key: str, old: Any, new: Any, kind: FolderKind = DATASET) -> str:
     options = (
-        "choose another `output`, or run `in2 build --restart` to replace it (answers that were paid for are reused)"
+        f"choose another `output`, or run `{kind.command} --restart` to replace it (answers that were paid for are "
+        "reused)"
     )
-    if key.startswith(EXTENDABLE):
+    if kind.allows_extension and key.startswith(EXTENDABLE):
         options = f"run `in2 build --extend` to reuse the existing data, or {options}"
     return f"{folder}: was built with `{key}: {old}`, but the build file now has `{key}: {new}`; {options}"
 

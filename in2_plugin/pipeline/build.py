@@ -9,7 +9,7 @@ import errno
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,11 +19,13 @@ import pyarrow.parquet as pq
 import in2_plugin
 from in2_plugin import layout
 from in2_plugin.config import BuildConfig
+from in2_plugin.corpus.screening.excluded_folders import with_contents
 from in2_plugin.corpus.screening.screen import screening_facts
 from in2_plugin.corpus.splicing import Joining
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.dataset.build_record import BuildFileChange, claim, make_folder
+from in2_plugin.dataset.documents import write_used_documents
 from in2_plugin.dataset.plans import digest_of
 from in2_plugin.dataset.reader import FORMAT, IN2Dataset, Manifest, content_digest, prepare_frames, turns_of
 from in2_plugin.dataset.tables import StoredConversations, StoredQuestions, read_rows
@@ -81,13 +83,20 @@ def build_dataset(
     folder = config.output
     for source in _locations(config):
         reject_credentials(source)  # before the build file is copied into the folder
+    config = with_contents(config)
     make_folder(folder)
+    with write_errors_explained(folder), folder_lock(folder, array_job.name):
+        claim(folder, config, change)
+        return _build_or_record(
+            Run(config, progress or NoProgress(), engine or LocalEngine(worker_count(config.workers)), array_job)
+        )
+
+
+@contextmanager
+def write_errors_explained(folder: Path) -> Iterator[None]:
+    """Raise a ConfigError for a folder that cannot be written."""
     try:
-        with folder_lock(folder, array_job.name):
-            claim(folder, config, change)
-            return _build_or_record(
-                Run(config, progress or NoProgress(), engine or LocalEngine(worker_count(config.workers)), array_job)
-            )
+        yield
     except OSError as failure:
         if failure.errno not in CANNOT_WRITE:
             raise
@@ -144,6 +153,8 @@ def _build(run: Run) -> Manifest:
     tokenizer = load_tokenizer(config.tokenizer)
     if (folder / layout.MANIFEST).exists():
         manifest = _require_same_ids(folder, tokenizer)
+        if not (folder / layout.DOCUMENTS).exists():  # an earlier version wrote the folder
+            write_used_documents(folder)
         _remove_intermediate(folder)
         run.progress.say(f"{folder} is already complete")
         return manifest
@@ -161,6 +172,7 @@ def _build(run: Run) -> Manifest:
     plan_stage(run, store, tokenizer, template)
     run.array_job.end_job("audit")
     found = _require_audit(run, store, Renderer(store, tokenizer, template), tokenizer)
+    write_used_documents(folder)
     counts, longest = _count(folder, store)
     manifest = Manifest(
         format=FORMAT,

@@ -14,8 +14,13 @@ _ENDS = ".。!！?？;；,，:：\"'“”‘’「」()（）"
 
 def core(answer: str) -> str:
     """Case-fold an answer and strip punctuation at its ends; return an empty string if it is too common to match."""
-    found = answer.strip().strip(_ENDS).strip().casefold()
+    found = without_ends(answer).casefold()
     return "" if len(found) == 1 and _is_dense(found) else found
+
+
+def without_ends(answer: str) -> str:
+    """Return an answer without white space and punctuation at its ends."""
+    return answer.strip().strip(_ENDS).strip()
 
 
 class Forbidden:
@@ -31,12 +36,13 @@ class Forbidden:
             if text in folded:
                 return text
         for text in self._answers:
-            if text in folded and _has_words(folded, text):
+            if text in folded and has_words(folded, text):
                 return text
         return None
 
 
-def _has_words(folded: str, words: str) -> bool:
+def has_words(folded: str, words: str) -> bool:
+    """Return True if a case-folded text contains these words as whole words."""
     at = folded.find(words)
     while at >= 0:
         if _is_edge(folded, at) and _is_edge(folded, at + len(words)):

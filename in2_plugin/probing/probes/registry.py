@@ -39,7 +39,10 @@ PATTERNS = ("forward", "backward", "bidirectional")
 _WORDS = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
 _NAME = re.compile(rf"(?!(?:{'|'.join(filter(None, FAMILIES))})(?:_|$)){_WORDS}(?<!_{')(?<!_'.join(PATTERNS)})(?<!\dk)")
 _POSITION_NAME = re.compile(rf"(?!val_probe){_WORDS}(?<!_context)(?<!_closed_book)(?<!_gold_only)")
-POSITION: Mapping[str, str] = {}
+POSITION: Mapping[str, str] = {
+    "in2_probe": "in2_plugin.probing.position.own_text:PROBE",
+    "litm_kv": "in2_plugin.probing.position.litm_kv:LITM_KV",
+}
 """Our position probes: where each is defined, by the name that it has there."""
 ProbeT = TypeVar("ProbeT")
 

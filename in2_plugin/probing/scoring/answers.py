@@ -4,6 +4,9 @@ Each function takes the gold texts of an item and the generated text and returns
 score is graded and gives credit for function words; code and database scores are 0 or 1.
 """
 
+import re
+import unicodedata
+
 
 def document_score(gold: tuple[str, ...], answer: str) -> float:
     """Return the recall of the gold sentence's distinct words, in lower case, split at white space."""
@@ -37,6 +40,25 @@ def word_recall(gold: tuple[str, ...], answer: str) -> float:
     *of_gold, of_answer = words_of([*gold, answer])
     wanted = {word for words in of_gold for word in words}
     return len(wanted.intersection(of_answer)) / len(wanted) if wanted else 0.0
+
+
+def all_contained(gold: tuple[str, ...], answer: str) -> float:
+    """Return 1 if the answer contains every gold text as whole words.
+
+    Case, compatibility forms (NFKC), white space, and punctuation at the ends of a gold text do not matter. In scripts
+    without spaces every character is a word, and white space between them is ignored.
+    """
+    from in2_plugin.questions.leaks import has_words, without_ends  # as above
+
+    folded = _folded(answer)
+    return float(all(has_words(folded, _folded(without_ends(text) or text)) for text in gold))
+
+
+def _folded(text: str) -> str:
+    from in2_plugin.questions.extractive.quoting import UNSPACED
+
+    spaced = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return re.sub(rf"(?<=[{UNSPACED}]) | (?=[{UNSPACED}])", "", spaced)
 
 
 def _normalize(text: str) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 
 from in2_plugin.corpus.sentences import sentence_spans
 
-_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1780-\u17ff"
-UNIT = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1780-\u17ff"
+"""Character class of scripts written without spaces."""
+UNIT = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 QUOTED_UNITS = 8
 """Units per quotation; VAL also quotes 8 words (paper, section 4.1)."""
 SENTENCE_UNITS = range(QUOTED_UNITS + 4, 61)
