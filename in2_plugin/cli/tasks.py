@@ -23,7 +23,7 @@ def install() -> None:
     from in2_plugin.probing.lm_eval.install import install_tasks, lm_eval_folder
 
     target = install_tasks(lm_eval_folder())
-    say(f"installed {target} and film next to it; run `in2 tasks uninstall` before you uninstall in2-plugin")
+    say(f"installed {target}, with position and film; run `in2 tasks uninstall` before you uninstall in2-plugin")
 
 
 @tasks.command()

@@ -22,7 +22,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_install_and_uninstall_name_the_folder(folder):
-    assert call(tasks, "install").startswith(f"installed {folder} and film next to it; run `in2 tasks uninstall`")
+    assert call(tasks, "install").startswith(f"installed {folder}, with position and film; run `in2 tasks uninstall`")
     assert (folder / "val_probe.yaml").is_file() and (folder.parent / "film/film_suite.yaml").is_file()
     assert call(tasks, "uninstall") == f"removed {folder}"
     assert not folder.exists() and not (folder.parent / "film").exists()

@@ -13,8 +13,7 @@ from in2_plugin.errors import EndpointError, PromptTooLong
 from in2_plugin.llm.usage import has_read_all
 from in2_plugin.probing.lm_eval.command_line import Invocation
 from in2_plugin.probing.lm_eval.endpoint import TRUST, ProbedEndpoint, Reply, endpoint_of
-from in2_plugin.probing.lm_eval.window import OFF, is_api, sends_messages, sends_tokens
-from in2_plugin.probing.probes.options import NEW_TOKENS
+from in2_plugin.probing.lm_eval.window import OFF, USUAL_NEEDS, PromptNeeds, is_api, sends_messages, sends_tokens
 from in2_plugin.probing.probes.tokens import ModelTokens, load_tokens
 
 _LOG = logging.getLogger(__name__)
@@ -23,7 +22,12 @@ MORE_SHARE, MORE_TOKENS = 0.02, 256
 
 
 def refuse_if_endpoint_cuts(
-    model_args: Mapping[str, Any], prompt: str, tokens: int, takes_chat_template: bool, invocation: Invocation
+    model_args: Mapping[str, Any],
+    prompt: str,
+    tokens: int,
+    takes_chat_template: bool,
+    invocation: Invocation,
+    needs: PromptNeeds = USUAL_NEEDS,
 ) -> Reply | None:
     """Return the reply to `prompt` of the endpoint of `model_args`, asked exactly as lm_eval will; None without one.
 
@@ -34,6 +38,7 @@ def refuse_if_endpoint_cuts(
         tokens: upper bound of its tokens, chat template included.
         takes_chat_template: True if a chat template may be applied to it.
         invocation: the command line of lm_eval.
+        needs: the task's generated tokens.
 
     Raises:
         PromptTooLong: the server refuses the prompt for its length, or has not read all of it.
@@ -43,8 +48,8 @@ def refuse_if_endpoint_cuts(
         return None
     messages = sends_messages(model_args, invocation)
     endpoint = endpoint_of(model_args, invocation, messages)
-    new = invocation.new_tokens(NEW_TOKENS)
-    _compare_with_models(endpoint, tokens, new)
+    new = invocation.new_tokens(needs.new_tokens)
+    _compare_with_models(endpoint, tokens, new, needs)
     counter = load_tokens(model_args, takes_chat_template)
     if messages:
         body: dict[str, Any] = {"messages": [{"role": "user", "content": prompt}]}
@@ -56,7 +61,7 @@ def refuse_if_endpoint_cuts(
         body = {"prompt": prompt}
         least, most = counter.plain(prompt), tokens
     reply = endpoint.ask(body, new)
-    _check_reply(endpoint, reply, least, most, new)
+    _check_reply(endpoint, reply, least, most, new, needs)
     return reply
 
 
@@ -78,23 +83,23 @@ def _token_ids(counter: ModelTokens, prompt: str, invocation: Invocation) -> lis
     return ids
 
 
-def _compare_with_models(endpoint: ProbedEndpoint, tokens: int, new: int) -> None:
+def _compare_with_models(endpoint: ProbedEndpoint, tokens: int, new: int, needs: PromptNeeds) -> None:
     limit = endpoint.listed_limit()
     if limit is not None and tokens + new > limit:
         raise PromptTooLong(
             f"{endpoint.name} lists {endpoint.model} with a limit of {limit:,} tokens (max_model_len), but the longest "
-            f"prompt has {tokens:,} and {new} are generated: set probe_length to at most {limit - new + NEW_TOKENS} in "
-            f"--metadata, or start the server with at least {tokens + new}"
+            f"prompt has {tokens:,} and {new} are generated: {needs.shortened(limit - new + needs.new_tokens)}, or "
+            f"start the server with at least {tokens + new}"
         )
 
 
-def _check_reply(endpoint: ProbedEndpoint, reply: Reply, least: int, most: int, new: int) -> None:
+def _check_reply(endpoint: ProbedEndpoint, reply: Reply, least: int, most: int, new: int, needs: PromptNeeds) -> None:
     """Raise unless the server reports that it has read the whole prompt of `least` to `most` tokens."""
     asked = f"{most:,} tokens and {new} to generate"
     if reply.too_long:
         raise PromptTooLong(
-            f"{endpoint.name} refuses the longest prompt ({asked}): {reply.reason}; lower probe_length in --metadata, "
-            "or start the server with a larger limit"
+            f"{endpoint.name} refuses the longest prompt ({asked}): {reply.reason}; {needs.shortened_further}, or "
+            "start the server with a larger limit"
         )
     if reply.status != 200:
         raise EndpointError(
@@ -108,8 +113,8 @@ def _check_reply(endpoint: ProbedEndpoint, reply: Reply, least: int, most: int, 
     if not has_read_all(reply.read, least):
         raise PromptTooLong(
             f"{endpoint.name} has read {reply.read:,} of the {least:,} tokens of the longest prompt: start the server "
-            f"with a limit of at least {most + new}, lower probe_length in --metadata, or, if its tokenizer differs "
-            "from yours, set tokenizer= in --model_args"
+            f"with a limit of at least {most + new}, {needs.shortened_further}, or, if its tokenizer differs from "
+            "yours, set tokenizer= in --model_args"
         )
     if reply.read > most * (1 + MORE_SHARE) + MORE_TOKENS:
         raise EndpointError(

@@ -1,4 +1,4 @@
-"""Copy our lm_eval tasks, val_probe and film, into the installed lm_eval, and remove them again.
+"""Copy our lm_eval tasks, val_probe, position and film, into the installed lm_eval, and remove them again.
 
 For users who run a plain `lm_eval` without `--include_path`. Only a folder with our marker file is ever replaced or
 removed. The tasks are copied, not linked: lm_eval does not follow links, and a copy that outlives this package is
@@ -14,7 +14,7 @@ from in2_plugin.errors import ConfigError, MissingExtra
 from in2_plugin.io.resources import packaged_folder
 
 TASKS = "val_probe"
-FOLDERS = (TASKS, "film")
+FOLDERS = (TASKS, "position", "film")
 MARKER = "INSTALLED_BY_IN2_PLUGIN"
 _ADVICE = 'run lm_eval with --include_path "$(in2 tasks-path)" instead'
 

@@ -5,15 +5,24 @@ looks up, so probes that were registered later are found, too.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from in2_plugin.probing.lm_eval.command_line import Invocation, read_invocation
+from in2_plugin.probing.lm_eval.position_tasks import load_position
 from in2_plugin.probing.lm_eval.tasks import load
+from in2_plugin.probing.position.probe import CONTROLS, Control
 from in2_plugin.probing.probes.matrix import all_probes
+from in2_plugin.probing.probes.registry import POSITION_PROBES
 from in2_plugin.probing.published.tasks import load_published
 
 Split = dict[str, Any]
-Load = Callable[[str, Mapping[str, Any], Invocation], Split]
+
+
+class Load(Protocol):
+    """Return the rows of one probe for lm_eval."""
+
+    def __call__(self, name: str, /, *, lm_eval_args: Mapping[str, Any], invocation: Invocation) -> Split: ...
 
 
 def loaders() -> dict[str, Callable[..., Split]]:
@@ -23,9 +32,23 @@ def loaders() -> dict[str, Callable[..., Split]]:
     return {f"load_{name}": _loader(load, name) for name in probes} | paper
 
 
+def position_loaders() -> dict[str, Callable[..., Split]]:
+    """Return the loading functions of the tasks of all position probes by name, without importing a probe."""
+    return {
+        position_loader(name, control): _loader(partial(load_position, control=control), name)
+        for name in POSITION_PROBES
+        for control in CONTROLS
+    }
+
+
+def position_loader(name: str, control: Control) -> str:
+    """Return the name of the loading function of one task of a position probe."""
+    return f"load_{name}_{control}" if control else f"load_{name}"
+
+
 def _loader(load_rows: Load, name: str) -> Callable[..., Split]:
     # a function and not a partial: lm_eval reads its source text
     def load_probe(**lm_eval_args: Any) -> Split:
-        return load_rows(name, lm_eval_args, read_invocation())
+        return load_rows(name, lm_eval_args=lm_eval_args, invocation=read_invocation())
 
     return load_probe

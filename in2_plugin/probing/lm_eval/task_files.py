@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from in2_plugin.io.resources import packaged_folder
+from in2_plugin.probing.lm_eval.position_files import metric_line, position_package_files, position_probe_files
+from in2_plugin.probing.position.probe import PositionProbe
 from in2_plugin.probing.probes.matrix import MATRIX
 from in2_plugin.probing.probes.options import NEW_TOKENS, ProbeOptions
 from in2_plugin.probing.probes.probe import Probe
@@ -66,22 +68,26 @@ def probe_files(probe: Probe) -> dict[str, str]:
     return found
 
 
-def write_probe_tasks(probe: Probe, folder: Path) -> None:
+def write_probe_tasks(probe: Probe | PositionProbe, folder: Path) -> None:
     """Write the tasks of one probe, and the functions that they name, into `folder` for lm_eval's `--include_path`.
 
     The probe must be registered when lm_eval loads the tasks: as an entry point of `in2_plugin.probes`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder, probe_files(probe))
-    functions = packaged_folder("lm_eval_tasks") / "val_probe/utils.py"
+    is_position = isinstance(probe, PositionProbe)
+    _write(folder, position_probe_files(probe) if isinstance(probe, PositionProbe) else probe_files(probe))
+    functions = packaged_folder("lm_eval_tasks") / ("position" if is_position else "val_probe") / "utils.py"
     (folder / functions.name).write_bytes(functions.read_bytes())
 
 
-def write_package_tasks(folder: Path, probes: Sequence[Probe]) -> None:
-    """Write all YAML files of the package into `folder` and delete old ones."""
-    for old in (*folder.glob("*.yaml"), *folder.glob("_*_yaml")):
-        old.unlink()
-    _write(folder, package_files(probes))
+def write_package_tasks(folder: Path, probes: Sequence[Probe], position_probes: Iterable[PositionProbe]) -> None:
+    """Write all YAML files of the package into `val_probe` and `position` below `folder` and delete old ones."""
+    for name, files in (("val_probe", package_files(probes)), ("position", position_package_files(position_probes))):
+        of_kind = folder / name
+        of_kind.mkdir(parents=True, exist_ok=True)
+        for old in (*of_kind.glob("*.yaml"), *of_kind.glob("_*_yaml")):
+            old.unlink()
+        _write(of_kind, files)
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:
@@ -107,11 +113,7 @@ def _metrics(spans: int, more: Iterable[str] = ()) -> str:
     rows += [(f"span_{span:02d}", "aggregate_span", True) for span in range(spans)]
     rows += [("echo", "mean", True), ("other", "mean", True), ("unfinished_thoughts", "aggregate_unfinished", False)]
     rows += [("scores_stderr", "aggregate_scores", True)]
-    return "metric_list:\n" + "".join(
-        f"  - {{metric: {name}, aggregation: {how if how == 'mean' else f'!function utils.{how}'}, "
-        f"higher_is_better: {str(better).lower()}}}\n"
-        for name, how, better in rows
-    )
+    return "metric_list:\n" + "".join(metric_line(*row) for row in rows)
 
 
 def _tasks(

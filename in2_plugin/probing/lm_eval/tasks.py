@@ -15,7 +15,15 @@ from in2_plugin.errors import ConfigError, ProbeError
 from in2_plugin.probing.lm_eval.command_line import Invocation
 from in2_plugin.probing.lm_eval.endpoint_check import refuse_if_endpoint_cuts
 from in2_plugin.probing.lm_eval.thoughts import thoughts_of, unfinished_share
-from in2_plugin.probing.lm_eval.window import is_api, model_window, refuse_if_too_long, sends_messages, sends_tokens
+from in2_plugin.probing.lm_eval.window import (
+    USUAL_NEEDS,
+    PromptNeeds,
+    is_api,
+    model_window,
+    refuse_if_too_long,
+    sends_messages,
+    sends_tokens,
+)
 from in2_plugin.probing.probes.build import BuiltProbe, ProbeQuestion, build_probe
 from in2_plugin.probing.probes.items import read_items
 from in2_plugin.probing.probes.matrix import find_probe
@@ -81,6 +89,7 @@ def load(name: str, lm_eval_args: Mapping[str, Any], invocation: Invocation) -> 
     tokens = load_tokens(lm_eval_args, takes_chat_template=options.probe_template == "plain")
     built = build_probe(probe, pool, options, tokens)
     rows = [_row(built, question) for question in built.questions()]
+    _LOG.info("%s", power_line(rows, invocation.limit))
     return serve(built, rows, lm_eval_args, built.template.takes_chat_template, invocation)
 
 
@@ -109,6 +118,7 @@ def serve(
     lm_eval_args: Mapping[str, Any],
     takes_chat_template: bool,
     invocation: Invocation,
+    needs: PromptNeeds = USUAL_NEEDS,
 ) -> dict[str, Any]:
     """Return `rows` as the split `test` for lm_eval, with prompts from `prompts`, if all fit the model.
 
@@ -116,13 +126,12 @@ def serve(
         PromptTooLong: the longest prompt does not fit the model's window, or the endpoint truncates it.
         ProbeError: the window is unknown, or the endpoint does not answer.
     """
-    refuse_if_too_long(prompts.longest, model_window(lm_eval_args, invocation), invocation)
+    refuse_if_too_long(prompts.longest, model_window(lm_eval_args, invocation), invocation, needs)
     longest = prompts.longest_prompt()
-    reply = refuse_if_endpoint_cuts(lm_eval_args, longest, prompts.longest, takes_chat_template, invocation)
+    reply = refuse_if_endpoint_cuts(lm_eval_args, longest, prompts.longest, takes_chat_template, invocation, needs)
     thoughts = thoughts_of(lm_eval_args, takes_chat_template, invocation, reply)
     key = prompts.fingerprint()
     _SERVED[key] = prompts
-    _LOG.info("%s", power_line(rows, invocation.limit))
     from datasets import Dataset
 
     return {"test": Dataset.from_list([{"probe": key, "thoughts": thoughts, **row} for row in rows])}

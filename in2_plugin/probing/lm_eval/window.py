@@ -37,6 +37,28 @@ class Window:
     """The model argument that sets it."""
 
 
+@dataclass(frozen=True, slots=True)
+class PromptNeeds:
+    """Tokens that a task generates after each prompt, and the advice for prompts that are too long."""
+
+    new_tokens: int = NEW_TOKENS
+    shorten: str = "set probe_length to at most {length} in --metadata"
+    """What to change for shorter prompts; `{length}` is replaced by a length in tokens, the answer included."""
+
+    def shortened(self, length: int) -> str:
+        """Return the advice for prompts that fit `length` tokens with the answer."""
+        return self.shorten.format(length=length)
+
+    @property
+    def shortened_further(self) -> str:
+        """Return the advice where the length that fits is unknown."""
+        return "lower probe_length in --metadata" if "{length}" in self.shorten else self.shorten
+
+
+USUAL_NEEDS = PromptNeeds()
+"""Those of the VAL probes."""
+
+
 def model_window(model_args: Mapping[str, Any], invocation: Invocation) -> Window | None:
     """Return the window that lm_eval truncates prompts to; None when it sends text and never truncates.
 
@@ -138,19 +160,21 @@ def _of_engine(config: Any, name: str, advice: str) -> Window:
     return Window(known[source], source, argument="max_model_len")
 
 
-def refuse_if_too_long(prompt_tokens: int, window: Window | None, invocation: Invocation) -> None:
+def refuse_if_too_long(
+    prompt_tokens: int, window: Window | None, invocation: Invocation, needs: PromptNeeds = USUAL_NEEDS
+) -> None:
     """Raise PromptTooLong, with the value to set, unless prompt and answer fit.
 
     The length of the answer is that of the command line (`--gen_kwargs max_gen_toks=`), or of the tasks.
     """
-    new_tokens = invocation.new_tokens(NEW_TOKENS)
+    new_tokens = invocation.new_tokens(needs.new_tokens)
     needed = prompt_tokens + new_tokens
     if window is None or needed <= window.tokens:
         return
     # probe_length includes the answer of the tasks' own length, whatever the command line asks for
-    length = window.tokens - new_tokens + NEW_TOKENS
+    length = window.tokens - new_tokens + needs.new_tokens
     raise PromptTooLong(
         f"the longest prompt has {prompt_tokens:,} tokens and {new_tokens} are generated, but the window is "
-        f"{window.tokens:,} ({window.source}) and probes are never truncated: set probe_length to at most {length} "
-        f"in --metadata, or, if the model can take it, {window.argument}={needed + window.kept_back} in --model_args"
+        f"{window.tokens:,} ({window.source}) and probes are never truncated: {needs.shortened(length)}, or, if the "
+        f"model can take it, {window.argument}={needed + window.kept_back} in --model_args"
     )

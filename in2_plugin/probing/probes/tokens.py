@@ -4,6 +4,7 @@ This module cannot know if lm_eval will apply the chat template, so a prompt cou
 Cost: tokenizing one 32K-token prompt takes about 0.1 s.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -100,6 +101,23 @@ class ModelTokens:
                 "set `tokenizer=FOLDER` in --model_args to one that works"
             ) from None
         return str(rendered)
+
+
+class CountedOnce:
+    """A token counter that remembers prompts: a probe that fits its contexts counts what the task checks again."""
+
+    def __init__(self, tokens: TokenCounter) -> None:
+        self._tokens = tokens
+        self._counts: dict[bytes, int] = {}
+
+    def each(self, texts: Sequence[str]) -> list[int]:
+        return self._tokens.each(texts)
+
+    def prompt(self, text: str) -> int:
+        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        if key not in self._counts:
+            self._counts[key] = self._tokens.prompt(text)
+        return self._counts[key]
 
 
 def ids_like_hf(tokenizer: Any, text: str, add_bos_token: bool | None) -> list[int]:

@@ -5,6 +5,7 @@ marked, and only `avg_paper` and `gap_paper` count them. One prompt per set is t
 """
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from pydantic import Field
 
 from in2_plugin.config import Config
 from in2_plugin.probing.lm_eval.command_line import Invocation
-from in2_plugin.probing.lm_eval.tasks import Row, refuse_wrong_template, serve
+from in2_plugin.probing.lm_eval.tasks import Row, power_line, refuse_wrong_template, serve
 from in2_plugin.probing.probes.options import PREFIX
 from in2_plugin.probing.probes.order import question_order
 from in2_plugin.probing.probes.registry import PROBES
@@ -23,6 +24,8 @@ from in2_plugin.probing.published.data import PublishedData, collect, split_prom
 from in2_plugin.probing.published.files import HUB_ID, read_published
 from in2_plugin.probing.scoring.curves import span_of
 from in2_plugin.probing.scoring.thoughts import GivenThoughts
+
+_LOG = logging.getLogger(__name__)
 
 
 class PublishedOptions(Config):
@@ -92,7 +95,9 @@ def load_published(name: str, lm_eval_args: Mapping[str, Any], invocation: Invoc
     check_template(data, options.probe_template)
     prompts = count_longest(data, options.probe_template, tokens)
     n_spans = options.probe_spans or data.probe.spans
-    return serve(prompts, published_rows(data, n_spans), lm_eval_args, plain, invocation)
+    rows = published_rows(data, n_spans)
+    _LOG.info("%s", power_line(rows, invocation.limit))
+    return serve(prompts, rows, lm_eval_args, plain, invocation)
 
 
 def check_template(data: PublishedData, template: str) -> None:

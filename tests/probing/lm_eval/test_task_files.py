@@ -9,6 +9,7 @@ from lm_eval import simple_evaluate
 from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
 
+from in2_plugin.probing.lm_eval.position_files import position_probe_files
 from in2_plugin.probing.lm_eval.task_files import package_files, probe_files, write_package_tasks, write_probe_tasks
 from in2_plugin.probing.probes.builtin import BUILTIN
 from in2_plugin.probing.probes.registry import PROBES
@@ -17,6 +18,7 @@ from in2_plugin.reporting.page import render_page
 from in2_plugin.reporting.read_results import read_models
 from in2_plugin.reporting.text.tables import columns, measured_rows
 from tests.support import ROOT, lm_eval_results
+from tests.support.invented_position_probe import SHELVES
 from tests.support.invented_probe import CARDS, save_items
 
 FOLDER = ROOT / "lm_eval_tasks/val_probe"
@@ -29,10 +31,13 @@ def test_the_package_has_what_is_generated():
 
 
 def test_old_files_are_deleted(tmp_path):
-    for name in ("val_probe_3k.yaml", "README.md"):
-        (tmp_path / name).touch()
-    write_package_tasks(tmp_path, BUILTIN)
-    assert {path.name for path in tmp_path.iterdir()} == {*package_files(BUILTIN), "README.md"}
+    for name, old in (("val_probe", "val_probe_3k.yaml"), ("position", "cupboards.yaml")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / old).touch()
+        (tmp_path / name / "README.md").touch()
+    write_package_tasks(tmp_path, BUILTIN, [SHELVES])
+    assert {path.name for path in (tmp_path / "val_probe").iterdir()} == {*package_files(BUILTIN), "README.md"}
+    assert {path.name for path in (tmp_path / "position").iterdir()} == {*position_probe_files(SHELVES), "README.md"}
 
 
 def test_groups_hold_the_probes_of_the_paper():
