@@ -5,7 +5,7 @@ Invariant: an unknown key is an error that names the nearest valid key, at any d
 
 import inspect
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -71,7 +71,7 @@ def _sentence(model: type[BaseModel], location: tuple[int | str, ...], errors: l
     kind = errors[0]["type"]
     if kind == "extra_forbidden":
         valid = _fields_at(model, location[:-1])
-        near = nearest(str(location[-1]), valid)
+        near = nearest(str(location[-1]), valid) or _elsewhere(model, str(location[-1]))
         advice = f"did you mean `{near}`?" if near else f"valid keys are {', '.join(sorted(valid))}"
         return f"unknown key {name}; {advice}"
     if kind == "missing":
@@ -80,6 +80,21 @@ def _sentence(model: type[BaseModel], location: tuple[int | str, ...], errors: l
     if kind == "invalid_key" or "[key]" in errors[0]["loc"]:
         return f"{name} is not a valid key; write it in quotes"
     return wrong_value(name, errors, _fields_at(model, location))
+
+
+def _elsewhere(model: type[BaseModel], key: str) -> str | None:
+    """Return the dotted path of the key in another section that `key` most likely means, if only one is close."""
+    paths = list(_paths(model))
+    near = nearest(key, {path.rpartition(".")[2] for path in paths}, cutoff=0.8)
+    found = [path for path in paths if path.rpartition(".")[2] == near]
+    return found[0] if len(found) == 1 else None
+
+
+def _paths(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name}"
+        for inner in models_in(field.annotation):
+            yield from _paths(inner, f"{prefix}{name}.")
 
 
 def _is_union_tag(part: object) -> bool:

@@ -4,9 +4,9 @@
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from in2_plugin.config.base import Config, changeable
 
@@ -69,6 +69,16 @@ class EvaluationSource(RowSource):
     """Fields to compare. Default: every string in a row, at any depth."""
 
 
+class ExcludedFolder(Config):
+    """A finished folder whose documents are left out. A bare string is short for `path`."""
+
+    path: Path = changeable(...)
+    """A probe folder of `in2 probe build`, or a dataset folder of `in2 build`."""
+    content: str | None = None
+    """Digest of its documents and golds. The build fills it in, and a later build with another content is another
+    build, wherever the folder is. Set it to make sure that a folder has not changed."""
+
+
 class Decontamination(Config):
     """Exclude every document that shares an n-gram of words with an evaluation item, from questions and fillers
     (paper, Appendix A)."""
@@ -87,11 +97,23 @@ class Decontamination(Config):
     """Folder with more VAL items, for example `VaLProbing/pieces` in a clone of microsoft/FILM."""
     sources: tuple[EvaluationSource, ...] = ()
     """Other evaluation datasets."""
+    against: tuple[ExcludedFolder, ...] = ()
+    """Probe and dataset folders that must not share text with this one: a probe of your own documents that you will
+    evaluate on, or other training sets. Leaves out their documents, recognized by their text without whitespace, also
+    if `ngram` is null; and documents that share an n-gram with a gold segment of their questions."""
 
-    @field_validator("sources", mode="before")
+    @field_validator("sources", "against", mode="before")
     @classmethod
     def _accept_bare_paths(cls, value: object) -> object:
-        return bare_paths(value)
+        return bare_paths([value] if isinstance(value, str) else value)
+
+    @model_serializer(mode="wrap")
+    def _leave_out_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keep build.json of datasets without `against` as it was before the key existed."""
+        written: dict[str, Any] = serialize(self)
+        if not self.against:
+            written.pop("against", None)
+        return written
 
 
 class NearDuplicateConfig(Config):

@@ -14,6 +14,7 @@ SHORT_FORMS: dict[str, list[dict[str, Any]]] = {
     "Source": [TEXT],
     "RowSource": [TEXT],
     "EvaluationSource": [TEXT],
+    "ExcludedFolder": [TEXT],
     "Positions": [TEXT],
     "Concurrency": [TEXT, {"type": "integer", "minimum": 1}],
 }

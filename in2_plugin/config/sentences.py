@@ -33,9 +33,9 @@ FORMS = {kind: form for form, kinds in _TYPES.items() for kind in kinds}
 """Pydantic's error type -> the accepted form, to follow "must be"; names in braces are keys of `ctx`."""
 
 
-def nearest(key: str, valid: Iterable[str]) -> str | None:
-    """Return the valid key that `key` most likely misspells, or None when nothing is close."""
-    found = difflib.get_close_matches(key, list(valid), n=1, cutoff=0.6)
+def nearest(key: str, valid: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the valid key that `key` most likely misspells, or None when nothing is close (`cutoff`, of 1)."""
+    found = difflib.get_close_matches(key, list(valid), n=1, cutoff=cutoff)
     return found[0] if found else None
 
 

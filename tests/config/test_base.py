@@ -21,6 +21,8 @@ def sentence(data: dict) -> str:
         ({"corpus": {"segment_token": 64}}, "corpus.segment_token", "segment_tokens"),
         ({"corpus": {"sources": [{"path": "x", "spilt": "y"}]}}, "corpus.sources.0.spilt", "split"),
         ({"mixture": {"integrations": 3}}, "mixture.integrations", "integration"),
+        ({"decontaminate": {"against": "probe"}}, "decontaminate", "corpus.decontamination"),
+        ({"corpus": {"against": "probe"}}, "corpus.against", "corpus.decontamination.against"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest_valid_key(extra, key, near):

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from in2_plugin.config import load_build_config
+from in2_plugin.corpus.screening.document_digests import read_documents, write_documents
+from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.dataset.build_record import BuildFileChange
 from in2_plugin.dataset.reader import IN2Dataset, read_manifest
 from in2_plugin.dataset.tables import read_rows
@@ -23,7 +25,7 @@ from tests.support.builds import Quiet, small_config
 
 FILES = [
     "build.json", "manifest.json", "README.md", "questions.parquet", "rejected.parquet", "instructions.parquet",
-    "examples.parquet", "audit.json", "report.html",
+    "examples.parquet", "documents.parquet", "audit.json", "report.html",
 ]  # fmt: skip
 STORE = ["segments.arrow", "documents.arrow", "ids.bin", "offsets.bin", "store.json", "exclusions.parquet"]
 TINY = {"mixture": {"fine_grained": 5, "integration": 0, "short_context": 0}, "lengths": {"min": 300, "max": 600}}
@@ -351,3 +353,35 @@ def test_a_key_in_an_address_is_refused_before_it_is_written_down(mistral_folder
         build_dataset(small_config(tmp_path / "in2", mistral_folder, **changes), Quiet())
     assert "secret" not in str(refusal.value)
     assert not (tmp_path / "in2").exists()
+
+
+def test_datasets_share_no_document_with_a_folder_of_against(built, mistral_folder, tmp_path):
+    moved = shutil.copytree(built, tmp_path / "first")
+
+    def config(path: Path):
+        corpus = {"sources": [{"path": "bundled:python-docs", "limit": 700}], "decontamination": {"against": str(path)}}
+        return small_config(tmp_path / "in2", mistral_folder, corpus=corpus, **TINY)
+
+    progress = Quiet()
+    build_dataset(config(built), progress)
+    first, second = (read_documents(folder / "documents.parquet") for folder in (built, tmp_path / "in2"))
+    assert second and not first & second
+    assert any(
+        "documents left out because a folder of `decontamination.against` has them" in one for one in progress.lines
+    )
+    assert read_manifest(tmp_path / "in2").build["corpus"]["decontamination"]["against"][0]["content"]
+    # the same content at another path is the same build; another content is not
+    build_dataset(config(moved), progress)
+    assert progress.lines[-1].endswith("is already complete")
+    write_documents(moved / "documents.parquet", SegmentStore(built / "segments"), np.array([0], np.uint32))
+    with pytest.raises(ConfigError, match=r"was built with `corpus\.decontamination\.against\.content: "):
+        build_dataset(config(moved), progress)
+
+
+def test_a_complete_dataset_of_an_earlier_version_gets_its_documents(built, mistral_folder, tmp_path):
+    copy = shutil.copytree(built, tmp_path / "in2")
+    (copy / "documents.parquet").unlink()
+    record = copy / "build.json"
+    record.write_text(record.read_text().replace(str(built), str(copy)))
+    build_dataset(small_config(copy, mistral_folder), Quiet())
+    assert (copy / "documents.parquet").read_bytes() == (built / "documents.parquet").read_bytes()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from in2_plugin.config import Decontamination, EvaluationSource
+from in2_plugin.corpus.screening.excluded_folders import excluded_texts
 from in2_plugin.corpus.screening.ngrams import words
 from in2_plugin.corpus.sources.bad_rows import BadRow, BadRows, checked_text, lines_of
 from in2_plugin.corpus.sources.documents import read_rows
@@ -35,6 +36,9 @@ def evaluation_items(config: Decontamination, say: Callable[[str], None] = lambd
         yield from _pieces(config.pieces, str(config.pieces))
     for source in config.sources:
         yield from _source(source, min(config.ngram or 1, config.whole_items), say)
+    for name, excluded in excluded_texts(config):
+        for number, text in enumerate(excluded.gold_texts(), 1):
+            yield f"{name} gold:{number}", text
 
 
 @cache

@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from heapq import merge
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,6 +24,7 @@ from in2_plugin import layout
 from in2_plugin.config import CorpusConfig
 from in2_plugin.corpus.screening.decontamination import Contaminants
 from in2_plugin.corpus.screening.evaluation_items import evaluation_items
+from in2_plugin.corpus.screening.excluded_folders import KnownDocuments, excluded_texts
 from in2_plugin.corpus.screening.near_duplicates import NearDuplicates, Repeat, band_keys, shingles
 from in2_plugin.corpus.screening.ngrams import word_hashes, words_of
 from in2_plugin.corpus.store import EXCLUSION_SCHEMA, SegmentStore
@@ -36,6 +38,8 @@ CHUNK_SEGMENTS = 4_096
 CONTAMINATIONS, BANDS = 0, 1
 """Contents of a stream."""
 CONTAMINATED, NEAR_DUPLICATE = "contaminated", "near_duplicate"
+SAME_DOCUMENT = "the whole document"
+"""Detail of an exclusion: not an n-gram, but all of the text is in a folder of `decontamination.against`."""
 ROWS = 1 << 16
 """Rows written at a time."""
 Row = tuple[int, str, str, str]
@@ -61,6 +65,8 @@ class ScreeningFacts:
     """Distinct n-grams of all evaluation items."""
     shortest: int = 0
     """Words of the shortest item that is compared; 0 in files of earlier versions, which compared no short items."""
+    same_documents: int = 0
+    """Contaminated documents that are documents of a folder of `decontamination.against`."""
 
     def counts(self) -> dict[str, int]:
         """Return the counts for the manifest."""
@@ -72,10 +78,15 @@ class ScreeningFacts:
         least = f"names and identifiers of fewer than {self.shortest} words are not compared"
         short = f" ({self.short_items:,} {least})" if self.short_items else ""
         verb = "left out" if self.removes_near_duplicates else "noted"
+        same = (
+            f"{self.same_documents:,} documents left out because a folder of `decontamination.against` has them; "
+            if self.same_documents
+            else ""
+        )
         return (
-            f"{self.contaminated_documents:,} documents left out because they share text with one of "
-            f"{self.evaluation_items:,} evaluation items{short}; {self.near_duplicates:,} segments {verb} because they "
-            "repeat others"
+            f"{same}{self.contaminated_documents - self.same_documents:,} documents left out because they share text "
+            f"with one of {self.evaluation_items:,} evaluation items{short}; {self.near_duplicates:,} segments {verb} "
+            "because they repeat others"
         )
 
 
@@ -108,7 +119,8 @@ class Screening:
         evaluation, self._near = config.decontamination, config.near_duplicates
         items = evaluation_items(evaluation, say) if evaluation.ngram else iter(())
         self._store, self._contaminants = store, Contaminants.of(items, evaluation.ngram or 1, evaluation.whole_items)
-        self.look = _ShardScreen(store, self._contaminants, self._near.threshold)
+        self._known = KnownDocuments.of(excluded_texts(evaluation))
+        self.look = _ShardScreen(store, self._contaminants, self._known, self._near.threshold)
         """Yields the findings in one of `shards` as serialized batches."""
 
     @property
@@ -124,8 +136,8 @@ class Screening:
     def fingerprint(self) -> str:
         """Return a digest that changes if `look` would find something else."""
         index = self._contaminants
-        said = repr((self._store.facts, self._near.threshold, index.n, index.names)).encode()
-        return hashlib.sha256(said + index.hashes.tobytes()).hexdigest()
+        said = repr((self._store.facts, self._near.threshold, index.n, index.names, self._known.names)).encode()
+        return hashlib.sha256(said + index.hashes.tobytes() + self._known.keys.tobytes()).hexdigest()
 
     def finish(self, paths: Sequence[Path]) -> ScreeningFacts:
         """Put together what was found, and write which segments are excluded.
@@ -165,14 +177,17 @@ class Screening:
             items=_by_set(self._contaminants.names),
             ngrams=len(self._contaminants.hashes),
             shortest=self._contaminants.shortest,
+            same_documents=sum(ngram == SAME_DOCUMENT for ngram, _ in contaminated.values()),
         )
 
 
 class _ShardScreen:
     """Examines ranges of documents, in this process or in a worker."""
 
-    def __init__(self, store: SegmentStore, contaminants: Contaminants, threshold: float | None) -> None:
-        self._store, self._contaminants, self._threshold = store, contaminants, threshold
+    def __init__(
+        self, store: SegmentStore, contaminants: Contaminants, known: KnownDocuments, threshold: float | None
+    ) -> None:
+        self._store, self._contaminants, self._known, self._threshold = store, contaminants, known, threshold
 
     def __call__(self, shard: range) -> Iterator[bytes]:
         for segments in _ranges(self._store, shard.start, shard.stop, CHUNK_SEGMENTS):
@@ -187,8 +202,9 @@ class _ShardScreen:
         documents = self._store.document[segments.start : segments.stop]
         begins = np.flatnonzero(np.concatenate([[True], documents[1:] != documents[:-1]]))
         hits = self._contaminants.hits(flat, hashes, edges[[*begins, len(found)]])
-        contaminated = [int(documents[begins[i]]) for i in hits]
-        said = [hit.ngram for hit in hits.values()], [hit.item for hit in hits.values()]
+        by_text = {i: (hit.ngram, hit.item) for i, hit in hits.items()} | self._same_documents(texts, begins)
+        contaminated = [int(documents[begins[i]]) for i in by_text]
+        said = [ngram for ngram, _ in by_text.values()], [item for _, item in by_text.values()]
         columns = [pa.array(contaminated, pa.uint32()), *(pa.array(column, pa.string()) for column in said)]
         yield serialize_batch(pa.record_batch(columns, ["document", "ngram", "item"]), {"holds": CONTAMINATIONS})
         if self._threshold is None:
@@ -201,6 +217,11 @@ class _ShardScreen:
         bands = pa.FixedSizeListArray.from_arrays(pa.array(keys.ravel()), keys.shape[1])
         ids = pa.array((fit + segments.start).astype(np.uint32))
         yield serialize_batch(pa.record_batch({"segment": ids, "keys": bands}), {"holds": BANDS})
+
+    def _same_documents(self, texts: Sequence[str], begins: npt.NDArray[np.int64]) -> dict[int, tuple[str, str]]:
+        """Return detail and source of each document that a folder of `against` has, by its place in `begins`."""
+        names = (self._known.find(texts[start:stop]) for start, stop in pairwise([*begins.tolist(), len(texts)]))
+        return {i: (SAME_DOCUMENT, f"{name} document:") for i, name in enumerate(names) if name}
 
 
 def _ranges(store: SegmentStore, start: int, end: int, size: int) -> Iterator[range]:

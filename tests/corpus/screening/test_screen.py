@@ -18,6 +18,7 @@ from in2_plugin.corpus.sources.documents import Document
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.errors import DatasetError
+from tests.corpus.screening.test_excluded_folders import excluded_folder
 
 SENTENCE = "The northern harbour was founded in eighteen forty three by fishermen from the islands."
 CHINESE = "第七港由来自北方岛屿的渔民在一八四三年建立，"
@@ -189,3 +190,23 @@ def test_screening_can_be_switched_off(documents, mistral, tmp_path):
 def test_unreadable_screening_facts_are_an_error(tmp_path):
     with pytest.raises(DatasetError, match=r"exclusions\.json: cannot be read"):
         screening_facts(tmp_path)
+
+
+def test_documents_and_golds_of_other_folders_are_left_out(tmp_path, mistral):
+    """Text 1 is a document of the probe in other lines; text 2 quotes a gold of it; text 0 is neither."""
+    other = tmp_path / "probe"
+    texts = ["\n".join(lines(i)) for i in (1, 8)]
+    gold = excluded_folder(other, mistral, texts, gold=(4,)).text(4)
+    assert "text 8" in gold
+    corpus = [f"{SENTENCE}\n" * 4, texts[0].replace("\n", "\n\n"), f"{SENTENCE}\n{gold}\n{SENTENCE}"]
+    store = store_of(corpus, tmp_path / "segments", mistral)
+    rule = {"probes": False, "against": {"path": str(other), "content": "abc"}}
+    for ngram, documents in ((10, [1, 2]), (None, [1])):
+        against = CorpusConfig.parse({"decontamination": {**rule, "against": [rule["against"]], "ngram": ngram}}, "t")
+        facts = screen(store, against)
+        rows = pq.read_table(store.folder / "exclusions.parquet").to_pylist()
+        excluded = {int(store.document[row["segment_id"]]): (row["detail"], row["source"]) for row in rows}
+        assert sorted(excluded) == documents and excluded[1] == ("the whole document", "probe abc document:")
+        assert (facts.contaminated_documents, facts.same_documents) == (len(documents), 1)
+        assert facts.line().startswith("1 documents left out because a folder of `decontamination.against` has them; ")
+    assert facts.by_item == {"probe abc document": 1}
