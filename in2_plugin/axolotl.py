@@ -110,6 +110,17 @@ class IN2Plugin(BasePlugin):
             set_seed(cfg.seed)
 
     @_for_in2
+    def _callbacks(self, cfg: Any) -> list[Any]:
+        from in2_plugin.training.documents import TrainingDocuments
+
+        folders = [Path(entry["path"]) for entry in in2_entries(cfg, ("datasets",))]
+        return [TrainingDocuments(folders, lambda line: LOG.info(f"in2: {line}"))] if folders else []
+
+    def add_callbacks_pre_trainer(self, cfg: Any, model: Any) -> list[Any]:
+        """Return the callback that records the documents of the training data beside the model."""
+        return self._callbacks(cfg) or []
+
+    @_for_in2
     def get_trainer_cls(self, cfg: Any) -> Any:
         """Return Axolotl's trainer combined with ours."""
         from in2_plugin.training.axolotl.args import options_of

@@ -102,6 +102,9 @@ PROBE_STAGES = {
 }
 """The same for a probe folder."""
 
+TRAINING_DOCUMENTS = "in2_documents.parquet"
+"""Digests of the documents that a model was trained on, in its folder."""
+
 NOT_A_BUILD = frozenset({WORK_LOG, f"{WORK_LOG}-wal", f"{WORK_LOG}-shm", WORK_RESERVE, LOCK, PARTS})
 """Files that a preview or an estimate may leave in a folder before its first build."""
 

@@ -15,6 +15,7 @@ from in2_plugin.config.corpus import (
     BUNDLED_CORPUS,
     CorpusConfig,
     Decontamination,
+    ExcludedFolder,
     NearDuplicateConfig,
     RowSource,
     Source,
@@ -34,6 +35,23 @@ def _one_path(value: object) -> object:
     return {"path": value} if isinstance(value, str) else value
 
 
+class ProbeDecontamination(Config):
+    """Keep the probe apart from what models are trained on."""
+
+    against: tuple[ExcludedFolder, ...] = ()
+    """Training sets, as folders of `in2 build`, or other probes. Leaves out their documents, and documents that share
+    an n-gram with a gold segment of their questions."""
+    ngram: PositiveInt | None = 10
+    """Length of a shared n-gram that excludes a document, in words; null compares whole documents only."""
+    whole_items: PositiveInt = 5
+    """As in a build file."""
+
+    @field_validator("against", mode="before")
+    @classmethod
+    def _accept_bare_paths(cls, value: object) -> object:
+        return bare_paths([value] if isinstance(value, str) else value)
+
+
 class ProbeCorpus(Config):
     """The documents of the probe, and how to cut them into segments."""
 
@@ -42,6 +60,7 @@ class ProbeCorpus(Config):
     segment_tokens: PositiveInt | None = None
     """Minimum length of a segment, in tokens. A gold is one segment, and so is a filler. Default: 128, and less where
     the shortest context would have fewer than three segments per depth."""
+    decontamination: ProbeDecontamination = ProbeDecontamination()
     near_duplicates: NearDuplicateConfig = NearDuplicateConfig(remove=False)
     """As in a build file. By default near-duplicates are kept, but none is a filler beside a gold that it repeats."""
 
@@ -127,6 +146,12 @@ class ProbeConfig(Config):
         """Minimum length of a segment, in tokens."""
         return self.corpus.segment_tokens or min(SEGMENT_TOKENS, min(self.lengths) // (3 * self.depths))
 
+    @property
+    def _decontamination(self) -> Decontamination:
+        rule = self.corpus.decontamination
+        ngram = rule.ngram if rule.against else None
+        return Decontamination(ngram=ngram, whole_items=rule.whole_items, probes=False, against=rule.against)
+
     def as_build(self, template: Literal["chat", "film"]) -> BuildConfig:
         """Return the build file whose stages make the segments and questions of this probe.
 
@@ -144,7 +169,7 @@ class ProbeConfig(Config):
             corpus=CorpusConfig(
                 sources=self.corpus.sources,
                 segment_tokens=self.segment_tokens,
-                decontamination=Decontamination(ngram=None),
+                decontamination=self._decontamination,
                 near_duplicates=self.corpus.near_duplicates,
             ),
             questions=QuestionsConfig.model_validate(written),

@@ -167,6 +167,11 @@ class Plans:
         return self._n
 
     @property
+    def dataset(self) -> Path:
+        """The dataset folder."""
+        return self._folder.parent
+
+    @property
     def template_ids(self) -> dict[str, list[int]]:
         """Stored token ids of the template's fixed texts; datasets of earlier versions have only the heads."""
         return {text: ids.tolist() for text, ids in self._heads}

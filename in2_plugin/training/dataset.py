@@ -52,6 +52,11 @@ class LazyExamples(Dataset[Item]):
         return int(self._begins[-1]) if self._chosen is None else len(self._chosen)
 
     @property
+    def folders(self) -> list[Path]:
+        """Return the dataset folders."""
+        return [plans.dataset for plans in self._plans]
+
+    @property
     def lengths(self) -> npt.NDArray[np.uint32]:
         """Return (n,) the number of tokens of each example, without reading tokens."""
         each = [plans.n_tokens for plans in self._plans]

@@ -19,6 +19,7 @@ from in2_plugin import layout
 from in2_plugin.config import Distractors, Lengths, Positions, RowSource, Source
 from in2_plugin.config.probe import ProbeConfig
 from in2_plugin.corpus.screening.document_digests import write_documents
+from in2_plugin.corpus.screening.excluded_folders import with_contents
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.dataset.build_record import BuildFileChange, FolderKind, claim, make_folder
@@ -75,6 +76,7 @@ def build_own_probe(
     """
     for path in _locations(config):
         reject_credentials(path)  # before the probe file is copied into the folder
+    config = with_contents(config)
     make_folder(config.output)
     with write_errors_explained(config.output), folder_lock(config.output):
         claim(config.output, config, change, PROBE_FOLDER)

@@ -14,6 +14,7 @@ from typing import Any
 from in2_plugin.errors import ConfigError
 from in2_plugin.probing.own_text.contexts import TEMPLATE, context_text
 from in2_plugin.probing.own_text.tables import DepthQuestion, PlannedContext, ProbeFolder, read_probe
+from in2_plugin.probing.own_text.training_overlap import warn_of_training_documents
 from in2_plugin.probing.position.options import PositionOptions
 from in2_plugin.probing.position.probe import Control, PositionProbe, PositionQuestion
 from in2_plugin.probing.probes.tokens import TokenCounter
@@ -29,6 +30,8 @@ class OwnTextOptions(PositionOptions):
     """The probe folder, the `output` of a probe file."""
     probe_lengths: tuple[int, ...] | None = None
     """Lengths to ask at, of those in the folder; all when absent."""
+    trained_on: str | None = None
+    """Dataset that the model was trained on, to warn of shared documents; found beside a model trained with us."""
 
 
 class OwnTextPrompts:
@@ -108,6 +111,8 @@ def _load(lm_eval_args: Mapping[str, Any], control: Control, tokens: TokenCounte
     if options.probe is None:
         raise ConfigError(f'{NAME}: needs a probe folder; pass --metadata \'{{"probe": "FOLDER"}}\'')
     probe = read_probe(Path(options.probe))
+    if not control:
+        warn_of_training_documents(probe.folder, options.trained_on, lm_eval_args)
     known = probe.facts.lengths
     lengths = known if options.probe_lengths is None else options.probe_lengths
     if unknown := [length for length in lengths if length not in known] or not lengths:

@@ -6,7 +6,7 @@ plugin, has an `in2:` section, or has a dataset of ours. Cost: standard library 
 
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from pkgutil import resolve_name
@@ -18,11 +18,12 @@ PLUGIN = "in2_plugin.axolotl.IN2Plugin"
 TYPES = ("in2", "in2_plugin.axolotl")
 """Values of a dataset's `type:` that make it an IN2 dataset."""
 ENTRY_POINTS = "axolotl.plugins"
+SECTIONS = ("datasets", "test_datasets")
 
 
-def in2_entries(cfg: Mapping[str, Any]) -> Iterator[Any]:
+def in2_entries(cfg: Mapping[str, Any], sections: Sequence[str] = SECTIONS) -> Iterator[Any]:
     """Yield every dataset entry of `type: in2`."""
-    for section in ("datasets", "test_datasets"):
+    for section in sections:
         for dataset in _list(cfg, section):
             if isinstance(dataset, Mapping) and dataset.get("type") in TYPES:
                 yield dataset

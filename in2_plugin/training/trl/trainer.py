@@ -17,6 +17,7 @@ from trl import SFTConfig, SFTTrainer
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.answer_logits import keep_supervised
 from in2_plugin.training.dataset import ANSWERS
+from in2_plugin.training.documents import TrainingDocuments
 from in2_plugin.training.trainer import IN2Trainer, TrainingOptions, model_full_logits_reason
 from in2_plugin.training.trl.data import lengths_of, longest_of, transform_of, with_answers
 from in2_plugin.training.trl.losses import AnswerTokenLosses
@@ -47,7 +48,8 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
             ConfigError: a setting conflicts with IN2 examples, or `train_dataset` is not an IN2 dataset.
         """
         args = SFTConfig(**sft_settings()) if args is None else args
-        if transform_of(train_dataset) is None:
+        transform = transform_of(train_dataset)
+        if transform is None:
             raise ConfigError(
                 "`train_dataset` is not from `load_in2_dataset`; load it with that function, or use TRL's SFTTrainer"
             )
@@ -58,6 +60,7 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
         super().__init__(
             model, args, train_dataset=with_answers(train_dataset), eval_dataset=with_answers(eval_dataset), **named
         )
+        self.add_callback(TrainingDocuments(transform.examples.folders, self.in2_log))
         self._in2_per_token = AnswerTokenLosses(self.model)
         self._in2_agrees: bool | None = None
         if self._in2_keeps_answers:
