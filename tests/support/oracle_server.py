@@ -1,4 +1,5 @@
-"""An OpenAI-compatible server on localhost that answers every VAL probe correctly, as far as it has read the prompt.
+"""An OpenAI-compatible server on localhost that answers every VAL probe and `litm_kv` correctly, as far as it has read
+the prompt.
 
 In a test: `with OracleServer(tokenizer) as oracle: ... oracle.url("completions"), oracle.prompts`. With a limit, it
 rejects longer prompts or drops their start or middle; it can report the number of tokens that it has read.
@@ -16,6 +17,8 @@ TOO_LONG = "This model's maximum context length is {} tokens. However, you reque
 
 def answer(prompt: str) -> str:
     """Find the requested item in the prompt; return an empty text if it has been cut away."""
+    if found := re.search(r'^Key: "(.+)"\nCorresponding value:', prompt, re.M):
+        return (re.findall(rf'"{found[1]}": "(.+?)"', prompt) or [""])[0]
     context, _, question = prompt.partition("### Context:\n")[2].rpartition("\n\n### Instruction:\n")
     context = context or prompt
     if found := re.search(r"where the id is (\S+) \?", question or prompt):

@@ -131,9 +131,7 @@ def test_thoughts_are_not_scored(rows):
 
 
 def test_prompts_that_do_not_fit_are_refused(rows):
-    with pytest.raises(
-        PromptTooLong, match=r"and 100 are generated, but the window is 1,024 .* at most 1024 in --meta"
-    ):
+    with pytest.raises(PromptTooLong, match=r"and 100 are generated, but the window is 1,024 .* at most 1024 in"):
         rows("litm_kv", probe_length=2_048, max_length=1_024)
     with pytest.raises(PromptTooLong, match=r"and 4000 are generated"):
         rows("litm_kv", "", ("--gen_kwargs", "max_gen_toks=4000"), probe_length=2_048)
