@@ -21,6 +21,27 @@ ProbeFile = Annotated[Path, typer.Argument(help="The probe file, for example pro
 
 
 @probe.command()
+def init(
+    model: Annotated[str, typer.Option(help="Name or folder of the model to test.")],
+    corpus: Annotated[
+        list[str] | None, typer.Option(help="Source of documents; repeatable. Default: the bundled documentation.")
+    ] = None,
+    questions: Annotated[
+        Path | None, typer.Option(help="Your own questions: JSONL, CSV or Parquet with question, answer, evidence.")
+    ] = None,
+    file: Annotated[Path, typer.Option(help="File to write.")] = Path("probe.yml"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Probe folder that the file sets.")] = Path("my-probe"),
+) -> None:
+    """Write a commented probe file that builds as it is. Never overwrites a file."""
+    from in2_plugin.config.corpus import BUNDLED_CORPUS
+    from in2_plugin.probing.own_text.probe_file import write_probe_file
+
+    plan = write_probe_file(file, corpus or [BUNDLED_CORPUS], model, output, questions)
+    lengths = ", ".join(f"{length:,}" for length in plan.lengths)
+    say(f"wrote {file}, with contexts of {lengths} tokens; next: in2 probe build {file}")
+
+
+@probe.command()
 def build(
     probe_file: ProbeFile,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Probe folder. Overrides `output`.")] = None,

@@ -21,6 +21,9 @@ EXTENSIONS = {
     "parquet": (".parquet",),
     "text": (".txt", ".md", ".rst", ".text"),
 }
+FORMATTED = (".pdf", ".docx", ".pptx", ".xlsx", ".epub", ".html", ".htm", ".odt", ".rtf")
+"""Formats that other tools convert to text."""
+TO_TEXT = "`markitdown FILE > FILE.md` (pip install 'markitdown[all]') or, for PDF, `pdftotext FILE`"
 OPTIONS = {
     "bundled": set[str](),
     "hf": {"name", "split", "text_field"},
@@ -121,9 +124,15 @@ def _known(files: Sequence[Listed], source: Source) -> Located:
         extensions = " ".join(extension for kind in wanted for extension in EXTENSIONS[kind])
         raise CorpusError(
             f"{source.path}: none of the {len(files)} files in this folder ends in {extensions} "
-            "(or these with .gz or .zst); rename them, or set a glob and `format`"
+            f"(or these with .gz or .zst); {_advice(files)}"
         )
     return Located("files", known, len(files) - len(known))
+
+
+def _advice(files: Sequence[Listed]) -> str:
+    if formatted := [file.path for file in files if file.path.lower().endswith(FORMATTED)]:
+        return f"convert them to text first, {formatted[0]} for example with {TO_TEXT}"
+    return "rename them, or set a glob and `format`"
 
 
 def _files(files: Sequence[Listed], source: Source) -> Located:
@@ -140,6 +149,8 @@ def _kind(path: str) -> str | None:
 
 def _kind_or_refuse(path: str, source: Source) -> str:
     kind = _kind(path) if source.format == "auto" else source.format
+    if kind is None and path.lower().endswith(FORMATTED):
+        raise CorpusError(f"{path}: is not text; convert it first, for example with {TO_TEXT}")
     if kind is None:
         raise CorpusError(f"{path}: cannot infer the format from the extension; set `format` to jsonl, parquet or text")
     return kind

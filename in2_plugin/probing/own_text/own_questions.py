@@ -28,8 +28,10 @@ from in2_plugin.questions import Kind
 
 SHOWN = 10
 """Bad rows that the build shows; all are in rejected.parquet."""
+MOST_BANNED = 0.5
+"""Largest share of the segments of other documents that may contain an answer; they are no fillers beside it."""
 WRITER = "file"
-NEEDED = "needs `question`, `answer` (or a list `answers`) and `evidence`"
+NEEDED = "must have `question`, `answer` (or a list `answers`) and `evidence`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,21 @@ class OwnQuestions:
             ProbeError: none can.
         """
         kept: list[DepthQuestion] = []
+        shared: dict[str, float] = {}
         for question in self.questions:
             if reason := _objection(question, neighbours, lengths):
                 self._reject(question.place, question.text, reason)
-            else:
-                kept.append(replace(question, number=len(kept)))
+                continue
+            kept.append(replace(question, number=len(kept)))
+            if share := neighbours.banned_share(question):
+                shared[question.place] = share
         self._report(say)
+        if shared:
+            most = max(shared, key=lambda place: shared[place])
+            say(
+                f"the answers of {len(shared):,} questions are also in other documents, whose segments are kept out of "
+                f"their contexts; most often that of {most}, in {shared[most]:.1%} of the segments"
+            )
         rows = [{"question": text, "reason": f"{place}: {reason}"} for place, text, reason in self.rejected]
         write_rows(folder / layout.REJECTED, rows, REJECTED)
         self.bad.require()
@@ -169,7 +180,8 @@ def _texts(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """Return one text or a list of them."""
     value = fields.get(name)
     values = value if isinstance(value, list | tuple) else [value]
-    return tuple(filter(None, (checked_text(one, name).strip() for one in values)))
+    whole = (str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in values)
+    return tuple(filter(None, (checked_text(one, name).strip() for one in whole)))
 
 
 def _question(row: OwnRow, own: Sequence[FoundPassage], store: SegmentStore) -> DepthQuestion:
@@ -199,10 +211,14 @@ def _objection(question: DepthQuestion, neighbours: Neighbours, lengths: Sequenc
     """Return the reason why contexts cannot be filled beside a question, or None."""
     if neighbours.gold_tokens([question]) > MOST_GOLD * (lengths[0] - NEW_TOKENS):
         return f"its evidence fills more than half of a context of {lengths[0]:,} tokens; raise `lengths`"
+    share, answers = neighbours.banned_share(question), " / ".join(question.gold)
+    if share > MOST_BANNED:
+        return (
+            f"its answer `{answers}` is also in {share:.0%} of the segments of other documents, so almost any text "
+            "contains it; give a longer answer"
+        )
     if neighbours.free_tokens([question]) >= lengths[-1]:
         return None
-    share = neighbours.banned_share(question)
-    answers = " / ".join(question.gold)
     if share == 0:
         return f"too little text is in other documents for a context of {lengths[-1]:,} tokens; add documents"
     return (

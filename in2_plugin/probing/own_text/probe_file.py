@@ -1,0 +1,148 @@
+"""Write a commented probe file for a model and documents, which builds as it is (`in2 probe init`).
+
+Lengths come from the model's window, as far as the documents fill them, and the numbers of questions from the amount of
+text. Cost: reads and tokenizes at most MOST_CHARACTERS of the documents.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from in2_plugin.config import Source
+from in2_plugin.config.probe import FINE_GRAINED, INTEGRATION, ProbeConfig
+from in2_plugin.corpus.sources.documents import read_documents
+from in2_plugin.corpus.tokenizer import load_tokenizer
+from in2_plugin.errors import ConfigError, CorpusError
+from in2_plugin.io.atomic import write_text_atomic
+
+MOST_CHARACTERS = 4_000_000
+LONGEST, SHORTEST = 65_536, 512
+"""Lengths that are proposed, in tokens."""
+FILLED_BY = 4
+"""Times that the documents must fill the longest context, so that most texts are not in every context."""
+TOKENS_PER_QUESTION = 250
+"""Text per question that a writer is sure to find enough of."""
+WINDOW_KEYS = ("max_position_embeddings", "n_positions", "n_ctx")
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePlan:
+    """What a new probe file sets."""
+
+    window: int | None
+    """The model's window in tokens, if its configuration is on this machine."""
+    tokens: int
+    """Tokens of the documents that were read."""
+    lengths: tuple[int, ...]
+    fine_grained: int
+    integration: int
+
+
+def write_probe_file(path: Path, corpus: Sequence[str], model: str, output: Path, questions: Path | None) -> ProbePlan:
+    """Write a probe file and return what it sets.
+
+    Raises:
+        ConfigError: the file exists.
+        CorpusError, TokenizerError: the documents or the tokenizer cannot be read, or there is too little text.
+    """
+    if path.exists():
+        raise ConfigError(f"{path}: exists already; give another name with --file, or delete it")
+    plan = plan_probe(corpus, model)
+    text = _text(plan, corpus, model, output, questions)
+    write_text_atomic(path, text)
+    return plan
+
+
+def plan_probe(corpus: Sequence[str], model: str) -> ProbePlan:
+    """Choose lengths and numbers of questions for a model and documents.
+
+    Raises:
+        CorpusError, TokenizerError: see `write_probe_file`.
+    """
+    tokens = _tokens(corpus, model)
+    if tokens < FILLED_BY * SHORTEST:
+        raise CorpusError(
+            f"{', '.join(corpus)}: has {tokens:,} tokens, and a probe needs {FILLED_BY * SHORTEST:,} or more; add "
+            "documents"
+        )
+    window = model_window(model)
+    longest = min(window or LONGEST, LONGEST, tokens // FILLED_BY)
+    longest = longest // 512 * 512
+    # a quarter, a half and all of the window: the effect is strongest below half of it
+    lengths = sorted({max(SHORTEST, longest // share // 256 * 256) for share in (4, 2, 1)})
+    most = max(10, tokens // TOKENS_PER_QUESTION)
+    fine_grained = min(FINE_GRAINED, most // 2)
+    return ProbePlan(window, tokens, tuple(lengths), fine_grained, min(INTEGRATION, most // 4) // 5 * 5)
+
+
+def model_window(model: str) -> int | None:
+    """Return the window that the model's config.json states; None if it is not on this machine or has none."""
+    path = Path(model) / "config.json"
+    if not path.exists():
+        path = _cached(model)
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    config = {**config, **(config.get("text_config") or {})}
+    return next((int(config[key]) for key in WINDOW_KEYS if config.get(key)), None)
+
+
+def _cached(model: str) -> Path:
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        found = try_to_load_from_cache(model, "config.json")
+    except ValueError:  # the path of a folder
+        found = None
+    return Path(found) if isinstance(found, str) else Path(os.devnull)
+
+
+def _tokens(corpus: Sequence[str], model: str) -> int:
+    tokenizer = load_tokenizer(model)
+    left, texts = MOST_CHARACTERS, []
+    for document in islice(read_documents([Source(path=path) for path in corpus]), 100_000):
+        texts.append(document.text[:left])
+        left -= len(texts[-1])
+        if left <= 0:
+            break
+    return sum(tokenizer.count(texts))
+
+
+def _text(plan: ProbePlan, corpus: Sequence[str], model: str, output: Path, questions: Path | None) -> str:
+    window = f"the model's window is {plan.window:,} tokens" if plan.window else "the model's window is unknown here"
+    read = "at least " if plan.tokens * 2 > MOST_CHARACTERS // 2 else ""
+    if questions:
+        asked = f"""\
+questions:
+  file: {json.dumps(str(questions), ensure_ascii=False)}   # rows with question, answer (or a list answers), evidence
+"""
+    else:
+        asked = f"""\
+questions:
+  writer: extractive   # from the text itself, at no cost; better questions: `writer: endpoint` with the section below
+  # endpoint: {{model: MODEL, base_url: "http://localhost:8000/v1"}}
+  # max_cost: 10       # with endpoint.prices: the most that the questions may cost
+  # file: questions.jsonl   # or your own questions, instead of a writer, fine_grained and integration
+
+fine_grained: {plan.fine_grained}        # questions with one gold: the curve by depth
+integration: {plan.integration}         # questions with two golds: the map of two depths; a multiple of `depths`
+"""
+    return f"""\
+# A probe from your own documents. Build it with: in2 probe build FILE
+output: {json.dumps(str(output), ensure_ascii=False)}
+tokenizer: {json.dumps(model, ensure_ascii=False)}   # its tokenizer measures the lengths
+seed: {ProbeConfig.model_fields["seed"].default}
+
+corpus:
+  sources: {json.dumps(list(corpus), ensure_ascii=False)}   # {read}{plan.tokens:,} tokens
+# documents: 200        # take only so many, drawn by a hash, so that a training set can have the others
+
+{asked}
+lengths: {list(plan.lengths)}   # tokens, the answer included; {window}
+depths: 5               # each question is asked with its gold in each fifth of the context
+questions_per_context: 10   # most questions that share a context
+"""
