@@ -133,6 +133,16 @@ class ProbeConfig(Config):
             raise ValueError("the probe has no questions; set `fine_grained` or `integration`")
         return self
 
+    @model_validator(mode="after")
+    def _segments_fit_into_parts(self) -> Self:
+        shortest, given = min(self.lengths), self.corpus.segment_tokens
+        if given and given > self._longest_segments:
+            raise ValueError(
+                f"`corpus.segment_tokens: {given}` is too long to put a gold into each of {self.depths} parts of "
+                f"{shortest:,} tokens; set it to at most {self._longest_segments}, lower `depths`, or raise `lengths`"
+            )
+        return self
+
     @property
     def counts(self) -> tuple[int, int]:
         """Fine-grained and integration questions to write."""
@@ -144,7 +154,11 @@ class ProbeConfig(Config):
     @property
     def segment_tokens(self) -> int:
         """Minimum length of a segment, in tokens."""
-        return self.corpus.segment_tokens or min(SEGMENT_TOKENS, min(self.lengths) // (3 * self.depths))
+        return self.corpus.segment_tokens or min(SEGMENT_TOKENS, self._longest_segments)
+
+    @property
+    def _longest_segments(self) -> int:
+        return min(self.lengths) // (3 * self.depths)
 
     @property
     def _decontamination(self) -> Decontamination:

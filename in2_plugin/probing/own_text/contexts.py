@@ -95,7 +95,7 @@ class ContextPlanner:
         budget = most - self._longest(own, block)
         documents = frozenset(question.document for question in block)
         ban = self.neighbours.ban(block)
-        for _ in range(TRIES):
+        for tried in range(TRIES):
             try:
                 fillers = fill(self.neighbours.pool, budget, documents, ban, rng)
             except NotEnoughSegments:
@@ -103,7 +103,8 @@ class ContextPlanner:
                     f"a context of {length:,} tokens cannot be filled: too little of the corpus may stand beside its "
                     "questions; add text to the corpus or lower `lengths`"
                 ) from None
-            layouts = lay_out(golds, self._sized(fillers), self.n_depths, rng)
+            sized, astray = self._sized(fillers), len(block) == 1 and tried >= TRIES // 2
+            layouts = lay_out(golds, sized, self.n_depths, rng, allows_astray=astray)
             counts = [self._longest(layout.segment_ids, block) for layout in layouts]
             if layouts and max(counts) <= most:
                 return list(zip(layouts, counts, strict=True))

@@ -4,10 +4,11 @@ Where segments are too long for that, as in contexts of five or six of them, eac
 
 In context r, question q has its gold in part (q + r) modulo the number of depths (`latin_square`). An integration
 question has its golds a fixed number of parts apart, and these distances are dealt evenly, so that the map of two
-depths is filled evenly. Invariant: the middle of every gold is in the part that it is dealt to. Pure functions.
+depths is filled evenly. Invariant: the middle of the first gold of every question is in the part that it is dealt to;
+of further golds too, wherever the lengths of the segments allow it. Pure functions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,32 +51,56 @@ class ContextLayout:
     """Part of the first gold of each question."""
     gold_depths: tuple[tuple[float, ...], ...]
     """Relative depths of the middles of the golds of each question."""
+    astray: int
+    """Golds outside the part that they are dealt to, none of them the first gold of a question."""
+
+
+Dealt = list[tuple[int, list[PlacedSegment]]]
+"""The questions of one context, in order, with their golds."""
 
 
 def lay_out(
-    questions: Sequence[QuestionGolds], fillers: Sequence[tuple[int, int]], n_depths: int, rng: np.random.Generator
+    questions: Sequence[QuestionGolds],
+    fillers: Sequence[tuple[int, int]],
+    n_depths: int,
+    rng: np.random.Generator,
+    *,
+    allows_astray: bool = False,
 ) -> tuple[ContextLayout, ...]:
     """Return the contexts of a group, one per depth; nothing if no order of the fillers puts every gold into its part.
 
     Args:
         fillers: (id, tokens) of the segments that every context has besides the golds.
+        allows_astray: accept contexts in which a gold that is not the first of its question is outside its part.
     """
     dealt = [_dealt(questions, context, n_depths) for context in latin_square(len(questions), n_depths)]
     orders = [[PlacedSegment(*fillers[i]) for i in rng.permutation(len(fillers))] for _ in range(TRIES)]
     for order in orders:
-        if found := _all([_layout(golds, order, n_depths) for golds in dealt]):
+        if found := _all(_best(golds, [order], n_depths, allows_astray) for golds in dealt):
             return found
-    return _all([next(filter(None, (_layout(golds, one, n_depths) for one in orders)), None) for golds in dealt])
+    return _all(_best(golds, orders, n_depths, allows_astray) for golds in dealt)
 
 
-def _all(layouts: Sequence[ContextLayout | None]) -> tuple[ContextLayout, ...]:
-    found = tuple(layout for layout in layouts if layout is not None)
-    return found if len(found) == len(layouts) else ()
+def _all(layouts: Iterable[ContextLayout | None]) -> tuple[ContextLayout, ...]:
+    """Return all layouts, or none if one is missing."""
+    found = []
+    for layout in layouts:
+        if layout is None:
+            return ()
+        found.append(layout)
+    return tuple(found)
 
 
-def _dealt(
-    questions: Sequence[QuestionGolds], context: Sequence[Sequence[int]], n_depths: int
-) -> list[tuple[int, list[PlacedSegment]]]:
+def _best(
+    golds: Dealt, orders: Sequence[Sequence[PlacedSegment]], n_depths: int, allows_astray: bool
+) -> ContextLayout | None:
+    """Return the layout with the fewest golds astray."""
+    layouts = (_layout(golds, order, n_depths) for order in orders)
+    found = [layout for layout in layouts if layout and (allows_astray or not layout.astray)]
+    return min(found, key=lambda layout: layout.astray, default=None)
+
+
+def _dealt(questions: Sequence[QuestionGolds], context: Sequence[Sequence[int]], n_depths: int) -> Dealt:
     """Return (question, its golds with their depths) for one context of the square, in the order of the questions."""
     slots = max(1, -(-len(questions) // n_depths))
     found = []
@@ -90,26 +115,30 @@ def _golds(question: QuestionGolds, part: int, slot: int, slots: int, n_depths: 
     n = len(question.segments)
     for i, (segment, n_tokens) in enumerate(question.segments):
         own = (part + i * question.apart) % n_depths
-        within = (slot + (i + 0.5) / n) / slots
+        # of golds in one part, the first is nearer to the end of the context, where there is the least room
+        inside = i if 2 * own < n_depths else n - 1 - i
+        within = (slot + (inside + 0.5) / n) / slots
         yield PlacedSegment(segment, n_tokens, (own + within) / n_depths, own)
 
 
-def _layout(
-    golds: Sequence[tuple[int, list[PlacedSegment]]], fillers: Sequence[PlacedSegment], n_depths: int
-) -> ContextLayout | None:
-    """Place golds among fillers, each where its middle is nearest to its depth; None if one is outside its part."""
+def _layout(golds: Dealt, fillers: Sequence[PlacedSegment], n_depths: int) -> ContextLayout | None:
+    """Place golds among fillers, each where its middle is nearest to its depth.
+
+    Returns None if the first gold of a question is outside its part.
+    """
     ordered = _merged([gold for _, own in golds for gold in own], fillers)
     total = sum(segment.n_tokens for segment in ordered)
     middles, before = {}, 0
     for segment in ordered:
         middles[segment.id] = (before + segment.n_tokens / 2) / total
         before += segment.n_tokens
-    if any(int(middles[gold.id] * n_depths) != gold.part for _, own in golds for gold in own):
+    if any(int(middles[own[0].id] * n_depths) != own[0].part for _, own in golds):
         return None
     return ContextLayout(
         tuple(segment.id for segment in ordered),
         tuple(own[0].part for _, own in golds),
         tuple(tuple(round(middles[gold.id], 4) for gold in own) for _, own in golds),
+        sum(int(middles[gold.id] * n_depths) != gold.part for _, own in golds for gold in own),
     )
 
 
