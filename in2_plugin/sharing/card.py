@@ -97,6 +97,7 @@ sequence_len: {longest}
 `in2 export` writes them out for trainers that are to know nothing of this package."""
 SCREENING = {
     "contaminated_documents": "documents left out because they share text with an evaluation item",
+    "same_documents": "of those, documents of a folder that the dataset is kept apart from",
     "contaminated_segments": "segments of those documents",
     "near_duplicates": "segments that say almost the same as an earlier one",
 }
@@ -118,7 +119,8 @@ def dataset_card(manifest: "Manifest", digest: str, audit: Mapping[str, Any] | N
             "# IN2 dataset",
             "Information-intensive training data (An et al., arXiv 2404.16811), written by in2-plugin "
             f"{manifest.version}. An example is a plan: the ids of its segments in reading order. Token ids are put "
-            "together from `segments/` when a trainer asks for them.",
+            "together from `segments/` when a trainer asks for them. `documents.parquet` has a digest of each document "
+            "in use, so that a probe can tell if a model was trained on its documents.",
             facts,
             "## Use",
             _USE.format(longest=manifest.longest),

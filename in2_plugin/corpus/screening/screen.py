@@ -70,7 +70,8 @@ class ScreeningFacts:
 
     def counts(self) -> dict[str, int]:
         """Return the counts for the manifest."""
-        names = ("contaminated_documents", "contaminated_segments", "near_duplicates")
+        names = ["contaminated_documents", "contaminated_segments", "near_duplicates"]
+        names += ["same_documents"] if self.same_documents else []
         return {name: int(getattr(self, name)) for name in names}
 
     def line(self) -> str:

@@ -7,6 +7,7 @@ from datasets import Dataset
 from transformers import MistralConfig, MistralForCausalLM
 from trl import SFTConfig
 
+from in2_plugin.corpus.screening.document_digests import read_documents
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.trl.data import lengths_of
 from in2_plugin.training.trl.trainer import FUSED_HEAD
@@ -51,12 +52,13 @@ def shortest(loaded, n=12):
     return loaded.select(np.argsort(lengths_of(loaded), kind="stable")[:n])
 
 
-def test_evaluation_logs_statistics(loaded, pretrained, tmp_path):
+def test_evaluation_logs_statistics(built, loaded, pretrained, tmp_path):
     args = settings(tmp_path, max_steps=2, logging_steps=1, save_strategy="no", eval_strategy="steps", eval_steps=2,
                     per_device_train_batch_size=2, gradient_checkpointing=False, disable_tqdm=True)  # fmt: skip
     trainer = IN2SFTTrainer(tiny(), args, train_dataset=shortest(loaded), eval_dataset=shortest(loaded, 4),
                             processing_class=pretrained)  # fmt: skip
     trainer.train()
+    assert read_documents(tmp_path / "out/in2_documents.parquet") == read_documents(built / "documents.parquet")
     logs = trainer.state.log_history
     evaluated = next(entry for entry in logs if "eval_loss" in entry)
     answer_tokens = sum(int((item["labels"] != -100).sum()) for item in shortest(loaded, 4))
