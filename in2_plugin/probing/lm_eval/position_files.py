@@ -4,6 +4,7 @@ A probe with controls is a group of its tasks, without a mean: context, closed b
 averaged.
 """
 
+import json
 from collections.abc import Iterable
 
 from in2_plugin.probing.lm_eval.loaders import position_loader
@@ -60,7 +61,7 @@ def metric_line(name: str, how: str, better: bool) -> str:
 def _task(probe: PositionProbe, control: Control) -> str:
     base = "_position_control_yaml" if control else "_position_yaml"
     options = {"version": VERSION, **probe.options.stated()}
-    metadata = ", ".join(f"{key}: {str(value).lower()}" for key, value in options.items())
+    metadata = ", ".join(f"{key}: {json.dumps(value)}" for key, value in options.items())
     return (
         f"task: {probe.task(control)}\ninclude: {base}\n"
         f"custom_dataset: !function utils.{position_loader(probe.name, control)}\n"

@@ -42,6 +42,10 @@ _POSITION_NAME = re.compile(rf"(?!val_probe){_WORDS}(?<!_context)(?<!_closed_boo
 POSITION: Mapping[str, str] = {
     "in2_probe": "in2_plugin.probing.position.own_text:PROBE",
     "litm_kv": "in2_plugin.probing.position.litm_kv:LITM_KV",
+    "litm_qa": "in2_plugin.probing.position.litm_qa:LITM_QA",
+    "niah_single": "in2_plugin.probing.position.niah:NIAH_SINGLE",
+    "niah_multi": "in2_plugin.probing.position.niah:NIAH_MULTI",
+    "nolima": "in2_plugin.probing.position.nolima:NOLIMA",
 }
 """Our position probes: where each is defined, by the name that it has there."""
 ProbeT = TypeVar("ProbeT")
