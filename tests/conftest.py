@@ -1,6 +1,7 @@
 """Fixtures that several rooms need, and the order of test files. Nothing here uses a network or a GPU."""
 
 import json
+import logging
 import os
 import signal
 from collections import defaultdict
@@ -86,6 +87,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     merged = {**_seconds(), **{file: round(spent, 1) for file, spent in seconds.items()}}
     kept = {file: merged[file] for file in sorted(merged) if (TESTS.parent / file).exists()}
     DURATIONS.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+@pytest.fixture(autouse=True)
+def loggers_enabled() -> None:
+    """Enable our loggers again: importing `axolotl.cli` in an earlier test disables those that exist by then."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("in2_plugin") and isinstance(logger, logging.Logger):
+            logger.disabled = False
 
 
 @pytest.fixture(scope="session")

@@ -87,9 +87,9 @@ def test_the_whole_corpus_segments_in_seconds(documents: list[Document]) -> None
     def count(texts: list[str]) -> list[int]:
         return [len(one.ids) for one in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
-    began = time.perf_counter()
+    began = time.process_time()
     segments = [span for document in documents for span in segment(document.text, count, 128, False)]
-    assert time.perf_counter() - began < 60
+    assert time.process_time() - began < 60
     assert 8_000 < len(segments) < 16_000
     assert max(span.n_tokens for span in segments) < 512
     assert statistics.mean(span.n_tokens for span in segments) < 200

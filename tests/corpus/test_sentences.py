@@ -155,7 +155,7 @@ def test_spans_between_ignores_cuts_inside_graphemes_and_drops_blank_parts() -> 
 def test_time_is_linear_in_the_length(unit: str) -> None:
     text = (unit * 200_000)[:200_000]
     sentence_spans(text[:1_000])  # loads the model
-    began = time.perf_counter()
+    began = time.process_time()
     sentence_spans(text)
-    # quadratic time would be 40 s for the first unit
-    assert time.perf_counter() - began < 5
+    # quadratic time would be 40 s for the first unit, linear time is below 1 s
+    assert time.process_time() - began < 20

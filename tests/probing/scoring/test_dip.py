@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 
@@ -161,10 +159,3 @@ def test_a_gap_that_shrinks_within_its_interval_is_a_dip_that_shrinks_beyond_it(
     before, after = drawn(np.array([0.9, 0.7, 0.6, 0.7, 0.9]), 1, 400), drawn(np.full(5, 0.85), 2, 400)
     found = position_change([ScorePair(before, after, 16)], rng(), 2_000)
     assert found.dip.below_zero and found.middle.above_zero
-
-
-def test_it_is_fast():
-    sets = drawn(LOST, 1, 800)
-    start = time.perf_counter()
-    position_effect([sets], rng(), 2_000)
-    assert time.perf_counter() - start < 2

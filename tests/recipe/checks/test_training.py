@@ -49,6 +49,7 @@ def test_axolotl_and_preflight_reject_a_wrong_file(film, old, new, said):
     ],
 )
 def test_rows_that_cannot_be_split_are_rejected(tmp_path, old, new, said):
+    pytest.importorskip("axolotl")
     shutil.copytree(find_recipe("yarn-64k").path, tmp_path / "mine")
     (tmp_path / "mine/axolotl.yml").unlink()
     replace_in(tmp_path / "mine/axolotl-context-parallel.yml", old, new)
