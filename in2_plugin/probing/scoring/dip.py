@@ -8,7 +8,8 @@ Intervals are over questions and contexts. Questions are resampled within their 
 questions, the two models are drawn together. Contexts, usually four, are too few to resample: a two-stage bootstrap
 over four covers 98% where they do not differ and 84% where they differ much. So where contexts vary more than their
 questions explain, the t interval over contexts replaces the resampling. This covers 94 to 97% for four or more
-contexts. Cost: 40 ms for 3,200 questions and 2,000 draws.
+contexts. Where each question is asked at every depth (`by_question`), a set is a question, and the t interval is over
+questions alone (`paired_depths.py`). Cost: 40 ms for 3,200 questions and 2,000 draws.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from statistics import fmean
 
 import numpy as np
 
+from in2_plugin.probing.scoring import paired_depths
 from in2_plugin.probing.scoring.curves import span_of
 from in2_plugin.probing.scoring.scores import SetScores
 from in2_plugin.probing.scoring.statistics import HIGH, LOW, Interval, Numbers, ScorePair, redrawn_errors
@@ -71,6 +73,8 @@ class _Scores:
     sets: tuple[Fifths, ...]
     signs: Numbers
     """(models,) 1 and -1: after minus before."""
+    by_question: bool
+    """True if a set is a question, asked at every depth."""
 
     def fifths(self) -> Numbers:
         """Return the (5,) values: the mean over sets of the set's mean; nan for a fifth without questions."""
@@ -79,6 +83,8 @@ class _Scores:
 
     def errors(self, rng: np.random.Generator, draws: int) -> Numbers:
         """Return (3, draws) errors of dip, slope and middle; nan if a fifth has fewer than two questions."""
+        if self.by_question:
+            return self._question_errors(rng, draws)
         of_questions = WEIGHTS @ np.array([self._fifth_errors(fifth, rng, draws) for fifth in range(FIFTHS)])
         complete = [[scores.mean(axis=0) @ self.signs for scores in one] for one in self.sets if all(map(len, one))]
         if len(complete) < 2:
@@ -86,6 +92,12 @@ class _Scores:
         of_contexts = np.std(complete @ WEIGHTS.T, axis=0, ddof=1) / len(complete) ** 0.5
         drawn = of_contexts[:, None] * rng.standard_t(len(complete) - 1, draws)
         return np.where((of_contexts > of_questions.std(axis=1))[:, None], drawn, of_questions)
+
+    def _question_errors(self, rng: np.random.Generator, draws: int) -> Numbers:
+        empty = np.full(len(self.signs), np.nan)
+        rows = np.array([[of_fifth.mean(axis=0) if len(of_fifth) else empty for of_fifth in one] for one in self.sets])
+        drawn = WEIGHTS @ (paired_depths.question_errors(rows, rng, draws) @ self.signs).T
+        return drawn.std(axis=1)[:, None] * rng.standard_t(max(1, len(rows) - 1), draws)
 
     def _having(self, fifth: int) -> list[Fifths]:
         return [of_set for of_set in self.sets if len(of_set[fifth])]
@@ -133,14 +145,21 @@ def measured_dip(sets: Sequence[SetScores]) -> float | None:
 
 
 def position_effect(
-    probes: Sequence[Sequence[SetScores]], rng: np.random.Generator, draws: int
+    probes: Sequence[Sequence[SetScores]], rng: np.random.Generator, draws: int, by_question: bool = False
 ) -> PositionEffect | None:
-    """Return the mean effect over the scores of `probes`, each weighing the same; None if a fifth has no question."""
-    return _resampled_effect([[_scores(sets)] for sets in probes], rng, draws)
+    """Return the mean effect over the scores of `probes`, each weighing the same; None if a fifth has no question.
+
+    Args:
+        probes: the sets of each probe.
+        rng: the random generator.
+        draws: number of resamples.
+        by_question: True if each set is a question that was asked at every depth.
+    """
+    return _resampled_effect([[_scores(sets, by_question=by_question)] for sets in probes], rng, draws)
 
 
 def position_change(
-    pairs: Sequence[ScorePair], rng: np.random.Generator, draws: int, paired: bool = True
+    pairs: Sequence[ScorePair], rng: np.random.Generator, draws: int, paired: bool = True, by_question: bool = False
 ) -> PositionEffect | None:
     """Return the change of the effect from before to after, mean over probes; None if a fifth has no question.
 
@@ -149,13 +168,19 @@ def position_change(
         rng: the random generator.
         draws: number of resamples.
         paired: True if equal positions are equal questions; then both answers to a question are drawn together.
+        by_question: True if each set is a question that was asked at every depth.
     """
     if paired and all(pair.matches for pair in pairs):
-        return _resampled_effect([[_scores(pair.before, pair.after)] for pair in pairs], rng, draws)
-    return _resampled_effect([[_scores(pair.after), _scores(pair.before, sign=-1.0)] for pair in pairs], rng, draws)
+        terms = [[_scores(pair.before, pair.after, by_question=by_question)] for pair in pairs]
+    else:
+        terms = [[_scores(pair.after, (), 1.0, by_question), _scores(pair.before, (), -1.0, by_question)]
+                 for pair in pairs]  # fmt: skip
+    return _resampled_effect(terms, rng, draws)
 
 
-def _scores(first: Sequence[SetScores], after: Sequence[SetScores] = (), sign: float = 1.0) -> _Scores:
+def _scores(
+    first: Sequence[SetScores], after: Sequence[SetScores] = (), sign: float = 1.0, by_question: bool = False
+) -> _Scores:
     """Return the scores of `first`, or of the two models `first` and `after` on the same questions."""
     models = [first, after] if after else [first]
     sets = []
@@ -163,7 +188,7 @@ def _scores(first: Sequence[SetScores], after: Sequence[SetScores] = (), sign: f
         scores = np.array([one.scores for one in of_set], dtype=float).T
         fifths = np.array([span_of(place, of_set[0].n_positions, FIFTHS) for place in of_set[0].positions], dtype=int)
         sets.append(tuple(scores[fifths == fifth] for fifth in range(FIFTHS)))
-    return _Scores(tuple(sets), np.array([-1.0, 1.0] if after else [sign]))
+    return _Scores(tuple(sets), np.array([-1.0, 1.0] if after else [sign]), by_question)
 
 
 def _resampled_effect(

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from in2_plugin.probing.scoring.dip import DIP, FIFTHS
-from in2_plugin.probing.scoring.statistics import Numbers
+from in2_plugin.probing.scoring.statistics import HIGH, Interval, Numbers
 
 SEED = 0
 RUNS = 20_000
@@ -65,6 +65,38 @@ def gap_by_chance(questions: float, design: Design) -> float:
     ranges = np.ptp(np.random.default_rng(SEED).standard_normal((RUNS, design.spans)), axis=1)
     deviation = math.sqrt(design.score * (1 - design.score) / questions)
     return min(1.0, float(ranges.mean()) * deviation)
+
+
+def detectable_paired_dip(questions: int, design: Design, correlation: float = 0.0, models: int = 1) -> float:
+    """Return the smallest Dip that is shown with the design's power where each question is asked at every depth.
+
+    The interval is that of `dip.py` for paired depths, over questions; `design.contexts` does not count.
+
+    Args:
+        questions: at least two, each asked at all `design.spans` depths.
+        design: what is known before the run.
+        correlation: of two answers to one question, from 0; related answers show a smaller Dip.
+        models: 1 for the Dip of a model, 2 for the change between two models whose answers are unrelated.
+    """
+    of_answers = models * design.score * (1 - design.score) * float(DIP @ DIP) * FIFTHS / design.spans
+    deviation = math.sqrt(of_answers * (1 - correlation) / questions)
+    return deviation * (stats.t.ppf((1 + design.confidence) / 2, questions - 1) + stats.norm.ppf(design.power))
+
+
+def paired_questions_needed(dip: float, design: Design, correlation: float = 0.0, models: int = 1) -> int:
+    """Return the questions that show a Dip of this size, each asked at every depth."""
+    low, high = 1, MOST_QUESTIONS
+    while high - low > 1:
+        middle = (low + high) // 2
+        shown = detectable_paired_dip(middle, design, correlation, models) <= dip
+        low, high = (low, middle) if shown else (middle, high)
+    return high
+
+
+def shown_by(interval: Interval, power: float = 0.8) -> float:
+    """Return the Dip that a run as precise as one with this 95% interval shows with `power`."""
+    deviation = (interval[1] - interval[0]) / (2 * float(stats.norm.ppf(HIGH)))
+    return deviation * float(stats.norm.ppf(HIGH) + stats.norm.ppf(power))
 
 
 def _multiple(ratio: float, design: Design) -> float:

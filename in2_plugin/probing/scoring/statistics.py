@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from in2_plugin.errors import ProbeError
+from in2_plugin.probing.scoring import paired_depths
 from in2_plugin.probing.scoring.curves import span_of
 from in2_plugin.probing.scoring.scores import SetScores
 
@@ -83,7 +84,9 @@ class Difference:
     is_paired: bool
 
 
-def bootstrap(sets: Sequence[SetScores], n_spans: int, rng: np.random.Generator, draws: int) -> Intervals:
+def bootstrap(
+    sets: Sequence[SetScores], n_spans: int, rng: np.random.Generator, draws: int, by_question: bool = False
+) -> Intervals:
     """Compute intervals by resampling questions within their (set, span) cell.
 
     Spans and Avg have percentile intervals. Resampled gaps are biased upwards (a maximum minus a minimum), so their
@@ -93,13 +96,14 @@ def bootstrap(sets: Sequence[SetScores], n_spans: int, rng: np.random.Generator,
     bounds are never too narrow and usually too wide (99% coverage and more measured).
 
     Of n questions, n - 1 are drawn, which makes the variance of the mean unbiased for small n, too; a cell of one
-    question borrows from its span. Equal answers do not mean certainty: see `redrawn_errors`.
+    question borrows from its span. Equal answers do not mean certainty: see `redrawn_errors`. With `by_question`, each
+    set is a question that was asked at every depth, and whole questions are drawn (`paired_depths.py`).
 
     Raises:
         ProbeError: nothing was scored.
     """
     cells = _cells((sets,), n_spans)
-    values, errors = _measured(cells)[:, 0], _errors(cells, rng, draws)[:, :, 0]
+    values, errors = _measured(cells)[:, 0], _resampled((sets,), n_spans, rng, draws, by_question)[:, :, 0]
     spans = tuple(_limits(value + error) for value, error in zip(values, errors.T, strict=True))
     drawn = _scored(values, errors)
     gap = _between(drawn.least_gaps, _gaps(drawn.draws), lowest=0.0)
@@ -124,7 +128,9 @@ def flat_gap(sets: Sequence[SetScores], n_spans: int, rng: np.random.Generator, 
     return FlatGap(float(gaps.mean()), float(np.quantile(gaps, 0.95)), at_least, draws)
 
 
-def difference(pairs: Sequence[ScorePair], rng: np.random.Generator, draws: int, paired: bool = True) -> Difference:
+def difference(
+    pairs: Sequence[ScorePair], rng: np.random.Generator, draws: int, paired: bool = True, by_question: bool = False
+) -> Difference:
     """Compute the difference of two models over one or more probes with equal weights.
 
     If both were asked the same questions, these are resampled together (paired), which makes the intervals narrower.
@@ -135,6 +141,7 @@ def difference(pairs: Sequence[ScorePair], rng: np.random.Generator, draws: int,
         rng: the random generator.
         draws: number of resamples.
         paired: True if equal positions are equal questions; without equal positions there is no pairing.
+        by_question: True if each set is a question that was asked at every depth.
 
     Raises:
         ProbeError: nothing was scored.
@@ -143,7 +150,7 @@ def difference(pairs: Sequence[ScorePair], rng: np.random.Generator, draws: int,
     avg, gap = 0.0, 0.0
     avgs, least, most = np.zeros((3, draws))
     for pair in pairs:
-        before, after = _redrawn(pair, is_paired, rng, draws)
+        before, after = _redrawn(pair, is_paired, rng, draws, by_question)
         avg += float(after.values.mean() - before.values.mean()) / len(pairs)
         gap += float(_gaps(after.values) - _gaps(before.values)) / len(pairs)
         avgs += (after.draws.mean(axis=1) - before.draws.mean(axis=1)) / len(pairs)
@@ -254,14 +261,25 @@ class _Redrawn:
         return _gaps(self.values) - _gaps(self.draws - self.values)
 
 
-def _redrawn(pair: ScorePair, is_paired: bool, rng: np.random.Generator, draws: int) -> tuple[_Redrawn, _Redrawn]:
-    if is_paired:
-        cells = _cells((pair.before, pair.after), pair.n_spans)
-        values, errors = _measured(cells), _errors(cells, rng, draws)
-        return _scored(values[:, 0], errors[:, :, 0]), _scored(values[:, 1], errors[:, :, 1])
-    before, after = (_cells((sets,), pair.n_spans) for sets in (pair.before, pair.after))
-    first = _scored(_measured(before)[:, 0], _errors(before, rng, draws)[:, :, 0])
-    return first, _scored(_measured(after)[:, 0], _errors(after, rng, draws)[:, :, 0])
+def _redrawn(
+    pair: ScorePair, is_paired: bool, rng: np.random.Generator, draws: int, by_question: bool
+) -> tuple[_Redrawn, _Redrawn]:
+    together = [(pair.before, pair.after)] if is_paired else [(pair.before,), (pair.after,)]
+    found = []
+    for models in together:
+        values = _measured(_cells(models, pair.n_spans))
+        errors = _resampled(models, pair.n_spans, rng, draws, by_question)
+        found += [_scored(values[:, model], errors[:, :, model]) for model in range(len(models))]
+    return found[0], found[1]
+
+
+def _resampled(
+    models: Sequence[Sequence[SetScores]], n_spans: int, rng: np.random.Generator, draws: int, by_question: bool
+) -> Numbers:
+    """Return resampled minus measured, (draws, spans, models), of questions within their cells or of whole questions."""
+    if by_question:
+        return paired_depths.question_errors(paired_depths.by_question(models, n_spans), rng, draws)
+    return _errors(_cells(models, n_spans), rng, draws)
 
 
 def _scored(values: Numbers, errors: Numbers) -> _Redrawn:
