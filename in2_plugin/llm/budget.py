@@ -21,6 +21,7 @@ BYTES_PER_TOKEN = 2
 OUTPUT_TOKENS = 4_096
 """Assumed bound of an answer when the parameters do not limit it."""
 LIMITS = "max_tokens", "max_completion_tokens"
+SENTENCES = "`questions.max_calls: {}` is reached", "`questions.max_cost: {}` leaves too little for the next call"
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class Budget:
         waits: bool = True,
         jobs: int = 1,
         shared: Spending | None = None,
-        names: tuple[str, str] = ("questions.max_calls:", "questions.max_cost:"),
+        sentences: tuple[str, str] = SENTENCES,
     ) -> None:
         """Start from what earlier runs have `spent`.
 
@@ -53,13 +54,13 @@ class Budget:
             waits: False where a call in flight may take a day; a call that does not fit is then refused at once.
             jobs: number of array jobs that get equal parts of what is left of the limits.
             shared: what the build had spent before its jobs started; not part of `spent`.
-            names: how the user writes the two limits.
+            sentences: what is said of a limit of calls and of money, with `{}` for the limit.
         """
         shared = shared or Spending()
         self._max_calls, self._max_cost, self._currency, self._waits = max_calls, max_cost, currency, waits
         self._calls = None if max_calls is None else max(0, max_calls - shared.calls) // jobs
         self._cost = None if max_cost is None else max(0.0, max_cost - shared.cost) / jobs
-        self._jobs, self.spent, self._names = jobs, spent, names
+        self._jobs, self.spent, self._sentences = jobs, spent, sentences
         self._in_flight = Spending()
         self._is_reached = False
         self._settled = asyncio.Event()
@@ -102,10 +103,10 @@ class Budget:
 
     def _message(self) -> str:
         calls, cost = f"{self.spent.calls:,} calls", f"{self.spent.cost:,.2f} {self._currency}"
-        max_calls, max_cost = self._names
-        reached = f"`{max_cost} {self._max_cost}` leaves too little for the next call ({cost} paid)"
+        of_calls, of_cost = self._sentences
+        reached = f"{of_cost.format(self._max_cost)} ({cost} paid)"
         if not self._allows_a_call():
-            reached = f"`{max_calls} {self._max_calls}` is reached ({calls} paid)"
+            reached = f"{of_calls.format(self._max_calls)} ({calls} paid)"
         if self._jobs > 1:
             reached = f"{reached}: this job may use 1/{self._jobs} of what was left"
         return f"{reached}; everything is kept. Set a higher limit and run again to go on"

@@ -64,9 +64,8 @@ def test_lm_eval_warns_of_shared_documents_and_its_logs_are_judged(probe, tmp_pa
     assert f"{n} of the {n} documents of {probe} (100%) are in the training data of the model" in output
     with FaultServer(lambda body: "NO") as server:
         run(*IN2, "probe", "judge", "results", "--base-url", server.base_url, "--model", "j", cwd=tmp_path)
-    judged = {path.name.split("_2")[1].split("_20")[0]: read_judged(path) for path in tmp_path.rglob("judged_*.jsonl")}
-    assert {name: len(rows) for name, rows in judged.items()} == {
-        "probe_context": 10, "probe_closed_book": 5, "probe_gold_only": 5,
-    }  # fmt: skip
-    assert {row.depth for row in judged["probe_context"]} == set(range(5))
+    files = tmp_path.rglob("judged_*.jsonl")
+    judged = {path.name.removeprefix("judged_in2_probe_").rpartition("_")[0]: read_judged(path) for path in files}
+    assert {name: len(rows) for name, rows in judged.items()} == {"context": 10, "closed_book": 5, "gold_only": 5}
+    assert {row.depth for row in judged["context"]} == set(range(5))
     assert not any(row.verdict for rows in judged.values() for row in rows)

@@ -33,7 +33,7 @@ from in2_plugin.questions.yield_check import CONFIDENCE, WINDOW, upper_limit
 
 MIN_READABLE = 0.5
 """Smallest share of the judge's answers that must be a verdict; seven unreadable ones in a row end the run."""
-NAMES = ("--max-calls", "--max-cost")
+SENTENCES = "`--max-calls {}` is reached", "`--max-cost {}` leaves too little for the next call"
 Outcome = bool | str
 """The verdict, or why there is none."""
 Requests = Sequence[tuple[Path, Request]]
@@ -94,7 +94,7 @@ class JudgeSession:
         used = total(use for log in self._logs.values() for use in log.totals().values())
         spent = Spending(used.answers, self._price(used))
         currency = endpoint.prices.currency if endpoint.prices else ""
-        budget = Budget(self._config.max_calls, self._config.max_cost, spent, currency, names=NAMES)
+        budget = Budget(self._config.max_calls, self._config.max_cost, spent, currency, sentences=SENTENCES)
         self._callers = {
             folder: Caller(log, self._transport, budget, endpoint.prices) for folder, log in self._logs.items()
         }
@@ -140,8 +140,8 @@ class JudgeSession:
         usage = Usage(len(missing), tokens, VERDICT_TOKENS * len(missing))
         prices = self._config.endpoint.prices
         money = f"{self._price(usage):,.2f} {prices.currency}" if prices else "price unknown (give --prices)"
-        limits = zip(NAMES, (self._config.max_calls, self._config.max_cost), strict=True)
-        given = "".join(f", `{name} {limit}`" for name, limit in limits if limit is not None)
+        limits = {"--max-calls": self._config.max_calls, "--max-cost": self._config.max_cost}
+        given = "".join(f", `{name} {limit}`" for name, limit in limits.items() if limit is not None)
         return (
             f"expected: {usage.answers:,} calls, about {usage.input_tokens:,} tokens in, {usage.output_tokens:,} out, "
             f"{money}; more with thoughts ({len(distinct) - len(missing):,} answers stored{given})"
