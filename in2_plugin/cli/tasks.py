@@ -1,13 +1,11 @@
-"""`in2 tasks-path` and `in2 tasks install|uninstall`: make the val_probe tasks available to plain `lm_eval`."""
+"""`in2 tasks-path` and `in2 tasks install|uninstall`: make our tasks available to plain `lm_eval`."""
 
 import typer
 
 from in2_plugin.cli.groups import CommandGroup
 from in2_plugin.cli.terminal import say
 
-tasks = typer.Typer(
-    cls=CommandGroup, help="Install the val_probe tasks into lm_eval, or uninstall them.", no_args_is_help=True
-)
+tasks = typer.Typer(cls=CommandGroup, help="Install our tasks into lm_eval, or uninstall them.", no_args_is_help=True)
 
 
 def tasks_path() -> None:

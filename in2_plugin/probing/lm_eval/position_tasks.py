@@ -22,18 +22,20 @@ from in2_plugin.probing.lm_eval.tasks import (
     doc_to_target,
     doc_to_text,
     refuse_wrong_template,
+    rows_asked,
     serve,
 )
 from in2_plugin.probing.lm_eval.thoughts import unfinished_share
 from in2_plugin.probing.lm_eval.window import PromptNeeds, model_window
 from in2_plugin.probing.position.longest import longest_by_context
 from in2_plugin.probing.position.probe import Control, PositionProbe, PositionPrompts, PositionQuestion
-from in2_plugin.probing.position.scores import PositionScores, ScoredAnswer, as_text
+from in2_plugin.probing.position.scores import FINE_GRAINED, PositionScores, ScoredAnswer, as_text
 from in2_plugin.probing.probes.order import bit_reversed
 from in2_plugin.probing.probes.registry import POSITION_PROBES
 from in2_plugin.probing.probes.tokens import CountedOnce, TokenCounter, load_tokens
 from in2_plugin.probing.scoring.curves import curve_from_positions
-from in2_plugin.probing.scoring.dip import measured_dip
+from in2_plugin.probing.scoring.dip import FIFTHS, measured_dip
+from in2_plugin.probing.scoring.power import Design, detectable_paired_dip
 from in2_plugin.probing.scoring.thoughts import text_to_score
 
 __all__ = [
@@ -98,7 +100,7 @@ def load_position(
     }
     rows = [shared | _row(probe, index, prompts.questions[index]) for index in question_order(prompts.questions)]
     served = measured(prompts, f"{name} {control} {shared['digest']}", tokens)
-    _LOG.info("%s", design_line(probe.task(control), prompts.questions))
+    _LOG.info("%s", power_line(probe.task(control), rows, invocation.limit))
     needs = PromptNeeds(probe.max_gen_toks, probe.shorten)
     return serve(served, rows, lm_eval_args, takes_chat_template=True, invocation=invocation, needs=needs)
 
@@ -126,14 +128,17 @@ def question_order(questions: Sequence[PositionQuestion]) -> list[int]:
     return sorted(range(len(questions)), key=rank)
 
 
-def design_line(task: str, questions: Sequence[PositionQuestion]) -> str:
-    """Return how many questions a task asks, at how many depths and at which lengths, in one line."""
-    different = len({one.question for one in questions})
-    contexts = len({one.context for one in questions})
-    lengths = ", ".join(f"{length:,}" for length in sorted({one.length for one in questions}))
-    depths = max(one.n_depths for one in questions)
-    where = f"at {depths} depths of {contexts:,} contexts of {lengths} tokens" if depths > 1 else "as a control"
-    return f"{task}: {different:,} questions {where}, {len(questions):,} answers"
+def power_line(task: str, rows: Sequence[Row], limit: float | None) -> str:
+    """Return what a run over `rows` can show, in one line; `limit` is that of the command line."""
+    asked = rows[: rows_asked(len(rows), limit)]
+    line = f"{task}: {len(asked):,} answers"
+    depths = max(row["n_depths"] for row in asked)
+    of_curve = len({row["question"] for row in asked if row["question_kind"] == FINE_GRAINED})
+    if depths < FIFTHS or of_curve < 2:
+        return line
+    dip = detectable_paired_dip(of_curve, Design(spans=depths))
+    shown = f"show a dip of {100 * dip:.1f} points or more" if dip < 1 else "too few to show a dip"
+    return f"{line}; {of_curve:,} questions at each of {depths} depths {shown}"
 
 
 def _row(probe: PositionProbe, index: int, one: PositionQuestion) -> Row:

@@ -139,12 +139,17 @@ def serve(
 
 def power_line(rows: Sequence[Row], limit: float | None) -> str:
     """Return what a run over `rows` can show, in one line; `limit` is that of the command line."""
-    asked = len(rows) if not limit else min(len(rows), int(limit if limit >= 1 else limit * len(rows)) or 1)
+    asked = rows_asked(len(rows), limit)
     design = Design(rows[0]["n_spans"], len({row["set"] for row in rows}))
     per_span = asked / design.spans
     dip = detectable_dip(per_span, design)
     shown = f"show a dip of {100 * dip:.1f} points or more" if dip < 1 else "too few to show a dip"
     return f"{rows[0]['kind']}: {asked:,} questions, {per_span:,.0f} per span, {shown} (see `in2 val power`)"
+
+
+def rows_asked(n_rows: int, limit: float | None) -> int:
+    """Return how many rows lm_eval asks under `--limit`, a number or a share below 1."""
+    return n_rows if not limit else min(n_rows, int(limit if limit >= 1 else limit * n_rows) or 1)
 
 
 def _row(built: BuiltProbe, question: ProbeQuestion) -> Row:

@@ -6,6 +6,7 @@ generated (lm_eval 0.4.11 and 0.4.13: models/huggingface.py, vllm_causallms.py, 
 openai_completions.py). Where backends differ and the backend is unknown, the smaller limit counts.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,7 @@ class PromptNeeds:
     @property
     def shortened_further(self) -> str:
         """Return the advice where the length that fits is unknown."""
-        return "lower probe_length in --metadata" if "{length}" in self.shorten else self.shorten
+        return re.sub(r"^set (\w+) to at most \{length\}", r"lower \1", self.shorten)
 
 
 USUAL_NEEDS = PromptNeeds()

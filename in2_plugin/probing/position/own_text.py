@@ -121,4 +121,11 @@ def _load(lm_eval_args: Mapping[str, Any], control: Control, tokens: TokenCounte
     return OwnTextPrompts(probe, control, lengths)
 
 
-PROBE = PositionProbe(NAME, "Your own documents", _load, all_contained, options=OwnTextOptions)
+PROBE = PositionProbe(
+    NAME,
+    "Your own documents",
+    _load,
+    all_contained,
+    options=OwnTextOptions,
+    shorten="set probe_lengths to at most {length} in --metadata",
+)

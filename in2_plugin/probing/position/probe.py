@@ -81,7 +81,8 @@ class PositionProbe:
     max_gen_toks: int = 128
     """Tokens to generate per question."""
     shorten: str = "set probe_length to at most {length} in --metadata"
-    """What to change when a prompt does not fit; `{length}` is replaced by the tokens of prompt and answer that fit."""
+    """What to change when a prompt does not fit. `{length}` is replaced by the tokens of prompt and answer that fit;
+    where they are unknown, `set OPTION to at most {length}` becomes `lower OPTION`."""
     source: str = ""
     """Paper or repository that the probe is from; empty for our own."""
 

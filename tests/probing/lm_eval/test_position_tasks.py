@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -151,9 +152,17 @@ def test_a_chat_backend_needs_its_template(rows):
         rows(argv=("--model", "local-chat-completions"), base_url="http://127.0.0.1:1/v1/chat/completions", model="m")
 
 
-def test_the_log_states_the_design(rows, caplog):
+def test_a_run_states_beforehand_what_it_can_show(rows, caplog):
     caplog.set_level("INFO")
-    rows()
-    assert "shelves_context: 5 questions at 5 depths of 5 contexts of 512 tokens, 25 answers" in caplog.messages
+    found = rows()
+    assert "shelves_context: 25 answers; 5 questions at each of 5 depths show a dip of 99.9 points or more" in [
+        re.sub(r"\d+\.\d", "99.9", line) for line in caplog.messages
+    ]
     rows(control="closed_book")
-    assert "shelves_closed_book: 5 questions as a control, 5 answers" in caplog.messages
+    assert "shelves_closed_book: 5 answers" in caplog.messages
+    many = [{**row, "question": 5 * turn + row["question"]} for turn in range(20) for row in found]
+    shown = {turns: tasks.power_line("t", many, 25 * turns) for turns in (5, 20)}
+    dips = {turns: float(re.search(r"a dip of (\d+\.\d) points", line)[1]) for turns, line in shown.items()}
+    assert shown[20] == tasks.power_line("t", many, None) and dips[20] == pytest.approx(dips[5] / 2, rel=0.05)
+    assert tasks.power_line("t", many, 5) == "t: 5 answers"
+    assert tasks.power_line("t", many, 10).endswith("; 2 questions at each of 5 depths too few to show a dip")

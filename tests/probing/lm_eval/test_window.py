@@ -7,7 +7,7 @@ from transformers import MistralConfig
 
 from in2_plugin.errors import ProbeError, PromptTooLong
 from in2_plugin.probing.lm_eval.command_line import read_invocation
-from in2_plugin.probing.lm_eval.window import Window, is_api, model_window, refuse_if_too_long
+from in2_plugin.probing.lm_eval.window import PromptNeeds, Window, is_api, model_window, refuse_if_too_long
 
 URL = {"base_url": "http://127.0.0.1:1/v1/completions", "model": "m"}
 
@@ -153,3 +153,12 @@ def test_the_suggested_value_is_enough_for_an_api():
     with pytest.raises(PromptTooLong, match="max_length=2178 in --model_args"):
         refuse(2_049, window_of(URL))
     refuse(2_049, window_of({**URL, "max_length": 2_178}))
+
+
+def test_a_task_states_how_its_prompts_get_shorter():
+    needs = PromptNeeds(100, "set probe_lengths to at most {length} in --metadata")
+    with pytest.raises(PromptTooLong, match=r"and 100 are generated, .* set probe_lengths to at most 1024 in"):
+        refuse_if_too_long(1_000, Window(1_024, "max_length=1024"), read_invocation([]), needs)
+    refuse_if_too_long(924, Window(1_024, "max_length=1024"), read_invocation([]), needs)
+    assert needs.shortened_further == "lower probe_lengths in --metadata"
+    assert PromptNeeds(100, "use another model").shortened_further == "use another model"

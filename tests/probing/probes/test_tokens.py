@@ -4,7 +4,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from in2_plugin.errors import TokenizerError
-from in2_plugin.probing.probes.tokens import ModelTokens, load_tokens, tokenizer_name
+from in2_plugin.probing.probes.tokens import CountedOnce, ModelTokens, load_tokens, tokenizer_name
 
 
 def test_the_longer_form_is_counted(mistral_folder, qwen_folder):
@@ -56,3 +56,20 @@ def test_unknown_and_broken_tokenizers_are_reported(tmp_path):
         load_tokens({}, True)
     with pytest.raises(TokenizerError, match=rf"tokenizer `{tmp_path}` cannot be loaded .*set `tokenizer=FOLDER"):
         load_tokens({"model": str(tmp_path)}, True)
+
+
+def test_a_prompt_is_counted_once():
+    class Counter:
+        calls = 0
+
+        def each(self, texts):
+            return [len(text) for text in texts]
+
+        def prompt(self, text):
+            self.calls += 1
+            return len(text)
+
+    counter = Counter()
+    once = CountedOnce(counter)
+    assert [once.prompt("one"), once.prompt("one"), once.prompt("three")] == [3, 3, 5] and counter.calls == 2
+    assert once.each(["a", "bb"]) == [1, 2]
