@@ -6,7 +6,7 @@ BIN := .venv/bin
 TESTED := in2_plugin/inspection/environment/tested
 EXTRAS := trl,eval,deepspeed,endpoint,ray,report,dev
 LM_EVAL_TESTS := $(addprefix tests/,e2e/test_lm_eval.py e2e/test_val_tasks.py e2e/test_in2_hf.py \
-    e2e/test_never_truncated.py lm_eval_tasks/test_film.py)
+    e2e/test_never_truncated.py e2e/test_position_tasks.py lm_eval_tasks/test_film.py)
 
 # whatever runs or imports a trainer, an evaluator or transformers; tests/conftest.py leaves out what needs Axolotl, without it
 HOST_TESTS := $(addprefix tests/,test_trl.py training recipe recipes probing/lm_eval probing/backends \
