@@ -1,4 +1,4 @@
-"""Compute figures of the texts in use: duplicate segments, and n-grams shared with evaluation items.
+"""Compute figures of the texts in use: duplicates, n-grams shared with evaluation items, documents of other folders.
 
 Invariant: texts are read from the segment store; the results of screening are not trusted. Cost: one pass over the
 texts of all segments in use, 30 to 100 MB per second; 8 bytes per segment.
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from in2_plugin.config import BuildConfig
+from in2_plugin.config import BuildConfig, Decontamination
 from in2_plugin.corpus.screening.decontamination import Contaminants, Hit
 from in2_plugin.corpus.screening.evaluation_items import evaluation_items
+from in2_plugin.corpus.screening.excluded_folders import KnownDocuments, excluded_texts
 from in2_plugin.corpus.screening.ngrams import Hashes, whole_hash, word_hashes, words_of
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.errors import CorpusError
@@ -51,6 +52,8 @@ def text_figures(store: SegmentStore, used: npt.NDArray[np.bool_], config: Build
         yield Figure("evaluation text in use", 1, 0, False, f"evaluation items cannot be read: {failure}")
     elif contaminants is not None:
         yield _contamination(store, seen, contaminants)
+    if rule.against:
+        yield _shared_documents(store, used, rule)
 
 
 def _read(store: SegmentStore, used: npt.NDArray[np.bool_], contaminants: Contaminants | None) -> _TextsInUse:
@@ -96,3 +99,18 @@ def _contamination(store: SegmentStore, seen: _TextsInUse, contaminants: Contami
         "evaluation text in use", len(seen.contaminated), 0, detail,
         REBUILD_SCREENING,
     )  # fmt: skip
+
+
+def _shared_documents(store: SegmentStore, used: npt.NDArray[np.bool_], rule: Decontamination) -> Figure:
+    """Compare the documents in use with those of the folders that the dataset is kept apart from."""
+    name = "documents of other folders in use"
+    try:
+        known = KnownDocuments.of(excluded_texts(rule))
+    except CorpusError as error:
+        return Figure(name, 1, 0, False, f"the folders cannot be read: {error}")
+    documents = np.unique(store.document[used]).tolist()
+    shared = [number for number in documents if known.find(store.texts(store.segments_of(number)))]
+    detail = f"none of {len(documents):,} documents is one of {len(known.keys):,} in {len(known.names):,} folders"
+    if shared:
+        detail = f"the first is {store.documents['key'][shared[0]].as_py()}"
+    return Figure.at_most(name, len(shared), 0, detail, REBUILD_SCREENING)

@@ -7,6 +7,7 @@ from in2_plugin.corpus.sources.documents import Document
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.inspection.audit.texts import text_figures
+from tests.corpus.screening.test_excluded_folders import excluded_folder
 from tests.support.broken_datasets import BROKEN, assert_audit_fails
 from tests.support.builds import small_config
 
@@ -89,3 +90,13 @@ def test_no_segments_in_use_have_no_duplicates(figures):
 @pytest.mark.parametrize("name", BROKEN["texts"])
 def test_a_repeated_or_evaluated_text_fails_its_figure(copy, mistral, name):
     assert_audit_fails(copy, mistral, "texts", name)
+
+
+def test_documents_of_another_folder_are_found_whatever_screening_said(figures, tmp_path, mistral):
+    excluded_folder(tmp_path / "probe", mistral, [TEXTS[3], "Never seen. " * 30], gold=())
+    against = {"against": [str(tmp_path / "probe")], "ngram": None}
+    found = figures([0, 3], screening=against)["documents of other folders in use"]
+    assert (found.value, found.bound, found.passed) == (1, 0, False) and "the first is 3" in found.detail
+    assert figures([0, 2], screening=against)["documents of other folders in use"].passed
+    (tmp_path / "probe/probe.json").unlink()
+    assert "cannot be read" in figures([0, 2], screening=against)["documents of other folders in use"].detail
