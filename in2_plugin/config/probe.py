@@ -26,9 +26,11 @@ from in2_plugin.config.questions import QuestionsConfig
 
 FINE_GRAINED, INTEGRATION = 100, 50
 """Questions that a writer writes when the probe file does not say how many."""
+BESIDE_CONTEXT = 256
+"""Tokens of a prompt that are not context, about: the answer, the question and the instruction."""
 SEGMENT_TOKENS = 128
 """As in a build file."""
-Length = Annotated[int, Field(ge=512)]
+Length = Annotated[int, Field(ge=1_024)]
 
 
 def _one_path(value: object) -> object:
@@ -172,7 +174,7 @@ class ProbeConfig(Config):
         Golds take at most half of the shortest context.
         """
         fine_grained, integration = self.counts
-        longest_passage = min(self.lengths) // 2
+        longest_passage = (min(self.lengths) - BESIDE_CONTEXT) // 2
         written = self.questions.model_dump(exclude={"file"}, exclude_unset=True)
         return BuildConfig(
             output=self.output,

@@ -7,8 +7,8 @@ probe file is never written to. The same probe file and seed give the same bytes
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from in2_plugin.corpus.screening.excluded_folders import with_contents
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.dataset.build_record import BuildFileChange, FolderKind, claim, make_folder
-from in2_plugin.errors import NotEnoughSegments, TokenizerError
+from in2_plugin.errors import NotEnoughSegments, ProbeError, TokenizerError
 from in2_plugin.examples.fillers import FillerPool
 from in2_plugin.examples.template import Template
 from in2_plugin.execution.engine import Engine
@@ -37,10 +37,10 @@ from in2_plugin.pipeline.run import NoProgress, Progress, Run, worker_count
 from in2_plugin.pipeline.shared_inputs import remove_inputs
 from in2_plugin.pipeline.stages.questions import question_stage
 from in2_plugin.pipeline.stages.segments import segment_stage
-from in2_plugin.probing.own_text.contexts import ContextPlanner
+from in2_plugin.probing.own_text.contexts import ContextPlanner, NoRoom
 from in2_plugin.probing.own_text.draw import draw_documents
 from in2_plugin.probing.own_text.grouping import Neighbours
-from in2_plugin.probing.own_text.own_questions import OwnQuestions, locate_questions
+from in2_plugin.probing.own_text.own_questions import OwnQuestions, locate_questions, rows_digest
 from in2_plugin.probing.own_text.summary import readme
 from in2_plugin.probing.own_text.tables import (
     FORMAT,
@@ -56,6 +56,9 @@ from in2_plugin.probing.probes.tokens import load_tokens
 from in2_plugin.questions import Kind, Question
 
 PROBE_FOLDER = FolderKind("in2 probe build", tuple(reversed(layout.PROBE_STAGES.values())), allows_extension=False)
+
+MOST_LEFT_OUT = 0.1
+"""Largest share of the questions that may be left out because a gold has no room at some depth."""
 
 
 def build_own_probe(
@@ -86,9 +89,17 @@ def build_own_probe(
 
 def _build(config: ProbeConfig, progress: Progress, engine: Engine) -> ProbeFolder:
     folder = config.output
+    own_file = config.questions.file
+    rows = rows_digest(own_file) if own_file else ""
     if (folder / layout.PROBE).exists():
+        found = read_probe(folder)
+        if own_file and rows != found.facts.questions_file:
+            raise ProbeError(
+                f"{folder}: {own_file.path} has changed since this probe was built; choose another `output`, or run "
+                "`in2 probe build --restart` to replace it"
+            )
         progress.say(f"{folder} is already complete")
-        return read_probe(folder)
+        return found
     tokenizer = load_tokenizer(config.tokenizer)
     template = _template(tokenizer)
     run = Run(config.as_build(template.kind), progress, engine)
@@ -99,8 +110,8 @@ def _build(config: ProbeConfig, progress: Progress, engine: Engine) -> ProbeFold
     _require_text(store, max(config.lengths))
     neighbours = Neighbours(store, FillerPool.of(store.usable, store.n_tokens, store.document))
     questions = _own(run, own, neighbours, config) if own else _written(run, store, tokenizer, template, config)
-    contexts = _contexts(config, questions, neighbours, progress)
-    return _finish(config, tokenizer, questions, contexts, store)
+    questions, contexts = _contexts(config, questions, neighbours, progress)
+    return _finish(config, tokenizer, rows, questions, contexts, store)
 
 
 def _locations(config: ProbeConfig) -> Iterator[str]:
@@ -159,20 +170,37 @@ def _own(run: Run, own: OwnQuestions, neighbours: Neighbours, config: ProbeConfi
 
 def _contexts(
     config: ProbeConfig, questions: Sequence[DepthQuestion], neighbours: Neighbours, progress: Progress
-) -> list[PlannedContext]:
+) -> tuple[list[DepthQuestion], list[PlannedContext]]:
+    """Return the questions and their contexts, without the few questions that have no room at some depth.
+
+    Raises:
+        ProbeError: more than MOST_LEFT_OUT of the questions have no room.
+    """
     tokens = load_tokens({"tokenizer": config.tokenizer}, takes_chat_template=True)
     planner = ContextPlanner(neighbours, tokens, config.depths, config.questions_per_context, config.seed)
-    contexts = []
-    with progress.stage("placing questions in contexts", None) as step:
-        for context in planner.plan(questions, config.lengths):
-            contexts.append(context)
-            step(1)
-    return contexts
+    kept, most = list(questions), MOST_LEFT_OUT * len(questions)
+    while True:
+        try:
+            with progress.stage("placing questions in contexts", None) as step:
+                return kept, list(_counted(planner.plan(kept, config.lengths), step))
+        except NoRoom as found:
+            if len(questions) - len(kept) + 1 > most:
+                raise
+            progress.say(f"left out {found.question.place or 'a question'}: {str(found).partition(';')[0]}")
+            others = [one for one in kept if one.number != found.question.number]
+            kept = [replace(one, number=i) for i, one in enumerate(others)]
+
+
+def _counted(contexts: Iterator[PlannedContext], step: Callable[[int], None]) -> Iterator[PlannedContext]:
+    for context in contexts:
+        yield context
+        step(1)
 
 
 def _finish(
     config: ProbeConfig,
     tokenizer: ModelTokenizer,
+    rows: str,
     questions: Sequence[DepthQuestion],
     contexts: Sequence[PlannedContext],
     store: SegmentStore,
@@ -192,6 +220,7 @@ def _finish(
         n_depths=config.depths,
         counts=_counts(questions, contexts, n_documents),
         digest=probe_digest(questions, contexts, store),
+        questions_file=rows,
     )
     probe = ProbeFolder(folder, facts, tuple(questions), tuple(contexts), store)
     write_text_atomic(folder / layout.CARD, readme(probe))

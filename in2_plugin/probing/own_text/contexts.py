@@ -30,6 +30,14 @@ Block = Sequence[DepthQuestion]
 """Questions that share contexts."""
 
 
+class NoRoom(ProbeError):
+    """A question whose gold is too long for one of the parts."""
+
+    def __init__(self, question: DepthQuestion, message: str) -> None:
+        super().__init__(message)
+        self.question = question
+
+
 def context_text(store: SegmentStore, segment_ids: Sequence[int]) -> str:
     """Return the text of a context, as in training examples."""
     return SEPARATOR.join(store.texts(segment_ids))
@@ -55,7 +63,7 @@ class ContextPlanner:
 
         Raises:
             NotEnoughSegments: the corpus cannot fill a context.
-            ProbeError: a question does not fit, or segments are too long for the depths.
+            NoRoom: the gold of a question does not fit into every part of a context.
         """
         apart = self._distances(questions)
         number = 0
@@ -79,9 +87,10 @@ class ContextPlanner:
         if found := self._fill_whole(block, apart, length, rng):
             return [(block, layout, n_tokens) for layout, n_tokens in found]
         if len(block) == 1:
-            raise ProbeError(
+            raise NoRoom(
+                block[0],
                 f"a context of {length:,} tokens has too few segments to put the gold of {block[0].text!r} into each "
-                f"of {self.n_depths} parts; lower `depths` or `corpus.segment_tokens`, or raise `lengths`"
+                f"of {self.n_depths} parts; lower `depths` or `corpus.segment_tokens`, or raise `lengths`",
             )
         half = len(block) // 2
         return [one for part in (block[:half], block[half:]) for one in self._filled(part, apart, length, rng)]

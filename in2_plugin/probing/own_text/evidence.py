@@ -107,7 +107,8 @@ def _result(one: QuotedPassage, places: _Places, store: SegmentStore) -> FoundPa
 
 
 def _is_named(key: str, name: str) -> bool:
-    return key == name or key.endswith(f"/{name.lstrip('./')}")
+    name = name.removeprefix("./")
+    return key == name or key.endswith(f"/{name}")
 
 
 def _without_space(text: str) -> str:

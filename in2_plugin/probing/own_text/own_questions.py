@@ -6,6 +6,7 @@ the text of the corpus for all rows together.
 """
 
 import csv
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,6 +130,14 @@ def locate_questions(config: ProbeConfig, store: SegmentStore, say: Callable[[st
     if normalized:
         say(f"the evidence of {normalized:,} rows was found when case and white space were ignored")
     return replace(found, questions=tuple(questions))
+
+
+def rows_digest(source: RowSource) -> str:
+    """Return sixteen hex digits that change with any row of a file of questions."""
+    digest = hashlib.sha256()
+    for _, fields in _fields(source):
+        digest.update(repr(sorted(fields.items())).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:16]
 
 
 def _rows(source: RowSource, found: OwnQuestions) -> list[OwnRow]:

@@ -19,7 +19,7 @@ from in2_plugin.errors import ConfigError, CorpusError
 from in2_plugin.io.atomic import write_text_atomic
 
 MOST_CHARACTERS = 4_000_000
-LONGEST, SHORTEST = 65_536, 512
+LONGEST, SHORTEST = 65_536, 1_024
 """Lengths that are proposed, in tokens."""
 FILLED_BY = 4
 """Times that the documents must fill the longest context, so that most texts are not in every context."""
@@ -70,7 +70,7 @@ def plan_probe(corpus: Sequence[str], model: str) -> ProbePlan:
         )
     window = model_window(model)
     longest = min(window or LONGEST, LONGEST, tokens // FILLED_BY)
-    longest = longest // 512 * 512
+    longest = longest // 256 * 256
     # a quarter, a half and all of the window: the effect is strongest below half of it
     lengths = sorted({max(SHORTEST, longest // share // 256 * 256) for share in (4, 2, 1)})
     most = max(10, tokens // TOKENS_PER_QUESTION)

@@ -115,6 +115,8 @@ class ProbeFacts:
     n_depths: int
     counts: dict[str, int]
     digest: str
+    questions_file: str = ""
+    """Digest of the rows of the user's own questions; empty for written questions."""
 
 
 @dataclass(frozen=True, slots=True)
