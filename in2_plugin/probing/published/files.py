@@ -78,7 +78,7 @@ def data_folder(data: str, patterns: Sequence[str], advice: str) -> Path:
     if path.is_dir():
         return path
     if _HUB_NAME.fullmatch(data):
-        return _downloaded(data, patterns)
+        return _downloaded(data, patterns, advice)
     raise ProbeError(f"{data}: there is no such file or folder; {advice}")
 
 
@@ -97,7 +97,7 @@ def _of_split(folder: Path, split: str) -> list[Path]:
     return files
 
 
-def _downloaded(name: str, patterns: Sequence[str]) -> Path:
+def _downloaded(name: str, patterns: Sequence[str], advice: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
@@ -105,7 +105,7 @@ def _downloaded(name: str, patterns: Sequence[str]) -> Path:
     except Exception as failure:  # OSError, ValueError or one of huggingface_hub's own
         reason = one_line(failure)
         raise ProbeError(
-            f"{name}: there is no such folder, and the hub does not provide it ({reason}); give a folder with a copy"
+            f"{name}: there is no such folder, and the hub does not provide it ({reason}); {advice}"
         ) from None
 
 
