@@ -45,13 +45,16 @@ def judge(
         float | None, typer.Option(min=0.0, help="Most money, in the unit of --prices, over all runs on RESULTS.")
     ] = None,
     concurrency: Annotated[str, typer.Option(metavar="N-M", help="Requests in flight.")] = "4-64",
+    whole_prompts: Annotated[
+        bool, typer.Option(help="Reject verdicts of a server whose token counts say that it has cut the prompt.")
+    ] = True,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge logged answers with a language model. Writes judged_TASK_DATE.jsonl beside the samples."""
     from in2_plugin.cli.progress import make_progress
 
-    config = _config(model, base_url, api_key_env, parameters, prices, max_calls, max_cost, concurrency)
+    config = _config(model, base_url, api_key_env, parameters, prices, max_calls, max_cost, concurrency, whole_prompts)
     progress = make_progress(sys.stderr if as_json else sys.stdout, quiet=quiet)
     from in2_plugin.probing.judging.judge import judge_answers
 
@@ -77,6 +80,7 @@ def _config(
     max_calls: int | None,
     max_cost: float | None,
     concurrency: str,
+    whole_prompts: bool,
 ) -> "JudgeConfig":
     from in2_plugin.config import EndpointConfig
     from in2_plugin.probing.judging.session import JudgeConfig
@@ -91,7 +95,7 @@ def _config(
     if prices is not None:
         first, _, second = prices.partition(",")
         section["prices"] = {"input": first.strip(), "output": second.strip()}
-    return JudgeConfig(EndpointConfig.parse(section, "in2 probe judge"), max_calls, max_cost)
+    return JudgeConfig(EndpointConfig.parse(section, "in2 probe judge"), max_calls, max_cost, whole_prompts)
 
 
 def _print(found: "Judged") -> None:

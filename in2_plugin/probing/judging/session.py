@@ -49,6 +49,8 @@ class JudgeConfig:
     max_calls: int | None = None
     max_cost: float | None = None
     """In the currency of the endpoint's prices."""
+    whole_prompts: bool = True
+    """No verdict counts that a server gives without reading the whole prompt, by its own token counts."""
 
     def __post_init__(self) -> None:
         if self.max_cost is not None and self.endpoint.prices is None:
@@ -195,7 +197,7 @@ class JudgeSession:
                 on_outcome(request.key, f"no answer of the judge: {failure}")
                 continue
             try:
-                outcome: Outcome = verdict_of(completion, request.prompt)
+                outcome: Outcome = verdict_of(completion, request.prompt, whole_prompts=self._config.whole_prompts)
             except NoVerdict as problem:
                 outcome = str(problem)
             on_outcome(request.key, outcome)

@@ -42,13 +42,17 @@ def judge_prompt(answer: LoggedAnswer, *, needs_all: bool) -> str:
     return re.sub(r"\{(rule|question|reference|answer)\}", lambda name: parts[name[1]], _TASK)
 
 
-def verdict_of(completion: Completion, prompt: str) -> bool:
+def verdict_of(completion: Completion, prompt: str, *, whole_prompts: bool = True) -> bool:
     """Return True for YES and False for NO.
+
+    Args:
+        whole_prompts: compare the tokens that the server reports with the words of the prompt.
 
     Raises:
         NoVerdict: the answer is neither, or is not about the whole prompt.
     """
-    if not completion.is_estimated and not has_read_all(completion.input_tokens, least_tokens(prompt)):
+    counts = whole_prompts and not completion.is_estimated
+    if counts and not has_read_all(completion.input_tokens, least_tokens(prompt)):
         raise NoVerdict("the server did not read the whole prompt, says its `usage.prompt_tokens`")
     if completion.finish in DECLINED:
         raise NoVerdict("the judge declined to answer")

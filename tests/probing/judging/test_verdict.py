@@ -57,4 +57,6 @@ def test_anything_else_has_a_reason(completion, reason):
 
 
 def test_estimated_token_counts_prove_nothing():
-    assert verdict_of(said("YES", read=3, is_estimated=True), "a prompt of many words " * 5)
+    prompt = "a prompt of many words " * 5
+    assert verdict_of(said("YES", read=3, is_estimated=True), prompt)
+    assert verdict_of(said("YES", read=3), prompt, whole_prompts=False)
