@@ -26,7 +26,7 @@ def test_its_build_file_has_the_questions_and_no_decontamination():
 
 def test_short_contexts_have_short_segments():
     assert parse(lengths=[1_024]).segment_tokens == 1_024 // 15
-    with pytest.raises(ConfigError, match="`corpus.segment_tokens: 128` is too long.*at most 68"):
+    with pytest.raises(ConfigError, match=r"`corpus.segment_tokens: 128` is too long.*at most 68"):
         parse(lengths=[1_024], corpus={"segment_tokens": 128})
 
 

@@ -60,6 +60,7 @@ def plan_probe(corpus: Sequence[str], model: str) -> ProbePlan:
     """Choose lengths and numbers of questions for a model and documents.
 
     Raises:
+        ConfigError: the window is smaller than SHORTEST.
         CorpusError, TokenizerError: see `write_probe_file`.
     """
     tokens = _tokens(corpus, model)
@@ -69,6 +70,8 @@ def plan_probe(corpus: Sequence[str], model: str) -> ProbePlan:
             "documents"
         )
     window = model_window(model)
+    if window is not None and window < SHORTEST:
+        raise ConfigError(f"{model}: has a window of {window:,} tokens, and a probe needs {SHORTEST:,} or more")
     longest = min(window or LONGEST, LONGEST, tokens // FILLED_BY)
     longest = longest // 256 * 256
     # a quarter, a half and all of the window: the effect is strongest below half of it

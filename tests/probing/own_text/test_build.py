@@ -112,7 +112,7 @@ def test_a_folder_of_another_probe_file_is_refused_and_restarted(tmp_path, mistr
     few = {"fine_grained": 5, "integration": 0, "lengths": [1_024]}
     build_own_probe(config(tmp_path / "probe", mistral_folder, **few))
     changed = config(tmp_path / "probe", mistral_folder, **{**few, "depths": 3})
-    with pytest.raises(ConfigError, match="was built with `depths: 5`.*`in2 probe build --restart`"):
+    with pytest.raises(ConfigError, match=r"was built with `depths: 5`.*`in2 probe build --restart`"):
         build_own_probe(changed)
     assert build_own_probe(changed, change=BuildFileChange.RESTART).facts.n_depths == 3
 

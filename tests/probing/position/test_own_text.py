@@ -90,7 +90,7 @@ def test_a_damaged_folder_is_refused_with_one_sentence(folder, tmp_path, damage)
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     damage(copy)
-    with pytest.raises(ProbeError, match="is damaged .*run `in2 probe build --restart`"):
+    with pytest.raises(ProbeError, match=r"is damaged .*run `in2 probe build --restart`"):
         load(copy)
 
 

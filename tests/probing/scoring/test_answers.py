@@ -2,7 +2,7 @@
 
 import pytest
 
-from in2_plugin.probing.scoring.answers import code_score, database_score, document_score, word_recall
+from in2_plugin.probing.scoring.answers import all_contained, code_score, database_score, document_score, word_recall
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,23 @@ def test_database_takes_label_or_description(answer, score):
 )
 def test_recall_ignores_case_and_punctuation(gold, answer, recall):
     assert word_recall(gold, answer) == pytest.approx(recall)
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "score"),
+    [
+        (("Maria Keller.",), "It was signed by  maria\nKELLER, on 3 May.", 1.0),
+        (("Maria Keller", "3 May"), "It was signed by Maria Keller.", 0.0),
+        (("12",), "In 2012.", 0.0),
+        (("12",), "12%", 1.0),
+        (("foo_bar()",), "call foo_bar() first", 1.0),
+        (("Iran",), "Tirana", 0.0),
+        (("甲乙县",), "他是甲乙 县的工匠。", 1.0),
+        (("甲乙县。",), "他是甲丙县的工匠。", 0.0),
+        (("ＡＢ１",), "ab1", 1.0),
+        (("?!",), "really?!", 1.0),
+        (("x",), "", 0.0),
+    ],
+)
+def test_every_gold_text_must_be_contained_as_words(gold, answer, score):
+    assert all_contained(gold, answer) == score
