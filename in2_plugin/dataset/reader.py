@@ -7,6 +7,7 @@
       rejected.parquet     rejected passages and questions, each with a reason
       instructions.parquet conversations of the general part
       examples.parquet     one row per example: segment ids in reading order, turns with gold ranges, counts
+      documents.parquet    a digest of each document with a segment in an example
       plans/               the examples for trainers: flat files that return any example in microseconds
       audit.json           result of `in2 audit`; report.html displays it
       README.md            dataset card, with which `datasets.load_dataset` reads examples.parquet
