@@ -3,6 +3,7 @@
 The terminal shows scores and effective lengths; intervals and everything else are on the page.
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +11,12 @@ import typer
 
 from in2_plugin.cli.tables import make_console, make_table
 from in2_plugin.cli.terminal import say
+from in2_plugin.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from in2_plugin.reporting import WrittenReport
     from in2_plugin.reporting.comparison import Comparison
     from in2_plugin.reporting.text.lengths import LengthTable
 
@@ -26,23 +29,52 @@ def report(
         Path, typer.Option("--output", "-o", help="HTML file to write, with a .json and a .png next to it.")
     ] = Path("report.html"),
     label: Annotated[list[str] | None, typer.Option(help="Name of a model; repeat in the order of RESULTS.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the content of the .json file instead of text.")
+    ] = False,
+    card: Annotated[bool, typer.Option("--card", help="Print model-index YAML and a table for a model card.")] = False,
 ) -> None:
-    """Show what training changed in the VAL probes. Averages, gaps and position curves on one page."""
+    """Show what training changed in VAL and position probes. Verdicts and position curves on one page."""
     from in2_plugin.reporting import write_report
 
+    if as_json and card:
+        raise ConfigError("--json and --card both print to stdout; give one of them")
     written = write_report(results, output, label or ())
-    for warning in written.comparison.warnings:
-        say(f"warning: {warning}", err=True)
-    for note in written.comparison.notes:
+    for one in (written.comparison, written.position):
+        for warning in (*one.warnings, *one.unfinished) if one else ():
+            say(f"warning: {warning}", err=True)
+    if card:
+        typer.echo(_card(written))
+    elif as_json:
+        typer.echo(json.dumps(written.record, ensure_ascii=False, indent=2))
+    else:
+        _print(written)
+    say(f"wrote {', '.join(str(path) for path in written.paths)}", err=as_json or card)
+
+
+def _card(written: "WrittenReport") -> str:
+    from in2_plugin.reporting.model_card import model_card
+
+    return model_card(
+        [one for one in (written.comparison, written.position) if one and any(m.tasks for m in one.models)]
+    )
+
+
+def _print(written: "WrittenReport") -> None:
+    from in2_plugin.reporting.position.section import lead
+
+    comparison, position = written.comparison, written.position
+    for note in dict.fromkeys((*comparison.notes, *(position.notes if position else ()))):
         say(note)
-    _print_tables(written.comparison)
-    for warning in written.comparison.unfinished:
-        say(f"warning: {warning}", err=True)
-    for one in written.comparison.verdicts:
+    _print_tables(comparison)
+    for one in comparison.verdicts:
         say(f"{one.after}, {one.task}: {one.verdict}. {one.reason}")
-    if written.comparison.summary:
-        say(written.comparison.summary)
-    say(f"wrote {', '.join(str(path) for path in written.paths)}")
+    if comparison.summary:
+        say(comparison.summary)
+    if position:
+        make_console().print(_position_scores(position))
+        for one in position.verdicts:
+            say(f"{one.task}: {lead(one)}")
 
 
 def _print_tables(comparison: "Comparison") -> None:
@@ -66,6 +98,23 @@ def _scores(comparison: "Comparison") -> "Table":
         cells = (f"{cell.dip}/{cell.avg}/{cell.gap}" for cell in row.cells)
         # Text, not str: square brackets in a label are not markup
         table.add_row(Text(name, style="dim" if row.measured else "bold"), *cells)
+    return table
+
+
+def _position_scores(comparison: "Comparison") -> "Table":
+    from rich.text import Text
+
+    from in2_plugin.reporting.position.section import position_sections
+    from in2_plugin.reporting.text.wording import ABSENT, percent, percent_or_absent, signed, tokens
+
+    table = make_table("Position probe, %", ("model", "length", "gold alone", "avg", "ends - middle", "closed book"))
+    for section in position_sections(comparison):
+        for one in section.models:
+            dips = [point.dip for point in one.lengths if point.length == one.length]
+            dip = ABSENT if dips[0] is None else signed(dips[0])
+            controls = percent_or_absent(one.gold_only), percent_or_absent(one.closed_book)
+            table.add_row(Text(section.title, style="bold"), Text(one.label), tokens(one.length), controls[0],
+                          percent(one.avg), dip, controls[1])  # fmt: skip
     return table
 
 

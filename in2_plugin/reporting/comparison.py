@@ -7,12 +7,12 @@ differ is a warning with both values. Cost: the estimates of `evidence.py`, one 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from in2_plugin.probing.probes.registry import PROBES
+from in2_plugin.probing.probes.registry import POSITION_PROBES
 from in2_plugin.probing.scoring.dip import PositionEffect
 from in2_plugin.probing.scoring.statistics import Interval
 from in2_plugin.reporting.evidence import Change, Evidence, change, overall, overall_position, weigh
 from in2_plugin.reporting.paper_numbers import PAPER_TASKS
-from in2_plugin.reporting.results import ModelResult, ProbeKey, TaskResult, shared_tasks
+from in2_plugin.reporting.results import ModelResult, ProbeKey, TaskResult, registered, shared_tasks
 from in2_plugin.reporting.text.summary import summarise, unfinished_thoughts
 from in2_plugin.reporting.text.wording import listed, probe_name, tokens
 from in2_plugin.reporting.verdict import ProbeVerdict, judge_change, judge_model
@@ -51,7 +51,7 @@ class Comparison:
     def tasks(self) -> tuple[str, ...]:
         """Return the probes with a table column: the paper's, then others that some model ran."""
         found = {key.task for model in self.models for key in model.probes}
-        return (*PAPER_TASKS, *(task for task in PROBES if task in found and task not in PAPER_TASKS))
+        return (*PAPER_TASKS, *(task for task in registered() if task in found and task not in PAPER_TASKS))
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -82,7 +82,8 @@ def _changes(models: Sequence[ModelResult]) -> tuple[Change, ...]:
     found = []
     for later in models[1:]:
         shared = shared_tasks((models[0], later))
-        groups = [(task,) for task in shared] + ([shared] if len(shared) > 1 else [])
+        together = [shared] if len(shared) > 1 and not set(shared) & set(POSITION_PROBES) else []
+        groups = [(task,) for task in shared] + together
         if shared != PAPER_TASKS and set(PAPER_TASKS) <= set(shared):
             groups.append(PAPER_TASKS)
         found += [change(models[0], later, group) for group in groups]
@@ -108,10 +109,12 @@ def _verdicts(
 
 def conditions(result: TaskResult) -> dict[str, str]:
     """Return, by name, the values that must be equal for two results of a probe to be comparable."""
+    asked = {"questions and contexts": result.position.digest} if result.position else {}
     template = {None: UNKNOWN, True: "applied", False: "not applied"}[result.chat_template]
     return {
         **dict.fromkeys(OPTIONS, DEFAULT),
         **result.options,
+        **asked,
         "probe_length": str(result.key.length),
         "task version": result.version or UNKNOWN,
         "chat template": template,
@@ -139,7 +142,7 @@ def differences(models: Sequence[ModelResult]) -> tuple[str, ...]:
 def _comparable(models: Sequence[ModelResult]) -> dict[str, dict[str, TaskResult]]:
     """Results that a reader will compare, by what they are of: those shown as the three probes, then equal keys."""
     groups: dict[str, dict[str, TaskResult]] = {
-        task: {model.label: model.tasks[task] for model in models if task in model.tasks} for task in PROBES
+        task: {model.label: model.tasks[task] for model in models if task in model.tasks} for task in registered()
     }
     shown = {(model.label, result.key) for model in models for result in model.tasks.values()}
     for model in models:

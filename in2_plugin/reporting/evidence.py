@@ -73,11 +73,11 @@ def weigh(result: TaskResult) -> Evidence:
         flat = binomial_flat_gap(result.score.avg, result.score.gap, counts, _rng())
         beyond = result.score.gap > flat.percentile_95
         return Evidence(None, flat, is_exact=False, beyond_chance=beyond, position=curve_effect(result.spans))
-    n_spans = len(result.spans)
+    n_spans, paired = len(result.spans), result.position is not None
     flat = flat_gap(result.sets, n_spans, _rng(), DRAWS)
-    intervals = bootstrap(result.sets, n_spans, _rng(), DRAWS)
+    intervals = bootstrap(result.sets, n_spans, _rng(), DRAWS, paired)
     beyond = result.score.gap > flat.percentile_95
-    position = position_effect([result.sets], _rng(), DRAWS)
+    position = position_effect([result.sets], _rng(), DRAWS, paired)
     return Evidence(intervals, flat, is_exact=True, beyond_chance=beyond, position=position)
 
 
@@ -103,19 +103,28 @@ def overall(model: ModelResult) -> Interval | None:
 def change(before: ModelResult, after: ModelResult, tasks: Sequence[str]) -> Change | None:
     """Return the difference over `tasks`, which both have, or None without scores of single questions.
 
-    Probes of different lengths or numbers of spans are not subtracted: that is not a difference of the models.
+    Probes of different lengths or numbers of spans, and position probes with other questions, are not subtracted: that
+    is not a difference of the models.
     """
     results = [(before.tasks[task], after.tasks[task]) for task in tasks]
     if not results or not all(_subtractable(first, second) for first, second in results):
         return None
     pairs = [ScorePair(first.sets, second.sets, len(first.spans)) for first, second in results]
     paired = all(first.options.get(key) == second.options.get(key) for first, second in results for key in DRAWING)
-    found = difference(pairs, _rng(), DRAWS, paired)
-    return Change(before.label, after.label, tuple(tasks), found, position_change(pairs, _rng(), DRAWS, paired))
+    by_question = all(first.position is not None for first, _ in results)
+    found = difference(pairs, _rng(), DRAWS, paired, by_question)
+    effect = position_change(pairs, _rng(), DRAWS, paired, by_question)
+    return Change(before.label, after.label, tuple(tasks), found, effect)
 
 
 def _subtractable(first: TaskResult, second: TaskResult) -> bool:
-    return bool(first.sets and second.sets) and first.key == second.key and len(first.spans) == len(second.spans)
+    same = first.key == second.key and len(first.spans) == len(second.spans)
+    return bool(first.sets and second.sets) and same and same_questions(first, second)
+
+
+def same_questions(first: TaskResult, second: TaskResult) -> bool:
+    """Return False for a position probe that asked other questions, or about other contexts."""
+    return (first.position and first.position.digest) == (second.position and second.position.digest)
 
 
 def _rng() -> np.random.Generator:

@@ -22,6 +22,7 @@ from in2_plugin.reporting.plots.curves import describe, panel_svg, shown_tasks
 from in2_plugin.reporting.plots.depth import CURVES, ROW, DepthPlot, depth_plot
 from in2_plugin.reporting.plots.lengths import describe_lengths, length_svg
 from in2_plugin.reporting.plots.style import SHADES, TOGETHER, styles
+from in2_plugin.reporting.position.page_part import PARTS_OF_A_MAP, position_parts
 from in2_plugin.reporting.suite.table import Suite
 from in2_plugin.reporting.text.lengths import RULE, length_tables, length_tasks
 from in2_plugin.reporting.text.matrix import STYLES_SHOWN, matrices
@@ -42,10 +43,11 @@ NAMED = 4
 """Models that the title names; with more it gives their number."""
 
 
-def render_page(comparison: Comparison, suite: Suite | None = None) -> str:
+def render_page(comparison: Comparison, suite: Suite | None = None, position: Comparison | None = None) -> str:
     """Return the page as text; equal comparisons give equal text.
 
     Args:
+        position: the same models on position probes.
         suite: rows of other benchmarks for `suite.html.j2`, as `suite.read_suite` gives them.
     """
     environment = Environment(
@@ -58,8 +60,13 @@ def render_page(comparison: Comparison, suite: Suite | None = None) -> str:
     models = comparison.models
     tasks = shown_tasks(models)
     return environment.get_template(TEMPLATE).render(
-        title=_title(comparison),
+        title=_title(comparison, position),
         comparison=comparison,
+        position=position_parts(position) if position else [],
+        map=PARTS_OF_A_MAP,
+        warnings=_all("warnings", comparison, position),
+        unfinished=_all("unfinished", comparison, position),
+        notes=_all("notes", comparison, position),
         styles=styles(len(models)),
         together=TOGETHER,
         columns=columns(comparison),
@@ -85,15 +92,29 @@ def render_page(comparison: Comparison, suite: Suite | None = None) -> str:
         matrices=matrices(comparison),
         matrix_styles=STYLES_SHOWN,
         suite=suite,
-        facts=fact_rows(comparison),
+        settings=_settings(comparison, position),
         version=in2_plugin.__version__,
     )
 
 
-def _title(comparison: Comparison) -> str:
+def _title(comparison: Comparison, position: Comparison | None) -> str:
     labels = [model.label for model in comparison.models]
-    what = "VAL probes" if any(model.probes for model in comparison.models) else "Evaluation"
+    has_val = any(model.probes for model in comparison.models)
+    what = ("VAL and position probes" if position else "VAL probes") if has_val else "Evaluation"
+    what = "Position probes" if position and not has_val else what
     return f"{what}: {' → '.join(labels) if len(labels) <= NAMED else f'{len(labels)} models'}"
+
+
+def _all(name: str, *comparisons: Comparison | None) -> list[str]:
+    return list(dict.fromkeys(text for one in comparisons if one for text in getattr(one, name)))
+
+
+def _settings(comparison: Comparison, position: Comparison | None) -> list[tuple[str, Any]]:
+    """Return the tables of settings under their captions."""
+    if position is None:
+        return [("VAL probes", fact_rows(comparison))]
+    val = [("VAL probes", fact_rows(comparison))] if any(model.probes for model in comparison.models) else []
+    return [("Position probes", fact_rows(position)), *val]
 
 
 def _panels(comparison: Comparison, tasks: Sequence[str]) -> list[dict[str, Any]]:

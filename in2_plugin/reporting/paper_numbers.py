@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from in2_plugin.probing.probes.builtin import BUILTIN
 from in2_plugin.probing.probes.probe import PaperBaseline
-from in2_plugin.probing.probes.registry import PROBES
+from in2_plugin.probing.probes.registry import POSITION_PROBES, PROBES
 
 _PAPER = {probe.name: probe.paper for probe in BUILTIN if probe.paper}
 PAPER_TASKS = tuple(_PAPER)
@@ -42,4 +42,4 @@ PAPER_ROWS = (
 
 def title(task: str) -> str:
     """Return the heading of a probe."""
-    return PROBES[task].title
+    return PROBES[task].title if task in PROBES else POSITION_PROBES[task].title

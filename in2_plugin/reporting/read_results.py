@@ -36,7 +36,9 @@ SCORES = "scores_stderr,none"
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class ResultsFile:
+    """One results file of lm_eval."""
+
     path: Path
     content: Mapping[str, Any]
 
@@ -68,16 +70,16 @@ def read_model(source: Path) -> ModelResult:
     Raises:
         ReportError: there is no such path, a file is damaged, or the files are of more than one model.
     """
-    files = _open_all(source)
+    files = open_results(source)
     files = [file for file in files if file.tasks] or files
     names = sorted({file.model_name for file in files})
     if len(names) > 1:
         raise ReportError(f"{source} holds results of {len(names)} models ({', '.join(names)}); give one folder each")
-    found: dict[ProbeKey, list[tuple[_File, str]]] = {}
-    for file in sorted(files, key=_age):
+    found: dict[ProbeKey, list[tuple[ResultsFile, str]]] = {}
+    for file in sorted(files, key=age):
         for name in file.tasks:
             found.setdefault(_key(file, name), []).append((file, name))
-    notes = tuple(_took_newest(source, having) for having in found.values() if len(having) > 1)
+    notes = tuple(took_newest(source, having) for having in found.values() if len(having) > 1)
     probes = {key: _task(*found[key][-1], key) for key in sorted(found, key=lambda key: key.order)}
     name = names[0] if names else source.name
     (model,) = with_main_tasks([ModelResult(Path(name).name or name, source, name, probes, {}, notes)])
@@ -121,32 +123,39 @@ def _repeated(names: Sequence[str]) -> str:
     return next(name for name in names if list(names).count(name) > 1)
 
 
-def _age(file: _File) -> tuple[float, str]:
+def age(file: ResultsFile) -> tuple[float, str]:
+    """Return a key that sorts files from old to new."""
     return (file.date.timestamp() if file.date else 0.0, file.path.name)
 
 
-def _took_newest(source: Path, having: Sequence[tuple[_File, str]]) -> str:
+def took_newest(source: Path, having: Sequence[tuple[ResultsFile, str]]) -> str:
+    """Return a note that several files hold a task."""
     file, name = having[-1]
     return f"{source}: {len(having)} files hold {name}; took the newest, {file.path.name}"
 
 
-def _open_all(source: Path) -> list[_File]:
+def open_results(source: Path) -> list[ResultsFile]:
+    """Open a results file, or every `results_*.json` below a folder.
+
+    Raises:
+        ReportError: there is no such path, or a file is damaged.
+    """
     if not source.exists():
         raise ReportError(f"{source} does not exist; give the folder that lm_eval wrote with --output_path")
     return [_open(path) for path in (sorted(source.rglob("results_*.json")) if source.is_dir() else [source])]
 
 
-def _open(path: Path) -> _File:
+def _open(path: Path) -> ResultsFile:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ReportError(f"{path} is not a results file of lm_eval ({error}); remove it or run again") from error
-    return _File(path, content if isinstance(content, dict) else {})
+    return ResultsFile(path, content if isinstance(content, dict) else {})
 
 
-def _key(file: _File, name: str) -> ProbeKey:
+def _key(file: ResultsFile, name: str) -> ProbeKey:
     parts = parse_task_name(name)
-    assert parts is not None  # `_File.tasks` holds only such names
+    assert parts is not None  # `ResultsFile.tasks` holds only such names
     named = 1024 * int(parts["thousands"]) if parts["thousands"] else PAPER_LENGTH
     asked = file.section("configs", name, "metadata").get("probe_length")
     try:
@@ -158,7 +167,7 @@ def _key(file: _File, name: str) -> ProbeKey:
     return ProbeKey(parts["family"] or "", parts["task"], parts["pattern"], length)
 
 
-def _task(file: _File, name: str, key: ProbeKey) -> TaskResult:
+def _task(file: ResultsFile, name: str, key: ProbeKey) -> TaskResult:
     numbers = file.section("results", name)
     metadata = file.section("configs", name, "metadata")
     sets = _sets(file, name, numbers.get(SCORES))
@@ -170,7 +179,6 @@ def _task(file: _File, name: str, key: ProbeKey) -> TaskResult:
     rows = file.section("n-samples", name).get("effective")
     if not isinstance(rows, int) or rows < len(scored):
         raise ReportError(f"{file.path}: {name} has {len(scored)} spans but n-samples says {rows}; run it again")
-    version = file.section("versions").get(name, metadata.get("version"))
     return TaskResult(
         key=key,
         name=name,
@@ -178,22 +186,31 @@ def _task(file: _File, name: str, key: ProbeKey) -> TaskResult:
         published=_score(file, name, "avg_paper", "gap_paper"),
         spans=spans,
         sets=sets,
-        baselines=MeasuredBaselines(_fraction(file, name, "echo"), _fraction(file, name, "other")),
-        unfinished=_fraction(file, name, "unfinished_thoughts"),
+        baselines=MeasuredBaselines(fraction(file, name, "echo"), fraction(file, name, "other")),
         rows=rows,
-        version=str(version) if version is not None else None,
-        options={
-            key: str(value) for key, value in sorted(metadata.items()) if key.startswith("probe_") and value is not None
-        },
-        model_args={key: str(metadata[key]) for key in SHOWN_MODEL_ARGS if metadata.get(key) is not None},
-        chat_template=bool(file.content["chat_template"]) if "chat_template" in file.content else None,
-        date=file.date,
-        lm_eval=file.content.get("lm_eval_version"),
-        file=file.path,
+        **run_facts(file, name),
     )
 
 
-def _sets(file: _File, name: str, text: Any) -> tuple[SetScores, ...]:
+def run_facts(file: ResultsFile, name: str) -> dict[str, Any]:
+    """Return the fields of a `TaskResult` that say how a task was run."""
+    metadata = file.section("configs", name, "metadata")
+    version = file.section("versions").get(name, metadata.get("version"))
+    return {
+        "unfinished": fraction(file, name, "unfinished_thoughts"),
+        "version": str(version) if version is not None else None,
+        "options": {
+            key: str(value) for key, value in sorted(metadata.items()) if key.startswith("probe_") and value is not None
+        },
+        "model_args": {key: str(metadata[key]) for key in SHOWN_MODEL_ARGS if metadata.get(key) is not None},
+        "chat_template": bool(file.content["chat_template"]) if "chat_template" in file.content else None,
+        "date": file.date,
+        "lm_eval": file.content.get("lm_eval_version"),
+        "file": file.path,
+    }
+
+
+def _sets(file: ResultsFile, name: str, text: Any) -> tuple[SetScores, ...]:
     """Scores of single questions; none in results of versions that did not write them."""
     if text is None:
         return ()
@@ -203,7 +220,9 @@ def _sets(file: _File, name: str, text: Any) -> tuple[SetScores, ...]:
         raise ReportError(f"{file.path}: {name}: {problem}") from None
 
 
-def _spans(file: _File, name: str, key: ProbeKey, asked: Any, sets: Sequence[SetScores]) -> tuple[float | None, ...]:
+def _spans(
+    file: ResultsFile, name: str, key: ProbeKey, asked: Any, sets: Sequence[SetScores]
+) -> tuple[float | None, ...]:
     """Return the number of spans of the context: `probe_spans`, or the paper's number."""
     declared = MATRIX_SPANS if key.family == "matrix" else PROBES[key.task].spans
     if (asked is not None and not str(asked).isdecimal()) or asked in (0, "0"):
@@ -213,7 +232,7 @@ def _spans(file: _File, name: str, key: ProbeKey, asked: Any, sets: Sequence[Set
         if not sets:
             raise ReportError(f"{file.path}: {name} has {count} spans (probe_spans) but no scores_stderr; run it again")
         return _computed_spans(sets, count)
-    spans = tuple(_fraction(file, name, f"span_{index:02d}") for index in range(declared))
+    spans = tuple(fraction(file, name, f"span_{index:02d}") for index in range(declared))
     if any(value is not None for value in spans[count:]):
         raise ReportError(f"{file.path}: {name} has scores beyond its {count} spans (probe_spans); run it again")
     return spans[:count]
@@ -228,12 +247,17 @@ def _computed_spans(sets: Sequence[SetScores], count: int) -> tuple[float | None
     return curve_from_positions(rows, count).spans
 
 
-def _score(file: _File, name: str, avg: str, gap: str) -> Score | None:
-    values = _fraction(file, name, avg), _fraction(file, name, gap)
+def _score(file: ResultsFile, name: str, avg: str, gap: str) -> Score | None:
+    values = fraction(file, name, avg), fraction(file, name, gap)
     return None if values[0] is None or values[1] is None else Score(values[0], values[1])
 
 
-def _fraction(file: _File, name: str, metric: str) -> float | None:
+def fraction(file: ResultsFile, name: str, metric: str) -> float | None:
+    """Return a metric of a task, None if it is absent or nan.
+
+    Raises:
+        ReportError: it is not between 0 and 1.
+    """
     value = file.section("results", name).get(f"{metric},none")
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None

@@ -10,12 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from in2_plugin.probing.probes.registry import FAMILIES, PATTERNS, PROBES
+from in2_plugin.probing.position.scores import PositionScores
+from in2_plugin.probing.probes.registry import FAMILIES, PATTERNS, POSITION_PROBES, PROBES
 from in2_plugin.probing.scoring.scores import SetScores
 from in2_plugin.reporting.paper_numbers import PAPER_TASKS
 
 PAPER_LENGTH = 32_768
 """Tokens; the default length of a task whose name has no length."""
+
+
+def registered() -> tuple[str, ...]:
+    """Return the names of all probes: those of VAL, then position probes."""
+    return (*PROBES, *POSITION_PROBES)
 
 
 def parse_task_name(name: str) -> re.Match[str] | None:
@@ -32,7 +38,7 @@ class ProbeKey:
     """Which probe it is."""
 
     family: str
-    """One of FAMILIES of the registry."""
+    """One of FAMILIES of the registry; of a position probe, "" or one of its controls."""
     task: str
     """A registered probe; in the matrix the style."""
     pattern: str | None
@@ -44,7 +50,7 @@ class ProbeKey:
     def order(self) -> tuple[int, int, int, int]:
         """By family, task, pattern and length."""
         pattern = PATTERNS.index(self.pattern) if self.pattern else 0
-        return FAMILIES.index(self.family), list(PROBES).index(self.task), pattern, self.length
+        return (*FAMILIES, "gold_only").index(self.family), registered().index(self.task), pattern, self.length
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,8 @@ class TaskResult:
     date: datetime | None
     lm_eval: str | None
     file: Path
+    position: PositionScores | None = None
+    """Every answer of the task, at all lengths; None for a VAL probe."""
 
     @property
     def task(self) -> str:
@@ -142,13 +150,13 @@ class ModelResult:
 
 def shared_tasks(models: Sequence[ModelResult]) -> tuple[str, ...]:
     """Return the probes that every model has, in the order of the registry."""
-    return tuple(task for task in PROBES if all(task in model.tasks for model in models))
+    return tuple(task for task in registered() if all(task in model.tasks for model in models))
 
 
 def with_main_tasks(models: Sequence[ModelResult]) -> tuple[ModelResult, ...]:
     """Return the models with `tasks` chosen: each probe at the paper's 32K if all models have it, else at the longest
     length that all have, else at each model's own longest."""
-    chosen = {task: _main_length(models, task) for task in PROBES}
+    chosen = {task: _main_length(models, task) for task in registered()}
     return tuple(replace(model, tasks=_at(model, chosen)) for model in models)
 
 
@@ -160,7 +168,7 @@ def _main_length(models: Sequence[ModelResult], task: str) -> int | None:
 
 def _at(model: ModelResult, lengths: Mapping[str, int | None]) -> dict[str, TaskResult]:
     tasks = {}
-    for task in PROBES:
+    for task in registered():
         of_length = {result.key.length: result for result in model.of_family("", task)}
         if of_length:
             tasks[task] = of_length.get(lengths[task] or 0, of_length[max(of_length)])

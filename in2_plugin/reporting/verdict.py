@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from in2_plugin.probing.scoring.dip import PositionEffect
 from in2_plugin.probing.scoring.statistics import Interval
-from in2_plugin.reporting.evidence import Change, Evidence
+from in2_plugin.reporting.evidence import Change, Evidence, same_questions
 from in2_plugin.reporting.paper_numbers import PAPER_BASELINES
 from in2_plugin.reporting.results import ModelResult, TaskResult
 from in2_plugin.reporting.text.wording import percent, signed, with_interval
@@ -30,6 +30,7 @@ class Verdict(StrEnum):
     DIP = "dip in the middle"
     UNEVEN = "uneven"
     EVEN = "no dip seen"
+    KNOWN = "known without reading: says nothing about position"
     FLOOR = "at the floor: says nothing about position"
     CEILING = "at the ceiling: says nothing about position"
     UNKNOWN = "not known"
@@ -51,6 +52,8 @@ def judge_model(model: ModelResult, task: str, known: Evidence) -> ProbeVerdict:
     """Judge one model's result of `task`; `known` is the evidence of that result."""
     result = model.tasks[task]
     verdict, reason = _of_one(result, known, floor_of(model, task))
+    if verdict is Verdict.FLOOR:
+        verdict = _floor_verdict(model, task)
     return ProbeVerdict(task, None, model.label, verdict, reason)
 
 
@@ -64,11 +67,23 @@ def judge_change(
 
 def floor_of(model: ModelResult, task: str) -> float:
     """Return the highest score that needs no reading: the measured baselines, else the paper's; closed book, if run."""
+    return max(_baseline_floor(model, task), _closed_book(model, task))
+
+
+def _baseline_floor(model: ModelResult, task: str) -> float:
     baselines = model.tasks[task].baselines
     floors = [value for value in (baselines.echo, baselines.other) if value is not None]
-    floors = floors or [one.score / 100 for one in PAPER_BASELINES.get(task, ())]
-    closed = [result.score.avg for result in model.of_family("closed_book", task)]
-    return max([*floors, *closed], default=0.0)
+    return max(floors or [one.score / 100 for one in PAPER_BASELINES.get(task, ())], default=0.0)
+
+
+def _closed_book(model: ModelResult, task: str) -> float:
+    return max((result.score.avg for result in model.of_family("closed_book", task)), default=0.0)
+
+
+def _floor_verdict(model: ModelResult, task: str) -> Verdict:
+    """Tell a model that knows the answers from one that finds nothing."""
+    known = _closed_book(model, task) >= _baseline_floor(model, task) + MARGIN
+    return Verdict.KNOWN if known else Verdict.FLOOR
 
 
 def is_at_floor(result: TaskResult, known: Evidence, floor: float) -> bool:
@@ -123,7 +138,12 @@ def _unevenness(position: PositionEffect, result: TaskResult) -> str:
 def _of_two(
     models: tuple[ModelResult, ModelResult], task: str, known: tuple[Evidence, Evidence], change: Change | None
 ) -> tuple[Verdict, str]:
-    results = tuple(model.tasks[task] for model in models)
+    results = models[0].tasks[task], models[1].tasks[task]
+    if not same_questions(*results):
+        return (
+            Verdict.UNKNOWN,
+            "The two runs asked other questions or showed other contexts; run both on the same probe.",
+        )
     verdict, reason = _of_change(known, change)
     for model, result, evidence in zip(models, results, known, strict=True):
         floor = floor_of(model, task)
@@ -133,7 +153,7 @@ def _of_two(
         if model is models[1] and verdict is Verdict.WORSE:  # it has lost what the first one could do
             return verdict, f"{reason} {why}."
         averages = f"averages {percent(results[0].score.avg)}% → {percent(results[1].score.avg)}%"
-        return Verdict.FLOOR, f"{why}; {averages}."
+        return _floor_verdict(model, task), f"{why}; {averages}."
     if all(is_at_ceiling(result, evidence) for result, evidence in zip(results, known, strict=True)):
         return Verdict.CEILING, "Both averages are at least 98%; use longer contexts to see differences."
     return verdict, reason

@@ -4,9 +4,10 @@ Everything is read, compared and drawn before the first file is written, and eac
 leaves the old report unchanged. Equal results give equal bytes; no file contains the time of writing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from in2_plugin.errors import ConfigError
 from in2_plugin.io.atomic import write_atomic, write_json_atomic, write_text_atomic
@@ -14,6 +15,8 @@ from in2_plugin.reporting.comparison import Comparison, compare
 from in2_plugin.reporting.page import render_page
 from in2_plugin.reporting.plots.curves import curves_png
 from in2_plugin.reporting.plots.style import require_matplotlib
+from in2_plugin.reporting.position.json_part import position_json
+from in2_plugin.reporting.position.read import read_position_models
 from in2_plugin.reporting.read_results import read_models, refuse_without_results
 from in2_plugin.reporting.report_json import as_json
 from in2_plugin.reporting.results import ModelResult
@@ -25,8 +28,12 @@ class WrittenReport:
     """What was compared, and the files it went to: HTML, JSON, and a PNG where there are curves to draw."""
 
     comparison: Comparison
+    position: Comparison | None
+    """The same models on position probes; None if no model ran one."""
     suite: Suite | None
     paths: tuple[Path, ...]
+    record: Mapping[str, Any]
+    """The content of the JSON file."""
 
 
 def write_report(results: Sequence[Path], output: Path, labels: Sequence[str] = ()) -> WrittenReport:
@@ -46,25 +53,36 @@ def write_report(results: Sequence[Path], output: Path, labels: Sequence[str] = 
     if output.suffix != ".html":
         raise ConfigError(f"the report is a web page, so --output must end with .html, not be {output.name}")
     models = read_models(results, labels)
-    suite = _suite(models)
+    position = _position(models)
+    suite = _suite(models, position)
     comparison = compare(models)
-    page, record = render_page(comparison, suite), as_json(comparison)
+    page, record = render_page(comparison, suite, position), as_json(comparison)
+    if position is not None:
+        record["position_probes"] = position_json(position)
     if suite is not None:
         record["suite"] = suite.as_json()
     paths = [output, output.with_suffix(".json")]
     output.parent.mkdir(parents=True, exist_ok=True)
-    if any(model.tasks for model in models):
-        paths.append(output.with_suffix(".png"))
-        write_atomic(paths[2], _writer(curves_png(comparison)))
+    for drawn in (comparison, position):
+        if drawn is not None and any(model.tasks for model in drawn.models):
+            both = drawn is position and any(model.tasks for model in models)
+            paths.append(output.with_name(f"{output.stem}-position.png") if both else output.with_suffix(".png"))
+            write_atomic(paths[-1], _writer(curves_png(drawn)))
     write_json_atomic(paths[1], record)
     write_text_atomic(paths[0], page)
-    return WrittenReport(comparison, suite, tuple(paths))
+    return WrittenReport(comparison, position, suite, tuple(paths), record)
 
 
-def _suite(models: Sequence[ModelResult]) -> Suite | None:
+def _position(models: Sequence[ModelResult]) -> Comparison | None:
+    found = read_position_models(models)
+    return compare(found) if any(model.probes for model in found) else None
+
+
+def _suite(models: Sequence[ModelResult], position: Comparison | None) -> Suite | None:
     """Results of other benchmarks, if there are any; a model that has neither these nor a probe is refused."""
+    asked = {model.label for model in position.models if model.probes} if position else set()
     for model in models:
-        if not model.probes and read_suite([model.source], [model.label]) is None:
+        if not model.probes and model.label not in asked and read_suite([model.source], [model.label]) is None:
             refuse_without_results(model)
     return read_suite([model.source for model in models], [model.label for model in models])
 

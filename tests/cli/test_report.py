@@ -1,10 +1,13 @@
+import json
+
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from in2_plugin.cli.report import report
-from in2_plugin.errors import ReportError
+from in2_plugin.errors import ConfigError, ReportError
 from tests.support import lm_eval_results as made
+from tests.support import position_results
 
 
 @pytest.fixture
@@ -85,3 +88,31 @@ def test_without_probes_only_the_path_is_printed(run, tmp_path):
     made.write(tmp_path / "suite", {"results": {"mmlu": {"acc,none": 0.5}}, "model_name": "m", "n-shot": {"mmlu": 5}})
     result = run("suite")
     assert result.stdout == "wrote report.html, report.json\n", result.output
+
+
+@pytest.fixture
+def probed(tmp_path):
+    position_results.write(tmp_path / "m", "org/m", position_results.only_ends)
+    return tmp_path / "m"
+
+
+def test_position_probes_have_a_table_and_a_sentence(run, probed):
+    result = run(probed)
+    assert result.exit_code == 0, result.output
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert lines[0] == "Position probe, % model length gold alone avg ends - middle closed book"
+    assert lines[1] == "Multi-document questions m 4K 100.0 40.0 +100.0 0.0"
+    assert lines[2].startswith("litm_qa: m loses the middle of the context.")
+
+
+def test_json_on_stdout_is_the_json_file(run, probed, tmp_path):
+    result = run(probed, "--json")
+    assert json.loads(result.stdout) == json.loads((tmp_path / "report.json").read_text())
+    assert result.stderr.startswith("wrote ")
+
+
+def test_a_card_is_printed_alone(run, probed):
+    result = run(probed, "--card")
+    assert result.stdout.startswith("---\nmodel-index:\n")
+    assert "| Multi-document questions, 4K | m |" in result.stdout
+    assert isinstance(run(probed, "--card", "--json").exception, ConfigError)

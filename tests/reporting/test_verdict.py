@@ -100,7 +100,7 @@ def test_the_closed_book_score_is_a_floor(tmp_path):
     made.write(tmp_path / "m", content)
     comparison = compare(read_models([tmp_path / "m"]))
     assert floor_of(comparison.models[0], "code") == pytest.approx(0.4, abs=0.05)
-    assert comparison.verdicts[0].verdict is Verdict.FLOOR
+    assert comparison.verdicts[0].verdict is Verdict.KNOWN
 
 
 def test_a_low_score_with_a_curve_is_not_at_the_floor(tmp_path):

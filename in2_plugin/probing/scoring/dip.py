@@ -97,7 +97,8 @@ class _Scores:
         empty = np.full(len(self.signs), np.nan)
         rows = np.array([[of_fifth.mean(axis=0) if len(of_fifth) else empty for of_fifth in one] for one in self.sets])
         drawn = WEIGHTS @ (paired_depths.question_errors(rows, rng, draws) @ self.signs).T
-        return drawn.std(axis=1)[:, None] * rng.standard_t(max(1, len(rows) - 1), draws)
+        deviations: Numbers = drawn.std(axis=1)
+        return deviations[:, None] * rng.standard_t(max(1, len(rows) - 1), draws)
 
     def _having(self, fifth: int) -> list[Fifths]:
         return [of_set for of_set in self.sets if len(of_set[fifth])]

@@ -44,13 +44,9 @@ def question_errors(rows: Numbers, rng: np.random.Generator, draws: int) -> Numb
     counts = rng.multinomial(max(1, n - 1), shares, size=draws)
     added = counts[:, -1, None, None]
     right = rng.binomial(added, 0.5, (draws, *rows.shape[1:]))
-    of_questions, numbers = _sums(counts[:, :-1], rows, asked)
+    of_questions = np.tensordot(counts[:, :-1], np.nan_to_num(rows), axes=1)
+    numbers = np.tensordot(counts[:, :-1], asked.astype(float), axes=1)
     measured = (np.nansum(rows, axis=0) + ADDED / 2) / (asked.sum(axis=0) + ADDED)
     with np.errstate(invalid="ignore"):
         errors = (of_questions + right) / (numbers + added) - measured
     return np.where(asked.sum(axis=0) < 2, np.nan, errors)
-
-
-def _sums(counts: Numbers, rows: Numbers, asked: Numbers) -> tuple[Numbers, Numbers]:
-    """Return sums of scores and numbers of questions per draw, (draws, spans, models) each."""
-    return np.tensordot(counts, np.nan_to_num(rows), axes=1), np.tensordot(counts, asked.astype(float), axes=1)

@@ -80,7 +80,8 @@ def detectable_paired_dip(questions: int, design: Design, correlation: float = 0
     """
     of_answers = models * design.score * (1 - design.score) * float(DIP @ DIP) * FIFTHS / design.spans
     deviation = math.sqrt(of_answers * (1 - correlation) / questions)
-    return deviation * (stats.t.ppf((1 + design.confidence) / 2, questions - 1) + stats.norm.ppf(design.power))
+    multiple = stats.t.ppf((1 + design.confidence) / 2, questions - 1) + stats.norm.ppf(design.power)
+    return deviation * float(multiple)
 
 
 def paired_questions_needed(dip: float, design: Design, correlation: float = 0.0, models: int = 1) -> int:

@@ -276,7 +276,7 @@ def _redrawn(
 def _resampled(
     models: Sequence[Sequence[SetScores]], n_spans: int, rng: np.random.Generator, draws: int, by_question: bool
 ) -> Numbers:
-    """Return resampled minus measured, (draws, spans, models), of questions within their cells or of whole questions."""
+    """Return resampled minus measured, (draws, spans, models): questions within cells, or whole questions."""
     if by_question:
         return paired_depths.question_errors(paired_depths.by_question(models, n_spans), rng, draws)
     return _errors(_cells(models, n_spans), rng, draws)

@@ -7,9 +7,10 @@ more, each has a row in the PNG and small plots on the page (`plots/depth.py`). 
 import io
 import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING
 
-from in2_plugin.probing.probes.registry import PROBES
+from in2_plugin.probing.probes.registry import POSITION_PROBES
 from in2_plugin.reporting.baselines import shown_baselines
 from in2_plugin.reporting.comparison import Comparison
 from in2_plugin.reporting.paper_numbers import PAPER_CURVES, title
@@ -32,7 +33,7 @@ from in2_plugin.reporting.plots.style import (
     settings,
     styles,
 )
-from in2_plugin.reporting.results import ModelResult, TaskResult
+from in2_plugin.reporting.results import ModelResult, TaskResult, registered
 from in2_plugin.reporting.text.wording import ABSENT, percent, signed
 
 if TYPE_CHECKING:
@@ -72,14 +73,14 @@ def curves_png(comparison: Comparison) -> bytes:
         below = FOOTNOTE + (0 if comparable else CAUTION_LINE)
         many = len(comparison.models) > TOGETHER
         figure = _rows(tasks, comparison, below) if many else _figure(tasks, comparison, below)
-        _footnote(figure, comparable)
+        _footnote(figure, comparable, any(task in PAPER_CURVES for task in tasks))
         figure.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
     return buffer.getvalue()
 
 
 def shown_tasks(models: Sequence[ModelResult]) -> list[str]:
     """Return the probes that at least one model has."""
-    return [task for task in PROBES if any(task in model.tasks for model in models)]
+    return [task for task in registered() if any(task in model.tasks for model in models)]
 
 
 def describe(task: str, comparison: Comparison) -> str:
@@ -106,7 +107,7 @@ def describe(task: str, comparison: Comparison) -> str:
 def _figure(tasks: Sequence[str], comparison: Comparison, below: float = 0.0, above: float = 0.0) -> "Figure":
     from matplotlib.figure import Figure
 
-    heights = [_label_height(task, comparison.models) for task in comparison.tasks]
+    heights = [_label_height(task, comparison.models) for task in {*comparison.tasks, *tasks}]
     extra = max(0.0, max(heights) / 72 - PLOT[3])
     width, height = PANEL[0] * len(tasks), PANEL[1] + extra + below + above
     figure = Figure(figsize=(width, height), facecolor="white")
@@ -118,9 +119,10 @@ def _figure(tasks: Sequence[str], comparison: Comparison, below: float = 0.0, ab
     return figure
 
 
-def _footnote(figure: "Figure", comparable: bool) -> None:
+def _footnote(figure: "Figure", comparable: bool, has_paper: bool) -> None:
     left, line = 0.13 / figure.get_figwidth(), 1 / (72 * figure.get_figheight())
-    text = "Grey: the paper, arXiv 2404.16811, 7B at 32K tokens. Around the curves: 95% intervals, where known"
+    grey = "Grey: the paper, arXiv 2404.16811, 7B at 32K tokens. " if has_paper else ""
+    text = f"{grey}Around the curves: 95% intervals, where known"
     figure.text(left, 8 * line, text, color=MUTED, fontsize=8)
     if not comparable:
         text = "Not measured in the same way: see the report"
@@ -130,7 +132,8 @@ def _footnote(figure: "Figure", comparable: bool) -> None:
 def _label_height(task: str, models: Sequence[ModelResult]) -> float:
     texts = [model.label for model in models if task in model.tasks]
     baselines = (one.label for one in shown_baselines(models, task))
-    return label_points([*texts, *PAPER_CURVES.get(task, {}), *baselines])
+    controls = (text for model in models for text, _, _ in _controls(model, task))
+    return label_points([*texts, *PAPER_CURVES.get(task, {}), *baselines, *controls])
 
 
 def _draw(axes: "Axes", task: str, heading: str, comparison: Comparison, points: float) -> None:
@@ -152,7 +155,21 @@ def _draw(axes: "Axes", task: str, heading: str, comparison: Comparison, points:
             _curve(axes, result, style, 3 + order, width=line_width(order, len(models)))
             last = next(value for value in reversed(result.spans) if value is not None)
             ends.append(LineEnd(100 * last, model.label, style.colour, "bold"))
+            for text, score, dash in _controls(model, task):
+                axes.axhline(score, color=style.colour, linewidth=1, linestyle=(0, dash), alpha=0.7, zorder=1.2)
+                ends.append(LineEnd(score, text, style.colour))
     end_labels(axes, ends, points)
+
+
+def _controls(model: ModelResult, task: str) -> list[tuple[str, float, tuple[int, int]]]:
+    """Return label, percent and dashes of the lines of a position probe: with the gold alone, and closed book."""
+    lines = []
+    for family, name, dash in (("gold_only", "gold alone", (5, 2)), ("closed_book", "closed book", (1, 2))):
+        found = model.of_family(family, task) if task in POSITION_PROBES else ()
+        if found:
+            score = 100 * fmean(result.score.avg for result in found)
+            lines.append((f"{name} {score:.1f}", score, dash))
+    return lines
 
 
 def _depths(axes: "Axes") -> None:

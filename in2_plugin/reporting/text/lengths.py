@@ -5,11 +5,10 @@ Invariant: only models that ran a probe at two lengths or more have an effective
 
 from dataclasses import dataclass
 
-from in2_plugin.probing.probes.registry import PROBES
 from in2_plugin.probing.scoring.statistics import SHARE, effective_length
 from in2_plugin.reporting.comparison import Comparison
 from in2_plugin.reporting.paper_numbers import title
-from in2_plugin.reporting.results import ModelResult
+from in2_plugin.reporting.results import ModelResult, registered
 from in2_plugin.reporting.text.wording import ABSENT, estimate, interval, percent, tokens
 
 RULE = (
@@ -53,7 +52,7 @@ class LengthTable:
 
 def length_tasks(comparison: Comparison) -> list[str]:
     """Probes that at least one model ran at two lengths or more."""
-    return [task for task in PROBES if any(len(model.of_family("", task)) > 1 for model in comparison.models)]
+    return [task for task in registered() if any(len(model.of_family("", task)) > 1 for model in comparison.models)]
 
 
 def length_tables(comparison: Comparison) -> list[LengthTable]:

@@ -51,7 +51,12 @@ def _others(model: ModelResult) -> str:
     shown = {result.key for result in _shown(model).values()}
     rest = [key for key in model.probes if key not in shown]
     lengths = [tokens(length) for length in sorted({key.length for key in rest if not key.family})]
-    families = {"closed_book": "without the context", "matrix": "pattern by style", "paper": "authors' data"}
+    families = {
+        "closed_book": "without the context",
+        "gold_only": "with the gold alone",
+        "matrix": "pattern by style",
+        "paper": "authors' data",
+    }
     named = [name for family, name in families.items() if any(key.family == family for key in rest)]
     return ", ".join([*([f"lengths {listed(lengths)}"] if lengths else []), *named]) or ABSENT
 

@@ -57,7 +57,13 @@ def chance(flat: FlatGap) -> str:
 
 def probe_name(key: ProbeKey, with_length: bool) -> str:
     """`code`, `code at 4K`, `code without context`, `code forward`, `code on the authors' data`."""
-    family = {"": "", "closed_book": " without context", "matrix": f" {key.pattern}", "paper": " on the authors' data"}
+    family = {
+        "": "",
+        "closed_book": " without context",
+        "gold_only": " with the gold alone",
+        "matrix": f" {key.pattern}",
+        "paper": " on the authors' data",
+    }
     length = f" at {tokens(key.length)}" if with_length else ""
     return f"{key.task}{family[key.family]}{length}"
 
