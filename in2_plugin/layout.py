@@ -133,9 +133,14 @@ def require_dataset_folder(folder: Path) -> None:
     """Raise unless a build, a preview or an estimate has written to this folder.
 
     Raises:
-        DatasetError: the folder does not exist, or contains none of the files above.
+        DatasetError: the folder does not exist, contains none of the files above, or is a probe.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder; give the `output` of a build file")
+    if (folder / PROBE).exists():
+        raise DatasetError(
+            f"{folder}: is a probe, and this command is for datasets; its README says what it has, and "
+            "`in2 probe build` compares it with its digest"
+        )
     if not any((folder / name).exists() for name in (BUILD, WORK_LOG, *STAGES.values())):
         raise DatasetError(f"{folder}: not a dataset folder of `in2 build`; give the `output` of a build file")

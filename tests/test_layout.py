@@ -74,6 +74,13 @@ def test_a_folder_with_a_file_of_a_build_is_a_dataset_folder(tmp_path, name):
     layout.require_dataset_folder(tmp_path)
 
 
+def test_a_probe_is_not_a_dataset(tmp_path):
+    (tmp_path / layout.BUILD).touch()
+    (tmp_path / layout.PROBE).touch()
+    with pytest.raises(DatasetError, match="is a probe, and this command is for datasets"):
+        layout.require_dataset_folder(tmp_path)
+
+
 def test_other_folders_are_refused(tmp_path):
     with pytest.raises(DatasetError, match="no such folder; give the `output`"):
         layout.require_dataset_folder(tmp_path / "missing")
