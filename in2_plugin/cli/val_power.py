@@ -18,6 +18,10 @@ POWER_ROWS = (10, 30, 50, 100, 200, 500, 1000)
 """Questions per span in the table of `in2 val power`; all questions at 32K are about 200."""
 
 
+DEFAULT_PAIRED = 300
+"""Questions of a position probe."""
+
+
 def power(
     questions: Annotated[
         int | None, typer.Option(min=1, help="Questions per span, over all contexts. Default: a table of several.")
@@ -33,6 +37,9 @@ def power(
     ] = 0,
     confidence: Annotated[float, typer.Option(min=50, max=99.9, help="Confidence of the interval, in percent.")] = 95,
     chance: Annotated[float, typer.Option("--power", min=50, max=99, help="Chance to show the dip, in percent.")] = 80,
+    paired: Annotated[
+        bool, typer.Option("--paired", help="Each question is asked at every span, as in position probes.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with fractions of one.")] = False,
 ) -> None:
     """Compute the dip that n questions show, or the n that a dip needs."""
@@ -40,6 +47,9 @@ def power(
 
     fractions = (value / 100 for value in (average, context_deviation, confidence, chance))
     design = Design(spans, contexts, *fractions)
+    if paired:
+        _print_paired(questions or DEFAULT_PAIRED, None if dip is None else dip / 100, design, as_json)
+        return
     if dip is not None:
         _print_needed(dip, design, as_json)
         return
@@ -57,6 +67,22 @@ def power(
         f"In points: the smallest dip (ends minus middle) that is shown with {confidence:g}% confidence in {chance:g}% "
         f"of runs with {contexts} contexts at an average of {average:g}%, and the gap of a model without any dip. "
         "On the same questions, smaller changes are shown. More contexts help more than more questions per context."
+    )
+
+
+def _print_paired(questions: int, dip: float | None, design: "Design", as_json: bool) -> None:
+    from in2_plugin.probing.scoring.power import detectable_paired_dip, paired_questions_needed
+
+    needed = questions if dip is None else paired_questions_needed(dip, design)
+    shown = detectable_paired_dip(needed, design)
+    if as_json:
+        answers = needed * design.spans
+        typer.echo(json.dumps({"questions": needed, "depths": design.spans, "answers": answers, "dip": shown}))
+        return
+    say(
+        f"with {needed:,} questions, each at {design.spans} depths ({needed * design.spans:,} answers), a dip of "
+        f"{100 * shown:.1f} points would be seen in {100 * design.power:g}% of runs at an average of "
+        f"{100 * design.score:g}%; a smaller one where some questions are hard at every depth"
     )
 
 

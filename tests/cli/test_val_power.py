@@ -32,3 +32,12 @@ def test_a_dip_gives_the_questions_that_it_needs():
 
 def test_contexts_that_differ_are_named_as_the_limit():
     assert "no number of questions shows 2 points" in " ".join(power("--dip", "2", "--context-deviation", "5").split())
+
+
+def test_paired_depths_have_a_sentence():
+    shown = json.loads(power("--paired", "--spans", "10", "--questions", "300", "--json"))
+    assert (shown["questions"], shown["answers"]) == (300, 3000)
+    needed = json.loads(power("--paired", "--spans", "10", "--dip", "8", "--json"))
+    assert needed["dip"] <= 0.08
+    output = " ".join(power("--paired", "--spans", "10").split())
+    assert output.startswith("with 300 questions, each at 10 depths (3,000 answers), a dip of ")

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from in2_plugin.probing.scoring.dip import position_effect
-from in2_plugin.probing.scoring.power import Design, detectable_dip, gap_by_chance, questions_needed
+from in2_plugin.probing.scoring.power import (
+    Design,
+    detectable_dip,
+    detectable_paired_dip,
+    gap_by_chance,
+    paired_questions_needed,
+    questions_needed,
+    shown_by,
+)
 from in2_plugin.probing.scoring.scores import SetScores
 
 DESIGN = Design()
@@ -58,3 +66,27 @@ def test_a_dip_is_shown_as_often_as_stated():
         sets = tuple(SetScores(i, items, tuple(range(items)), tuple(row.astype(float))) for i, row in enumerate(right))
         shown.append(position_effect([sets], random, 300).dip.above_zero)
     assert np.mean(shown) == pytest.approx(0.8, abs=0.06)
+
+
+def test_paired_depths_need_fewest_questions():
+    design = Design(spans=10)
+    needed = paired_questions_needed(0.08, design)
+    assert detectable_paired_dip(needed, design) <= 0.08 < detectable_paired_dip(needed - 1, design)
+    # related answers show a smaller dip; two models need more
+    assert paired_questions_needed(0.08, design, correlation=0.5) < needed < paired_questions_needed(0.08, design, 0, 2)
+
+
+@pytest.mark.slow
+def test_a_dip_of_paired_depths_is_shown_as_often_as_stated():
+    questions, design = 60, Design(spans=10)
+    dip = detectable_paired_dip(questions, design)
+    chances = 0.5 + dip * np.repeat([0.6, -0.4, -0.4, -0.4, 0.6], 2)
+    shown = []
+    for seed in range(400):
+        random = np.random.default_rng(seed)
+        right = (random.random((questions, 10)) < chances).astype(float)
+        sets = tuple(SetScores(i, 10, tuple(range(10)), tuple(row)) for i, row in enumerate(right.tolist()))
+        found = position_effect([sets], random, 300, by_question=True).dip
+        shown.append(found.above_zero)
+    assert np.mean(shown) == pytest.approx(0.8, abs=0.06)
+    assert shown_by(found.interval) == pytest.approx(dip, rel=0.25)
