@@ -48,6 +48,7 @@ def test_keys_that_no_answer_depends_on():
         "output",
         "workers",
         "audit",
+        "corpus.decontamination.against.path",
         *(
             f"{sources}.{name}"
             for sources in ("corpus.sources", "corpus.decontamination.sources", "instructions.sources")
