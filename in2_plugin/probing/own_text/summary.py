@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from in2_plugin.probing.own_text.tables import ProbeFolder
-from in2_plugin.probing.scoring.power import Design, detectable_dip
+from in2_plugin.probing.scoring.power import Design, detectable_paired_dip
 from in2_plugin.questions import Kind
 
 TASK = "in2_probe"
@@ -44,14 +44,11 @@ def run_costs(probe: ProbeFolder) -> list[RunCost]:
 
 
 def shown_dip(probe: ProbeFolder) -> float | None:
-    """Return the smallest dip that the probe shows at each length; None if the curve has too few questions or depths.
-
-    Questions are the sets of the design, each with one answer per depth.
-    """
+    """Return the smallest dip that the probe shows at each length; None if the curve has too few questions or depths."""
     n = probe.facts.counts[str(Kind.FINE_GRAINED)]
     if n < 2 or probe.facts.n_depths < 5:
         return None
-    dip = detectable_dip(n, Design(spans=probe.facts.n_depths, contexts=n))
+    dip = detectable_paired_dip(n, Design(spans=probe.facts.n_depths))
     return dip if dip < 1 else None
 
 

@@ -115,8 +115,9 @@ def _load(lm_eval_args: Mapping[str, Any], control: Control, tokens: TokenCounte
         warn_of_training_documents(probe.folder, options.trained_on, lm_eval_args)
     known = probe.facts.lengths
     lengths = known if options.probe_lengths is None else options.probe_lengths
-    if unknown := [length for length in lengths if length not in known] or not lengths:
-        given = f"has no contexts of {unknown[0]:,} tokens" if isinstance(unknown, list) else "needs a length"
+    unknown = [length for length in lengths if length not in known]
+    if unknown or not lengths:
+        given = f"has no contexts of {unknown[0]:,} tokens" if unknown else "`probe_lengths` is empty"
         raise ConfigError(f"{options.probe}: {given}; set probe_lengths to some of {', '.join(map(str, known))}")
     return OwnTextPrompts(probe, control, lengths)
 
