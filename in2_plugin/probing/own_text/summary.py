@@ -44,7 +44,7 @@ def run_costs(probe: ProbeFolder) -> list[RunCost]:
 
 
 def shown_dip(probe: ProbeFolder) -> float | None:
-    """Return the smallest dip that the probe shows at each length; None if the curve has too few questions or depths."""
+    """Return the smallest dip that each length shows; None if the curve has too few questions or depths."""
     n = probe.facts.counts[str(Kind.FINE_GRAINED)]
     if n < 2 or probe.facts.n_depths < 5:
         return None
