@@ -105,12 +105,19 @@ class TaskResult:
         return self.key.task
 
     @property
+    def has_curve(self) -> bool:
+        """Return False if every question has several golds, so that no answer belongs to one depth."""
+        return self.scored_spans > 0
+
+    @property
     def scored_spans(self) -> int:
         return sum(value is not None for value in self.spans)
 
     @property
     def depths(self) -> tuple[float, ...]:
-        """Relative depth in [0, 1] of the middle of each span."""
+        """Relative depth in [0, 1] of the middle of each span; of a position probe, that of its golds."""
+        if self.position is not None:
+            return self.position.depths(self.key.length)
         return tuple((index + 0.5) / len(self.spans) for index in range(len(self.spans)))
 
 

@@ -125,8 +125,7 @@ def test_missing_files_are_one_sentence(scripted, tmp_path, task):
 
 def test_prompts_fit_a_window_of_their_length(scripted):
     """Every prompt is counted with the model's tokenizer, and one that is too long stops the run."""
-    for length in (700, 1_111):
-        assert scripted("niah_single", needles, **{**SOME, "probe_length": length}, max_length=length)
-        assert scripted(
-            "niah_multi", needles, **{**SOME, "probe_length": length, "probe_values": "uuids"}, max_length=length
-        )
+    for length in (900, 1_111):
+        short = {**SOME, "probe_length": length, "probe_depths": 5, "max_length": length}
+        assert scripted("niah_single", needles, **short)
+        assert scripted("niah_multi", needles, **short, probe_values="uuids")

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
+from in2_plugin.probing.position.scores import PositionScores, ScoredAnswer
 from in2_plugin.reporting.read_results import read_models
-from in2_plugin.reporting.results import shared_tasks
+from in2_plugin.reporting.results import ProbeKey, shared_tasks
 from tests.support import lm_eval_results as made
 
 CODE = made.paper_spans("FILM")["code"]
@@ -38,6 +41,15 @@ def test_families_and_tasks_are_in_order_of_length(tmp_path):
     (model,) = models_at(tmp_path, (64, 4, 8))
     assert [result.key.length for result in model.of_family("")] == [4096, 8192, 65536]
     assert model.of_family("", "document") == model.of_family("matrix") == ()
+
+
+def test_depths_of_a_position_probe_are_those_of_its_golds(models):
+    result = models[0].tasks["code"]
+    assert result.depths[0] == pytest.approx(0.5 / 16)
+    answers = tuple(ScoredAnswer(0, 4_096, d, "fine_grained", (d / 2,), 1.0, 1.0) for d in range(3))
+    key = ProbeKey("", "niah_single", None, 4_096)
+    placed = replace(result, key=key, position=PositionScores("0" * 16, 3, None, answers), spans=(1.0, 1.0, 1.0))
+    assert placed.depths == (0.0, 0.5, 1.0)
 
 
 def test_only_probes_that_all_models_have_are_shared(models, tmp_path):

@@ -101,7 +101,7 @@ def load_position(
     rows = [shared | _row(probe, index, prompts.questions[index]) for index in question_order(prompts.questions)]
     served = measured(prompts, f"{name} {control} {shared['digest']}", tokens)
     _LOG.info("%s", power_line(probe.task(control), rows, invocation.limit))
-    needs = PromptNeeds(probe.max_gen_toks, probe.shorten)
+    needs = PromptNeeds(probe.max_gen_toks, probe.advice(control, lm_eval_args))
     return serve(served, rows, lm_eval_args, takes_chat_template=True, invocation=invocation, needs=needs)
 
 
@@ -175,7 +175,7 @@ def process_results(row: Row, responses: Sequence[str]) -> Row:
 def aggregate_dip(cells: Iterable[Cell]) -> float:
     """Return ends minus middle, mean over lengths; nan if no length has a question in each fifth of the depth."""
     scores = _gathered(cells)
-    dips = [measured_dip(scores.sets(length)) for length in scores.lengths]
+    dips = [measured_dip(scores.sets(length), by_question=True) for length in scores.lengths]
     return _mean(dip for dip in dips if dip is not None)
 
 

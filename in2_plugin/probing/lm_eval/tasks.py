@@ -149,7 +149,7 @@ def power_line(rows: Sequence[Row], limit: float | None) -> str:
 
 def rows_asked(n_rows: int, limit: float | None) -> int:
     """Return how many rows lm_eval asks under `--limit`, a number or a share below 1."""
-    return n_rows if not limit else min(n_rows, int(limit if limit >= 1 else limit * n_rows) or 1)
+    return n_rows if not limit else min(n_rows, int(limit) if limit >= 1 else math.ceil(limit * n_rows))
 
 
 def _row(built: BuiltProbe, question: ProbeQuestion) -> Row:

@@ -53,7 +53,8 @@ class PromptNeeds:
     @property
     def shortened_further(self) -> str:
         """Return the advice where the length that fits is unknown."""
-        return re.sub(r"^set (\w+) to at most \{length\}", r"lower \1", self.shorten)
+        advice = re.sub(r"^set (\w+) to at most \{length\}", r"lower \1", self.shorten)
+        return advice.replace("lengths up to {length}", "shorter lengths")
 
 
 USUAL_NEEDS = PromptNeeds()

@@ -1,8 +1,8 @@
 """Fill a context with text that has nothing to do with the questions, and put needles between its units.
 
 Invariant: units keep their order and their text, so two contexts of one haystack differ in the depths of the needles
-alone. Needles are put only between units, next to the depth that is asked for. Finding how many units fit takes about
-fifteen counts of a whole prompt.
+alone. Needles are put only between units, next to the depth that is asked for, and no two depths are one place. Finding
+how many units fit takes about fifteen counts of a whole prompt.
 """
 
 from bisect import bisect_right
@@ -22,8 +22,8 @@ _BATCH = 1_000
 class Needle:
     """One text to find."""
 
-    depth: float
-    """Requested relative depth in [0, 1]: 0 is before the first unit, 1 after the last."""
+    depth: int
+    """Number of its depth: 0 is before the first unit, the last one after the last unit."""
     text: str
 
 
@@ -38,23 +38,35 @@ class Haystack:
     before_needle: str
     """Text between a unit and a needle."""
 
-    def place(self, needles: Sequence[Needle]) -> tuple[str, tuple[float, ...]]:
+    def place(self, needles: Sequence[Needle], n_depths: int) -> tuple[str, tuple[float, ...]]:
         """Return the context, and the relative depth in [0, 1] of the middle of each needle, in the order given."""
-        ends = [0, *accumulate(len(unit) + len(self.between) for unit in self.units)]
+        cuts = self.cuts(n_depths)
         context, middles, done = "", [0.0] * len(needles), 0
         for index in sorted(range(len(needles)), key=lambda index: needles[index].depth):
-            cut = _nearest(ends, needles[index].depth * ends[-1])
-            context = _joined(context, self.between.join(self.units[done:cut]), self.between)
-            context = _joined(context, needles[index].text, self.before_needle)
+            cut = cuts[needles[index].depth]
+            context = self._with_units(context, done, cut)
+            context += (self.before_needle if context or cut else "") + needles[index].text
             middles[index] = len(context) - len(needles[index].text) / 2
             done = cut
-        context = _joined(context, self.between.join(self.units[done:]), self.between)
+        context = self._with_units(context, done, len(self.units))
         return context, tuple(middle / len(context) for middle in middles)
 
+    def cuts(self, n_depths: int) -> list[int]:
+        """Return the number of units before each depth: evenly spaced, both ends included, as in RULER.
 
-def depth_of(number: int, n_depths: int) -> float:
-    """Return the relative depth of one of `n_depths`, from 0 to 1: evenly spaced, both ends included, as in RULER."""
-    return number / (n_depths - 1)
+        All differ if there are at least `n_depths - 1` units, however long they are.
+        """
+        ends = [0, *accumulate(len(unit) + len(self.between) for unit in self.units)]
+        cuts = [_nearest(ends, number / (n_depths - 1) * ends[-1]) for number in range(n_depths)]
+        for number in range(1, n_depths):
+            cuts[number] = max(cuts[number], cuts[number - 1] + 1)
+        most = len(self.units) - n_depths + 1
+        return [max(0, min(cut, most + number)) for number, cut in enumerate(cuts)]
+
+    def _with_units(self, context: str, start: int, stop: int) -> str:
+        """Return the context with some more units; they may be empty lines."""
+        text = self.between.join(self.units[start:stop])
+        return f"{context}{self.between}{text}" if stop > start and (context or start) else context + text
 
 
 def collect_units(units: Iterable[str], tokens: TokenCounter, budget: int) -> tuple[str, ...]:
@@ -82,10 +94,6 @@ def how_many_fit(n_units: int, budget: int, measure: Callable[[int], int]) -> in
         measure: counts the longest prompt with that many units.
     """
     return bisect_right(range(n_units + 1), budget, key=measure) - 1
-
-
-def _joined(before: str, after: str, between: str) -> str:
-    return f"{before}{between}{after}" if before and after else before + after
 
 
 def _nearest(ends: Sequence[int], place: float) -> int:

@@ -2,21 +2,23 @@
 
 `niah_single` hides one needle per context. `niah_multi` hides several: one of them is asked for (`multikey`), all
 (`multiquery`), or all values of one key (`multivalue`). Invariant: every needle is once at every depth, in contexts
-that are otherwise equal. All contexts of a run have the same haystack, as in RULER. Wording and scores are RULER's
+that are otherwise equal. Each group of needles has its own part of the haystack, so that one sentence beside a depth
+does not affect all questions; in RULER every haystack starts at the first sentence. Wording and scores are RULER's
 (arXiv 2404.06654; NVIDIA/RULER, scripts/data/synthetic/constants.py and scripts/eval/synthetic/constants.py).
 """
 
 import hashlib
 import random
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from in2_plugin.errors import ProbeError
-from in2_plugin.probing.position.haystack import Haystack, Needle, collect_units, depth_of, how_many_fit
+from in2_plugin.probing.position.haystack import Haystack, Needle, collect_units, how_many_fit
 from in2_plugin.probing.position.niah_text import BUNDLED, REPEATED, NeedleWording, keys, needle_wording, units, values
 from in2_plugin.probing.position.options import GeneratedOptions
 from in2_plugin.probing.position.probe import Control, PositionProbe, PositionQuestion
@@ -24,6 +26,8 @@ from in2_plugin.probing.probes.tokens import TokenCounter
 
 NEW_TOKENS = 128
 """`tokens_to_generate` in RULER's constants.py."""
+STARTS = 5_000
+"""Sentences among which that is drawn with which the contexts of a group start; the same for every tokenizer."""
 _SLACK = 4
 """Tokens per needle by which two contexts may differ, because tokens merge across its ends."""
 
@@ -98,10 +102,7 @@ class NeedleDesign:
     def needles(self, context: int) -> tuple[Needle, ...]:
         group = self.group(context)
         texts = map(self.wording.needle, group.keys, group.values)
-        return tuple(
-            Needle(depth_of(depth, self.n_depths), text)
-            for depth, text in zip(self.depths(context), texts, strict=True)
-        )
+        return tuple(Needle(depth, text) for depth, text in zip(self.depths(context), texts, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +111,21 @@ class NeedlePrompts:
 
     questions: tuple[PositionQuestion, ...]
     design: NeedleDesign
-    haystack: Haystack
+    haystacks: tuple[Haystack, ...]
+    """One per group."""
 
     def prompt(self, question: PositionQuestion) -> str:
-        context, _ = self.haystack.place(self.design.needles(question.context))
+        n_depths = self.design.n_depths
+        haystack = self.haystacks[question.context // n_depths]
+        context, _ = haystack.place(self.design.needles(question.context), n_depths)
         return self.design.wording.prompt(context, question.query)
 
     def digest(self) -> str:
-        """The number of sentences depends on the tokenizer, so only the first one counts, and the length."""
-        needles = (f"{n.depth:.4f} {n.text}" for context in self.design.contexts for n in self.design.needles(context))
+        """The number of sentences depends on the tokenizer, so only the first of each group counts, and the length."""
+        needles = (f"{n.depth} {n.text}" for context in self.design.contexts for n in self.design.needles(context))
         asked = (f"{question.length} {question.context} {question.text}" for question in self.questions)
-        parts = (self.design.wording.prompt(self.haystack.units[0], ""), *needles, *asked)
+        starts = (self.design.wording.prompt(haystack.units[0], "") for haystack in self.haystacks)
+        parts = (*starts, *needles, *asked)
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -153,13 +158,20 @@ def _load_multi(lm_eval_args: Mapping[str, Any], control: Control, tokens: Token
 def _make(name: str, options: NeedleOptions, variant: str, n_needles: int, tokens: TokenCounter) -> NeedlePrompts:
     # Random hashes a string by its digits, not with hash(): the same draw in every process
     rng = random.Random(f"{name} {options.probe_seed}")
-    collected = collect_units(units(options.probe_haystack, rng), tokens, options.probe_length)
+    source = units(options.probe_haystack, rng)
+    sentences = (*islice(source, STARTS), *collect_units(source, tokens, options.probe_length))
     wording = needle_wording(options.probe_values, variant == "multikey", options.probe_answer_prefix)
-    groups = _groups(options, variant, n_needles, " ".join(collected), rng)
+    groups = _groups(options, variant, n_needles, " ".join(sentences), rng)
     design = NeedleDesign(wording, options.probe_depths, groups)
-    haystack = _fill(options, design, collected, tokens)
-    questions = (question for context in design.contexts for question in _questions(options, design, haystack, context))
-    return NeedlePrompts(tuple(questions), design, haystack)
+    starts = tuple(rng.randrange(STARTS) for _ in groups)
+    between = "\n" if options.probe_haystack == REPEATED else " "
+    haystacks = _fill(_Surroundings(design, sentences, starts, between), options.probe_length, tokens)
+    questions = (
+        question
+        for context in design.contexts
+        for question in _questions(options, design, haystacks[context // design.n_depths], context)
+    )
+    return NeedlePrompts(tuple(questions), design, haystacks)
 
 
 def _groups(
@@ -182,39 +194,72 @@ def _groups(
     )
 
 
-def _fill(options: NeedleOptions, design: NeedleDesign, collected: Sequence[str], tokens: TokenCounter) -> Haystack:
-    """Return the haystack with as many units as fit beside the longest needles and question.
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """The sentences of a run, and with which of them the contexts of each group start."""
+
+    design: NeedleDesign
+    sentences: tuple[str, ...]
+    starts: tuple[int, ...]
+    between: str
+
+    def haystack(self, group: int, n: int) -> Haystack:
+        """Return `n` sentences for a group."""
+        start = self.starts[group]
+        return Haystack(self.sentences[start : start + n], self.between, self.between)
+
+    def measure(self, group: int, n: int, tokens: TokenCounter) -> int:
+        """Return the most tokens that a prompt with `n` sentences can have."""
+        asked, needles = self.design.groups[group], self.design.needles(group * self.design.n_depths)
+        text, _ = self.haystack(group, n).place(needles, self.design.n_depths)
+        prompt = self.design.wording.prompt(text, max(map(asked.query, asked.asked), key=len))
+        return tokens.prompt(prompt) + _SLACK * len(needles)
+
+
+def _fill(around: _Surroundings, length: int, tokens: TokenCounter) -> tuple[Haystack, ...]:
+    """Return the haystack of each group, with as many sentences as fit beside its needles and longest question.
+
+    For the first group, whole prompts are counted. The others begin with as many tokens, counted by sentence, and lose
+    sentences until the whole prompt fits, so that each costs about two counts.
 
     Raises:
-        ProbeError: not even one unit fits.
+        ProbeError: there are fewer sentences than the depths need.
     """
-    between = "\n" if options.probe_haystack == REPEATED else " "
-    first_contexts = design.contexts[:: design.n_depths]
+    budget, ends = length - NEW_TOKENS, [0, *accumulate(tokens.each(around.sentences))]
 
-    def prompt(context: int, n: int) -> str:
-        group = design.group(context)
-        text, _ = Haystack(tuple(collected[:n]), between, between).place(design.needles(context))
-        return design.wording.prompt(text, max(map(group.query, group.asked), key=len))
+    def holding(group: int, size: int) -> int:
+        """Return how many sentences have at most `size` tokens together."""
+        start = around.starts[group]
+        return bisect_right(ends, ends[start] + size) - 1 - start
 
-    sizes = tokens.each([prompt(context, 0) for context in first_contexts])
-    longest = first_contexts[max(range(len(sizes)), key=sizes.__getitem__)]
-    slack = _SLACK * len(design.needles(longest))
-    n = how_many_fit(
-        len(collected), options.probe_length - NEW_TOKENS, lambda n: tokens.prompt(prompt(longest, n)) + slack
-    )
-    if n < 1:
+    first = how_many_fit(holding(0, 2 * budget), budget, lambda n: around.measure(0, n, tokens))
+    if first < 1:
         raise ProbeError(
-            f"probe_length={options.probe_length} does not hold one sentence beside needles, question and {NEW_TOKENS} "
-            f"generated tokens; set it to at least {tokens.prompt(prompt(longest, 1)) + slack + NEW_TOKENS}"
+            f"probe_length={length} does not hold one sentence beside needles, question and {NEW_TOKENS} generated "
+            f"tokens; set it to at least {around.measure(0, 1, tokens) + NEW_TOKENS}"
         )
-    return Haystack(tuple(collected[:n]), between, between)
+    room = ends[around.starts[0] + first] - ends[around.starts[0]]
+    numbers = [_shrunk(around, group, holding(group, room), budget, tokens) for group in range(len(around.starts))]
+    if min(numbers) < around.design.n_depths - 1:
+        raise ProbeError(
+            f"probe_length={length} holds only {min(numbers)} sentences, fewer than probe_depths="
+            f"{around.design.n_depths} needs; raise probe_length or lower probe_depths"
+        )
+    return tuple(around.haystack(group, n) for group, n in enumerate(numbers))
+
+
+def _shrunk(around: _Surroundings, group: int, n: int, budget: int, tokens: TokenCounter) -> int:
+    """Return the largest number of sentences up to `n` that fits; 0 if none does."""
+    while n > 0 and around.measure(group, n, tokens) > budget:
+        n -= 1
+    return n
 
 
 def _questions(
     options: NeedleOptions, design: NeedleDesign, haystack: Haystack, context: int
 ) -> Iterator[PositionQuestion]:
     group, depths = design.group(context), design.depths(context)
-    _, middles = haystack.place(design.needles(context))
+    _, middles = haystack.place(design.needles(context), design.n_depths)
     for index, asked in enumerate(group.asked):
         query = group.query(asked)
         others = [value for needle, value in enumerate(group.values) if needle not in asked]

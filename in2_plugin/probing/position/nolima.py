@@ -16,11 +16,12 @@ from typing import Any
 from pydantic import Field
 
 from in2_plugin.errors import ProbeError
-from in2_plugin.probing.position.haystack import Haystack, Needle, collect_units, depth_of, how_many_fit
+from in2_plugin.probing.position.haystack import Haystack, Needle, collect_units, how_many_fit
 from in2_plugin.probing.position.nolima_files import CHARACTER, HOW_TO_GET, HUB_ID, Book, HiddenFact, read_nolima
 from in2_plugin.probing.position.options import PositionOptions
 from in2_plugin.probing.position.probe import Control, PositionProbe, PositionQuestion
 from in2_plugin.probing.probes.tokens import TokenCounter
+from in2_plugin.probing.scoring.answers import best_recall
 
 NEW_TOKENS = 192
 _PLACE = "\0"
@@ -76,8 +77,8 @@ class NolimaPrompts:
 
     def prompt(self, question: PositionQuestion) -> str:
         item = self.items[question.question]
-        needle = Needle(depth_of(question.depth, question.n_depths), item.needle)
-        return item.prompt(self.books[item.book].place([needle])[0])
+        needle = Needle(question.depth, item.needle)
+        return item.prompt(self.books[item.book].place([needle], question.n_depths)[0])
 
     def digest(self) -> str:
         shape = f"{self.data_digest} {self.options.probe_length} {self.options.probe_depths}"
@@ -156,7 +157,7 @@ def _fill(book: Book, items: Sequence[NolimaItem], options: NolimaOptions, token
     longest = items[max(range(len(items)), key=sizes.__getitem__)]
 
     def measure(n: int) -> int:
-        context, _ = Haystack(lines[:n], "\n", " ").place([Needle(0.5, longest.needle)])
+        context, _ = Haystack(lines[:n], "\n", " ").place([Needle(1, longest.needle)], options.probe_depths)
         return tokens.prompt(longest.prompt(context)) + _SLACK
 
     n = how_many_fit(len(lines), budget, measure)
@@ -169,6 +170,11 @@ def _fill(book: Book, items: Sequence[NolimaItem], options: NolimaOptions, token
             f"probe_length={options.probe_length} does not hold one line of {book.file.name} beside needle, question "
             f"and {NEW_TOKENS} generated tokens; set it to at least {measure(1) + NEW_TOKENS}"
         )
+    if n < options.probe_depths - 1:
+        raise ProbeError(
+            f"probe_length={options.probe_length} holds only {n} lines of {book.file.name}, fewer than "
+            f"probe_depths={options.probe_depths} needs; raise probe_length or lower probe_depths"
+        )
     return Haystack(lines[:n], "\n", " ")
 
 
@@ -176,7 +182,7 @@ def _questions(
     number: int, item: NolimaItem, books: Sequence[Haystack], options: NolimaOptions
 ) -> Iterator[PositionQuestion]:
     for depth in range(options.probe_depths):
-        _, middles = books[item.book].place([Needle(depth_of(depth, options.probe_depths), item.needle)])
+        _, middles = books[item.book].place([Needle(depth, item.needle)], options.probe_depths)
         yield PositionQuestion(
             question=number,
             context=number * options.probe_depths + depth,
@@ -187,7 +193,7 @@ def _questions(
             text=item.question,
             gold=item.gold,
             query=item.question,
-            other=item.other or books[item.book].units[0],
+            other=item.other or next(filter(str.strip, books[item.book].units), ""),
             gold_depths=middles,
         )
 
@@ -197,6 +203,7 @@ NOLIMA = PositionProbe(
     title="NoLiMa",
     load=load_nolima,
     score=contains_any,
+    recall=best_recall,
     options=NolimaOptions,
     controls=("",),
     max_gen_toks=NEW_TOKENS,

@@ -52,7 +52,7 @@ class Book:
     text: str
 
     def lines(self) -> Iterator[str]:
-        return (line for line in self.text.splitlines() if line.strip())
+        return iter(self.text.split("\n"))  # other line boundaries of Unicode are part of the text
 
 
 def read_nolima(data: str, needle_set: str) -> tuple[list[HiddenFact], list[Book]]:

@@ -11,6 +11,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import field_validator
+
 from in2_plugin.errors import ConfigError
 from in2_plugin.probing.own_text.contexts import TEMPLATE, context_text
 from in2_plugin.probing.own_text.tables import DepthQuestion, PlannedContext, ProbeFolder, read_probe
@@ -32,6 +34,11 @@ class OwnTextOptions(PositionOptions):
     """Lengths to ask at, of those in the folder; all when absent."""
     trained_on: str | None = None
     """Dataset that the model was trained on, to warn of shared documents; found beside a model trained with us."""
+
+    @field_validator("probe_lengths", mode="before")
+    @classmethod
+    def _take_one_length(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, int) else value
 
 
 class OwnTextPrompts:
@@ -128,5 +135,5 @@ PROBE = PositionProbe(
     _load,
     all_contained,
     options=OwnTextOptions,
-    shorten="set probe_lengths to at most {length} in --metadata",
+    shorten="keep only lengths up to {length} in probe_lengths, or build the probe with shorter `lengths`",
 )

@@ -17,6 +17,9 @@ Control = Literal["", "closed_book", "gold_only"]
 """What is shown with a question: its context; nothing; its gold alone, with nothing that distracts."""
 CONTROLS: tuple[Control, ...] = ("", "closed_book", "gold_only")
 
+LONGER_WINDOW = "test a model with a longer window"
+"""Advice for prompts that no option shortens, such as those of the controls."""
+
 
 @dataclass(frozen=True, slots=True)
 class PositionQuestion:
@@ -57,7 +60,10 @@ class PositionPrompts(Protocol):
         """Return the whole prompt, before any chat template."""
 
     def digest(self) -> str:
-        """Return sixteen hex digits that change with any question, gold or context; the same for every tokenizer."""
+        """Return sixteen hex digits that change with any question, gold or context.
+
+        The same for every tokenizer and every control, so that a report can tell which results belong together.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +86,10 @@ class PositionProbe:
     """The tasks that it has."""
     max_gen_toks: int = 128
     """Tokens to generate per question."""
-    shorten: str = "set probe_length to at most {length} in --metadata"
-    """What to change when a prompt does not fit. `{length}` is replaced by the tokens of prompt and answer that fit;
-    where they are unknown, `set OPTION to at most {length}` becomes `lower OPTION`."""
+    shorten: str | Callable[[Mapping[str, Any]], str] = "set probe_length to at most {length} in --metadata"
+    """What to change when a prompt does not fit, or a function of lm_eval's arguments that returns it. `{length}` is
+    replaced by the tokens of prompt and answer that fit; where they are unknown, `set OPTION to at most {length}`
+    becomes `lower OPTION`, and `lengths up to {length}` becomes `shorter lengths`."""
     source: str = ""
     """Paper or repository that the probe is from; empty for our own."""
 
@@ -91,3 +98,13 @@ class PositionProbe:
         if len(self.controls) == 1:
             return self.name
         return f"{self.name}_{control or 'context'}"
+
+    def advice(self, control: Control, lm_eval_args: Mapping[str, Any]) -> str:
+        """Return what to change when a prompt of a task does not fit, in the form of `shorten`.
+
+        Raises:
+            ConfigError: an option is unknown or out of bounds.
+        """
+        if control:
+            return LONGER_WINDOW
+        return self.shorten if isinstance(self.shorten, str) else self.shorten(lm_eval_args)

@@ -7,7 +7,9 @@ bytes per answer.
 """
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from in2_plugin.errors import ProbeError
@@ -53,6 +55,15 @@ class PositionScores:
     def lengths(self) -> tuple[int, ...]:
         """The lengths of the contexts in tokens, shortest first."""
         return tuple(sorted({answer.length for answer in self.answers}))
+
+    def depths(self, length: int) -> tuple[float, ...]:
+        """Return the mean relative depth in [0, 1] of the first gold at each depth; evenly spread where unknown."""
+        found = defaultdict(list)
+        for answer in self.answers:
+            if answer.length == length and answer.gold_depths:
+                found[answer.depth].append(answer.gold_depths[0])
+        n = self.n_depths
+        return tuple(fmean(found[depth]) if found[depth] else (depth + 0.5) / n for depth in range(n))
 
     def sets(self, length: int) -> tuple[SetScores, ...]:
         """Return the scores of the fine-grained answers at one length, one set per question, positions are depths.

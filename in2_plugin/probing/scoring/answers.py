@@ -42,6 +42,11 @@ def word_recall(gold: tuple[str, ...], answer: str) -> float:
     return len(wanted.intersection(of_answer)) / len(wanted) if wanted else 0.0
 
 
+def best_recall(gold: tuple[str, ...], answer: str) -> float:
+    """Return the largest word recall of a gold text, where each is a whole answer."""
+    return max(word_recall((text,), answer) for text in gold)
+
+
 def all_contained(gold: tuple[str, ...], answer: str) -> float:
     """Return 1 if the answer contains every gold text as whole words.
 
@@ -50,11 +55,12 @@ def all_contained(gold: tuple[str, ...], answer: str) -> float:
     """
     from in2_plugin.questions.leaks import has_words, without_ends  # as above
 
-    folded = _folded(answer)
-    return float(all(has_words(folded, _folded(without_ends(text) or text)) for text in gold))
+    text_of_answer = fold(answer)
+    return float(all(has_words(text_of_answer, fold(without_ends(text) or text)) for text in gold))
 
 
-def _folded(text: str) -> str:
+def fold(text: str) -> str:
+    """Return a text as `all_contained` compares it: case and compatibility forms folded, white space normalized."""
     from in2_plugin.questions.extractive.quoting import UNSPACED
 
     spaced = " ".join(unicodedata.normalize("NFKC", text).casefold().split())

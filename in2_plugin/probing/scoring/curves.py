@@ -42,6 +42,16 @@ def span_of(position: int, n_positions: int, n_spans: int) -> int:
     return position * n_spans // n_positions
 
 
+def span_of_depth(depth: int, n_depths: int, n_spans: int) -> int:
+    """Return the span (from 0) of the middle of a depth (from 0); an odd number of spans is symmetric.
+
+    Equal to `span_of` where `n_depths` is a multiple of `n_spans`. Seven depths are in spans 0, 1, 1, 2, 3, 3, 4.
+    """
+    if not 0 <= depth < n_depths:
+        raise ProbeError(f"depth {depth} is not one of the {n_depths} depths")
+    return (2 * depth + 1) * n_spans // (2 * n_depths)
+
+
 def span_value(scores: Iterable[tuple[float, int]]) -> float | None:
     """Return the mean over sets of each set's mean score, from (score, set) pairs of one span; None without pairs."""
     of_set: dict[int, list[float]] = defaultdict(list)

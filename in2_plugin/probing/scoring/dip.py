@@ -19,7 +19,7 @@ from statistics import fmean
 import numpy as np
 
 from in2_plugin.probing.scoring import paired_depths
-from in2_plugin.probing.scoring.curves import span_of
+from in2_plugin.probing.scoring.curves import span_of, span_of_depth
 from in2_plugin.probing.scoring.scores import SetScores
 from in2_plugin.probing.scoring.statistics import HIGH, LOW, Interval, Numbers, ScorePair, redrawn_errors
 
@@ -139,9 +139,9 @@ def mean_effect(effects: Sequence[PositionEffect]) -> PositionEffect:
     )
 
 
-def measured_dip(sets: Sequence[SetScores]) -> float | None:
-    """Return the dip without its interval; None if a fifth has no question."""
-    dip = float(DIP @ _scores(sets).fifths())
+def measured_dip(sets: Sequence[SetScores], by_question: bool = False) -> float | None:
+    """Return the dip of `position_effect` without its interval; None if a fifth has no question."""
+    dip = float(DIP @ _scores(sets, by_question=by_question).fifths())
     return None if np.isnan(dip) else dip
 
 
@@ -184,10 +184,11 @@ def _scores(
 ) -> _Scores:
     """Return the scores of `first`, or of the two models `first` and `after` on the same questions."""
     models = [first, after] if after else [first]
+    fifth_of = span_of_depth if by_question else span_of
     sets = []
     for of_set in zip(*models, strict=True):
         scores = np.array([one.scores for one in of_set], dtype=float).T
-        fifths = np.array([span_of(place, of_set[0].n_positions, FIFTHS) for place in of_set[0].positions], dtype=int)
+        fifths = np.array([fifth_of(place, of_set[0].n_positions, FIFTHS) for place in of_set[0].positions], dtype=int)
         sets.append(tuple(scores[fifths == fifth] for fifth in range(FIFTHS)))
     return _Scores(tuple(sets), np.array([-1.0, 1.0] if after else [sign]), by_question)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from in2_plugin.probing.scoring.curves import span_of
+from in2_plugin.probing.scoring.curves import span_of_depth
 from in2_plugin.probing.scoring.scores import SetScores
 
 Numbers = NDArray[np.float64]
@@ -26,7 +26,7 @@ def by_question(models: Sequence[Sequence[SetScores]], n_spans: int) -> Numbers:
     """
     rows = np.full((len(models[0]), n_spans, len(models)), np.nan)
     for index, of_set in enumerate(zip(*models, strict=True)):
-        spans = np.array([span_of(position, of_set[0].n_positions, n_spans) for position in of_set[0].positions])
+        spans = np.array([span_of_depth(position, of_set[0].n_positions, n_spans) for position in of_set[0].positions])
         scores = np.array([one.scores for one in of_set], dtype=float).T
         for span in np.unique(spans):
             rows[index, span] = scores[spans == span].mean(axis=0)

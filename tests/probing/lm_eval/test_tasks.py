@@ -78,9 +78,11 @@ def test_a_run_states_beforehand_what_it_can_show(arguments, caplog):
     rows = rows_of("code", arguments)
     (line,) = [one for one in caplog.messages if "in2 val power" in one]
     assert line.startswith(f"code: {len(rows)} questions, {len(rows) / 16:.0f} per span, show a dip of ")
+    # lm_eval rounds a share up
+    assert [tasks.rows_asked(11, limit) for limit in (None, 3, 20, 0.1, 0.5, 0.01)] == [11, 3, 11, 2, 6, 1]
     whole, half, few = (tasks.power_line(rows, limit) for limit in (None, 0.5, 16))
     assert whole == line
-    assert f"{len(rows) // 2} questions" in half and "16 questions, 1 per span" in few
+    assert f"{math.ceil(len(rows) / 2)} questions" in half and "16 questions, 1 per span" in few
     assert tasks.power_line(rows, 2) == "code: 2 questions, 0 per span, too few to show a dip (see `in2 val power`)"
 
 

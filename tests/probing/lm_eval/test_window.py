@@ -161,4 +161,7 @@ def test_a_task_states_how_its_prompts_get_shorter():
         refuse_if_too_long(1_000, Window(1_024, "max_length=1024"), read_invocation([]), needs)
     refuse_if_too_long(924, Window(1_024, "max_length=1024"), read_invocation([]), needs)
     assert needs.shortened_further == "lower probe_lengths in --metadata"
+    own = PromptNeeds(100, "keep only lengths up to {length} in probe_lengths, or build the probe again")
+    assert own.shortened(1_024) == "keep only lengths up to 1024 in probe_lengths, or build the probe again"
+    assert own.shortened_further == "keep only shorter lengths in probe_lengths, or build the probe again"
     assert PromptNeeds(100, "use another model").shortened_further == "use another model"

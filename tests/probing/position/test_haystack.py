@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from in2_plugin.probing.position.haystack import Haystack, Needle, collect_units, depth_of, how_many_fit
+from in2_plugin.probing.position.haystack import Haystack, Needle, collect_units, how_many_fit
 
 
 class Characters:
@@ -22,13 +22,13 @@ class Characters:
 
 @given(
     st.lists(st.text("ab", min_size=1, max_size=30), max_size=40),
-    st.lists(st.floats(0, 1), min_size=1, max_size=5),
+    st.lists(st.integers(0, 6), min_size=1, max_size=5),
     st.sampled_from([(" ", " "), ("\n", " "), ("\n", "\n")]),
 )
 def test_needles_leave_the_units_as_they_are(units, depths, joints):
     needles = [Needle(depth, f"<{index}>") for index, depth in enumerate(depths)]
     haystack = Haystack(tuple(units), *joints)
-    context, middles = haystack.place(needles)
+    context, middles = haystack.place(needles, 7)
     for needle, middle in zip(needles, middles, strict=True):
         assert context.index(needle.text) + 1.5 == pytest.approx(middle * len(context))
     assert re.sub(r"<\d>", " ", context).split() == units
@@ -39,10 +39,23 @@ def test_needles_leave_the_units_as_they_are(units, depths, joints):
 def test_needles_are_next_to_their_depth():
     haystack = Haystack(tuple("unit" for _ in range(100)), " ", " ")
     for number in range(11):
-        _, (middle,) = haystack.place([Needle(depth_of(number, 11), "needle")])
+        _, (middle,) = haystack.place([Needle(number, "needle")], 11)
         assert middle == pytest.approx(number / 10, abs=0.02)
-    assert haystack.place([Needle(0, "needle")])[0].startswith("needle unit")
-    assert haystack.place([Needle(1, "needle")])[0].endswith("unit needle")
+    assert haystack.place([Needle(0, "needle")], 11)[0].startswith("needle unit")
+    assert haystack.place([Needle(10, "needle")], 11)[0].endswith("unit needle")
+
+
+@given(st.lists(st.text("a", max_size=60), min_size=6, max_size=20))
+def test_no_two_depths_are_one_place_however_long_the_units_are(units):
+    cuts = Haystack(tuple(units), "\n", " ").cuts(7)
+    assert (cuts[0], cuts[-1]) == (0, len(units)) and cuts == sorted(set(cuts))
+
+
+@given(st.lists(st.sampled_from(["", "a", "b c"]), min_size=4, max_size=12), st.integers(0, 4))
+def test_empty_lines_are_kept(units, depth):
+    context, _ = Haystack(tuple(units), "\n", " ").place([Needle(depth, "<0>")], 5)
+    # at the end of a line; before the first one, on a line of its own
+    assert context.replace(" <0>" if depth else "<0>\n", "", 1) == "\n".join(units)
 
 
 @given(st.integers(1, 400), st.booleans())

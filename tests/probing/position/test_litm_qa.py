@@ -66,6 +66,8 @@ def test_controls_are_the_authors(tmp_path):
     for question in (*closed.questions, *alone.questions):
         assert (question.depth, question.n_depths, question.gold_depths) == (0, 1, ())
     assert len(closed.questions) == len(alone.questions) == 8
+    # so that a report can tell that the controls belong to the probe
+    assert closed.digest() == alone.digest() == made(tmp_path).digest() != made(tmp_path, probe_depths=3).digest()
 
 
 def test_some_questions(tmp_path):
@@ -107,6 +109,19 @@ def test_the_score_is_the_authors():
 def test_the_recall_is_that_of_the_best_form():
     assert LITM_QA.recall(("Golden Fleece", "Argo"), "the argo") == 1
     assert LITM_QA.recall(("Golden Fleece", "Argo"), "a fleece") == 0.5
+
+
+def test_too_long_prompts_have_an_advice_that_can_be_followed():
+    longer = "test a model with a longer window"
+    for control, options, advice in (
+        ("", {}, f"set probe_documents to 10 and probe_depths to 5 in --metadata, or {longer}"),
+        ("", {"probe_depths": 20}, f"set probe_documents to 10 and probe_depths to 5 in --metadata, or {longer}"),
+        ("", {"probe_depths": 7}, f"set probe_documents to 10 in --metadata, or {longer}"),
+        ("", {"probe_documents": 10}, longer),
+        ("closed_book", {}, longer),
+        ("gold_only", {}, longer),
+    ):
+        assert LITM_QA.advice(control, options) == advice
 
 
 @pytest.mark.parametrize(

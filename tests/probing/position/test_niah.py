@@ -42,7 +42,7 @@ def test_every_question_is_asked_at_every_depth_of_equal_contexts(probe, options
 
 
 @pytest.mark.parametrize(("probe", "options"), VARIANTS)
-@pytest.mark.parametrize("length", [500, 1_200])
+@pytest.mark.parametrize("length", [1_000, 2_000])
 def test_prompts_fill_the_length_and_never_exceed_it(probe, options, length):
     tokens = Words(template=7)
     prompts = made(probe, tokens, **options, probe_length=length)
@@ -64,6 +64,21 @@ def test_depths_and_distances_are_dealt_equally(n_depths, data):
         assert set(pairs.values()) == {1} and len(pairs) == n_depths * (n_depths - 1)
     for start in range(0, len(dealt), n_depths):
         assert all(len(set(column)) == n_depths for column in zip(*dealt[start : start + n_depths], strict=True))
+
+
+@pytest.mark.parametrize(("probe", "options"), VARIANTS[2:])
+def test_groups_of_needles_have_other_surroundings(probe, options):
+    """So one place of the text that is hard to read beside a depth does not lower that depth for every question."""
+    prompts = made(probe, **options)
+    assert len(prompts.haystacks) == len(prompts.design.groups)
+    assert len({haystack.units[:3] for haystack in prompts.haystacks}) == len(prompts.haystacks)
+
+
+@pytest.mark.parametrize(("probe", "options"), VARIANTS)
+def test_every_depth_is_another_place(probe, options):
+    prompts = made(probe, **options, probe_depths=12, probe_length=2_000)
+    for haystack in prompts.haystacks:
+        assert len(set(haystack.cuts(12))) == 12
 
 
 def test_the_wording_of_one_value():
@@ -132,9 +147,13 @@ def test_a_haystack_of_your_own(tmp_path, name):
     file = tmp_path / name
     file.write_text(text if name.endswith("txt") else f'{{"text": "{text}"}}'.replace("\n", "\\n"))
     prompts = made(NIAH_SINGLE, probe_haystack=str(file))
-    assert prompts.haystack.units[:4] == (
-        "The ferry leaves at noon.", "Nobody waits for it.", "Gulls do.", "The ferry leaves at noon.",
-    )  # fmt: skip
+    sentences = ["The ferry leaves at noon.", "Nobody waits for it.", "Gulls do."]
+    starts = set()
+    for haystack in prompts.haystacks:
+        start = sentences.index(haystack.units[0])
+        starts.add(start)
+        assert haystack.units[:4] == tuple((sentences * 3)[start : start + 4])
+    assert starts == {0, 1, 2}
 
 
 @pytest.mark.parametrize("content", [None, " ", "[1]", '{"text": 3}', '{"txt": "a"}'])
@@ -153,6 +172,7 @@ def test_a_file_without_text_is_refused(tmp_path, content):
         (NIAH_MULTI, {"probe_neeedles": 2}, "niah_multi: unknown key `probe_neeedles`; did you mean `probe_needles`?"),
         (NIAH_MULTI, {"probe_needles": 6}, "niah_multi: .*probe_needles=6 is more than probe_depths=5"),
         (NIAH_SINGLE, {"probe_length": 256, "probe_values": "uuids"}, None),
+        (NIAH_SINGLE, {"probe_depths": 200}, "probe_length=1000 holds only .* sentences, fewer than probe_depths=200"),
         (NIAH_SINGLE, {"probe_questions": 100_000}, "100,000 keys are needed, but only .*; lower probe_questions"),
     ],
 )

@@ -75,6 +75,10 @@ def test_the_score_is_the_authors():
     assert found == [float(any(answer.find(text) >= 0 for text in gold)) for answer in answers] == [1, 0, 1, 0, 0, 1]
 
 
+def test_the_recall_is_that_of_the_best_answer():
+    assert NOLIMA.recall(("Odile", "Bertram Reed"), "odile") == 1
+
+
 def test_some_questions_use_all_facts_and_books(data):
     items = made(data, probe_questions=5).items
     assert len({item.question for item in items}) == 5 and {item.book for item in items} == {0, 1}
@@ -122,7 +126,11 @@ def test_damaged_entries_are_named(tmp_path, change, message):
         ({"probe_depths": 1}, "nolima: `probe_depths` must be at least 2"),
         (
             {"probe_length": 20_000},
-            r"rand_book_1\.txt: its 400 lines do not fill probe_length=20000; lower probe_length",
+            r"rand_book_1\.txt: its 401 lines do not fill probe_length=20000; lower probe_length",
+        ),
+        (
+            {"probe_depths": 200},
+            r"probe_length=1500 holds only \d+ lines of rand_book_1\.txt, fewer than probe_depths=200",
         ),
         ({"probe_length": 280}, r"probe_length=280 does not hold one line of rand_book_1\.txt beside needle"),
     ],

@@ -1,9 +1,11 @@
 """Needle sets and books in the authors' format, and files that are not."""
 
+from pathlib import Path
+
 import pytest
 
 from in2_plugin.errors import ProbeError
-from in2_plugin.probing.position.nolima_files import TEMPLATE, read_nolima
+from in2_plugin.probing.position.nolima_files import TEMPLATE, Book, read_nolima
 from tests.support import nolima_folder
 
 
@@ -18,7 +20,12 @@ def test_facts_have_their_arguments(tmp_path):
     ]
     assert facts[0].template == TEMPLATE and facts[-1].template.startswith("Snippet: {haystack}")
     assert facts[0].characters == tuple(nolima_folder.CHARACTERS) and facts[-1].answers == ("bray", "Bray")
-    assert [len(list(book.lines())) for book in books] == [400, 400]
+    assert [len(list(book.lines())) for book in books] == [401, 401]  # with the end of the last line
+
+
+def test_the_text_of_a_book_is_kept():
+    text = "A\n\n\u2028 b\x0cc\x85\n \n"
+    assert "\n".join(Book(Path("b.txt"), text).lines()) == text
 
 
 def test_direct_questions_are_read_where_there_are_no_others(tmp_path):

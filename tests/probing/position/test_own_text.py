@@ -45,8 +45,16 @@ def test_each_prompt_has_its_gold_and_its_question(folder):
 
 def test_lengths_can_be_chosen(folder):
     assert {question.length for question in load(folder, probe_lengths=[2_048]).questions} == {2_048}
+    assert {question.length for question in load(folder, probe_lengths=2_048).questions} == {2_048}
     with pytest.raises(ConfigError, match="has no contexts of 4,096 tokens; set probe_lengths to some of 1024, 2048"):
         load(folder, probe_lengths=[4_096])
+
+
+def test_too_long_prompts_have_an_advice_that_can_be_followed():
+    assert PROBE.advice("", {}) == (
+        "keep only lengths up to {length} in probe_lengths, or build the probe with shorter `lengths`"
+    )
+    assert PROBE.advice("gold_only", {}) == "test a model with a longer window"
 
 
 def test_closed_book_shows_no_context_and_gold_only_no_other_text(folder):

@@ -45,6 +45,14 @@ def test_sets_hold_the_fine_grained_answers_of_one_length() -> None:
     assert measured_dip(SCORES.sets(4_096)) == pytest.approx(1.0)
 
 
+def test_depths_are_where_the_golds_are() -> None:
+    placed = [ScoredAnswer(q, 4_096, d, "fine_grained", (at,), 1.0, 1.0) for q, d, at in (
+        (0, 0, 0.0), (1, 0, 0.02), (0, 1, 0.4), (1, 1, 0.6), (0, 2, 1.0),
+    )]  # fmt: skip
+    scores = PositionScores("0" * 16, 4, None, (*placed, _answer(0, 3, 1.0, length=8_192)))
+    assert scores.depths(4_096) == pytest.approx((0.01, 0.5, 1.0, 0.875))  # the last one is the even spread
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "null", "[[0,5,[0],[1.0]]]", "{}", '{"digest":"a","n_depths":5,"window":null,"kinds":[],"answers":[1]}'],

@@ -2,7 +2,14 @@
 
 import pytest
 
-from in2_plugin.probing.scoring.answers import all_contained, code_score, database_score, document_score, word_recall
+from in2_plugin.probing.scoring.answers import (
+    all_contained,
+    best_recall,
+    code_score,
+    database_score,
+    document_score,
+    word_recall,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +66,11 @@ def test_database_takes_label_or_description(answer, score):
 )
 def test_recall_ignores_case_and_punctuation(gold, answer, recall):
     assert word_recall(gold, answer) == pytest.approx(recall)
+
+
+def test_of_several_whole_answers_the_best_counts():
+    assert best_recall(("Golden Fleece", "Argo"), "the argo") == 1
+    assert best_recall(("Golden Fleece", "Argo"), "a fleece") == 0.5
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from in2_plugin.errors import ProbeError
-from in2_plugin.probing.scoring.curves import Curve, Scored, curve, curve_from_positions, span_of, span_value
+from in2_plugin.probing.scoring.curves import (
+    Curve,
+    Scored,
+    curve,
+    curve_from_positions,
+    span_of,
+    span_of_depth,
+    span_value,
+)
 
 
 def test_spans_of_the_paper():
@@ -15,6 +23,20 @@ def test_spans_of_the_paper():
 
 def test_fewer_positions_than_spans_leave_spans_between_them():
     assert [span_of(p, 5, 16) for p in range(5)] == [0, 3, 6, 9, 12]
+
+
+@given(st.integers(1, 60), st.sampled_from([3, 5, 7]))
+def test_spans_of_depths_are_symmetric(n_depths, n_spans):
+    spans = [span_of_depth(depth, n_depths, n_spans) for depth in range(n_depths)]
+    assert [n_spans - 1 - span for span in reversed(spans)] == spans
+    if n_depths % n_spans == 0:
+        assert spans == [span_of(depth, n_depths, n_spans) for depth in range(n_depths)]
+
+
+def test_the_fifths_of_few_depths():
+    assert [span_of_depth(depth, 7, 5) for depth in range(7)] == [0, 1, 1, 2, 3, 3, 4]
+    with pytest.raises(ProbeError, match="depth 7 is not one of the 7 depths"):
+        span_of_depth(7, 7, 5)
 
 
 @pytest.mark.parametrize("position", [-1, 5])

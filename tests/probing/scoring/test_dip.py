@@ -44,6 +44,19 @@ def test_dip_slope_and_middle_by_hand():
     assert measured_dip((SetScores(0, 10, tuple(range(10)), scores),)) == pytest.approx(found.dip.value)
 
 
+@pytest.mark.parametrize("n", [5, 6, 7, 8, 9, 10, 11, 13])
+def test_a_symmetric_curve_over_any_number_of_depths_has_no_slope(n):
+    scores = [1.0 if depth in (0, n - 1) else 0.5 if depth in (1, n - 2) else 0.25 for depth in range(n)]
+    sets = tuple(SetScores(question, n, tuple(range(n)), tuple(scores)) for question in range(8))
+    found = position_effect([sets], rng(), 200, by_question=True)
+    assert found.slope.value == pytest.approx(0.0) and found.dip.value > 0.3
+    assert measured_dip(sets, by_question=True) == pytest.approx(found.dip.value)
+    half = tuple(SetScores(one.set, n, one.positions, tuple(score / 2 for score in one.scores)) for one in sets)
+    change = position_change([ScorePair(sets, half, n)], rng(), 200, by_question=True)
+    assert change.slope.value == pytest.approx(0.0) and change.dip.value == pytest.approx(-found.dip.value / 2)
+    assert change.slope.interval[0] < 0 < change.slope.interval[1]
+
+
 def test_contexts_weigh_the_same_however_many_questions_they_have():
     flat, lost = equal(1.0, items=50, n_sets=1), (SetScores(1, 5, (0, 1, 2, 3, 4), (1.0, 0.0, 0.0, 0.0, 1.0)),)
     assert measured_dip((*flat, *lost)) == pytest.approx(0.5)
