@@ -4,6 +4,7 @@ The terminal shows scores and effective lengths; intervals and everything else a
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from in2_plugin.reporting import WrittenReport
     from in2_plugin.reporting.comparison import Comparison
+    from in2_plugin.reporting.position.section import PositionSection
     from in2_plugin.reporting.text.lengths import LengthTable
 
 
@@ -68,11 +70,11 @@ def _print(written: "WrittenReport") -> None:
         say(note)
     _print_tables(comparison)
     for one in comparison.verdicts:
-        say(f"{one.after}, {one.task}: {one.verdict}. {one.reason}")
+        say(f"{one.about}, {one.task}: {one.verdict}. {one.reason}")
     if comparison.summary:
         say(comparison.summary)
     if position:
-        make_console().print(_position_scores(position))
+        make_console().print(_position_scores(written.sections))
         for one in position.verdicts:
             say(f"{one.task}: {lead(one)}")
 
@@ -101,14 +103,13 @@ def _scores(comparison: "Comparison") -> "Table":
     return table
 
 
-def _position_scores(comparison: "Comparison") -> "Table":
+def _position_scores(sections: "Sequence[PositionSection]") -> "Table":
     from rich.text import Text
 
-    from in2_plugin.reporting.position.section import position_sections
     from in2_plugin.reporting.text.wording import ABSENT, percent, percent_or_absent, signed, tokens
 
     table = make_table("Position probe, %", ("model", "length", "gold alone", "avg", "ends - middle", "closed book"))
-    for section in position_sections(comparison):
+    for section in sections:
         for one in section.models:
             dips = [point.dip for point in one.lengths if point.length == one.length]
             dip = ABSENT if dips[0] is None else signed(dips[0])

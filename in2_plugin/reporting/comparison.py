@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from in2_plugin.probing.probes.registry import POSITION_PROBES
 from in2_plugin.probing.scoring.dip import PositionEffect
 from in2_plugin.probing.scoring.statistics import Interval
-from in2_plugin.reporting.evidence import Change, Evidence, change, overall, overall_position, weigh
+from in2_plugin.reporting.evidence import Change, Evidence, change, overall, overall_position, same_length, weigh
 from in2_plugin.reporting.paper_numbers import PAPER_TASKS
 from in2_plugin.reporting.results import ModelResult, ProbeKey, TaskResult, registered, shared_tasks
 from in2_plugin.reporting.text.summary import summarise, unfinished_thoughts
@@ -128,6 +128,10 @@ def differences(models: Sequence[ModelResult]) -> tuple[str, ...]:
     groups = _comparable(models)
     for name, results in groups.items():
         found = {label: conditions(result) for label, result in results.items()}
+        first, *others = results.values()
+        if all(same_length(first, other) for other in others):
+            for values_of_one in found.values():
+                del values_of_one["probe_length"]
         for option in dict.fromkeys(option for values in found.values() for option in values):
             values = {label: condition.get(option, DEFAULT) for label, condition in found.items()}
             if len(set(values.values())) > 1:
@@ -164,7 +168,7 @@ def _notes(models: Sequence[ModelResult]) -> tuple[str, ...]:
             f"{model.label}, {task}: {result.scored_spans} of {len(result.spans)} spans have scored rows; "
             "average and gap are over those"
             for task, result in model.tasks.items()
-            if result.scored_spans < len(result.spans)
+            if 0 < result.scored_spans < len(result.spans)
         ]
         notes += _sparse_lengths(model)
     return tuple(notes)
@@ -175,7 +179,7 @@ def _sparse_lengths(model: ModelResult) -> list[str]:
     notes = []
     for task, shown in model.tasks.items():
         others = [result for result in model.of_family("", task) if result.key != shown.key]
-        sparse = [tokens(result.key.length) for result in others if result.scored_spans < len(result.spans)]
+        sparse = [tokens(result.key.length) for result in others if 0 < result.scored_spans < len(result.spans)]
         if sparse:
             notes.append(f"{model.label}, {task}: not all spans have scored rows at {listed(sparse)}")
     return notes

@@ -30,6 +30,9 @@ SEED = 240_416_811
 DRAWING = ("probe_seed", "probe_pieces")
 """Options that select the item at each position; where they are equal, a probe has the same questions."""
 
+CHOSEN_LENGTHS = "probe_lengths"
+"""Option of `in2_probe` that chooses some lengths of its folder, whose digest covers all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -54,6 +57,10 @@ class Evidence:
         return self.intervals.gap if self.intervals else None
 
 
+NO_CURVE = Evidence(None, FlatGap(0.0, 0.0, 0, 0), is_exact=False, beyond_chance=False, position=None)
+"""Of a result without a score at any position."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A later model against the first, over the probes that both have."""
@@ -68,6 +75,8 @@ class Change:
 
 def weigh(result: TaskResult) -> Evidence:
     """Intervals and noise floor of one result."""
+    if not result.has_curve:
+        return NO_CURVE
     if not result.sets:
         counts = rows_per_span(result.rows, result.scored_spans)
         flat = binomial_flat_gap(result.score.avg, result.score.gap, counts, _rng())
@@ -118,13 +127,29 @@ def change(before: ModelResult, after: ModelResult, tasks: Sequence[str]) -> Cha
 
 
 def _subtractable(first: TaskResult, second: TaskResult) -> bool:
-    same = first.key == second.key and len(first.spans) == len(second.spans)
+    same = same_length(first, second) and len(first.spans) == len(second.spans)
     return bool(first.sets and second.sets) and same and same_questions(first, second)
 
 
+def same_length(first: TaskResult, second: TaskResult) -> bool:
+    """Return True for results of one probe whose contexts have the same length, or are the same.
+
+    The length of `litm_qa` is that of its longest prompt, so the same contexts have another one with another tokenizer.
+    """
+    return first.key == second.key or (
+        first.position is not None
+        and second.position is not None
+        and first.position.digest == second.position.digest
+        and len(first.position.lengths) == len(second.position.lengths) == 1
+        and first.options.get(CHOSEN_LENGTHS) == second.options.get(CHOSEN_LENGTHS)
+    )
+
+
 def same_questions(first: TaskResult, second: TaskResult) -> bool:
-    """Return False for a position probe that asked other questions, or about other contexts."""
-    return (first.position and first.position.digest) == (second.position and second.position.digest)
+    """Return False for a position probe of which other questions were asked, or about other contexts."""
+    if first.position is None or second.position is None:
+        return True
+    return first.position.digest == second.position.digest and ScorePair(first.sets, second.sets, 1).matches
 
 
 def _rng() -> np.random.Generator:

@@ -23,6 +23,7 @@ from in2_plugin.reporting.plots.depth import CURVES, ROW, DepthPlot, depth_plot
 from in2_plugin.reporting.plots.lengths import describe_lengths, length_svg
 from in2_plugin.reporting.plots.style import SHADES, TOGETHER, styles
 from in2_plugin.reporting.position.page_part import PARTS_OF_A_MAP, position_parts
+from in2_plugin.reporting.position.section import PositionSection
 from in2_plugin.reporting.suite.table import Suite
 from in2_plugin.reporting.text.lengths import RULE, length_tables, length_tasks
 from in2_plugin.reporting.text.matrix import STYLES_SHOWN, matrices
@@ -43,12 +44,18 @@ NAMED = 4
 """Models that the title names; with more it gives their number."""
 
 
-def render_page(comparison: Comparison, suite: Suite | None = None, position: Comparison | None = None) -> str:
+def render_page(
+    comparison: Comparison,
+    suite: Suite | None = None,
+    position: Comparison | None = None,
+    sections: Sequence[PositionSection] = (),
+) -> str:
     """Return the page as text; equal comparisons give equal text.
 
     Args:
-        position: the same models on position probes.
         suite: rows of other benchmarks for `suite.html.j2`, as `suite.read_suite` gives them.
+        position: the same models on position probes.
+        sections: what `position_sections` says about `position`.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -62,7 +69,7 @@ def render_page(comparison: Comparison, suite: Suite | None = None, position: Co
     return environment.get_template(TEMPLATE).render(
         title=_title(comparison, position),
         comparison=comparison,
-        position=position_parts(position) if position else [],
+        position=position_parts(position, sections) if position else [],
         map=PARTS_OF_A_MAP,
         warnings=_all("warnings", comparison, position),
         unfinished=_all("unfinished", comparison, position),
@@ -134,7 +141,7 @@ def _panels(comparison: Comparison, tasks: Sequence[str]) -> list[dict[str, Any]
 def _verdicts(comparison: Comparison, task: str) -> dict[str, Any]:
     """Return the verdicts on one probe, and the number in `styles` of the model that each is about."""
     labels = [model.label for model in comparison.models]
-    found = [(labels.index(one.after), one) for one in comparison.verdicts if one.task == task]
+    found = [(labels.index(one.about), one) for one in comparison.verdicts if one.task == task]
     return {"title": title(task), "found": found}
 
 

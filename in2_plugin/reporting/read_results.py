@@ -6,7 +6,7 @@ that name the file. Cost: one parse per results file.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,9 +72,7 @@ def read_model(source: Path) -> ModelResult:
     """
     files = open_results(source)
     files = [file for file in files if file.tasks] or files
-    names = sorted({file.model_name for file in files})
-    if len(names) > 1:
-        raise ReportError(f"{source} holds results of {len(names)} models ({', '.join(names)}); give one folder each")
+    names = refuse_several_models(source, files)
     found: dict[ProbeKey, list[tuple[ResultsFile, str]]] = {}
     for file in sorted(files, key=age):
         for name in file.tasks:
@@ -84,6 +82,18 @@ def read_model(source: Path) -> ModelResult:
     name = names[0] if names else source.name
     (model,) = with_main_tasks([ModelResult(Path(name).name or name, source, name, probes, {}, notes)])
     return model
+
+
+def refuse_several_models(source: Path, files: Iterable[ResultsFile], known: Iterable[str] = ()) -> list[str]:
+    """Return the name of the model of `files` and `known`, in a list that is empty without any.
+
+    Raises:
+        ReportError: there are several.
+    """
+    names = sorted({*known, *(file.model_name for file in files)})
+    if len(names) > 1:
+        raise ReportError(f"{source} holds results of {len(names)} models ({', '.join(names)}); give one folder each")
+    return names
 
 
 def refuse_without_results(model: ModelResult) -> None:

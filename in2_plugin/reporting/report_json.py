@@ -60,9 +60,10 @@ def _task(known: Evidence, result: TaskResult) -> dict[str, Any]:
         "task": result.task,
         "pattern": result.key.pattern,
         "length": result.key.length,
+        "digest": result.position.digest if result.position else None,
         "position": _position(known.position),
         "avg": result.score.avg,
-        "gap": result.score.gap,
+        "gap": result.score.gap if result.has_curve else None,
         "as_published": _score(result.published),
         "spans": list(result.spans),
         "intervals": _intervals(known),
@@ -88,7 +89,9 @@ def _intervals(known: Evidence) -> dict[str, Any] | None:
     return {"avg": _interval(known.avg), "gap": _interval(known.gap), "spans": spans}
 
 
-def _flat(known: Evidence) -> dict[str, Any]:
+def _flat(known: Evidence) -> dict[str, Any] | None:
+    if not known.flat.draws:
+        return None
     return {
         "method": "shuffled scores" if known.is_exact else "binomial",
         "expected": known.flat.expected,
@@ -128,6 +131,7 @@ def _verdict(one: ProbeVerdict) -> dict[str, Any]:
         "task": one.task,
         "before": one.before,
         "model": one.after,
+        "about": one.about,
         "verdict": one.verdict.name.lower(),
         "reason": one.reason,
     }

@@ -8,7 +8,8 @@ itself scores higher, because a curve also gets flatter when its ends fall. Pure
 from dataclasses import dataclass
 from enum import StrEnum
 
-from in2_plugin.probing.scoring.dip import PositionEffect
+from in2_plugin.probing.scoring.dip import FIFTHS, PositionEffect, PositionEstimate
+from in2_plugin.probing.scoring.power import shown_by
 from in2_plugin.probing.scoring.statistics import Interval
 from in2_plugin.reporting.evidence import Change, Evidence, same_questions
 from in2_plugin.reporting.paper_numbers import PAPER_BASELINES
@@ -19,6 +20,9 @@ MARGIN = 0.05
 """An average this near to the floor has no room for a curve that chance does not give, too."""
 CEILING = 0.98
 """From this average on, the middle can be at most 3.3 points lower than the ends."""
+KNOWN_SHARE = 0.5
+"""A model knows the answers if closed book has this share of its score with the gold alone, or of 1 without that."""
+NO_CURVE = "every question has several golds; see the map"
 
 
 class Verdict(StrEnum):
@@ -46,6 +50,8 @@ class ProbeVerdict:
     after: str
     verdict: Verdict
     reason: str
+    about: str
+    """Label of the model that is at the floor or at the ceiling, or knows the answers; otherwise `after`."""
 
 
 def judge_model(model: ModelResult, task: str, known: Evidence) -> ProbeVerdict:
@@ -54,15 +60,21 @@ def judge_model(model: ModelResult, task: str, known: Evidence) -> ProbeVerdict:
     verdict, reason = _of_one(result, known, floor_of(model, task))
     if verdict is Verdict.FLOOR:
         verdict = _floor_verdict(model, task)
-    return ProbeVerdict(task, None, model.label, verdict, reason)
+    return ProbeVerdict(task, None, model.label, verdict, reason, model.label)
 
 
 def judge_change(
     models: tuple[ModelResult, ModelResult], task: str, known: tuple[Evidence, Evidence], change: Change | None
 ) -> ProbeVerdict:
     """Judge `task` of the second model against the first; `change` is None if the two cannot be subtracted."""
+    first, second = models
+    if _is_about_first(models, task, known):
+        alone = judge_model(second, task, known[1])
+        averages = f"averages {_averages(first.tasks[task], second.tasks[task])}"
+        reason = f"{_at_floor(first, task)}; {averages}. {second.label} alone: {alone.verdict}. {alone.reason}"
+        return ProbeVerdict(task, first.label, second.label, _floor_verdict(first, task), reason, first.label)
     verdict, reason = _of_two(models, task, known, change)
-    return ProbeVerdict(task, models[0].label, models[1].label, verdict, reason)
+    return ProbeVerdict(task, first.label, second.label, verdict, reason, second.label)
 
 
 def floor_of(model: ModelResult, task: str) -> float:
@@ -82,7 +94,9 @@ def _closed_book(model: ModelResult, task: str) -> float:
 
 def _floor_verdict(model: ModelResult, task: str) -> Verdict:
     """Tell a model that knows the answers from one that finds nothing."""
-    known = _closed_book(model, task) >= _baseline_floor(model, task) + MARGIN
+    closed_book, alone = _closed_book(model, task), model.of_family("gold_only", task)
+    most = max((result.score.avg for result in alone), default=1.0)
+    known = closed_book >= max(_baseline_floor(model, task) + MARGIN, KNOWN_SHARE * most)
     return Verdict.KNOWN if known else Verdict.FLOOR
 
 
@@ -102,12 +116,15 @@ def _is_uneven(known: Evidence) -> bool:
 
 
 def _of_one(result: TaskResult, known: Evidence, floor: float) -> tuple[Verdict, str]:
+    if not result.has_curve:
+        return Verdict.UNKNOWN, f"{NO_CURVE.capitalize()}."
     if is_at_floor(result, known, floor):
         return Verdict.FLOOR, f"The model has {_floor_reason(result, floor)}."
     if is_at_ceiling(result, known):
         return Verdict.CEILING, f"The average is {percent(result.score.avg)}%; use longer contexts to see differences."
     if known.position is None:
-        return Verdict.UNKNOWN, "A fifth of the depth has no scored question; ask more questions."
+        why = too_few_depths(result) or "a fifth of the depth has no scored question; ask more questions"
+        return Verdict.UNKNOWN, f"{why[0].upper()}{why[1:]}."
     dip = known.position.dip
     shown = f"Ends minus middle: {with_interval(dip.value, dip.interval, is_difference=True)} points"
     if dip.interval is None:
@@ -122,6 +139,8 @@ def _of_dip(
         return Verdict.DIP, f"{shown}."
     if _is_uneven(known):
         return Verdict.UNEVEN, f"{shown}, but {_unevenness(position, result)}."
+    if shows_nothing(position.dip):
+        return Verdict.UNKNOWN, f"{shown}; these are too few questions to show a dip, so ask more."
     return Verdict.EVEN, f"{shown}; a dip of more than {percent(max(most, 0.0))} points is unlikely."
 
 
@@ -135,6 +154,34 @@ def _unevenness(position: PositionEffect, result: TaskResult) -> str:
     return f"the gap of {percent(result.score.gap)} points is larger than chance alone gives"
 
 
+def too_few_depths(result: TaskResult) -> str:
+    """Return why a position probe cannot have a dip with any number of questions; empty if it can."""
+    n = len(result.spans)
+    if result.position is None or n >= FIFTHS:
+        return ""
+    return f"asked at {n} depths; ends minus middle needs {FIFTHS}: set `probe_depths`, or `depths` in a probe file"
+
+
+def shows_nothing(dip: PositionEstimate) -> bool:
+    """Return True if not even a dip of 100 points would be seen."""
+    return dip.interval is not None and shown_by(dip.interval) >= 1
+
+
+def _is_about_first(models: tuple[ModelResult, ModelResult], task: str, known: tuple[Evidence, Evidence]) -> bool:
+    """Return True if the first model is at its floor, so that there was nothing to lose or to improve."""
+    results = models[0].tasks[task], models[1].tasks[task]
+    comparable = same_questions(*results) and all(result.has_curve for result in results)
+    return comparable and is_at_floor(results[0], known[0], floor_of(models[0], task))
+
+
+def _at_floor(model: ModelResult, task: str) -> str:
+    return f"{model.label} has {_floor_reason(model.tasks[task], floor_of(model, task))}"
+
+
+def _averages(*results: TaskResult) -> str:
+    return " → ".join(f"{percent(result.score.avg)}%" for result in results)
+
+
 def _of_two(
     models: tuple[ModelResult, ModelResult], task: str, known: tuple[Evidence, Evidence], change: Change | None
 ) -> tuple[Verdict, str]:
@@ -142,31 +189,31 @@ def _of_two(
     if not same_questions(*results):
         return (
             Verdict.UNKNOWN,
-            "The two runs asked other questions or showed other contexts; run both on the same probe.",
+            "The two runs asked other questions or showed other contexts; run both on the same questions of one probe.",
         )
-    verdict, reason = _of_change(known, change)
-    for model, result, evidence in zip(models, results, known, strict=True):
-        floor = floor_of(model, task)
-        if not is_at_floor(result, evidence, floor):
-            continue
-        why = f"{model.label} has {_floor_reason(result, floor)}"
-        if model is models[1] and verdict is Verdict.WORSE:  # it has lost what the first one could do
-            return verdict, f"{reason} {why}."
-        averages = f"averages {percent(results[0].score.avg)}% → {percent(results[1].score.avg)}%"
-        return _floor_verdict(model, task), f"{why}; {averages}."
+    if not all(result.has_curve for result in results):
+        return Verdict.UNKNOWN, f"{NO_CURVE.capitalize()}."
+    verdict, reason = _of_change(results[0], known, change)
+    if is_at_floor(results[1], known[1], floor_of(models[1], task)):
+        if verdict is Verdict.WORSE:  # it has lost what the first one could do
+            return verdict, f"{reason} {_at_floor(models[1], task)}."
+        return _floor_verdict(models[1], task), f"{_at_floor(models[1], task)}; averages {_averages(*results)}."
     if all(is_at_ceiling(result, evidence) for result, evidence in zip(results, known, strict=True)):
         return Verdict.CEILING, "Both averages are at least 98%; use longer contexts to see differences."
     return verdict, reason
 
 
-def _of_change(known: tuple[Evidence, Evidence], change: Change | None) -> tuple[Verdict, str]:
+def _of_change(result: TaskResult, known: tuple[Evidence, Evidence], change: Change | None) -> tuple[Verdict, str]:
     """Return the verdict on the change alone, whatever the level of the scores."""
     if change is None:
         return Verdict.UNKNOWN, "The difference needs the scores of single questions, at one length, of both models."
     limits = change.difference.avg_interval
     if change.position is None or change.position.dip.interval is None or limits is None:
-        return Verdict.UNKNOWN, "A fifth of the depth has fewer than two scored questions; ask more questions."
+        why = too_few_depths(result) or "a fifth of the depth has fewer than two scored questions; ask more questions"
+        return Verdict.UNKNOWN, f"{why[0].upper()}{why[1:]}."
     verdict, why = _of_intervals(change.difference.avg, limits, change.position)
+    if verdict is Verdict.NO_CHANGE and shows_nothing(change.position.dip):
+        verdict, why = Verdict.UNKNOWN, "; these are too few questions to show a change, so ask more"
     return verdict, f"{_changed(known, change.position)}{why}."
 
 

@@ -13,10 +13,11 @@ from in2_plugin.errors import ConfigError
 from in2_plugin.io.atomic import write_atomic, write_json_atomic, write_text_atomic
 from in2_plugin.reporting.comparison import Comparison, compare
 from in2_plugin.reporting.page import render_page
-from in2_plugin.reporting.plots.curves import curves_png
+from in2_plugin.reporting.plots.curves import curves_png, shown_tasks
 from in2_plugin.reporting.plots.style import require_matplotlib
 from in2_plugin.reporting.position.json_part import position_json
 from in2_plugin.reporting.position.read import read_position_models
+from in2_plugin.reporting.position.section import PositionSection, position_sections
 from in2_plugin.reporting.read_results import read_models, refuse_without_results
 from in2_plugin.reporting.report_json import as_json
 from in2_plugin.reporting.results import ModelResult
@@ -30,6 +31,8 @@ class WrittenReport:
     comparison: Comparison
     position: Comparison | None
     """The same models on position probes; None if no model ran one."""
+    sections: tuple[PositionSection, ...]
+    """What the page says about each position probe; made once, because it reads the logged answers."""
     suite: Suite | None
     paths: tuple[Path, ...]
     record: Mapping[str, Any]
@@ -56,21 +59,22 @@ def write_report(results: Sequence[Path], output: Path, labels: Sequence[str] = 
     position = _position(models)
     suite = _suite(models, position)
     comparison = compare(models)
-    page, record = render_page(comparison, suite, position), as_json(comparison)
+    sections = position_sections(position) if position else ()
+    page, record = render_page(comparison, suite, position, sections), as_json(comparison)
     if position is not None:
-        record["position_probes"] = position_json(position)
+        record["position_probes"] = position_json(position, sections)
     if suite is not None:
         record["suite"] = suite.as_json()
     paths = [output, output.with_suffix(".json")]
     output.parent.mkdir(parents=True, exist_ok=True)
     for drawn in (comparison, position):
-        if drawn is not None and any(model.tasks for model in drawn.models):
+        if drawn is not None and shown_tasks(drawn.models):
             both = drawn is position and any(model.tasks for model in models)
             paths.append(output.with_name(f"{output.stem}-position.png") if both else output.with_suffix(".png"))
             write_atomic(paths[-1], _writer(curves_png(drawn)))
     write_json_atomic(paths[1], record)
     write_text_atomic(paths[0], page)
-    return WrittenReport(comparison, position, suite, tuple(paths), record)
+    return WrittenReport(comparison, position, sections, suite, tuple(paths), record)
 
 
 def _position(models: Sequence[ModelResult]) -> Comparison | None:

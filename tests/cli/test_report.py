@@ -90,6 +90,13 @@ def test_without_probes_only_the_path_is_printed(run, tmp_path):
     assert result.stdout == "wrote report.html, report.json\n", result.output
 
 
+def test_a_card_needs_a_probe(run, tmp_path):
+    made.write(tmp_path / "suite", {"results": {"mmlu": {"acc,none": 0.5}}, "model_name": "m", "n-shot": {"mmlu": 5}})
+    result = run("suite", "--card")
+    assert isinstance(result.exception, ReportError)
+    assert "has results of a probe" in str(result.exception)
+
+
 @pytest.fixture
 def probed(tmp_path):
     position_results.write(tmp_path / "m", "org/m", position_results.only_ends)

@@ -1,8 +1,10 @@
 import json
 
+import pytest
 from typer.testing import CliRunner
 
 from in2_plugin.cli.app import app
+from in2_plugin.errors import ConfigError
 
 
 def power(*arguments: str) -> str:
@@ -41,3 +43,24 @@ def test_paired_depths_have_a_sentence():
     assert needed["dip"] <= 0.08
     output = " ".join(power("--paired", "--spans", "10").split())
     assert output.startswith("with 300 questions, each at 10 depths (3,000 answers), a dip of ")
+
+
+@pytest.mark.parametrize("questions", ["1", "2", "3"])
+def test_too_few_paired_questions_are_said(questions):
+    arguments = ("--paired", "--spans", "5", "--questions", questions)
+    assert json.loads(power(*arguments, "--json"))["dip"] is None
+    assert "no dip would be seen: too few; ask more" in " ".join(power(*arguments).split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--paired", "--contexts", "4"), "--paired counts questions, not contexts"),
+        (("--paired", "--context-deviation", "3"), "--paired counts questions, not contexts"),
+        (("--paired", "--dip", "8", "--questions", "30"), "--dip prints the questions that it needs"),
+        (("--dip", "8", "--questions", "30"), "--dip prints the questions that it needs"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(arguments, message):
+    failure = CliRunner().invoke(app, ["val", "power", *arguments]).exception
+    assert isinstance(failure, ConfigError) and message in str(failure)

@@ -6,9 +6,11 @@ import pytest
 
 from in2_plugin.errors import ReportError
 from in2_plugin.reporting.comparison import compare
+from in2_plugin.reporting.position.read import read_position_models
 from in2_plugin.reporting.read_results import read_models
 from in2_plugin.reporting.verdict import Verdict, floor_of
 from tests.support import lm_eval_results as made
+from tests.support import position_results as made_position
 
 LOST = [0.9] * 3 + [0.4] * 10 + [0.9] * 3
 EVEN = [0.85] * 16
@@ -95,12 +97,35 @@ def test_the_floor_of_a_document_is_what_repeating_the_question_scores(tmp_path)
 
 
 def test_the_closed_book_score_is_a_floor(tmp_path):
-    content = value([0.42] * 16)
-    made.add(content, "val_probe_closed_book_code", made.drawn_sets([0.4] * 16, 200, 5))
+    content = value([0.62] * 16)
+    made.add(content, "val_probe_closed_book_code", made.drawn_sets([0.6] * 16, 200, 5))
     made.write(tmp_path / "m", content)
     comparison = compare(read_models([tmp_path / "m"]))
-    assert floor_of(comparison.models[0], "code") == pytest.approx(0.4, abs=0.05)
+    assert floor_of(comparison.models[0], "code") == pytest.approx(0.6, abs=0.05)
     assert comparison.verdicts[0].verdict is Verdict.KNOWN
+
+
+@pytest.mark.parametrize(
+    ("closed_book", "gold_only", "verdict"),
+    [(3, 40, Verdict.FLOOR), (3, 5, Verdict.KNOWN), (3, None, Verdict.FLOOR), (24, None, Verdict.KNOWN)],
+)
+def test_a_few_known_answers_are_not_knowledge(tmp_path, closed_book, gold_only, verdict):
+    """Closed book of 7.5% is knowledge only if the gold alone does not give much more."""
+    right = {"": closed_book, "closed_book": closed_book, "gold_only": gold_only}
+    controls = [control for control, number in right.items() if number is not None]
+    answers = {control: (lambda row, n=right[control]: made_position.oracle(row) if row["question"] < n else "No idea.")
+               for control in controls}  # fmt: skip
+    made_position.write(tmp_path / "m", "m", answers, controls=controls, log=False)
+    (one,) = compare(read_position_models(read_models([tmp_path / "m"]))).verdicts
+    assert one.verdict is verdict
+
+
+def test_the_model_at_the_floor_is_the_one_that_is_named(tmp_path):
+    (first,) = judge(tmp_path / "a", value([0.0] * 16, 0), value(LOST, 1))
+    assert (first.about, first.verdict) == ("m0", Verdict.FLOOR)
+    assert "m1 alone: dip in the middle. Ends minus middle: +" in first.reason
+    (second,) = judge(tmp_path / "b", value(LOST, 0), value([0.0] * 16, 1))
+    assert second.about == "m1"
 
 
 def test_a_low_score_with_a_curve_is_not_at_the_floor(tmp_path):

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from in2_plugin.errors import ReportError
+from in2_plugin.probing.position.scores import FINE_GRAINED
 from in2_plugin.probing.scoring.thoughts import text_to_score
 
 HOW_TO_LOG = "run the position task with `--log_samples --output_path FOLDER`"
-_NAME = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.\-]+)\.jsonl")
+DATE = r"\d{4}-\d\d-\d\dT[\d.\-]+"
+"""In the names of all files that lm_eval writes."""
+_NAME = re.compile(rf"samples_(?P<task>.+)_(?P<date>{DATE})\.jsonl")
 _OF_A_POSITION_TASK = {"question", "length", "depth", "question_kind", "query", "gold", "kind", "thoughts"}
 """Keys of a row of every position task, and of no other."""
 
@@ -46,6 +49,10 @@ class LoggedAnswer:
     """The text that was scored; empty for an unfinished thought."""
     contained: bool
     """True if its score is 1: all gold texts that the probe asks for are in it."""
+    kind: str = FINE_GRAINED
+    """`fine_grained`: one gold. `integration`: several."""
+    gold_depths: tuple[float, ...] = ()
+    """Relative depth in [0, 1] of each gold, first gold first; empty in a control."""
 
 
 def find_answer_logs(sources: Sequence[Path]) -> tuple[list[AnswerLog], list[str]]:
@@ -86,8 +93,9 @@ def _log_of(path: Path) -> AnswerLog | None:
 
 
 def _is_of_a_position_task(path: Path) -> bool:
-    first = next(_rows(path), None)
-    return first is not None and first[1].get("doc", {}).keys() >= _OF_A_POSITION_TASK
+    _, first = next(_rows(path), (0, {}))
+    doc = first.get("doc")
+    return isinstance(doc, dict) and doc.keys() >= _OF_A_POSITION_TASK
 
 
 def read_answers(log: AnswerLog) -> Iterator[LoggedAnswer]:
@@ -99,7 +107,7 @@ def read_answers(log: AnswerLog) -> Iterator[LoggedAnswer]:
     for number, row in _rows(log.path):
         try:
             yield _answer_of(row)
-        except (KeyError, IndexError, TypeError, ValueError) as problem:
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as problem:
             raise ReportError(
                 f"{log.path}, row {number}: is not a logged answer of a position task "
                 f"({type(problem).__name__}: {problem}); evaluate again with --log_samples"
@@ -119,11 +127,13 @@ def _answer_of(row: Mapping[str, Any]) -> LoggedAnswer:
         gold=tuple(map(str, doc["gold"])),
         answer="" if is_unfinished and doc["thoughts"] != "scored" else answer.strip(),
         contained=float(row["acc"]) == 1.0,
+        kind=str(doc["question_kind"]),
+        gold_depths=tuple(map(float, doc["gold_depths"])),
     )
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:  # so that an error of the encoding is one of the row, too
         for number, line in enumerate(lines, start=1):
             try:
                 row = json.loads(line)

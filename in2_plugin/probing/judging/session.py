@@ -10,7 +10,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,7 +23,7 @@ from in2_plugin.llm.budget import Budget, Spending
 from in2_plugin.llm.caller import Caller
 from in2_plugin.llm.endpoint.client import LiveEndpoint
 from in2_plugin.llm.meter import Meter, PricedModel, total
-from in2_plugin.llm.request import Request, RequestFailed, RunStopped, Usage
+from in2_plugin.llm.request import Completion, Request, RequestFailed, RunStopped, Usage
 from in2_plugin.llm.usage import estimated_tokens, price
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.probing.judging.verdict import NoVerdict, verdict_of
@@ -34,10 +34,12 @@ from in2_plugin.questions.yield_check import CONFIDENCE, WINDOW, upper_limit
 MIN_READABLE = 0.5
 """Smallest share of the judge's answers that must be a verdict; seven unreadable ones in a row end the run."""
 SENTENCES = "`--max-calls {}` is reached", "`--max-cost {}` leaves too little for the next call"
+COPY = "judge, paid in another folder"
+"""Purpose of an answer that was stored in several folders and paid in one of the others."""
 Outcome = bool | str
 """The verdict, or why there is none."""
 Requests = Sequence[tuple[Path, Request]]
-"""Each with the folder whose work log stores its answer."""
+"""Each with a folder whose work log stores its answer."""
 OnOutcome = Callable[[bytes, Outcome], None]
 
 
@@ -93,7 +95,8 @@ class JudgeSession:
             self._transport: LiveEndpoint | EndpointPool = EndpointPool(endpoint, random.Random(), notify=self._say)
         else:
             self._transport = LiveEndpoint(endpoint, random.Random())
-        used = total(use for log in self._logs.values() for use in log.totals().values())
+        totals = (item for log in self._logs.values() for item in log.totals().items())
+        used = total(use for purpose, use in totals if purpose != COPY)
         spent = Spending(used.answers, self._price(used))
         currency = endpoint.prices.currency if endpoint.prices else ""
         budget = Budget(self._config.max_calls, self._config.max_cost, spent, currency, sentences=SENTENCES)
@@ -137,7 +140,7 @@ class JudgeSession:
     def expected(self, requests: Requests) -> str:
         """Return one line about the calls that are not stored yet, and their cost for verdicts of one word."""
         distinct = _distinct(requests)
-        missing = [request for folder, request in distinct.values() if not self._logs[folder].get(request.key)]
+        missing = [request for request, folders in distinct.values() if not self._having(request, folders)]
         tokens = sum(estimated_tokens(request.prompt) for request in missing)
         usage = Usage(len(missing), tokens, VERDICT_TOKENS * len(missing))
         prices = self._config.endpoint.prices
@@ -188,11 +191,11 @@ class JudgeSession:
             raise failure
 
     async def _work(
-        self, left: Iterator[tuple[Path, Request]], readable: "_ReadableCheck", on_outcome: OnOutcome
+        self, left: Iterator[tuple[Request, list[Path]]], readable: "_ReadableCheck", on_outcome: OnOutcome
     ) -> None:
-        for folder, request in left:
+        for request, folders in left:
             try:
-                completion = await self._callers[folder].ask(request)
+                completion = await self._answer(request, folders)
             except RequestFailed as failure:
                 on_outcome(request.key, f"no answer of the judge: {failure}")
                 continue
@@ -202,6 +205,19 @@ class JudgeSession:
                 outcome = str(problem)
             on_outcome(request.key, outcome)
             readable.record(outcome)
+
+    async def _answer(self, request: Request, folders: Sequence[Path]) -> Completion:
+        """Return the answer, after storing it in each of `folders`: any of them may be judged alone the next time."""
+        having = self._having(request, folders)
+        answer = await self._callers[(having or folders)[0]].ask(request)
+        copied = replace(request, purpose=COPY)
+        await asyncio.gather(
+            *(self._logs[folder].put(copied, answer) for folder in folders if not self._logs[folder].get(request.key))
+        )
+        return answer
+
+    def _having(self, request: Request, folders: Sequence[Path]) -> list[Path]:
+        return [folder for folder in folders if self._logs[folder].get(request.key)]
 
 
 class _ReadableCheck:
@@ -226,9 +242,11 @@ class _ReadableCheck:
             )
 
 
-def _distinct(requests: Requests) -> dict[bytes, tuple[Path, Request]]:
-    """Return each request once, by its key, with the first folder that asks it."""
-    found: dict[bytes, tuple[Path, Request]] = {}
+def _distinct(requests: Requests) -> dict[bytes, tuple[Request, list[Path]]]:
+    """Return each request once, by its key, with the folders that ask it."""
+    found: dict[bytes, tuple[Request, list[Path]]] = {}
     for folder, request in requests:
-        found.setdefault(request.key, (folder, request))
+        _, folders = found.setdefault(request.key, (request, []))
+        if folder not in folders:
+            folders.append(folder)
     return found

@@ -79,17 +79,23 @@ def curves_png(comparison: Comparison) -> bytes:
 
 
 def shown_tasks(models: Sequence[ModelResult]) -> list[str]:
-    """Return the probes that at least one model has."""
-    return [task for task in registered() if any(task in model.tasks for model in models)]
+    """Return the probes of which at least one model has a curve."""
+    return [task for task in registered() if any(_curve_of(model, task) for model in models)]
+
+
+def _curve_of(model: ModelResult, task: str) -> TaskResult | None:
+    """Return the result of a probe; None if it was not run, or has no curve."""
+    result = model.tasks.get(task)
+    return result if result and result.has_curve else None
 
 
 def describe(task: str, comparison: Comparison) -> str:
     """Describe the panel in words, for screen readers: each model's dip, average, best and worst position."""
     sentences = []
     for model in comparison.models:
-        if task not in model.tasks:
+        result = _curve_of(model, task)
+        if result is None:
             continue
-        result = model.tasks[task]
         effect = comparison.of(model, result).position
         scored = [value for value in result.spans if value is not None]
         best, worst = (
@@ -149,8 +155,7 @@ def _draw(axes: "Axes", task: str, heading: str, comparison: Comparison, points:
         ends.append(LineEnd(values[-1], name, MUTED))
     models = comparison.models
     for order, (model, style) in enumerate(zip(models, styles(len(models)), strict=True)):
-        if task in model.tasks:
-            result = model.tasks[task]
+        if result := _curve_of(model, task):
             _intervals(axes, result, _limits(comparison, model, result), style, len(models) <= SHADED)
             _curve(axes, result, style, 3 + order, width=line_width(order, len(models)))
             last = next(value for value in reversed(result.spans) if value is not None)
@@ -185,7 +190,7 @@ def _shade_middle(axes: "Axes") -> None:
 
 def _subtitle(task: str, comparison: Comparison) -> str:
     """Return the numbers in one line; those of four models and more fit only into the table."""
-    results = [(model, model.tasks[task]) for model in comparison.models if task in model.tasks]
+    results = [(model, result) for model in comparison.models if (result := _curve_of(model, task))]
     if len(results) > SHADED:
         return ""
     effects = [comparison.of(model, result).position for model, result in results]
@@ -265,8 +270,7 @@ def _small(axes: "Axes", task: str, comparison: Comparison, model: ModelResult, 
     axes.spines["bottom"].set_color(REFERENCE)
     for name, values in PAPER_CURVES.get(task, {}).items():
         _paper_curve(axes, name, values)
-    if task in model.tasks:
-        result = model.tasks[task]
+    if result := _curve_of(model, task):
         _intervals(axes, result, _limits(comparison, model, result), style, shaded=True)
         _curve(axes, result, style, 3, 3)
         effect = comparison.of(model, result).position

@@ -4,11 +4,13 @@ Invariant: the first fitting questions by number, so equal results give equal pa
 one row in memory; a log of 3,000 prompts of 32K tokens has 400 MB.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from in2_plugin.probing.judging.logged_answers import AnswerLog, LoggedAnswer, read_answers
+from in2_plugin.probing.judging.logged_answers import DATE, AnswerLog, LoggedAnswer, read_answers
+from in2_plugin.probing.position.scores import FINE_GRAINED
 from in2_plugin.reporting.results import TaskResult
 
 SHOWN = 5
@@ -32,7 +34,7 @@ class AnswerPair:
 
 
 Answers = Mapping[tuple[int, int], LoggedAnswer]
-"""By question and depth, at one length."""
+"""Those to questions with one gold, by question and depth, at one length."""
 
 
 def logged_answers(result: TaskResult) -> Answers:
@@ -41,14 +43,19 @@ def logged_answers(result: TaskResult) -> Answers:
     if path is None:
         return {}
     log = AnswerLog(path, result.name, path.stem.removeprefix(f"samples_{result.name}_"))
-    return {(one.question, one.depth): one for one in read_answers(log) if one.length == result.key.length}
+    return {
+        (one.question, one.depth): one
+        for one in read_answers(log)
+        if one.length == result.key.length and one.kind == FINE_GRAINED
+    }
 
 
 def log_of(result: TaskResult) -> Path | None:
     """Return the samples that lm_eval wrote together with a results file."""
-    date = result.file.stem.removeprefix("results_")
-    path = result.file.with_name(f"samples_{result.name}_{date}.jsonl")
-    return path if path.is_file() else None
+    # results_DATE.json, or NAME_DATE.json with `--output_path NAME.json`
+    date = re.search(f"{DATE}$", result.file.stem)
+    path = result.file.with_name(f"samples_{result.name}_{date[0]}.jsonl") if date else None
+    return path if path and path.is_file() else None
 
 
 def lost_in_the_middle(result: TaskResult) -> list[AnswerPair]:
@@ -60,7 +67,7 @@ def lost_in_the_middle(result: TaskResult) -> list[AnswerPair]:
         right = answers.get((question, end))
         wrong = [one for depth in _middle(result) if (one := answers.get((question, depth))) and not one.contained]
         if right and right.contained and wrong:
-            pairs.append(_pair(right, wrong[0], len(result.spans)))
+            pairs.append(_pair(right, wrong[0]))
     return pairs[:SHOWN]
 
 
@@ -72,7 +79,7 @@ def found_after(before: TaskResult, after: TaskResult) -> list[AnswerPair]:
         for question in sorted({question for question, _ in first}):
             old, new = first.get((question, depth)), second.get((question, depth))
             if question not in pairs and old and new and not old.contained and new.contained:
-                pairs[question] = _pair(old, new, len(before.spans))
+                pairs[question] = _pair(old, new)
     return [pairs[question] for question in sorted(pairs)[:SHOWN]]
 
 
@@ -83,8 +90,8 @@ def _middle(result: TaskResult) -> list[int]:
     return sorted(inner, key=lambda depth: (abs(depth + 0.5 - n / 2), depth))
 
 
-def _pair(first: LoggedAnswer, second: LoggedAnswer, n_depths: int) -> AnswerPair:
-    depths = ((first.depth + 0.5) / n_depths, (second.depth + 0.5) / n_depths)
+def _pair(first: LoggedAnswer, second: LoggedAnswer) -> AnswerPair:
+    depths = first.gold_depths[0], second.gold_depths[0]
     return AnswerPair(first.query, " · ".join(first.gold), first.answer, second.answer, depths)
 
 

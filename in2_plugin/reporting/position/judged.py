@@ -11,7 +11,7 @@ from in2_plugin.reporting.results import TaskResult
 
 @dataclass(frozen=True, slots=True)
 class JudgedCurve:
-    """What a judge says about the answers of one task at one length."""
+    """What a judge says about the answers to questions with one gold, of one task at one length."""
 
     judge: str
     curve: Curve
@@ -19,7 +19,7 @@ class JudgedCurve:
 
 
 def judged_curve(result: TaskResult) -> JudgedCurve | None:
-    """Return the verdicts on the answers of `result`; None if they were not judged.
+    """Return the verdicts on the answers that make the curve of `result`; None if they were not judged.
 
     Raises:
         ReportError: the file of verdicts is damaged.
@@ -28,7 +28,9 @@ def judged_curve(result: TaskResult) -> JudgedCurve | None:
     path = log and log.with_name(log.name.replace("samples_", "judged_", 1))
     if path is None or not path.is_file():
         return None
-    rows = [row for row in read_judged(path) if row.length == result.key.length and row.verdict is not None]
+    of_curve = {one.set for one in result.sets}
+    judged = [row for row in read_judged(path) if row.length == result.key.length and row.verdict is not None]
+    rows = [row for row in judged if row.question in of_curve]
     if not rows:
         return None
     n = len(result.spans)

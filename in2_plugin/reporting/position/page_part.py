@@ -1,5 +1,6 @@
 """Lay out the sections of position probes for `templates/position.html.j2`: numbers as text, plots as SVG."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -15,7 +16,6 @@ from in2_plugin.reporting.position.section import (
     PositionOfModel,
     PositionSection,
     length_name,
-    position_sections,
 )
 from in2_plugin.reporting.position.two_golds import CELL, PARTS, map_cells, part_names
 from in2_plugin.reporting.text.wording import ABSENT, estimate, percent, percent_or_absent, signed, with_interval
@@ -23,24 +23,28 @@ from in2_plugin.reporting.text.wording import ABSENT, estimate, percent, percent
 PARTS_OF_A_MAP = {"cell": CELL, "parts": PARTS, "names": part_names()}
 
 
-def position_parts(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return the variables of one section per position probe."""
-    return [_part(comparison, section) for section in position_sections(comparison)]
+def position_parts(comparison: Comparison, sections: Sequence[PositionSection]) -> list[dict[str, Any]]:
+    """Return the variables of one section per position probe; `sections` are those of `comparison`."""
+    return [_part(comparison, section) for section in sections]
 
 
 def _part(comparison: Comparison, section: PositionSection) -> dict[str, Any]:
     together = len(comparison.models) <= TOGETHER
-    several = [one for one in section.models if len(one.lengths) > 1 or not together]
+    with_curve = [one for one in section.models if comparison.models[one.model].tasks[section.task].has_curve]
+    several = [one for one in with_curve if len(one.lengths) > 1 or not together]
     return {
         "section": section,
-        "svg": Markup(panel_svg(section.task, comparison)) if together else None,
+        "svg": Markup(panel_svg(section.task, comparison)) if together and with_curve else None,
         "description": describe(section.task, comparison),
         "rows": [_row(comparison, section.task, one) for one in section.models],
         "lengths": [_lengths(one) for one in section.models if len(one.lengths) > 1 or one.window],
         "plots": [(one, _plot(comparison, section.task, one)) for one in several],
         "maps": [(one, map_cells(one.two_golds), _distances(one)) for one in section.models if one.two_golds],
         "judged": [_judged(one) for one in section.models if one.judged],
-        "examples": [_lost(one) for one in section.models if one.lost] + [_found(one) for one in section.found],
+        "examples": [
+            *(_lost(one) for one in section.models if one.lost),
+            *(_found(one) for one in section.found if one.pairs),
+        ],
     }
 
 

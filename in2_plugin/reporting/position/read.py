@@ -1,6 +1,7 @@
 """Read the results of position probes, in the form that VAL's results have: one `TaskResult` per task and length.
 
 So evidence, verdicts, differences and plots are those of VAL. A set of scores is a question, a position is a depth.
+Questions with several golds belong to no single depth: a result that has no others has no curve, only its average.
 Invariant: the numbers come from the scored answers in the results file, never from its rounded means.
 """
 
@@ -13,14 +14,15 @@ from typing import Any
 from in2_plugin.errors import ProbeError, ReportError
 from in2_plugin.probing.position.scores import PositionScores, position_scores_from_text
 from in2_plugin.probing.probes.registry import POSITION_PROBES
-from in2_plugin.probing.scoring.curves import curve_from_positions
-from in2_plugin.probing.scoring.scores import SetScores, gather
+from in2_plugin.probing.scoring.curves import Curve, curve_from_positions
+from in2_plugin.probing.scoring.scores import SetScores
 from in2_plugin.reporting.read_results import (
     SCORES,
     ResultsFile,
     age,
     fraction,
     open_results,
+    refuse_several_models,
     run_facts,
     took_newest,
 )
@@ -41,7 +43,7 @@ def read_position_models(models: Sequence[ModelResult]) -> tuple[ModelResult, ..
     """Return the position probes of each model, under its label; a model without any has no `probes`.
 
     Raises:
-        ReportError: a results file is damaged.
+        ReportError: a results file is damaged, or the results are of another model.
     """
     return with_main_tasks([_read(model) for model in models])
 
@@ -52,10 +54,30 @@ def _read(model: ModelResult) -> ModelResult:
         for name in file.section("results"):
             if place := position_task(name):
                 found[place].append((file, name))
+    files = [file for having in found.values() for file, _ in having]
+    refuse_several_models(model.source, files, {model.model_name} if model.probes else ())
     notes = tuple(took_newest(model.source, having) for having in found.values() if len(having) > 1)
-    results = [result for place, having in found.items() for result in _results(*having[-1], *place)]
+    read = [result for place, having in found.items() for result in _results(*having[-1], *place)]
+    results, ignored = _of_one_probe(read)
     probes = {result.key: result for result in sorted(results, key=lambda result: result.key.order)}
-    return replace(model, probes=probes, tasks={}, notes=notes)
+    return replace(model, probes=probes, tasks={}, notes=(*notes, *ignored))
+
+
+def _of_one_probe(results: Sequence[TaskResult]) -> tuple[list[TaskResult], tuple[str, ...]]:
+    """Return the results without controls that asked other questions than their probe, and a note on each of those."""
+    asked = {one.task: _digest(one) for one in results if not one.key.family}
+    kept = [one for one in results if _digest(one) == asked.get(one.task, _digest(one))]
+    notes = {
+        f"{one.file}: {one.name} asked other questions than {POSITION_PROBES[one.task].task('')}, so it is ignored; "
+        "run both with the same options"
+        for one in results
+        if _digest(one) != asked.get(one.task, _digest(one))
+    }
+    return kept, tuple(sorted(notes))
+
+
+def _digest(result: TaskResult) -> str:
+    return result.position.digest if result.position else ""
 
 
 def position_task(name: str) -> tuple[str, str] | None:
@@ -89,9 +111,8 @@ def _scores(file: ResultsFile, name: str) -> PositionScores:
 def _result(
     key: ProbeKey, name: str, scores: PositionScores, baselines: MeasuredBaselines, facts: Mapping[str, Any]
 ) -> TaskResult:
-    sets = scores.sets(key.length) or of_first_gold(scores, key.length)
-    places = [(s, d, one.n_positions, one.set) for one in sets for d, s in zip(one.positions, one.scores, strict=True)]
-    curve = curve_from_positions(places, scores.n_depths)
+    sets, scored = scores.sets(key.length), [one.score for one in scores.answers if one.length == key.length]
+    curve = _curve(sets, scores.n_depths) if sets else Curve((None,) * scores.n_depths, fmean(scored), 0.0)
     return TaskResult(
         key=key,
         name=name,
@@ -100,19 +121,12 @@ def _result(
         spans=curve.spans,
         sets=sets,
         baselines=baselines,
-        rows=sum(answer.length == key.length for answer in scores.answers),
+        rows=len(scored),
         position=scores,
         **facts,
     )
 
 
-def of_first_gold(scores: PositionScores, length: int) -> tuple[SetScores, ...]:
-    """Return the scores of questions with several golds by the depth of the first one, mean over the other depths.
-
-    For a probe that has only such questions.
-    """
-    cells: dict[tuple[int, int], list[float]] = defaultdict(list)
-    for answer in scores.answers:
-        if answer.length == length:
-            cells[answer.question, answer.depth].append(answer.score)
-    return gather((fmean(of_cell), depth, scores.n_depths, question) for (question, depth), of_cell in cells.items())
+def _curve(sets: Sequence[SetScores], n_depths: int) -> Curve:
+    places = [(s, d, one.n_positions, one.set) for one in sets for d, s in zip(one.positions, one.scores, strict=True)]
+    return curve_from_positions(places, n_depths)

@@ -9,13 +9,14 @@ from statistics import fmean
 
 from in2_plugin.probing.scoring.power import shown_by
 from in2_plugin.reporting.comparison import Comparison
+from in2_plugin.reporting.evidence import same_length, same_questions
 from in2_plugin.reporting.paper_numbers import title
 from in2_plugin.reporting.position.examples import HOW_TO_LOG, AnswerPair, found_after, log_of, lost_in_the_middle
 from in2_plugin.reporting.position.judged import JudgedCurve, judged_curve
 from in2_plugin.reporting.position.two_golds import TwoGolds, two_golds
 from in2_plugin.reporting.results import ModelResult, TaskResult
 from in2_plugin.reporting.text.wording import percent, tokens
-from in2_plugin.reporting.verdict import ProbeVerdict, Verdict
+from in2_plugin.reporting.verdict import NO_CURVE, ProbeVerdict, Verdict, shows_nothing, too_few_depths
 
 LEADS = {
     Verdict.IMPROVED: "{after} reads the middle better than {before}.",
@@ -24,9 +25,9 @@ LEADS = {
     Verdict.DIP: "{after} loses the middle of the context.",
     Verdict.UNEVEN: "{after} does not read every depth equally well.",
     Verdict.EVEN: "{after} reads the middle as well as the ends, as far as this run can show.",
-    Verdict.KNOWN: "{after} knows the answers without reading, so this probe says nothing about position.",
-    Verdict.FLOOR: "Too few answers are found to say anything about position.",
-    Verdict.CEILING: "{after} finds nearly every answer at every depth, so this probe says nothing about position.",
+    Verdict.KNOWN: "{about} knows the answers without reading, so this probe says nothing about position.",
+    Verdict.FLOOR: "{about} finds too few answers to say anything about position.",
+    Verdict.CEILING: "{about} finds nearly every answer at every depth, so this probe says nothing about position.",
     Verdict.UNKNOWN: "This run cannot show whether the middle is lost.",
 }
 
@@ -61,6 +62,7 @@ class PositionOfModel:
     questions: int
     power: str
     detectable_dip: float | None
+    """None if not even a dip of 100 points would be seen."""
     lengths: tuple[LengthPoint, ...]
     two_golds: TwoGolds | None
     judged: JudgedCurve | None
@@ -109,15 +111,15 @@ def _section(comparison: Comparison, task: str) -> PositionSection:
 
 def lead(one: ProbeVerdict) -> str:
     """Return the verdict as one sentence, with its reason."""
-    return f"{LEADS[one.verdict].format(before=one.before, after=one.after)} {one.reason}"
+    return f"{LEADS[one.verdict].format(before=one.before, after=one.after, about=one.about)} {one.reason}"
 
 
 def _of_model(comparison: Comparison, index: int, model: ModelResult, task: str) -> PositionOfModel:
     result = model.tasks[task]
     assert result.position is not None  # every result of `read_position_models` has its answers
     known = comparison.of(model, result)
-    interval = known.position.dip.interval if known.position else None
-    detectable = shown_by(interval) if interval else None
+    dip = known.position.dip if known.position else None
+    detectable = shown_by(dip.interval) if dip and dip.interval and not shows_nothing(dip) else None
     return PositionOfModel(
         model=index,
         label=model.label,
@@ -144,9 +146,13 @@ def control_score(model: ModelResult, task: str, family: str) -> float | None:
 
 
 def _power(label: str, result: TaskResult, detectable: float | None) -> str:
+    if not result.has_curve:
+        return f"{label}: {NO_CURVE}."
+    if why := too_few_depths(result):
+        return f"{label}: {why}."
     asked = f"{len(result.sets):,} questions at {len(result.spans)} depths"
     if detectable is None:
-        return f"{label}: {asked} do not give an interval of the dip; ask more questions."
+        return f"{label}: {asked} are too few to show a dip; ask more questions."
     return f"{label}: with {asked}, a dip of {percent(detectable)} points would be seen in 8 of 10 runs."
 
 
@@ -160,8 +166,8 @@ def _found(models: Sequence[ModelResult], task: str) -> tuple[Found, ...]:
     found = []
     for later in models[1:]:
         first, second = models[0].tasks[task], later.tasks[task]
-        same = first.position and second.position and first.position.digest == second.position.digest
-        if same and first.key == second.key and log_of(first) and log_of(second):
+        same = same_length(first, second) and same_questions(first, second)
+        if same and log_of(first) and log_of(second):
             found.append(Found(models[0].label, later.label, tuple(found_after(first, second))))
     return tuple(found)
 

@@ -53,9 +53,15 @@ def unfinished_thoughts(model: ModelResult) -> str | None:
 def _judged(verdicts: Sequence[ProbeVerdict]) -> str:
     """`Document: improved. Code: no change.`; with several later models, one sentence per model."""
     if len({one.after for one in verdicts}) == 1:
-        return " ".join(f"{title(one.task)}: {one.verdict}." for one in verdicts)
+        return " ".join(f"{title(one.task)}{_of_first(one)}: {one.verdict}." for one in verdicts)
     by_model = groupby(verdicts, key=lambda one: one.after)
-    return " ".join(f"{label}: {listed([f'{o.task} {o.verdict}' for o in found])}." for label, found in by_model)
+    named = ((label, [f"{one.task}{_of_first(one)} {one.verdict}" for one in found]) for label, found in by_model)
+    return " ".join(f"{label}: {listed(found)}." for label, found in named)
+
+
+def _of_first(one: ProbeVerdict) -> str:
+    """Return ` (base)` for a verdict that is about the first model."""
+    return "" if one.about == one.after else f" ({one.about})"
 
 
 def _counted(verdicts: Sequence[ProbeVerdict], first: str) -> str:

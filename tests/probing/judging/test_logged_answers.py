@@ -66,3 +66,23 @@ def test_missing_and_misnamed_and_torn_files(tmp_path):
     other = path.rename(path.with_name("answers.jsonl"))
     with pytest.raises(ReportError, match=r"is not named `samples_TASK_DATE\.jsonl`"):
         find_answer_logs([other])
+
+
+def test_a_log_cut_inside_a_character_is_one_sentence(tmp_path):
+    path = write_log(tmp_path, [logged(0, 0, "x"), logged(0, 1, "Größe")])
+    path.write_bytes(path.read_bytes().split("ö".encode())[0] + "ö".encode()[:1])
+    with pytest.raises(ReportError, match=r"row 2: is not JSON .*killed"):
+        answers(path)
+
+
+@pytest.mark.parametrize("doc", [None, "a text", ["a", "list"]])
+def test_logs_of_other_tasks_have_any_kind_of_document(tmp_path, doc):
+    write_log(tmp_path, [{"doc": doc, "filtered_resps": ["x"]}], "mmlu")
+    path = write_log(tmp_path, [logged(0, 0, "x")])
+    assert [log.path for log in find_answer_logs([tmp_path])[0]] == [path]
+
+
+def test_kind_and_depths_are_those_of_the_row(tmp_path):
+    rows = [logged(0, 0, "x"), logged(1, 0, "x", question_kind="integration", gold_depths=[0.2, 0.7])]
+    found = answers(write_log(tmp_path, rows))
+    assert [(one.kind, one.gold_depths) for one in found] == [("fine_grained", (0.1,)), ("integration", (0.2, 0.7))]

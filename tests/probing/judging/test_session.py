@@ -115,3 +115,21 @@ def test_one_process_at_a_time_and_prices_for_a_limit_of_money(tmp_path):
             pass
         with pytest.raises(ConfigError, match="`--max-cost` needs `--prices`"):
             config(server, max_cost=1.0)
+
+
+def test_an_answer_of_any_folder_is_used_and_goes_into_every_folder_that_asks(tmp_path):
+    a, b = folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+    with FaultServer(yes) as server:
+        judge(config(server), [b], requests(b, 3))
+        both = [*requests(a, 5), *requests(b, 5)]
+        with JudgeSession(config(server), folders, print) as session:
+            assert session.expected(both).startswith("expected: 2 calls")
+        assert judge(config(server), folders, both) == ([True] * 5, 2)
+        assert (
+            judge(config(server), [a], requests(a, 5)) == judge(config(server), [b], requests(b, 5)) == ([True] * 5, 0)
+        )
+        assert server.paid.total() == 5
+        # a copy counts as spent only where it was paid
+        assert judge(config(server, max_calls=6), folders, [*both, *requests(a, 6)]) == ([True] * 6, 1)

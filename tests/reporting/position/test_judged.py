@@ -35,3 +35,11 @@ def test_damaged_verdicts_name_the_row(compared):
     judge(result, lambda one: True).write_text("{}\n")
     with pytest.raises(ReportError, match="row 1"):
         judged_curve(result)
+
+
+def test_questions_with_several_golds_are_not_part_of_the_curve(compared):
+    result = compared(m={"answers": made.only_ends, "integration": 20}).models[0].tasks["litm_qa"]
+    judge(result, lambda one: one.kind == "fine_grained")
+    found = judged_curve(result)
+    assert found.curve.spans == (1.0,) * 10
+    assert found.agreement.answers == 400

@@ -7,6 +7,8 @@ import pytest
 
 from in2_plugin.reporting.comparison import compare
 from in2_plugin.reporting.page import render_page
+from in2_plugin.reporting.position import section
+from in2_plugin.reporting.position.section import position_sections
 from in2_plugin.reporting.write import write_report
 from tests.reporting.test_page import Page
 from tests.support import position_results as made
@@ -17,7 +19,7 @@ def page(compared):
     def render(**models):
         position = compared(**models)
         without_val = compare([replace(model, probes={}, tasks={}, notes=()) for model in position.models])
-        return Page(render_page(without_val, None, position))
+        return Page(render_page(without_val, None, position, position_sections(position)))
 
     return render
 
@@ -82,3 +84,32 @@ def test_a_report_has_both_kinds_of_probes(tmp_path, before):
     written = write_report([before], tmp_path / "r.html")
     assert [path.name for path in written.paths] == ["r.html", "r.json", "r.png", "r-position.png"]
     assert "VAL and position probes:" in (tmp_path / "r.html").read_text()
+
+
+def test_a_table_without_examples_is_left_out(page):
+    shown = page(first=made.reader, second=made.reader).visible_text()
+    assert "wrong with first" not in shown
+
+
+def test_without_a_curve_the_page_has_score_and_map(tmp_path, page):
+    settings = {"answers": made.only_ends, "questions": 0, "integration": 20, "lengths": (4096, 8192)}
+    shown = page(a=settings, b=settings).visible_text()
+    assert "every question has several golds; see the map" in shown
+    assert "by distance of the golds" in shown
+    written = write_report([tmp_path / "a", tmp_path / "b"], tmp_path / "r.html")
+    assert [path.name for path in written.paths] == ["r.html", "r.json"]
+    json.dumps(written.record, allow_nan=False)
+
+
+def test_a_model_without_a_curve_is_left_out_of_the_plot(page):
+    shown = page(a=made.only_ends, b={"answers": made.only_ends, "questions": 0, "integration": 20}).visible_text()
+    assert "a: ends minus middle +100.0" in shown
+    assert "b: ends minus middle" not in shown
+
+
+def test_the_sections_are_made_once(tmp_path, monkeypatch):
+    made.write(tmp_path / "m", "m", made.only_ends)
+    calls = []
+    monkeypatch.setattr(section, "lost_in_the_middle", lambda result: calls.append(result) or [])
+    written = write_report([tmp_path / "m"], tmp_path / "r.html")
+    assert len(calls) == 1 and written.sections[0].task == "litm_qa"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from in2_plugin.errors import ReportError
-from in2_plugin.reporting.position.read import of_first_gold, position_task, read_position_models
+from in2_plugin.reporting.position.read import position_task, read_position_models
 from in2_plugin.reporting.read_results import read_models
 from tests.support import position_results as made
 
@@ -35,12 +35,29 @@ def test_a_task_with_two_lengths_is_two_results(tmp_path):
     assert (result.score.avg, result.rows, len(result.sets)) == (pytest.approx(0.4), 400, 40)
 
 
-def test_a_probe_with_two_golds_alone_has_a_curve_by_the_first(tmp_path):
+def test_a_probe_with_two_golds_alone_has_an_average_and_no_curve(tmp_path):
     made.write(tmp_path / "m", "m", made.only_ends, questions=0, integration=20)
     (model,) = read(tmp_path / "m")
     result = model.tasks["litm_qa"]
-    assert result.sets == of_first_gold(result.position, 4096)
-    assert result.spans[0] > 0 == result.spans[5]
+    assert (result.sets, result.spans, result.has_curve) == ((), (None,) * 10, False)
+    scores = [one.score for one in result.position.answers]
+    assert (result.score.avg, result.score.gap, result.rows) == (pytest.approx(sum(scores) / 200), 0.0, 200)
+
+
+def test_two_models_in_one_folder_are_refused(tmp_path, before):
+    made.write(tmp_path / "m" / "1", "org/m", made.only_ends)
+    made.write(before, "org/other", made.only_ends)
+    with pytest.raises(ReportError, match=r"before holds results of 2 models \(mistralai/.*, org/other\); give one"):
+        read(before)
+
+
+def test_a_control_that_asked_other_questions_is_ignored(tmp_path):
+    made.write(tmp_path / "m" / "1", "org/m", made.only_ends, controls=("", "gold_only"))
+    path = made.write(tmp_path / "m" / "2", "org/m", made.closed_book, controls=("closed_book",), digest="f" * 16)
+    (model,) = read(tmp_path / "m")
+    assert {key.family for key in model.probes} == {"", "gold_only"}
+    (note,) = model.notes
+    assert note.startswith(f"{path}: litm_qa_closed_book asked other questions than litm_qa_context")
 
 
 def test_a_model_without_position_probes_has_none(before):
