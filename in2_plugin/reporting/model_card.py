@@ -37,8 +37,8 @@ def model_card(comparisons: list[Comparison]) -> str:
     models = [comparison.models[-1] for comparison in comparisons]
     found = [one for comparison, model in zip(comparisons, models, strict=True) for one in _results(comparison, model)]
     if not found:
-        name = models[0].label if models else "no model"
-        raise ReportError(f"{name} has no results of a probe; give results of a probe last")
+        what = f"{models[0].label} has" if models else "there are"
+        raise ReportError(f"{what} no results of a probe; give results of a probe last")
     return f"---\n{_index(models[0].model_name, found)}---\n\n{_table(comparisons)}"
 
 

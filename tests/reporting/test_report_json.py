@@ -36,7 +36,7 @@ def limits(lowest):
 COUNT = {"type": "integer", "minimum": 0}
 ESTIMATE = closed(value={"type": "number"}, interval=maybe({"type": "array", "items": {"type": "number"}}))
 POSITION = maybe(closed(dip=ESTIMATE, slope=ESTIMATE, middle=ESTIMATE))
-VERDICTS = ["improved", "no_change", "worse", "dip", "uneven", "even", "floor", "ceiling", "unknown"]
+VERDICTS = ["improved", "no_change", "worse", "dip", "uneven", "even", "known", "floor", "ceiling", "unknown"]
 INTERVALS = closed(avg=limits(0), gap=limits(0), spans={"type": "array", "items": limits(0)})
 FLAT_GAP = closed(
     method={"enum": ["shuffled scores", "binomial"]},
@@ -52,6 +52,7 @@ TASK = closed(
     task={"enum": ["document", "code", "database"]},
     pattern={"enum": ["forward", "backward", "bidirectional", None]},
     length=COUNT,
+    digest=MAYBE,
     position=POSITION,
     avg=FRACTION,
     gap=FRACTION,
@@ -107,7 +108,7 @@ REPORT = closed(
     models={"type": "array", "items": MODEL, "minItems": 1},
     verdicts={
         "type": "array",
-        "items": closed(task=TEXT, before=MAYBE, model=TEXT, verdict={"enum": VERDICTS}, reason=TEXT),
+        "items": closed(task=TEXT, before=MAYBE, model=TEXT, about=TEXT, verdict={"enum": VERDICTS}, reason=TEXT),
     },
     differences={"type": "array", "items": DIFFERENCE},
     estimates=closed(draws=COUNT, seed=COUNT, confidence=FRACTION, effective_length_share=FRACTION),
