@@ -48,8 +48,8 @@ def share_that_covers(draw, value, estimate, runs=400):
     return covered / runs
 
 
-@pytest.mark.parametrize("questions", [20, 100])
-@pytest.mark.parametrize("spread", [0.0, 1.5])
+@pytest.mark.parametrize("questions", [20, pytest.param(100, marks=pytest.mark.e2e_full)])
+@pytest.mark.parametrize("spread", [pytest.param(0.0, marks=pytest.mark.e2e_full), 1.5])
 @pytest.mark.parametrize("chances", [LOST, np.full(10, 0.5), np.full(10, 0.97)], ids=["lost", "flat", "near ceiling"])
 def test_the_interval_of_the_dip_covers_95_percent(chances, spread, questions):
     covered = share_that_covers(
@@ -76,6 +76,7 @@ def test_the_interval_of_a_change_covers_95_percent():
     assert 0.92 <= covered <= 0.99
 
 
+@pytest.mark.e2e_full
 def test_the_interval_of_an_average_covers_95_percent_though_answers_are_related():
     value = float(asked_chances(LOST, 2.0).mean())
 
