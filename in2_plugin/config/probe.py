@@ -82,8 +82,11 @@ class ProbeQuestionsConfig(QuestionsConfig):
 
     @model_validator(mode="after")
     def _written_or_given(self) -> Self:
-        if self.file and "writer" in self.model_fields_set:
-            raise ValueError("`questions.file` has the questions, so `questions.writer` writes none; keep one of them")
+        others = sorted(self.model_fields_set - {"file"})
+        if self.file and others:
+            raise ValueError(
+                f"`questions.file` has the questions, so `questions.{others[0]}` has no effect; keep one of them"
+            )
         return self
 
 

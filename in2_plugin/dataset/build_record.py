@@ -56,6 +56,10 @@ class FolderKind:
 
     command: str
     """The command that writes it."""
+    noun: str
+    """What errors call it."""
+    own_key: str
+    """A key that only its build file has."""
     files: tuple[str, ...]
     """The file of each stage. The last stage's comes first: a build that is killed while it removes these files leaves
     an unfinished folder."""
@@ -63,7 +67,10 @@ class FolderKind:
     """True if the command has `--extend`."""
 
 
-DATASET = FolderKind("in2 build", _STAGE_FILES, allows_extension=True)
+DATASET = FolderKind("in2 build", "dataset", "mixture", _STAGE_FILES, allows_extension=True)
+PROBE = FolderKind(
+    "in2 probe build", "probe", "depths", tuple(reversed(layout.PROBE_STAGES.values())), allows_extension=False
+)
 
 
 def claim(
@@ -74,13 +81,14 @@ def claim(
     Array jobs may call it at the same time: a lock serialises them.
 
     Raises:
-        ConfigError: the folder belongs to another build file.
+        ConfigError: the folder belongs to another build file, or is of another kind, which no `change` replaces.
     """
     with file_lock(folder / layout.PARTS / layout.CLAIM_LOCK):
         _claim(folder, config, change, kind)
 
 
 def _claim(folder: Path, config: Config, change: BuildFileChange, kind: FolderKind) -> None:
+    _require_kind(folder, kind)
     record, wanted = folder / layout.BUILD, config.model_dump(mode="json")
     begun = [name for name in kind.files if (folder / name).exists()]
     if begun and change is not BuildFileChange.RESTART:
@@ -106,6 +114,14 @@ def _claim(folder: Path, config: Config, change: BuildFileChange, kind: FolderKi
                 path.unlink()
     if _json_or_none(record) != wanted:
         write_json_atomic(record, wanted)
+
+
+def _require_kind(folder: Path, kind: FolderKind) -> None:
+    found = _json_or_none(folder / layout.BUILD)
+    for other in (DATASET, PROBE):
+        is_its_file = isinstance(found, dict) and other.own_key in found
+        if other != kind and (is_its_file or (folder / other.files[0]).exists()):
+            raise ConfigError(f"{folder}: is a {other.noun} of `{other.command}`; choose another `output`")
 
 
 def stored_config(folder: Path, origin: str) -> BuildConfig:

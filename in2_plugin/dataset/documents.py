@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from in2_plugin import layout
-from in2_plugin.corpus.screening.document_digests import write_documents
+from in2_plugin.corpus.screening.document_digests import write_digests
 from in2_plugin.corpus.store import SegmentStore
 
 BLOCK = 1 << 20
@@ -24,4 +24,4 @@ def write_used_documents(folder: Path) -> int:
     with path.open("rb") as file:
         while block := file.read(4 * BLOCK):
             used[np.frombuffer(block, np.uint32)] = True
-    return write_documents(folder / layout.DOCUMENTS, store, np.flatnonzero(used).astype(np.uint32))
+    return write_digests(folder / layout.DOCUMENTS, store, np.flatnonzero(used).astype(np.uint32))

@@ -36,6 +36,8 @@ def test_short_contexts_have_short_segments():
         ({"length": [4_096]}, "unknown key `length`; did you mean `lengths`?"),
         ({"questions": {"file": "q.jsonl"}, "fine_grained": 5}, "`fine_grained` is for written questions"),
         ({"questions": {"file": "q.jsonl", "writer": "extractive"}}, "keep one of them"),
+        ({"questions": {"file": "q.jsonl", "endpoint": {"model": "m"}}}, "`questions.endpoint` has no effect"),
+        ({"questions": {"file": "q.jsonl", "min_yield": 0.1}}, "`questions.min_yield` has no effect"),
         ({"fine_grained": 0, "integration": 0}, "has no questions"),
         ({"lengths": [100]}, "`lengths.0`"),
         ({"questions": {"writer": "endpoint"}}, "needs a section `endpoint:`"),

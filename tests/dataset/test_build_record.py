@@ -4,8 +4,11 @@ import pytest
 
 from in2_plugin import layout
 from in2_plugin.config import BuildConfig
+from in2_plugin.config.probe import ProbeConfig
 from in2_plugin.dataset.build_record import (
+    DATASET,
     EXTENDABLE,
+    PROBE,
     BuildFileChange,
     changeable_keys,
     claim,
@@ -191,6 +194,21 @@ def test_a_folder_without_build_record_is_refused(folder):
         claim(folder, config(folder))
     claim(folder, config(folder), BuildFileChange.RESTART)
     assert "work.sqlite" in there(folder)
+
+
+@pytest.mark.parametrize("change", BuildFileChange)
+@pytest.mark.parametrize("evidence", ["build.json", "last stage"])
+@pytest.mark.parametrize(("own", "other"), [(DATASET, PROBE), (PROBE, DATASET)])
+def test_a_folder_of_the_other_kind_is_never_replaced(tmp_path, change, evidence, own, other):
+    files = {DATASET: config(tmp_path), PROBE: ProbeConfig(output=tmp_path, tokenizer="t")}
+    if evidence == "build.json":
+        claim(tmp_path, files[other], kind=other)
+    else:
+        (tmp_path / other.files[0]).write_text("")
+    before = there(tmp_path)
+    with pytest.raises(ConfigError, match=f"is a {other.noun} of `{other.command}`; choose another `output`"):
+        claim(tmp_path, files[own], change, own)
+    assert there(tmp_path) == before
 
 
 def test_files_of_a_preview_are_accepted(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from in2_plugin.config.probe import ProbeConfig
-from in2_plugin.corpus.screening.document_digests import read_documents
+from in2_plugin.corpus.screening.document_digests import read_digests
 from in2_plugin.pipeline.build import build_dataset
 from in2_plugin.probing.judging.judged_answers import read_judged
 from in2_plugin.probing.own_text.build import build_own_probe
@@ -30,7 +30,7 @@ def probe(built, mistral_folder, tmp_path_factory) -> Path:
     config = ProbeConfig.parse(
         {
             "output": str(folder), "tokenizer": str(mistral_folder), "corpus": section, "workers": 1,
-            "fine_grained": 5, "integration": 0, "lengths": [900], "questions_per_context": 5,
+            "fine_grained": 5, "integration": 0, "lengths": [1_024], "questions_per_context": 5,
         },
         "test",
     )  # fmt: skip
@@ -39,7 +39,7 @@ def probe(built, mistral_folder, tmp_path_factory) -> Path:
 
 
 def documents(folder: Path) -> frozenset[str]:
-    return read_documents(folder / "documents.parquet")
+    return read_digests(folder / "documents.parquet")
 
 
 def test_neither_shares_a_document_with_the_other(built, probe, mistral_folder, tmp_path):
@@ -52,6 +52,7 @@ def test_neither_shares_a_document_with_the_other(built, probe, mistral_folder, 
     assert any(line.startswith(f"{n} documents left out because a folder of `decont") for line in progress.lines)
 
 
+@pytest.mark.e2e_full
 def test_lm_eval_warns_of_shared_documents_and_its_logs_are_judged(probe, tmp_path):
     save_tiny_mistral(tmp_path / "model", window=2_048)
     metadata = {"probe": str(probe), "trained_on": str(probe)}

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from transformers import AutoTokenizer
 
-from in2_plugin.corpus.screening.document_digests import read_documents
+from in2_plugin.corpus.screening.document_digests import read_digests
 from in2_plugin.dataset.reader import read_manifest, revision_of
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.training.axolotl.plugins import loaded_unlisted
@@ -114,7 +114,7 @@ def test_lazy_training_prepares_nothing_and_logs_loss_by_depth(lazy):
     assert not (folder.path / "prepared").exists()
     assert "logits are computed only at answer tokens" in output
     assert "in2/loss_depth_" in output
-    documents = [read_documents(folder.path / name) for name in ("out/in2_documents.parquet", DOCUMENTS)]
+    documents = [read_digests(folder.path / name) for name in ("out/in2_documents.parquet", DOCUMENTS)]
     assert documents[0] == documents[1]
 
 

@@ -76,5 +76,5 @@ def test_a_model_that_reads_only_the_ends_has_a_dip(probe, mistral_folder):
 
 
 def test_a_window_that_is_too_small_is_refused(probe, mistral_folder):
-    with pytest.raises(PromptTooLong, match="never truncated: set probe_lengths to at most 1024"):
+    with pytest.raises(PromptTooLong, match="never truncated: keep only lengths up to 1024 in probe_lengths"):
         run(oracle, probe, mistral_folder, window=1_024)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from in2_plugin.config import load_build_config
-from in2_plugin.corpus.screening.document_digests import read_documents, write_documents
+from in2_plugin.corpus.screening.document_digests import read_digests, write_digests
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.dataset.build_record import BuildFileChange
 from in2_plugin.dataset.reader import IN2Dataset, read_manifest
@@ -364,7 +364,7 @@ def test_datasets_share_no_document_with_a_folder_of_against(built, mistral_fold
 
     progress = Quiet()
     build_dataset(config(built), progress)
-    first, second = (read_documents(folder / "documents.parquet") for folder in (built, tmp_path / "in2"))
+    first, second = (read_digests(folder / "documents.parquet") for folder in (built, tmp_path / "in2"))
     assert second and not first & second
     assert any(
         "documents left out because a folder of `decontamination.against` has them" in one for one in progress.lines
@@ -373,7 +373,7 @@ def test_datasets_share_no_document_with_a_folder_of_against(built, mistral_fold
     # the same content at another path is the same build; another content is not
     build_dataset(config(moved), progress)
     assert progress.lines[-1].endswith("is already complete")
-    write_documents(moved / "documents.parquet", SegmentStore(built / "segments"), np.array([0], np.uint32))
+    write_digests(moved / "documents.parquet", SegmentStore(built / "segments"), np.array([0], np.uint32))
     with pytest.raises(ConfigError, match=r"was built with `corpus\.decontamination\.against\.content: "):
         build_dataset(config(moved), progress)
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from in2_plugin import layout
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.errors import DatasetError
 from in2_plugin.io.atomic import write_atomic
@@ -30,7 +31,7 @@ def document_digest(texts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def write_documents(path: Path, store: SegmentStore, segments: npt.NDArray[np.uint32]) -> int:
+def write_digests(path: Path, store: SegmentStore, segments: npt.NDArray[np.uint32]) -> int:
     """Write the documents that these segments are from, in order, and return their number.
 
     Args:
@@ -56,7 +57,7 @@ def _texts(store: SegmentStore, document: int) -> Sequence[str]:
     return texts
 
 
-def read_documents(path: Path) -> frozenset[str]:
+def read_digests(path: Path) -> frozenset[str]:
     """Return the digests in a file of documents.
 
     Raises:
@@ -70,3 +71,10 @@ def read_documents(path: Path) -> frozenset[str]:
         ) from None
     except (OSError, pa.ArrowException) as failure:
         raise DatasetError(f"{path}: cannot be read ({failure}); build the folder again") from None
+
+
+def digests_beside(model: Path) -> Path | None:
+    """Return the file with the documents that a model was trained on, from its folder or the folder around it."""
+    # checkpoints and merged adapters are in a subfolder of the output folder
+    paths = (folder / layout.TRAINING_DOCUMENTS for folder in (model, model.resolve().parent))
+    return next((path for path in paths if path.is_file()), None) if model.is_dir() else None

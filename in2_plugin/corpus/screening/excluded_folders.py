@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from in2_plugin import layout
 from in2_plugin.config import Config, Decontamination
-from in2_plugin.corpus.screening.document_digests import document_digest, read_documents
+from in2_plugin.corpus.screening.document_digests import document_digest, read_digests
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.errors import ConfigError, CorpusError, DatasetError
 
@@ -56,7 +56,7 @@ class ExcludedTexts:
         table, column = _GOLDS[kind]
         try:
             golds = pq.read_table(folder / table, columns=[column])[column].combine_chunks().flatten()
-            digests = read_documents(folder / layout.DOCUMENTS)
+            digests = read_digests(folder / layout.DOCUMENTS)
             return cls(kind, tuple(sorted(digests)), SegmentStore(folder / layout.SEGMENTS), np.unique(golds))
         except (OSError, ValueError, DatasetError) as failure:
             raise CorpusError(f"`decontamination.against`: {folder} cannot be read: {failure}") from None

@@ -18,11 +18,11 @@ import in2_plugin
 from in2_plugin import layout
 from in2_plugin.config import Distractors, Lengths, Positions, RowSource, Source
 from in2_plugin.config.probe import ProbeConfig
-from in2_plugin.corpus.screening.document_digests import write_documents
+from in2_plugin.corpus.screening.document_digests import write_digests
 from in2_plugin.corpus.screening.excluded_folders import with_contents
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
-from in2_plugin.dataset.build_record import BuildFileChange, FolderKind, claim, make_folder
+from in2_plugin.dataset.build_record import PROBE, BuildFileChange, claim, make_folder
 from in2_plugin.errors import NotEnoughSegments, ProbeError, TokenizerError
 from in2_plugin.examples.fillers import FillerPool
 from in2_plugin.examples.template import Template
@@ -41,6 +41,7 @@ from in2_plugin.probing.own_text.contexts import ContextPlanner, NoRoom
 from in2_plugin.probing.own_text.draw import draw_documents
 from in2_plugin.probing.own_text.grouping import Neighbours
 from in2_plugin.probing.own_text.own_questions import OwnQuestions, locate_questions, rows_digest
+from in2_plugin.probing.own_text.rejected import add_rejected, errors_in_probe_terms, reword_rejected
 from in2_plugin.probing.own_text.summary import readme
 from in2_plugin.probing.own_text.tables import (
     FORMAT,
@@ -54,8 +55,6 @@ from in2_plugin.probing.own_text.tables import (
 )
 from in2_plugin.probing.probes.tokens import load_tokens
 from in2_plugin.questions import Kind, Question
-
-PROBE_FOLDER = FolderKind("in2 probe build", tuple(reversed(layout.PROBE_STAGES.values())), allows_extension=False)
 
 MOST_LEFT_OUT = 0.1
 """Largest share of the questions that may be left out because a gold has no room at some depth."""
@@ -81,8 +80,8 @@ def build_own_probe(
         reject_credentials(path)  # before the probe file is copied into the folder
     config = with_contents(config)
     make_folder(config.output)
-    with write_errors_explained(config.output), folder_lock(config.output):
-        claim(config.output, config, change, PROBE_FOLDER)
+    with write_errors_explained(config.output), folder_lock(config.output), errors_in_probe_terms():
+        claim(config.output, config, change, PROBE)
         progress = progress or NoProgress()
         return _build(config, progress, engine or LocalEngine(worker_count(config.workers)))
 
@@ -105,12 +104,14 @@ def _build(config: ProbeConfig, progress: Progress, engine: Engine) -> ProbeFold
     run = Run(config.as_build(template.kind), progress, engine)
     store = segment_stage(run, tokenizer)
     own = locate_questions(config, store, progress.say) if config.questions.file else None
+    if own:
+        own.require(folder, progress.say)  # before the draw, which is final
     if config.documents:
         store = draw_documents(store, config.documents, config.seed, own.documents if own else ())
-    _require_text(store, max(config.lengths))
+    _require_text(store, max(config.lengths), progress.say)
     neighbours = Neighbours(store, FillerPool.of(store.usable, store.n_tokens, store.document))
     questions = _own(run, own, neighbours, config) if own else _written(run, store, tokenizer, template, config)
-    questions, contexts = _contexts(config, questions, neighbours, progress)
+    questions, contexts = _contexts(config, questions, neighbours, progress, own)
     return _finish(config, tokenizer, rows, questions, contexts, store)
 
 
@@ -127,13 +128,22 @@ def _template(tokenizer: ModelTokenizer) -> Template:
         return Template("film", tokenizer)
 
 
-def _require_text(store: SegmentStore, longest: int) -> None:
-    """Raise, before any question is paid for, if the corpus cannot fill a context."""
-    tokens = int(store.n_tokens[store.usable].sum())
-    if tokens < longest:
+def _require_text(store: SegmentStore, longest: int, say: Callable[[str], None]) -> None:
+    """Raise, before any question is paid for, if no context can be filled beside any document."""
+    usable = store.usable
+    tokens = np.bincount(store.document[usable], weights=store.n_tokens[usable], minlength=store.facts.documents)
+    total, largest = int(tokens.sum()), int(tokens.argmax())
+    beside = total - int(tokens[tokens > 0].min(initial=total))
+    if beside < longest:
         raise NotEnoughSegments(
-            f"the documents have {tokens:,} tokens that can be used, which do not fill a context of {longest:,}; add "
-            "text to the corpus or lower `lengths`"
+            f"the documents have {total:,} tokens that can be used and, without the document of a question, at most "
+            f"{beside:,}, which do not fill a context of {longest:,}; add documents to the corpus or lower `lengths`"
+        )
+    beside = total - int(tokens[largest])
+    if beside < longest:
+        say(
+            f"no question about {store.documents['key'][largest].as_py()} can be asked: the other documents have "
+            f"{beside:,} tokens, which do not fill a context of {longest:,}; add documents or lower `lengths`"
         )
 
 
@@ -144,6 +154,7 @@ def _written(
     lengths = Lengths(min=min(config.lengths), max=max(config.lengths))
     handle = PlannerHandle(store, tokenizer, template, lengths, Positions(), Distractors(), config.seed)
     stored = question_stage(run, handle)
+    reword_rejected(run.folder)
     remove_inputs(run, layout.POOL)
     return [_of_writer(i, question) for i, question in enumerate(stored)]
 
@@ -169,12 +180,19 @@ def _own(run: Run, own: OwnQuestions, neighbours: Neighbours, config: ProbeConfi
 
 
 def _contexts(
-    config: ProbeConfig, questions: Sequence[DepthQuestion], neighbours: Neighbours, progress: Progress
+    config: ProbeConfig,
+    questions: Sequence[DepthQuestion],
+    neighbours: Neighbours,
+    progress: Progress,
+    own: OwnQuestions | None,
 ) -> tuple[list[DepthQuestion], list[PlannedContext]]:
     """Return the questions and their contexts, without the few questions that have no room at some depth.
 
+    The others are added to rejected.parquet.
+
     Raises:
         ProbeError: more than MOST_LEFT_OUT of the questions have no room.
+        CorpusError: too many rows of the user's file cannot be used.
     """
     tokens = load_tokens({"tokenizer": config.tokenizer}, takes_chat_template=True)
     planner = ContextPlanner(neighbours, tokens, config.depths, config.questions_per_context, config.seed)
@@ -186,7 +204,13 @@ def _contexts(
         except NoRoom as found:
             if len(questions) - len(kept) + 1 > most:
                 raise
-            progress.say(f"left out {found.question.place or 'a question'}: {str(found).partition(';')[0]}")
+            reason = str(found).partition(";")[0]
+            progress.say(f"left out {found.question.place or 'a question'}: {reason}")
+            if own:
+                own.reject(found.question.place, found.question.text, reason)
+                own.require(config.output, progress.say)
+            else:
+                add_rejected(config.output, found.question, reason)
             others = [one for one in kept if one.number != found.question.number]
             kept = [replace(one, number=i) for i, one in enumerate(others)]
 
@@ -209,7 +233,7 @@ def _finish(
     folder = config.output
     write_tables(folder, questions, contexts)
     used = [i for context in contexts for i in context.segment_ids]
-    n_documents = write_documents(folder / layout.DOCUMENTS, store, np.array(used, np.uint32))
+    n_documents = write_digests(folder / layout.DOCUMENTS, store, np.array(used, np.uint32))
     facts = ProbeFacts(
         format=FORMAT,
         version=in2_plugin.__version__,

@@ -1,14 +1,16 @@
 """Draw the documents of a probe by a hash of their content.
 
 The other documents are excluded in the segment store, as screening excludes segments, so no later stage uses them.
-Invariants: a document is drawn whatever its place, its file and the number of workers; equal documents are drawn
-together. Cost: one pass over the text of the corpus.
+Only documents with a segment that screening has kept are drawn. Invariants: a document is drawn whatever its place, its
+file and the number of workers; what screening has excluded keeps its reason. Cost: one pass over the text of the
+corpus.
 """
 
 import hashlib
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -30,23 +32,21 @@ def draw_documents(store: SegmentStore, wanted: int, seed: int, needed: Iterable
         needed: documents that must be among them: those with the evidence of the user's own questions.
 
     Raises:
-        ProbeError: the corpus has fewer documents, or more are needed.
+        ProbeError: the corpus has fewer usable documents, more are needed, or an interrupted build has drawn others.
     """
     path = store.folder / layout.EXCLUSIONS
     rows = pq.read_table(path, schema=EXCLUSION_SCHEMA)
-    if NOT_DRAWN in rows["reason"].unique().to_pylist():
-        return store
-    kept = set(needed)
-    if max(wanted, len(kept)) > min(wanted, store.facts.documents):
-        short = f"the corpus has {store.facts.documents:,}" if wanted > store.facts.documents else None
-        reason = short or f"the evidence of the questions is in {len(kept):,}"
-        raise ProbeError(f"`documents: {wanted}`, but {reason}; set another number, or leave it out to take all")
-    for document in _in_order(store, seed):
-        if len(kept) >= wanted:
-            break
-        kept.add(document)
-    others = np.flatnonzero(~np.isin(store.document, np.array(sorted(kept), np.uint32)))
-    if not len(others):
+    left_out = rows.filter(pc.equal(rows["reason"], NOT_DRAWN))["segment_id"].to_numpy()
+    screened = store.excluded.copy()
+    screened[left_out] = False
+    kept = _drawn(store, np.unique(store.document[store.standing_usable & ~screened]), wanted, seed, set(needed))
+    others = np.flatnonzero(~np.isin(store.document, np.array(sorted(kept), np.uint32)) & ~screened)
+    if len(left_out) and not np.array_equal(left_out, others):
+        raise ProbeError(
+            f"{store.folder.parent}: its documents were drawn for other questions; run `in2 probe build --restart` to "
+            "draw them again"
+        )
+    if len(left_out) or not len(others):
         return store
     excluded = pa.table(
         [pa.array(others, pa.uint32()), *(pa.array([text] * len(others)) for text in (NOT_DRAWN, "", ""))],
@@ -59,12 +59,30 @@ def draw_documents(store: SegmentStore, wanted: int, seed: int, needed: Iterable
     return SegmentStore(store.folder)
 
 
-def _in_order(store: SegmentStore, seed: int) -> list[int]:
-    """Return the numbers of all documents, in the order of a hash of seed and content."""
+def _drawn(store: SegmentStore, usable: npt.NDArray[np.uint32], wanted: int, seed: int, needed: set[int]) -> set[int]:
+    """Return the needed documents and, of the usable ones, the first in the order of a hash of seed and content."""
+    if max(wanted, len(needed)) > min(wanted, len(usable)):
+        short = f"the corpus has {len(usable):,} with text that can be used" if wanted > len(usable) else None
+        reason = short or f"the evidence of the questions is in {len(needed):,}"
+        raise ProbeError(f"`documents: {wanted}`, but {reason}; set another number, or leave it out to take all")
     texts = store.table["text"]
-    digests = [
-        document_digest(texts.slice(own.start, len(own)).to_pylist())
-        for own in map(store.segments_of, range(store.facts.documents))
-    ]
-    keys = [hashlib.sha256(f"{seed} {digest}".encode()).hexdigest() for digest in digests]
-    return sorted(range(len(keys)), key=lambda number: keys[number])
+
+    def key(document: int) -> str:
+        own = store.segments_of(document)
+        digest = document_digest(texts.slice(own.start, len(own)).to_pylist())
+        return hashlib.sha256(f"{seed} {digest}".encode()).hexdigest()
+
+    others = sorted((number for number in usable.tolist() if number not in needed), key=key)
+    return needed | set(others[: wanted - len(needed)])
+
+
+def screening_reason(store: SegmentStore, segment: int) -> str | None:
+    """Return why screening excludes a segment, or None if it does not."""
+    if not store.excluded[segment]:
+        return None
+    path = store.folder / layout.EXCLUSIONS
+    (row,) = pq.read_table(path, schema=EXCLUSION_SCHEMA, filters=[("segment_id", "=", segment)]).to_pylist()
+    if row["reason"] == NOT_DRAWN:
+        return None
+    where = ", ".join(filter(None, (row["detail"], row["source"])))
+    return f"{row['reason']} ({where})" if where else str(row["reason"])

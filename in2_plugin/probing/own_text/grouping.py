@@ -14,6 +14,7 @@ import numpy.typing as npt
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.examples.fillers import FillerPool
 from in2_plugin.probing.own_text.tables import DepthQuestion
+from in2_plugin.probing.scoring.answers import fold
 from in2_plugin.questions.leaks import Forbidden
 
 CACHED_TEXTS = 65_536
@@ -29,13 +30,16 @@ class Neighbours:
     def __init__(self, store: SegmentStore, pool: FillerPool) -> None:
         self.store, self.pool = store, pool
         self._sample = pool.sample(SAMPLE)
-        self._folded = lru_cache(CACHED_TEXTS)(lambda segment: store.text(segment).casefold())
+        self._folded = lru_cache(CACHED_TEXTS)(lambda segment: fold(store.text(segment)))
         self._allowed = lru_cache(None)(self._allowed_of_sample)
 
     def ban(self, questions: Sequence[DepthQuestion]) -> Callable[[int], bool]:
-        """Return a predicate for segments that hold an answer or a quotation, or repeat a gold."""
-        quotes = [text for question in questions for text in question.exclusive]
-        forbidden = Forbidden(quotes, [text for question in questions for text in question.gold])
+        """Return a predicate for segments that hold an answer or a quotation, or repeat a gold.
+
+        Texts are compared as the score compares them, so that whatever counts as an answer is kept out.
+        """
+        quotes = [fold(text) for question in questions for text in question.exclusive]
+        forbidden = Forbidden(quotes, [fold(text) for question in questions for text in question.gold])
         repeats = self.store.repeats_in_use
         golds = {repeats.get(i, i) for question in questions for i in question.segments}
 

@@ -21,11 +21,13 @@ from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.dataset.tables import QUESTIONS, REJECTED, write_rows
 from in2_plugin.errors import CorpusError, ProbeError
 from in2_plugin.io.remote import local_path
+from in2_plugin.probing.own_text.draw import screening_reason
 from in2_plugin.probing.own_text.evidence import FoundPassage, QuotedPassage, find_evidence
 from in2_plugin.probing.own_text.grouping import MOST_GOLD, Neighbours
 from in2_plugin.probing.own_text.tables import DepthQuestion
 from in2_plugin.probing.probes.options import NEW_TOKENS
 from in2_plugin.questions import Kind
+from in2_plugin.questions.leaks import core, without_ends
 
 SHOWN = 10
 """Bad rows that the build shows; all are in rejected.parquet."""
@@ -73,11 +75,12 @@ class OwnQuestions:
         shared: dict[str, float] = {}
         for question in self.questions:
             if reason := _objection(question, neighbours, lengths):
-                self._reject(question.place, question.text, reason)
+                self.reject(question.place, question.text, reason)
                 continue
             kept.append(replace(question, number=len(kept)))
             if share := neighbours.banned_share(question):
                 shared[question.place] = share
+        self.require(folder, say)
         self._report(say)
         if shared:
             most = max(shared, key=lambda place: shared[place])
@@ -85,15 +88,27 @@ class OwnQuestions:
                 f"the answers of {len(shared):,} questions are also in other documents, whose segments are kept out of "
                 f"their contexts; most often that of {most}, in {shared[most]:.1%} of the segments"
             )
-        rows = [{"question": text, "reason": f"{place}: {reason}"} for place, text, reason in self.rejected]
-        write_rows(folder / layout.REJECTED, rows, REJECTED)
-        self.bad.require()
         if not kept:
             raise ProbeError(f"{self.bad.line() or 'the file has no rows'}; a probe needs at least one question")
         write_rows(folder / layout.QUESTIONS, map(_row, kept), QUESTIONS)
         return kept
 
-    def _reject(self, place: str, question: str, reason: str) -> None:
+    def require(self, folder: Path, say: Callable[[str], None]) -> None:
+        """Write rejected.parquet and check the share of bad rows.
+
+        Raises:
+            CorpusError: too many rows cannot be used; `say` gets the first of them.
+        """
+        rows = [{"question": text, "reason": f"{place}: {reason}"} for place, text, reason in self.rejected]
+        write_rows(folder / layout.REJECTED, rows, REJECTED)
+        try:
+            self.bad.require()
+        except CorpusError:
+            self._report(say)
+            raise
+
+    def reject(self, place: str, question: str, reason: str) -> None:
+        """Count a row that cannot be used."""
         self.bad.add(lambda: place, reason)
         self.rejected.append((place, question, reason))
 
@@ -123,7 +138,7 @@ def locate_questions(config: ProbeConfig, store: SegmentStore, say: Callable[[st
         try:
             question = _question(row, own, store)
         except BadRow as bad:
-            found._reject(row.place, row.question, str(bad))
+            found.reject(row.place, row.question, str(bad))
             continue
         normalized += any(one.is_normalized for one in own)
         questions.append(question)
@@ -150,7 +165,7 @@ def _rows(source: RowSource, found: OwnQuestions) -> list[OwnRow]:
             if row.question in places:
                 raise BadRow(f"asks the same question as {places[row.question]}; delete one of them")
         except BadRow as bad:
-            found._reject(place, str(fields.get("question") or ""), str(bad))
+            found.reject(place, str(fields.get("question") or ""), str(bad))
             continue
         places[row.question] = place
         rows.append(row)
@@ -163,16 +178,19 @@ def _fields(source: RowSource) -> Iterator[tuple[str, dict[str, Any]]]:
         return
     try:
         with local_path(source.path).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, restkey="")  # `_own_row` refuses a row with fields beyond the header
             for number, row in enumerate(reader, start=1):
                 if source.limit is not None and number > source.limit:
                     return
-                yield f"{source.path}:{reader.line_num}", {name: value or None for name, value in row.items() if name}
+                fields = {name: value or None for name, value in row.items() if name or value}
+                yield f"{source.path}:{reader.line_num}", fields
     except (OSError, UnicodeDecodeError, csv.Error) as failure:
         raise CorpusError(f"{source.path}: cannot be read as CSV ({failure}); write it as UTF-8, or as JSONL") from None
 
 
 def _own_row(place: str, fields: Mapping[str, Any]) -> OwnRow:
+    if fields.get(""):
+        raise BadRow("has more fields than the header; quote texts with commas")
     question = checked_text(fields.get("question"), "question").strip()
     answers = _texts(fields, "answers") or _texts(fields, "answer")
     evidence = _texts(fields, "evidence")
@@ -181,6 +199,10 @@ def _own_row(place: str, fields: Mapping[str, Any]) -> OwnRow:
     ]
     if missing:
         raise BadRow(f"has no `{missing[0]}`; each row {NEEDED}")
+    for answer in answers:
+        if not core(answer):
+            what = "a single character" if without_ends(answer) else "only punctuation"
+            raise BadRow(f"its answer `{answer}` is {what}, which most texts contain; give a longer answer")
     document = checked_text(fields.get("document"), "document").strip()
     return OwnRow(place, question, answers, tuple(QuotedPassage(text, document) for text in evidence))
 
@@ -213,6 +235,8 @@ def _one_segment(found: FoundPassage, store: SegmentStore) -> int:
         raise BadRow(found.reason)
     if not store.standing_usable[found.segment]:
         raise BadRow("its evidence is in a segment that spells a special token of the tokenizer; change the document")
+    if reason := screening_reason(store, found.segment):
+        raise BadRow(f"its evidence is in a segment that screening leaves out: {reason}; take evidence from elsewhere")
     return found.segment
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from in2_plugin import layout
-from in2_plugin.corpus.screening.document_digests import read_documents
+from in2_plugin.corpus.screening.document_digests import digests_beside, read_digests
 from in2_plugin.errors import ConfigError
 
 _LOG = logging.getLogger(__name__)
@@ -32,8 +32,8 @@ def warn_of_training_documents(probe: Path, trained_on: str | None, lm_eval_args
     """
     if not (lists := _training_lists(trained_on, lm_eval_args)):
         return
-    asked = read_documents(probe / layout.DOCUMENTS)
-    trained = frozenset().union(*map(read_documents, lists))
+    asked = read_digests(probe / layout.DOCUMENTS)
+    trained = frozenset().union(*map(read_digests, lists))
     shared = len(asked & trained)
     where = ", ".join(str(path.parent) for path in lists)
     if shared:
@@ -51,14 +51,7 @@ def _training_lists(trained_on: str | None, lm_eval_args: Mapping[str, Any]) -> 
     if trained_on is not None:
         return [_list_in(Path(trained_on))]
     models = [Path(str(lm_eval_args[name])) for name in MODEL_ARGUMENTS if lm_eval_args.get(name)]
-    found = (_list_beside(model) for model in models if model.is_dir())
-    return list(dict.fromkeys(path for path in found if path))
-
-
-def _list_beside(model: Path) -> Path | None:
-    # checkpoints and merged adapters are in a subfolder of the output folder
-    paths = (folder / layout.TRAINING_DOCUMENTS for folder in (model, model.resolve().parent))
-    return next((path for path in paths if path.is_file()), None)
+    return list(dict.fromkeys(filter(None, map(digests_beside, models))))
 
 
 def _list_in(folder: Path) -> Path:

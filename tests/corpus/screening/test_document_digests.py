@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from in2_plugin.corpus.screening.document_digests import document_digest, read_documents, write_documents
+from in2_plugin.corpus.screening.document_digests import document_digest, read_digests, write_digests
 from in2_plugin.corpus.sources.documents import Document
 from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.errors import DatasetError
@@ -32,7 +32,7 @@ def test_the_digest_ignores_whitespace_alone():
 @pytest.mark.parametrize("segment_tokens", [16, 64])
 def test_a_store_gives_the_digests_of_the_texts_however_it_is_cut(tmp_path, mistral, segment_tokens):
     store = store_of(tmp_path / "segments", mistral, segment_tokens)
-    assert write_documents(tmp_path / "documents.parquet", store, np.arange(len(store), dtype=np.uint32)) == 4
+    assert write_digests(tmp_path / "documents.parquet", store, np.arange(len(store), dtype=np.uint32)) == 4
     rows = pq.read_table(tmp_path / "documents.parquet").to_pylist()
     assert [row["sha256"] for row in rows] == [document_digest([text]) for text in [*TEXTS, CHINESE]]
     assert [row["name"] for row in rows] == ["s:1", "s:2", "s:3", "s:4"]
@@ -41,13 +41,13 @@ def test_a_store_gives_the_digests_of_the_texts_however_it_is_cut(tmp_path, mist
 def test_documents_without_a_segment_in_use_are_not_listed(tmp_path, mistral):
     store = store_of(tmp_path / "segments", mistral, 32)
     used = np.array([store.segments_of(2)[0], store.segments_of(0)[1], store.segments_of(2)[0]], np.uint32)
-    write_documents(tmp_path / "documents.parquet", store, used)
-    assert read_documents(tmp_path / "documents.parquet") == {document_digest([TEXTS[0]]), document_digest([TEXTS[2]])}
+    write_digests(tmp_path / "documents.parquet", store, used)
+    assert read_digests(tmp_path / "documents.parquet") == {document_digest([TEXTS[0]]), document_digest([TEXTS[2]])}
 
 
 def test_a_missing_or_damaged_file_is_one_sentence(tmp_path):
     with pytest.raises(DatasetError, match=r"documents\.parquet: is missing; .* Run the same build again"):
-        read_documents(tmp_path / "documents.parquet")
+        read_digests(tmp_path / "documents.parquet")
     (tmp_path / "documents.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(DatasetError, match=r"documents\.parquet: cannot be read"):
-        read_documents(tmp_path / "documents.parquet")
+        read_digests(tmp_path / "documents.parquet")

@@ -9,7 +9,7 @@ import pytest
 
 from in2_plugin import layout
 from in2_plugin.config import BuildConfig
-from in2_plugin.corpus.screening.document_digests import write_documents
+from in2_plugin.corpus.screening.document_digests import write_digests
 from in2_plugin.corpus.screening.excluded_folders import ExcludedTexts, KnownDocuments, with_contents
 from in2_plugin.corpus.sources.documents import Document
 from in2_plugin.corpus.store_writer import build_store
@@ -26,7 +26,7 @@ def excluded_folder(folder, tokenizer, texts=TEXTS, kind="probe", gold=(2, 2, 5)
     store = build_store(
         documents, folder / "segments", tokenizer, segment_tokens=40, paper_exact=False, rng=np.random.default_rng(0)
     )
-    write_documents(folder / layout.DOCUMENTS, store, np.arange(len(store), dtype=np.uint32))
+    write_digests(folder / layout.DOCUMENTS, store, np.arange(len(store), dtype=np.uint32))
     table, column = (layout.PROBE_QUESTIONS, "segments") if kind == "probe" else (layout.QUESTIONS, "gold")
     golds = pa.array([[one] for one in gold], pa.list_(pa.uint32()))
     pq.write_table(pa.table({column: golds}), folder / table)

@@ -12,14 +12,17 @@ import pytest
 
 from in2_plugin import layout
 from in2_plugin.config.probe import ProbeConfig
-from in2_plugin.corpus.screening.document_digests import read_documents
+from in2_plugin.corpus.screening.document_digests import read_digests
 from in2_plugin.dataset.build_record import BuildFileChange
-from in2_plugin.errors import ConfigError, NotEnoughSegments, ProbeError
+from in2_plugin.dataset.tables import read_rows
+from in2_plugin.errors import ConfigError, NotEnoughQuestions, NotEnoughSegments, ProbeError
 from in2_plugin.probing.own_text.build import build_own_probe
+from in2_plugin.probing.own_text.contexts import ContextPlanner, NoRoom
 from in2_plugin.probing.own_text.tables import read_probe
 from in2_plugin.probing.position.own_text import PROBE
 from in2_plugin.probing.probes.tokens import load_tokens
 from in2_plugin.questions.leaks import Forbidden
+from tests.support.builds import Quiet
 
 SOURCE = {"path": "bundled:python-docs", "limit": 250}
 RESULTS = (
@@ -33,6 +36,14 @@ def config(output: Path, tokenizer: Path, **changes) -> ProbeConfig:
         "fine_grained": 15, "integration": 10, "lengths": [1_024, 2_048],
     }  # fmt: skip
     return ProbeConfig.parse({**values, **changes}, "test")
+
+
+def texts(folder: Path, sizes: list[int]) -> dict[str, list[str]]:
+    """Write documents of about so many words each, and return the section `corpus`."""
+    for i, n in enumerate(sizes):
+        sentences = (f"The {j * 7919 % 100_003} ships of harbour {i} sailed on day {j}." for j in range(n // 9))
+        (folder / f"{i}.txt").write_text("\n\n".join(sentences))
+    return {"sources": [str(folder / f"{i}.txt") for i in range(len(sizes))]}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -105,7 +116,7 @@ def test_some_documents_are_drawn_and_the_others_are_left(tmp_path, mistral_fold
     used = {int(drawn.store.document[i]) for context in drawn.contexts for i in context.segment_ids}
     usable = {int(number) for number in drawn.store.document[drawn.store.usable]}
     assert used <= usable and len(usable) == 100
-    assert len(read_documents(drawn.folder / layout.DOCUMENTS)) == len(used)
+    assert len(read_digests(drawn.folder / layout.DOCUMENTS)) == len(used)
 
 
 def test_a_folder_of_another_probe_file_is_refused_and_restarted(tmp_path, mistral_folder):
@@ -115,6 +126,39 @@ def test_a_folder_of_another_probe_file_is_refused_and_restarted(tmp_path, mistr
     with pytest.raises(ConfigError, match=r"was built with `depths: 5`.*`in2 probe build --restart`"):
         build_own_probe(changed)
     assert build_own_probe(changed, change=BuildFileChange.RESTART).facts.n_depths == 3
+
+
+@pytest.mark.parametrize("sizes", [[30_000], [3_000, 2_900]])
+def test_no_context_without_other_documents_is_an_error_before_any_question(tmp_path, mistral_folder, sizes):
+    with pytest.raises(NotEnoughSegments, match=r"without the document of a question, at most .* do not fill"):
+        build_own_probe(config(tmp_path / "probe", mistral_folder, corpus=texts(tmp_path, sizes), lengths=[8_192]))
+    assert not (tmp_path / "probe" / layout.QUESTIONS).exists()
+
+
+def test_the_document_that_others_do_not_fill_a_context_beside_is_named(tmp_path, mistral_folder):
+    said = Quiet()
+    few = {"fine_grained": 2, "integration": 0, "lengths": [4_096]}
+    corpus = texts(tmp_path, [10_000, 1_000])
+    with pytest.raises(NotEnoughQuestions, match=r"^fine_grained asks for 2 .*; add text, or lower `fine_grained`$"):
+        build_own_probe(config(tmp_path / "probe", mistral_folder, corpus=corpus, **few), said)
+    (line,) = [line for line in said.lines if line.startswith("no question about ")]
+    assert "/0.txt can be asked: the other documents have" in line
+
+
+def test_a_question_without_room_is_left_out_with_its_reason(tmp_path, mistral_folder, monkeypatch):
+    plan = ContextPlanner.plan
+
+    def without_room(self, questions, lengths):
+        if len(questions) == 12:
+            raise NoRoom(questions[2], "too few segments; raise `lengths`")
+        return plan(self, questions, lengths)
+
+    monkeypatch.setattr(ContextPlanner, "plan", without_room)
+    few = {"fine_grained": 12, "integration": 0, "lengths": [1_024]}
+    probe = build_own_probe(config(tmp_path / "probe", mistral_folder, **few))
+    left_out = list(read_rows(probe.folder / layout.REJECTED))[-1]
+    assert left_out["reason"] == "too few segments" and len(probe.questions) == 11
+    assert left_out["question"] not in {question.text for question in probe.questions}
 
 
 def test_too_little_text_is_an_error_before_any_question(tmp_path, mistral_folder):

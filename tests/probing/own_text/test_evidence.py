@@ -1,5 +1,6 @@
 """Passages are found exactly, else without case and white space, and in one segment."""
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -65,6 +66,22 @@ def test_a_passage_without_one_gold_has_a_reason(store, text, document, reason):
 def test_twice_in_one_segment_is_one_gold(store):
     assert find(store, "o").reason and find(store, "铜", "b.md").segment == 3
     assert find(store, "w", "a.md").segment == 1
+
+
+@pytest.mark.parametrize("text", ["The bell of Varn", "the BELL of\nVarn"])
+def test_another_spelling_of_the_passage_elsewhere_makes_it_ambiguous(store, text):
+    parts = ["The bell of  VARN rings at ten.", *store.table["text"].to_pylist()[1:]]
+    store.table = pa.table({"text": pa.array(parts, pa.large_string())})
+    assert "is in docs/a.md and docs/b.md" in find(store, text).reason
+
+
+def test_a_passage_that_is_everywhere_needs_neither_time_nor_memory(store):
+    parts = ["e" * 1_000_000] * 4
+    store.table = pa.table({"text": pa.array(parts, pa.large_string())})
+    begin = time.perf_counter()
+    assert "is 2 times in docs/a.md" in find(store, "e", "a.md").reason
+    assert "is 3 times in docs/a.md" in find(store, "ee", "a.md").reason  # in each segment, and across both
+    assert time.perf_counter() - begin < 1
 
 
 def test_twice_in_one_document_asks_for_a_longer_passage(store):

@@ -55,6 +55,19 @@ def test_a_group_leaves_enough_text_beside_it(neighbours):
     assert numbers(group([ask(i, 2 * i + 2) for i in range(6)], neighbours, 3_000, 10)) == [[0, 1, 2, 3], [4, 5]]
 
 
+@pytest.mark.parametrize("gold", ["Fact 8\nof document", "FACT\u00a08", "\uff26act 8"])
+def test_an_answer_is_found_in_every_form_that_the_score_accepts(neighbours, gold):
+    assert neighbours.ban([ask(0, 4, gold=gold)])(8)
+
+
+def test_an_answer_that_a_line_break_divides_is_found(neighbours):
+    neighbours.store.text = lambda i: "Fact\n8" if i == 8 else "\u4e5d\u70b9\n\u949f" if i == 9 else "-"
+    broken = Neighbours(neighbours.store, neighbours.pool)
+    assert broken.ban([ask(0, 4, gold="Fact 8")])(8)
+    assert broken.ban([ask(0, 4, exclusive=("fact 8",))])(8)
+    assert broken.ban([ask(0, 4, gold="\u70b9\u949f")])(9)
+
+
 def test_a_segment_that_repeats_a_gold_is_banned(neighbours):
     ban = neighbours.ban([ask(0, 0)])
     assert ban(39) and ban(0) and not ban(38)

@@ -1,12 +1,13 @@
 """What `in2 probe init` proposes: lengths within the window and the text, numbers of questions by the text."""
 
 import json
+import os
 from itertools import product
 
 import pytest
 
 from in2_plugin.config.probe import load_probe_config
-from in2_plugin.errors import CorpusError
+from in2_plugin.errors import ConfigError, CorpusError
 from in2_plugin.probing.own_text import probe_file
 from in2_plugin.probing.own_text.probe_file import model_window, plan_probe, write_probe_file
 
@@ -15,8 +16,9 @@ from in2_plugin.probing.own_text.probe_file import model_window, plan_probe, wri
 def given(monkeypatch):
     """Set the tokens of the documents and the model's window."""
 
-    def set_to(tokens, window):
-        monkeypatch.setattr(probe_file, "_tokens", lambda corpus, model: tokens)
+    def set_to(tokens, window, n_documents=10):
+        counts = tokens if isinstance(tokens, dict) else {f"{i}.md": tokens // n_documents for i in range(n_documents)}
+        monkeypatch.setattr(probe_file, "_documents", lambda corpus, model: (counts, False))
         monkeypatch.setattr(probe_file, "model_window", lambda model: window)
 
     return set_to
@@ -42,6 +44,36 @@ def test_little_text_gives_few_questions(given):
     given(8_000, 8_192)
     plan = plan_probe(["docs"], "m")
     assert (plan.fine_grained, plan.integration) == (16, 5)
+
+
+def test_short_documents_give_no_integration_questions(given):
+    given(40_000, 8_192, n_documents=400)
+    assert (plan_probe(["docs"], "m").fine_grained, plan_probe(["docs"], "m").integration) == (80, 0)
+
+
+def test_the_other_documents_fill_the_longest_context_beside_the_largest(given):
+    given({"book.txt": 100_000, "notes.md": 5_000, "list.md": 3_000}, 32_768)
+    assert plan_probe(["docs"], "m").lengths[-1] == 7_424
+    given({"book.txt": 100_000, "notes.md": 1_100}, 32_768)
+    with pytest.raises(CorpusError, match=r"book\.txt: has 100,000 of the 101,100 tokens.*add documents, or divide it"):
+        plan_probe(["docs"], "m")
+
+
+def test_long_documents_are_read_in_part(tmp_path, mistral_folder, monkeypatch):
+    for name, n in (("a", 300), ("b", 10)):
+        (tmp_path / f"{name}.txt").write_text("word " * n)
+    assert probe_file._documents([str(tmp_path)], str(mistral_folder))[1] is False
+    monkeypatch.setattr(probe_file, "MOST_OF_DOCUMENT", 100)
+    counts, is_cut = probe_file._documents([str(tmp_path)], str(mistral_folder))
+    assert is_cut and [name.rpartition("/")[2] for name in counts] == ["a.txt", "b.txt"]
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_before_any_reading(tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match="new: no such folder; create it, or give another name with --file"):
+        write_probe_file(tmp_path / "new" / "probe.yml", ["docs"], "m", tmp_path, None)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(ConfigError, match="is read-only; give another name with --file"):
+        write_probe_file(tmp_path / "probe.yml", ["docs"], "m", tmp_path, None)
 
 
 def test_too_little_text_is_an_error(given):

@@ -7,7 +7,7 @@ from datasets import Dataset
 from transformers import MistralConfig, MistralForCausalLM
 from trl import SFTConfig
 
-from in2_plugin.corpus.screening.document_digests import read_documents
+from in2_plugin.corpus.screening.document_digests import read_digests
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.trl.data import lengths_of
 from in2_plugin.training.trl.trainer import FUSED_HEAD
@@ -58,7 +58,7 @@ def test_evaluation_logs_statistics(built, loaded, pretrained, tmp_path):
     trainer = IN2SFTTrainer(tiny(), args, train_dataset=shortest(loaded), eval_dataset=shortest(loaded, 4),
                             processing_class=pretrained)  # fmt: skip
     trainer.train()
-    assert read_documents(tmp_path / "out/in2_documents.parquet") == read_documents(built / "documents.parquet")
+    assert read_digests(tmp_path / "out/in2_documents.parquet") == read_digests(built / "documents.parquet")
     logs = trainer.state.log_history
     evaluated = next(entry for entry in logs if "eval_loss" in entry)
     answer_tokens = sum(int((item["labels"] != -100).sum()) for item in shortest(loaded, 4))
