@@ -140,7 +140,7 @@ def _of_dip(
     if _is_uneven(known):
         return Verdict.UNEVEN, f"{shown}, but {_unevenness(position, result)}."
     if shows_nothing(position.dip):
-        return Verdict.UNKNOWN, f"{shown}; these are too few questions to show a dip, so ask more."
+        return Verdict.UNKNOWN, f"{shown}; these are too few {_sampled(result)} to show a dip, so ask more."
     return Verdict.EVEN, f"{shown}; a dip of more than {percent(max(most, 0.0))} points is unlikely."
 
 
@@ -160,6 +160,10 @@ def too_few_depths(result: TaskResult) -> str:
     if result.position is None or n >= FIFTHS:
         return ""
     return f"asked at {n} depths; ends minus middle needs {FIFTHS}: set `probe_depths`, or `depths` in a probe file"
+
+
+def _sampled(result: TaskResult) -> str:
+    return "questions" if result.position else "questions or contexts"
 
 
 def shows_nothing(dip: PositionEstimate) -> bool:
@@ -213,7 +217,7 @@ def _of_change(result: TaskResult, known: tuple[Evidence, Evidence], change: Cha
         return Verdict.UNKNOWN, f"{why[0].upper()}{why[1:]}."
     verdict, why = _of_intervals(change.difference.avg, limits, change.position)
     if verdict is Verdict.NO_CHANGE and shows_nothing(change.position.dip):
-        verdict, why = Verdict.UNKNOWN, "; these are too few questions to show a change, so ask more"
+        verdict, why = Verdict.UNKNOWN, f"; these are too few {_sampled(result)} to show a change, so ask more"
     return verdict, f"{_changed(known, change.position)}{why}."
 
 
