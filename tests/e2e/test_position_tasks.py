@@ -121,6 +121,7 @@ def test_a_server_that_knows_every_answer(model, tmp_path, backend):
     assert by_depth(json.loads(path.read_text())["results"]["litm_kv"]) == [1.0] * 5
 
 
+@pytest.mark.e2e_full
 def test_a_prompt_that_does_not_fit_stops_the_run(model, tmp_path):
     said = run(*IN2, "--model", "hf", "--model_args", f"pretrained={model}", "--device", "cpu", "--tasks", "litm_kv",
                "--metadata", '{"probe_length": 2048}', "--output_path", tmp_path, cwd=tmp_path, ok=False)  # fmt: skip
