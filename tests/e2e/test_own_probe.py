@@ -1,17 +1,14 @@
 """A probe from a user's own documents and questions in the real lm_eval, on scripted models."""
 
-import json
 import re
 from typing import Any
 
 import pytest
 
-from in2_plugin.config.probe import ProbeConfig
 from in2_plugin.errors import PromptTooLong
-from in2_plugin.probing.own_text.build import build_own_probe
 from in2_plugin.probing.position.scores import position_scores_from_text
 from tests.support import ROOT
-from tests.support.own_documents import GOOD, write_documents
+from tests.support.own_documents import GOOD, build_probe
 
 pytestmark = pytest.mark.slow
 TASKS = ("in2_probe_context", "in2_probe_closed_book", "in2_probe_gold_only")
@@ -19,14 +16,7 @@ TASKS = ("in2_probe_context", "in2_probe_closed_book", "in2_probe_gold_only")
 
 @pytest.fixture(scope="module")
 def probe(tmp_path_factory, mistral_folder):
-    place = tmp_path_factory.mktemp("own")
-    write_documents(place / "docs")
-    (place / "q.jsonl").write_text("\n".join(map(json.dumps, GOOD)))
-    values = {
-        "output": str(place / "probe"), "tokenizer": str(mistral_folder), "workers": 1, "lengths": [1_024, 2_048],
-        "corpus": {"sources": [str(place / "docs")]}, "questions": {"file": str(place / "q.jsonl")},
-    }  # fmt: skip
-    return build_own_probe(ProbeConfig.parse(values, "test")).folder
+    return build_probe(tmp_path_factory.mktemp("own"), mistral_folder)
 
 
 def oracle(prompt: str) -> str:

@@ -1,6 +1,10 @@
 """Invented documents with one fact each, and questions about them, for probes of a user's own text."""
 
+import json
 from pathlib import Path
+
+from in2_plugin.config.probe import ProbeConfig
+from in2_plugin.probing.own_text.build import build_own_probe
 
 WORDS = ["harbour", "lantern", "ledger", "orchard", "furnace", "violin", "glacier", "saddle", "compass", "beacon"]
 N_DOCUMENTS = 30
@@ -48,3 +52,14 @@ GOOD = [
     },
 ]
 """Rows of a file of questions; the last one is an integration question."""
+
+
+def build_probe(place: Path, tokenizer: Path) -> Path:
+    """Build the probe of GOOD, at two lengths, in a new folder below `place`."""
+    write_documents(place / "docs")
+    (place / "q.jsonl").write_text("\n".join(map(json.dumps, GOOD)))
+    values = {
+        "output": str(place / "probe"), "tokenizer": str(tokenizer), "workers": 1, "lengths": [1_024, 2_048],
+        "corpus": {"sources": [str(place / "docs")]}, "questions": {"file": str(place / "q.jsonl")},
+    }  # fmt: skip
+    return build_own_probe(ProbeConfig.parse(values, "test")).folder

@@ -1,29 +1,19 @@
 """The probe of a folder: prompts, controls and score, and one sentence for a folder that cannot be used."""
 
-import json
 import shutil
 
 import pytest
 
 from in2_plugin import layout
-from in2_plugin.config.probe import ProbeConfig
 from in2_plugin.errors import ConfigError, ProbeError
-from in2_plugin.probing.own_text.build import build_own_probe
 from in2_plugin.probing.position.own_text import PROBE
 from in2_plugin.probing.probes.registry import POSITION_PROBES
-from tests.support.own_documents import GOOD, write_documents
+from tests.support.own_documents import GOOD, build_probe
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, mistral_folder):
-    place = tmp_path_factory.mktemp("own")
-    write_documents(place / "docs")
-    (place / "q.jsonl").write_text("\n".join(map(json.dumps, GOOD)))
-    values = {
-        "output": str(place / "probe"), "tokenizer": str(mistral_folder), "workers": 1, "lengths": [1_024, 2_048],
-        "corpus": {"sources": [str(place / "docs")]}, "questions": {"file": str(place / "q.jsonl")},
-    }  # fmt: skip
-    return build_own_probe(ProbeConfig.parse(values, "test")).folder
+    return build_probe(tmp_path_factory.mktemp("own"), mistral_folder)
 
 
 def load(folder, control="", **options):
