@@ -76,19 +76,21 @@ class ScreeningFacts:
 
     def line(self) -> str:
         """Return one sentence for the build's output."""
-        least = f"names and identifiers of fewer than {self.shortest} words are not compared"
-        short = f" ({self.short_items:,} {least})" if self.short_items else ""
+        parts = []
+        if self.same_documents:
+            parts.append(
+                f"{self.same_documents:,} documents left out because a folder of `decontamination.against` has them"
+            )
+        if self.evaluation_items:
+            least = f"names and identifiers of fewer than {self.shortest} words are not compared"
+            short = f" ({self.short_items:,} {least})" if self.short_items else ""
+            parts.append(
+                f"{self.contaminated_documents - self.same_documents:,} documents left out because they share text "
+                f"with one of {self.evaluation_items:,} evaluation items{short}"
+            )
         verb = "left out" if self.removes_near_duplicates else "noted"
-        same = (
-            f"{self.same_documents:,} documents left out because a folder of `decontamination.against` has them; "
-            if self.same_documents
-            else ""
-        )
-        return (
-            f"{same}{self.contaminated_documents - self.same_documents:,} documents left out because they share text "
-            f"with one of {self.evaluation_items:,} evaluation items{short}; {self.near_duplicates:,} segments {verb} "
-            "because they repeat others"
-        )
+        parts.append(f"{self.near_duplicates:,} segments {verb} because they repeat others")
+        return "; ".join(parts)
 
 
 def screening_facts(folder: Path) -> ScreeningFacts:
