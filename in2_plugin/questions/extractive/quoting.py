@@ -53,7 +53,9 @@ class Draft:
 class Excerpt:
     """The texts of a passage, with the sentences that can be quoted."""
 
+    texts: tuple[str, ...]
     folded: str
+    """The texts in lower case (case-folded), joined by line breaks."""
     sentences: tuple[Sentence, ...]
 
     @classmethod
@@ -61,7 +63,7 @@ class Excerpt:
         """Find the quotable sentences: on one line, of medium length, without quotation marks, occurring once."""
         folded = "\n".join(texts).casefold()
         found = (sentence for index, text in enumerate(texts) for sentence in _sentences(index, text))
-        return cls(folded, tuple(s for s in found if folded.count(s.text.casefold()) == 1))
+        return cls(tuple(texts), folded, tuple(s for s in found if folded.count(s.text.casefold()) == 1))
 
     def has_once(self, text: str) -> bool:
         """Return True when `text` occurs exactly once."""

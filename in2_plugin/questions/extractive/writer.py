@@ -7,31 +7,13 @@ fillers. Cost: about 0.3 ms per segment.
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from in2_plugin.questions.extractive import fine_grained, integration
-from in2_plugin.questions.extractive.quoting import Draft, Excerpt
-from in2_plugin.questions.question import Kind, Passage, Question, Rejection, Results
-
-Form = Callable[[Excerpt, np.random.Generator], Draft | None]
-
-FORMS: Mapping[Kind, Mapping[str, Form]] = {
-    Kind.FINE_GRAINED: {
-        "words_after": fine_grained.words_after,
-        "words_before": fine_grained.words_before,
-        "sentence_with": fine_grained.sentence_with,
-        "missing_words": fine_grained.missing_words,
-        "next_sentence": fine_grained.next_sentence,
-    },
-    Kind.INTEGRATION: {
-        "rest_of_both": integration.rest_of_both,
-        "shared_word": integration.shared_word,
-        "other_sentence_with_word": integration.other_sentence_with_word,
-        "longer_sentence": integration.longer_sentence,
-    },
-}
+from in2_plugin.questions.extractive.quoting import Excerpt
+from in2_plugin.questions.extractive.registry import FORMS
+from in2_plugin.questions.question import Passage, Question, Rejection, Results
 
 
 class ExtractiveWriter:
@@ -55,13 +37,13 @@ class ExtractiveWriter:
             [self._seed, passage.draw, passage.segment_ids[0], zlib.crc32(passage.kind.encode())]
         )
         excerpt = Excerpt.of(passage.texts)
-        forms = list(FORMS[passage.kind].items())
+        forms = [form for form in FORMS if form.kind is passage.kind]
         for index in rng.permutation(len(forms)):
-            name, form = forms[index]
-            if draft := form(excerpt, rng):
+            form = forms[index]
+            if draft := form.write(excerpt, rng):
                 return Question(
                     kind=passage.kind,
-                    form=name,
+                    form=form.name,
                     question=draft.question,
                     answer=draft.answer,
                     document=passage.document,

@@ -1,4 +1,4 @@
-"""Fine-grained forms of the extractive writer: the answer is in one segment (paper, equation 1).
+"""Forms of the extractive writer about prose: the answer is in one segment (paper, equation 1).
 
 The forms differ in the position of the answer relative to the quotation: after it, before it, around it, inside it, or
 in the next sentence. Each returns None when its random choice fails; the caller tries the next form.
