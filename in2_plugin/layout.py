@@ -56,6 +56,7 @@ PLAN_RECORDS = "examples.bin"
 PLAN_SEGMENTS = "segments.bin"
 PLAN_TAILS = "tails.bin"
 PLAN_ANSWERS = "answers.bin"
+PLAN_OPENINGS = "openings.bin"
 
 PARTS = "parts"
 """Subfolder of intermediate results; deleted when the build is complete."""

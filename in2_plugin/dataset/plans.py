@@ -7,6 +7,7 @@
       tails.bin      token ids of the last segment, the questions and answers; UTF-8 text without that segment if
                      examples are tokenized as a whole
       answers.bin    ANSWER records, one per turn
+      openings.bin   uint32, tokens of the opening of each answer; datasets of earlier versions do not have it
       facts.json     written last: counts, joining, digest of examples.parquet, the fixed texts of the template with
                      their token ids
 
@@ -33,6 +34,7 @@ from in2_plugin.corpus.splicing import SEPARATOR, Joining
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.tokenizer import TextTokenizer
 from in2_plugin.errors import DatasetError
+from in2_plugin.examples.opening import ASSUMED, opening_tokens
 from in2_plugin.examples.rendering import IGNORED, Rendered
 from in2_plugin.examples.template import Frame, Turn
 from in2_plugin.io.atomic import commit_part, write_json_atomic
@@ -50,6 +52,7 @@ FILES: dict[str, Any] = {
     layout.PLAN_SEGMENTS: np.uint32,
     layout.PLAN_TAILS: np.uint8,
     layout.PLAN_ANSWERS: ANSWER,
+    layout.PLAN_OPENINGS: np.uint32,
 }
 Answers = npt.NDArray[np.void]
 """Records of ANSWER."""
@@ -66,6 +69,8 @@ class ExamplePlan:
     tail: bytes
     """Token ids, or UTF-8 text, after the segments."""
     answers: Answers
+    openings: npt.NDArray[np.uint32]
+    """(n_turns,) tokens of the opening of each answer."""
     n_tokens: int
 
 
@@ -81,7 +86,17 @@ def plan_of(
         tail = frame.after_context(turns)[0].encode()
     depths = [_depth(row, turn) for turn in row["turns"]]
     answers = [(start, stop, depth) for (start, stop), depth in zip(rendered.answers, depths, strict=True)]
-    return ExamplePlan(row["part"], frame.head, segment_ids, tail, np.array(answers, ANSWER), row["n_tokens"])
+    openings = np.array(_openings(store.texts(segment_ids), rendered, frame, turns), np.uint32)
+    return ExamplePlan(row["part"], frame.head, segment_ids, tail, np.array(answers, ANSWER), openings, row["n_tokens"])
+
+
+def _openings(texts: Sequence[str], rendered: Rendered, frame: Frame, turns: Sequence[Turn]) -> list[int]:
+    """Return the tokens of the opening of each answer about a context of these texts."""
+    context = SEPARATOR.join(texts)
+    return [
+        opening_tokens(context, answer, (ends - len(fixed.lead)).tolist())
+        for (_, answer), fixed, ends in zip(turns, frame.turns, rendered.token_ends, strict=True)
+    ]
 
 
 def _depth(row: Mapping[str, Any], turn: Mapping[str, Any]) -> float:
@@ -114,8 +129,8 @@ class PlanWriter:
         """Append a plan."""
         places = tuple(self._begun.values())
         record = np.array((*places, self._numbers[plan.head], PARTS.index(plan.part)), EXAMPLE)
-        written: tuple[Any, ...] = (np.uint32(plan.n_tokens), record, plan.segment_ids, plan.tail, plan.answers)
-        for file, value in zip(self._files.values(), written, strict=True):
+        arrays: tuple[Any, ...] = (plan.segment_ids, plan.tail, plan.answers, plan.openings)
+        for file, value in zip(self._files.values(), (np.uint32(plan.n_tokens), record, *arrays), strict=True):
             file.write(value if isinstance(value, bytes) else value.tobytes())
         for name, size in zip(self._begun, (len(plan.segment_ids), len(plan.tail), len(plan.answers)), strict=True):
             self._begun[name] += size
@@ -220,6 +235,23 @@ class Plans:
         begin, end = self._examples["answers"][number : number + 2].tolist()
         return self._columns[2][begin:end]
 
+    @cached_property
+    def knows_openings(self) -> bool:
+        """Return False for datasets of earlier versions, where openings are assumed."""
+        return (self._folder / layout.PLAN_OPENINGS).exists()
+
+    @cached_property
+    def _openings(self) -> npt.NDArray[np.uint32]:
+        return self._mapped(layout.PLAN_OPENINGS, len(self._columns[2]))
+
+    def openings(self, number: int) -> npt.NDArray[np.uint32]:
+        """Return (n_turns,) the tokens of the opening of each answer; none without a context."""
+        begins, segments = (self._examples[name][number : number + 2].tolist() for name in ("answers", "segments"))
+        if self.knows_openings:
+            return self._openings[slice(*begins)]
+        answers, most = self.answers(number), ASSUMED if segments[0] < segments[1] else 0
+        return np.minimum(answers["stop"] - answers["start"], np.uint32(most))
+
     def plan(self, number: int) -> ExamplePlan:
         """Return a plan as it was added."""
         segments, tails, answers = self._columns
@@ -230,6 +262,7 @@ class Plans:
             segments[s:s_end],
             tails[t:t_end].tobytes(),
             answers[a:a_end],
+            self.openings(number),
             int(self.n_tokens[number]),
         )
 

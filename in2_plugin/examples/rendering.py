@@ -5,7 +5,7 @@ the segments, and tokenizes only the last segment and the text after it (about 0
 the whole text (about 2 ms per 1K tokens).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,8 @@ class Rendered:
     """(n_tokens,)"""
     answers: tuple[tuple[int, int], ...]
     """Supervised tokens [start, stop) of each turn: the answer and its end-of-turn token."""
+    token_ends: tuple[npt.NDArray[np.int64], ...]
+    """(n_supervised,) of each turn: characters of its supervised text up to the end of each token."""
     segments: npt.NDArray[np.int64]
     """(n_segments + 1,) first token of each segment, then the end of the last one. Empty without a context."""
 
@@ -105,8 +107,8 @@ class Renderer:
         borders = np.cumsum([len(head), *self._store.n_tokens[spliced], 0])
         end = len(ANCHOR) + len(last)
         borders[-1] = shift + _first_token_from(encoding, end)
-        found = _token_ranges(encoding, [(end + start, end + stop) for start, stop in answers])
-        return Rendered(ids, tuple((shift + start, shift + stop) for start, stop in found), borders)
+        found, ends = _supervised_tokens(encoding, [(end + start, end + stop) for start, stop in answers])
+        return Rendered(ids, tuple((shift + start, shift + stop) for start, stop in found), ends, borders)
 
     def _whole(self, head: str, texts: Sequence[str], tail: str, answers: Sequence[Range]) -> Rendered:
         before = head + SEPARATOR.join(texts)
@@ -118,8 +120,10 @@ class Renderer:
             # the first token that ends after each border
             borders = np.array([int(np.argmax(stops > start)) for start in starts[:-1]], np.int64)
             borders = np.append(borders, _first_token_from(encoding, len(before)))
-        found = _token_ranges(encoding, [(len(before) + start, len(before) + stop) for start, stop in answers])
-        return Rendered(np.array(encoding.ids, np.int64), tuple(found), borders)
+        found, ends = _supervised_tokens(
+            encoding, [(len(before) + start, len(before) + stop) for start, stop in answers]
+        )
+        return Rendered(np.array(encoding.ids, np.int64), found, ends, borders)
 
     def _head(self, frame: Frame) -> npt.NDArray[np.int64]:
         if frame.head not in self._heads:
@@ -135,12 +139,14 @@ def _first_token_from(encoding: Encoding, character: int) -> int:
     return next((i for i, (start, _) in enumerate(encoding.offsets) if start >= character), len(encoding.ids))
 
 
-def _token_ranges(encoding: Encoding, ranges: Sequence[Range]) -> Iterator[Range]:
-    """Yield the token range that overlaps each character range [start, stop)."""
+def _supervised_tokens(
+    encoding: Encoding, ranges: Sequence[Range]
+) -> tuple[tuple[Range, ...], tuple[npt.NDArray[np.int64], ...]]:
+    """Return the token range that overlaps each character range [start, stop), and where its tokens end in it."""
     starts, stops = np.array(encoding.offsets).T
-    for start, stop in ranges:
-        inside = np.flatnonzero((stops > start) & (starts < stop))
-        yield int(inside[0]), int(inside[-1]) + 1
+    inside = [np.flatnonzero((stops > start) & (starts < stop)) for start, stop in ranges]
+    tokens = tuple((int(each[0]), int(each[-1]) + 1) for each in inside)
+    return tokens, tuple(stops[a:b] - start for (a, b), (start, _) in zip(tokens, ranges, strict=True))
 
 
 def gold_spans(rendered: Rendered, segment_ids: SegmentIds, gold: Sequence[int]) -> tuple[GoldSpan, ...]:

@@ -14,3 +14,4 @@ def test_plans_survive_the_round_trip(dataset):
             assert (one.part, one.head, one.tail, one.n_tokens) == (other.part, other.head, other.tail, other.n_tokens)
             assert one.segment_ids.tolist() == other.segment_ids.tolist()
             assert one.answers.tobytes() == other.answers.tobytes()
+            assert one.openings.tolist() == other.openings.tolist()

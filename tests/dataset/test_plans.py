@@ -13,6 +13,7 @@ from in2_plugin.corpus.splicing import Joining
 from in2_plugin.dataset.plans import Plans, PlanWriter
 from in2_plugin.dataset.reader import IN2Dataset
 from in2_plugin.errors import DatasetError
+from in2_plugin.examples.opening import ASSUMED
 from in2_plugin.examples.rendering import IGNORED
 from in2_plugin.pipeline.build import build_dataset
 from tests.support.builds import Quiet, small_config
@@ -88,6 +89,36 @@ def test_the_depth_is_that_of_a_single_gold(four_parts):
     assert seen == 24
 
 
+def test_openings_are_unambiguous_in_the_context(four_parts, mistral):
+    exact = 0
+    for number, row in enumerate(four_parts.rows()):
+        ids, _ = four_parts.plans.assemble(number)
+        context = "\n".join(four_parts.store.texts(row["segment_ids"]))
+        for turn, (start, stop, _), n in zip(
+            row["turns"], four_parts.plans.answers(number), four_parts.plans.openings(number), strict=True
+        ):
+            opening, before = (mistral.decode(ids[start : start + k].tolist()).strip() for k in (n, n - (n > 0)))
+            if not context:
+                assert n == 0
+            elif context.count(turn["answer"]) == 1:
+                assert turn["answer"].startswith(opening) and context.count(opening) == 1
+                assert not before or context.count(before) > 1
+                exact += 1
+            else:
+                assert n == min(ASSUMED, stop - start)
+    assert exact > 30
+
+
+def test_openings_of_datasets_of_earlier_versions_are_assumed(four_parts, tmp_path):
+    shutil.copytree(four_parts.folder / layout.PLANS, tmp_path / "plans")
+    (tmp_path / "plans" / layout.PLAN_OPENINGS).unlink()
+    plans = Plans(tmp_path / "plans", four_parts.store)
+    assert not plans.knows_openings and four_parts.plans.knows_openings
+    for number, row in enumerate(four_parts.rows()):
+        lengths = [turn["n_answer_tokens"] for turn in row["turns"]]
+        assert plans.openings(number).tolist() == [min(ASSUMED if row["segment_ids"] else 0, n) for n in lengths]
+
+
 def test_plans_can_be_copied(four_parts, tmp_path):
     plans = four_parts.plans
     heads = {plans.plan(i).head: [] for i in range(len(plans))}
@@ -100,15 +131,16 @@ def test_plans_can_be_copied(four_parts, tmp_path):
     assert len(copy) == 2 * len(plans)
     for i in (0, 5, len(plans) - 1):
         assert copy.assemble(len(plans) + i)[0].tolist() == plans.assemble(i)[0].tolist()
+        assert copy.openings(len(plans) + i).tolist() == plans.openings(i).tolist()
 
 
-@pytest.mark.parametrize("name", ["lengths.bin", "examples.bin"])
+@pytest.mark.parametrize("name", ["lengths.bin", "examples.bin", "openings.bin"])
 def test_a_truncated_file_is_refused(four_parts, tmp_path, name):
     shutil.copytree(four_parts.folder / layout.PLANS, tmp_path / "plans")
     content = (tmp_path / "plans" / name).read_bytes()
     (tmp_path / "plans" / name).write_bytes(content[:-7])
     with pytest.raises(DatasetError, match=f"{name}: is missing or damaged; delete plans/facts.json"):
-        Plans(tmp_path / "plans", four_parts.store).assemble(2)
+        Plans(tmp_path / "plans", four_parts.store).plan(2)
 
 
 def test_an_example_with_another_length_is_refused(four_parts, tmp_path):

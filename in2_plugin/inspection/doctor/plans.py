@@ -40,3 +40,5 @@ def _faults(plans: Plans, number: int, row: Mapping[str, Any]) -> Iterator[str]:
     lengths = [int(stop) - int(start) for start, stop, _ in plan.answers.tolist()]
     if lengths != [turn["n_answer_tokens"] for turn in row["turns"]]:
         yield "answers differ from the example"
+    elif (plan.openings > lengths).any():
+        yield "an opening is longer than its answer"

@@ -12,6 +12,7 @@ DAMAGES = [
     (integers("../plans/lengths.bin", put(3, 7), np.uint32), "plans", "example 3 length or part differs"),
     (integers("../plans/segments.bin", put(0, 7), np.uint32), "plans", "example 0 segments differ"),
     (integers("../plans/answers.bin", put(1, 7), np.uint32), "plans", "example 0 answers differ"),
+    (integers("../plans/openings.bin", put(2, 700), np.uint32), "plans", "example 2 an opening is longer than its"),
 ]
 
 

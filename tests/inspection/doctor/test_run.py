@@ -69,6 +69,7 @@ FILES = (
     "instructions.parquet", "segments/exclusions.parquet",
     "segments/segments.arrow", "segments/documents.arrow", "segments/ids.bin", "segments/offsets.bin",
     "plans/lengths.bin", "plans/examples.bin", "plans/segments.bin", "plans/tails.bin", "plans/answers.bin",
+    "plans/openings.bin",
 )  # fmt: skip
 SEEDS = 3
 """Each takes most of a second to load the tokenizer."""
