@@ -5,7 +5,7 @@ leaves the old report unchanged. Equal results give equal bytes; no file contain
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from in2_plugin.reporting.read_results import read_models, refuse_without_result
 from in2_plugin.reporting.report_json import as_json
 from in2_plugin.reporting.results import ModelResult
 from in2_plugin.reporting.suite.table import Suite, read_suite
+from in2_plugin.reporting.text.headline import headlines
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def write_report(results: Sequence[Path], output: Path, labels: Sequence[str] = 
     comparison = compare(models)
     sections = position_sections(position) if position else ()
     page, record = render_page(comparison, suite, position, sections), as_json(comparison)
+    record["headlines"] = [asdict(one) for each in (position, comparison) if each for one in headlines(each)]
     if position is not None:
         record["position_probes"] = position_json(position, sections)
     if suite is not None:

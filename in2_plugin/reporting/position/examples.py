@@ -14,6 +14,9 @@ from in2_plugin.probing.position.scores import FINE_GRAINED
 from in2_plugin.reporting.results import TaskResult
 
 SHOWN = 5
+"""Questions that one model answers only at the end."""
+SHOWN_BESIDE = 3
+"""Questions that only the later model answers; they follow the curve directly."""
 LONGEST = 400
 """Characters of a question or an answer that the page shows; the JSON file has all."""
 HOW_TO_LOG = "For examples of answers, run lm_eval with `--log_samples` and the same `--output_path`."
@@ -80,7 +83,7 @@ def found_after(before: TaskResult, after: TaskResult) -> list[AnswerPair]:
             old, new = first.get((question, depth)), second.get((question, depth))
             if question not in pairs and old and new and not old.contained and new.contained:
                 pairs[question] = _pair(old, new)
-    return [pairs[question] for question in sorted(pairs)[:SHOWN]]
+    return [pairs[question] for question in sorted(pairs)[:SHOWN_BESIDE]]
 
 
 def _middle(result: TaskResult) -> list[int]:

@@ -41,10 +41,8 @@ def _part(comparison: Comparison, section: PositionSection) -> dict[str, Any]:
         "plots": [(one, _plot(comparison, section.task, one)) for one in several],
         "maps": [(one, map_cells(one.two_golds), _distances(one)) for one in section.models if one.two_golds],
         "judged": [_judged(one) for one in section.models if one.judged],
-        "examples": [
-            *(_lost(one) for one in section.models if one.lost),
-            *(_found(one) for one in section.found if one.pairs),
-        ],
+        "found": [_found(one) for one in section.found if one.pairs],
+        "lost": [_lost(one) for one in section.models if one.lost],
     }
 
 

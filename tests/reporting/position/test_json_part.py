@@ -12,4 +12,4 @@ def test_sections_models_verdicts_and_differences_are_json(compared):
     assert (value["verdicts"][0]["verdict"], value["verdicts"][0]["about"]) == ("improved", "after")
     assert value["models"][0]["tasks"]["litm_qa"]["digest"] == "0123456789abcdef"
     assert value["differences"][0]["same_questions"] is True
-    assert len(value["sections"][0]["found"][0]["pairs"]) == 5
+    assert len(value["sections"][0]["found"][0]["pairs"]) == 3

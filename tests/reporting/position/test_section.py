@@ -57,7 +57,7 @@ def test_before_and_after_on_the_same_questions(compared):
     assert one.verdict is Verdict.IMPROVED
     assert text.startswith("after reads the middle better than before. Ends minus middle: +100.0 → +0.0")
     (pairs,) = found.found
-    assert len(pairs.pairs) == 5
+    assert len(pairs.pairs) == 3
 
 
 def test_other_questions_are_not_compared(compared):
@@ -137,7 +137,7 @@ def test_the_same_contexts_in_other_tokens_are_compared(compared):
     )
     found = section(comparison)
     assert found.verdicts[0][1].verdict is Verdict.IMPROVED
-    assert len(found.found[0].pairs) == 5
+    assert len(found.found[0].pairs) == 3
     assert comparison.warnings == ()
 
 
