@@ -16,12 +16,18 @@ class Kind(StrEnum):
 
 
 class Part(StrEnum):
-    """Parts of the mixture with questions about text; the fourth part is general conversations."""
+    """Parts of the mixture with questions about text; the other part is general conversations."""
 
     FINE_GRAINED = "fine_grained"
     INTEGRATION = "integration"
     SHORT_CONTEXT = "short_context"
     """Questions of both kinds whose context is a single document."""
+    RECORDS = "records"
+    """Questions of both kinds about invented records."""
+
+
+RECORDS_WRITER = "records/"
+"""Start of `Question.writer` for the questions of `Part.RECORDS`; no other writer can have this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class Question:
     @property
     def part(self) -> Part:
         """Part of the mixture that the question belongs to."""
+        if self.writer.startswith(RECORDS_WRITER):
+            return Part.RECORDS
         return Part.SHORT_CONTEXT if self.short_context else Part(self.kind)
 
 

@@ -1,0 +1,1 @@
+"""Questions about invented records: identifiers, registers, their text, and the writer."""
