@@ -19,9 +19,11 @@
     ├── AuditFailed            a finished dataset does not match its build file; names the failing figure
     ├── DatasetError           a dataset folder is missing, unfinished or damaged
     ├── HubError               the hub rejects an upload
+    ├── ModelError             a base model cannot be downloaded or converted, or its folder is damaged
     ├── ProbeError             a probe cannot be built as asked
     │   └── PromptTooLong      a probe prompt does not fit the model's window
-    └── ReportError            results cannot be read or compared
+    ├── ReportError            results cannot be read or compared
+    └── DemoFailed             a command of the demo failed; has the end of its log
 
 Each message states what is wrong, where (file, row, field), and what to do.
 """
@@ -106,6 +108,10 @@ class HubError(In2Error):
     """The hub rejects an upload: not logged in, no permission, not reachable."""
 
 
+class ModelError(In2Error):
+    """A base model cannot be downloaded or converted, or its folder is damaged."""
+
+
 class ProbeError(In2Error):
     """A VAL probe cannot be built from the given pieces and options."""
 
@@ -116,6 +122,10 @@ class PromptTooLong(ProbeError):
 
 class ReportError(In2Error):
     """Evaluation results are missing, or are not comparable with each other."""
+
+
+class DemoFailed(In2Error):
+    """A command of the demo failed, or did not write what it should; finished stages are kept."""
 
 
 def one_line(error: object, limit: int = 300) -> str:

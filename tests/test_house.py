@@ -11,14 +11,14 @@ from tests.support import ROOT, TESTS
 
 PACKAGE = ROOT / "in2_plugin"
 ORDER = (
-    "errors", "prompt_text", "answer_text", "layout", "io", "config", "execution", "corpus", "llm", "questions",
+    "errors", "prompt_text", "answer_text", "layout", "io", "config", "models", "execution", "corpus", "llm", "questions",
     "examples", "dataset", "sharing", "inspection", "pipeline", "training", "preflight", "probing", "reporting",
-    "recipe", "axolotl", "trl", "cli",
+    "recipe", "axolotl", "trl", "demo", "cli",
 )  # fmt: skip
 """A room imports those before it; the last ones are what users name in Axolotl files, scripts and shells."""
 MOST_FILES = 13
 """Modules in one folder, `cli` apart: it has one per command."""
-WITHOUT_MODULE = {"e2e", "lm_eval_tasks", "recipes", "support"}
+WITHOUT_MODULE = {"benchmarks", "e2e", "lm_eval_tasks", "recipes", "support"}
 """Folders of tests that do not mirror the package."""
 
 
