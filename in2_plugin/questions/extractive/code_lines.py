@@ -13,6 +13,8 @@ from itertools import groupby
 
 MIN_CODE_LINES = 3
 """Lines that look like code in a block; a single one may be prose with a semicolon at its end."""
+MAX_LINE = 300
+"""Characters; longer lines are paragraphs or data."""
 MAX_BLANK_LINES = 2
 """Blank lines inside a block; PEP 8 puts two between functions."""
 
@@ -23,21 +25,23 @@ _FENCE = re.compile(r"(?:`{3,}|~{3,})\s*\{?\.?([\w+#-]*)")
 _DATA_LANGUAGES = {"", "text", "txt", "plain", "markdown", "md", "rst", "csv", "tsv", "json", "jsonl", "yaml", "yml"}
 _NEUTRAL = re.compile(r"""(?:\#|//|/\*|\*/|--\ )|[rbuf]{0,2}["']|[\])}]+[,;)]*$|[\w.*]+,$""", re.VERBOSE)
 _CODE = re.compile(
-    r"""  @[\w.]+(?:\(.*\))?$
+    r"""(?!\{\ ?")(?:                                          # not an object of JSON lines
+          @[\w.]+(?:\(.*\))?$
         | (?:(?:async\ )?def|class|func|fn|function|fun|sub)\b.*[:({,]$
         | (?:from\ [\w.]+\ )?import\ [\w.*{"(]+.*$ | \#include\ [<"] | (?:using|package|use)\ [\w.:{}, *]+;?$
         | (?:if|elif|for|while|with|except|match|case|switch|async|unless|foreach)\b.*[:{]$
         | (?:\}\ *)?(?:else|try|finally|do|begin)\s*[:{]$ | (?:pass|break|continue|return|end|endif|fi|done);?$
         | (?:return|yield|raise|throw|assert|del|await|global|nonlocal|echo|export|print)\b\ ?\S.*[^.:?!]$
         | [\w.\[\]"'(),*&> -]{1,60}?(?::\s*[\w.\[\], |"']+?)?\ ?(?:[-+*/|&%^:]|//|\*\*|<<|>>)?=\ ?[^=\s].*$
-        | [\w.:>-]+\(.*\)(?:\.\w+\(.*\))*[;,]?$ | [\w.:>-]+\($ | .*[;{}]$ | \}.*
+        | [\w.:>-]+\(.*\)(?:\.\w+\(.*\))*[;,]?$ | [\w.:>-]+\($ | .*[(){}=<>\[\]].*[;{}]$ | \S+(?:\ \S+)?[;{}]$ | \}.*
         | (?:pip3?|python3?|git|docker|sudo|apt|npm|cargo|make|cd|curl|conda|uv)\ [-\w./]+
+        )
     """,
     re.VERBOSE,
 )
 _KEYWORDS = r"(?!(?:if|for|while|switch|catch|return|else|foreach|synchronized|using|lock|with|until|match)\b)"
 _HEADER = re.compile(
-    rf"""  (?:export\ |default\ |public\ |private\ |protected\ |internal\ |abstract\ |final\ |static\ |sealed\ |data\ |pub\ )*
+    rf"""  (?:(?:export|default|public|private|protected|internal|abstract|final|static|sealed|data|pub)\ )*
            (?:(?:async\ )?def|class|interface|struct|enum|trait|impl|namespace|fn|fun|function\*?|func(?:\ \([^)]*\))?)
            \ (?P<keyword>[A-Za-z_][\w.]*)
          | (?:const|let|var)\ (?P<arrow>\w+)\ =\ (?:async\ )?(?:function\b.*|(?:\([^)]*\)|\w+)\ =>\ ?)\{{$
@@ -45,6 +49,27 @@ _HEADER = re.compile(
     """,
     re.VERBOSE,
 )
+_SIGNATURE = re.compile(
+    r"""(?: (?:(?:export|public|private|protected|static|final|pub|async|virtual|inline)\ )*
+            (?P<keyword>(?:def|function\*?|fn|fun|func(?:\ \([^)]*\))?)\ )
+          | (?:[A-Za-z_]\w*[\ *]+){0,3}
+        )
+        (?P<name>[A-Za-z_][\w.]*)
+        (?P<parameters>\((?:[^()]|\([^()]*\))*\)(?:\ ->\ [^:{]+)?)
+        (?P<end>\s*[:{]$|:\s)
+    """,
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A function or class with its parameters, where it is defined or explained, on one line."""
+
+    segment: int
+    name: str
+    parameters: str
+    """With their brackets, and the type of the result if it follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +114,8 @@ def looks_like_code(line: str) -> bool:
     """Return True when a line, without its indentation, is more likely code than prose or data."""
     if _PROMPT.match(line):
         return True
+    if len(line) > MAX_LINE:
+        return False
     bare = _STRING.sub('""', line)
     return not _PROSE.search(bare) and _CODE.match(bare) is not None
 
@@ -173,3 +200,15 @@ def defined_name(line: str) -> str | None:
     """Return the name that a line, without its indentation, begins to define as a function or class."""
     found = _HEADER.match(line)
     return next(filter(None, found.groups())) if found else None
+
+
+def signatures(texts: Sequence[str]) -> list[Signature]:
+    """Return the signatures in code, and those that a reference explains (`name(a, b): Return ...`)."""
+    return [
+        Signature(segment, found["name"], found["parameters"])
+        for segment, text in enumerate(texts)
+        if "(" in text
+        for line in text.split("\n")
+        # an explanation follows in a reference, nothing in code: `if x(y):` is neither
+        if (found := _SIGNATURE.match(line.strip())) and bool(found["keyword"]) != (found["end"] == ": ")
+    ]

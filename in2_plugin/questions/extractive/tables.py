@@ -1,0 +1,214 @@
+"""Recognise rows of tables in lines of text: Markdown, reStructuredText (grid and simple), CSV, TSV, JSON lines.
+
+A segment begins and ends anywhere, so a table may lack its header or its last rule. Rows that take several lines are
+left out. Invariant: the text of a row, and of each cell, is a slice of one line.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+from in2_plugin.questions.extractive.quoting import UNIT
+
+MIN_DELIMITED_ROWS = 3
+"""Consecutive lines with the same number of commas; two may be prose."""
+MAX_DELIMITED = 400
+"""Characters of a comma-separated line; longer ones are paragraphs."""
+MAX_CELL_UNITS = 8
+"""A comma-separated line with a longer cell is prose."""
+DELIMITERS = "\t;,"
+
+_MARKDOWN_RULE = re.compile(r"\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?$")
+_GRID_RULE = re.compile(r"\+(?:[-=]+\+)+$")
+_SIMPLE_RULE = re.compile(r"={2,}(?:\s+={2,})+$")
+_BAR = re.compile(r"(?<!\\)\|")
+_JSON_SCALAR = re.compile(
+    r'"(?P<key>[^"\\]+)"\s*:\s*(?:"(?P<string>[^"\\]*)"|(?P<other>-?\d[\d.eE+-]*|true|false|null))'
+)
+
+Ranges = tuple[tuple[int, int], ...]
+"""Character ranges [start, stop) of the cells of a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table, or an object of JSON lines."""
+
+    number: int
+    """Index among the lines of the segment."""
+    table: int
+    """Index of the table; consecutive rows of a table are neighbours in the list of rows."""
+    text: str
+    """The line without white space and bars at its ends."""
+    cells: Ranges
+    columns: tuple[str, ...]
+    """Name of each cell; empty when the segment has no header."""
+    step: int
+    """Lines from one row of the table to the next: two if there is a rule between them."""
+
+    def cell(self, index: int) -> str:
+        """Return the text of a cell."""
+        start, stop = self.cells[index]
+        return self.text[start:stop]
+
+    @property
+    def is_object(self) -> bool:
+        """True for a JSON object, whose cells are not separated by delimiters alone."""
+        return self.text.startswith("{")
+
+    def is_before(self, later: "Row") -> bool:
+        """Return True if `later` is the next row of the same table."""
+        return self.table == later.table and self.number + self.step == later.number
+
+
+def table_rows(lines: Sequence[str]) -> list[Row]:
+    """Return the rows of all tables in `lines`, table by table, without headers."""
+    beginnings = {line.lstrip()[:1] for line in lines}
+    finds = [find for find, first in FINDS if not beginnings.isdisjoint(first)]
+    tables = (table for find in (*finds, _delimited) for table in find(lines))
+    return [
+        Row(number, index, text, cells, columns, 2 if _is_rule(lines, number + 1) else 1)
+        for index, table in enumerate(tables)
+        for number, text, cells, columns in table
+    ]
+
+
+_Table = list[tuple[int, str, Ranges, tuple[str, ...]]]
+
+
+def _runs(lines: Sequence[str], belongs: Callable[[str], object]) -> Iterator[list[int]]:
+    """Yield the numbers of consecutive lines, none blank, that belong to a table."""
+    inside = [bool(line and belongs(line)) for line in map(str.strip, lines)]
+    for is_inside, run in groupby(range(len(lines)), key=inside.__getitem__):
+        if is_inside:
+            yield list(run)
+
+
+def _with_columns(rows: Iterable[tuple[int, str, Ranges]], header: Sequence[str]) -> _Table:
+    return [(*row, tuple(header) if len(header) == len(row[2]) else ()) for row in rows if len(row[2]) > 1]
+
+
+def _barred(lines: Sequence[str]) -> Iterator[_Table]:
+    """Find Markdown tables and grid tables."""
+    for run in _runs(lines, lambda line: line[0] in "|+" and line[-1] in "|+"):
+        rows: list[tuple[int, str, Ranges]] = []
+        header: list[str] = []
+        for number in run:
+            line = lines[number].strip()
+            if _MARKDOWN_RULE.match(line) or (_GRID_RULE.match(line) and "=" in line):
+                header = [text[a:b] for _, text, cells in rows[-1:] for a, b in cells]
+                rows = []
+            elif not _GRID_RULE.match(line):
+                rows.append((number, *_split(line)))
+        if any(_is_rule(lines, number) for number in run):  # a grid: a row of one line has a rule on both sides
+            rows = [row for row in rows if _is_rule(lines, row[0] - 1) and _is_rule(lines, row[0] + 1)]
+        yield _with_columns(rows, header)
+
+
+def _is_rule(lines: Sequence[str], number: int) -> bool:
+    return 0 <= number < len(lines) and _GRID_RULE.match(lines[number].strip()) is not None
+
+
+def _split(line: str) -> tuple[str, Ranges]:
+    """Return the text between the outer bars, and its cells."""
+    text = line.strip("|").strip()
+    return text, _between(text, [match.span() for match in _BAR.finditer(text)])
+
+
+def _between(text: str, delimiters: Sequence[tuple[int, int]]) -> Ranges:
+    """Return the ranges between delimiters, without white space at their ends."""
+    starts, stops = [0, *(stop for _, stop in delimiters)], [*(start for start, _ in delimiters), len(text)]
+    return tuple(_trimmed(text, start, stop) for start, stop in zip(starts, stops, strict=True))
+
+
+def _trimmed(text: str, start: int, stop: int) -> tuple[int, int]:
+    part = text[start:stop]
+    return start + len(part) - len(part.lstrip()), start + len(part.rstrip())
+
+
+def _simple(lines: Sequence[str]) -> Iterator[_Table]:
+    """Find simple tables, whose columns are given by a rule of equals signs."""
+    rules = [
+        number
+        for number, line in enumerate(lines)
+        if line.lstrip().startswith("==") and _SIMPLE_RULE.match(line.strip())
+    ]
+    header: list[str] = []
+    for rule, end in pairwise([*rules, len(lines)]):
+        starts = [match.start() for match in re.finditer(r"=+", lines[rule])]
+        rows = []
+        for number in range(rule + 1, end):
+            line = lines[number]
+            if not line.strip():
+                break
+            following = lines[number + 1] if number + 1 < len(lines) else ""
+            is_continued = bool(following.strip()) and not following[starts[0] : starts[1]].strip()
+            if line[starts[0] : starts[1]].strip() and not is_continued and rule:
+                indent = len(line) - len(line.lstrip())
+                edges = [(start - indent, start - indent) for start in starts[1:]]
+                rows.append((number, line.strip(), _between(line.strip(), edges)))
+        is_header = end in rules and len(rows) == 1 and not header
+        if is_header:
+            header = [rows[0][1][a:b] for a, b in rows[0][2]]
+        else:
+            yield _with_columns(rows, header)
+            header = []
+
+
+def _delimited(lines: Sequence[str]) -> Iterator[_Table]:
+    """Find lines of comma-separated, tab-separated or semicolon-separated values."""
+    for delimiter in DELIMITERS if len(lines) >= MIN_DELIMITED_ROWS else "":
+        counts = [
+            line.count(delimiter) if len(line) <= MAX_DELIMITED and not line.startswith(("{", "[")) else 0
+            for line in lines
+        ]
+        for n, run in groupby(range(len(lines)), key=counts.__getitem__):
+            same = list(run)
+            if n < 2 or len(same) < MIN_DELIMITED_ROWS:
+                continue
+            rows = [(number, *_fields(lines[number].strip(), delimiter)) for number in same]
+            if all(map(_is_data, rows)):
+                header = _header(rows)
+                yield _with_columns(rows[bool(header) :], header)
+
+
+def _fields(line: str, delimiter: str) -> tuple[str, Ranges]:
+    return line, _between(line, [(at, at + 1) for at, character in enumerate(line) if character == delimiter])
+
+
+def _is_data(row: tuple[int, str, Ranges]) -> bool:
+    _, text, cells = row
+    return text[-1] not in ".。" and all(len(UNIT.findall(text[a:b])) <= MAX_CELL_UNITS for a, b in cells)
+
+
+def _header(rows: Sequence[tuple[int, str, Ranges]]) -> list[str]:
+    """Return the cells of the first row if it has no digit where all other rows have one."""
+    columns = list(zip(*([text[a:b] for a, b in cells] for _, text, cells in rows), strict=True))
+    has_digit = [[any(map(str.isdigit, cell)) for cell in column] for column in columns]
+    is_header = any(not first and all(rest) for first, *rest in has_digit) and not any(first for first, *_ in has_digit)
+    return [column[0] for column in columns] if is_header else []
+
+
+def _json_lines(lines: Sequence[str]) -> Iterator[_Table]:
+    """Find lines that are JSON objects; their cells are the strings without escapes, and the numbers."""
+    for run in _runs(lines, lambda line: line[0] == "{" and line[-1] == "}" and _is_object(line)):
+        yield [row for number in run if len((row := _object(number, lines[number].strip()))[2]) > 1]
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _object(number: int, line: str) -> tuple[int, str, Ranges, tuple[str, ...]]:
+    scalars = list(_JSON_SCALAR.finditer(line))
+    cells = tuple(found.span("string" if found["string"] is not None else "other") for found in scalars)
+    return number, line, cells, tuple(found["key"] for found in scalars)
+
+
+FINDS = ((_barred, "|+"), (_simple, "="), (_json_lines, "{"))
+"""Recognizers of tables, with the first characters of their lines."""
