@@ -55,6 +55,7 @@ def table(found: "FolderStatus") -> "Table":
 def lines(found: "FolderStatus") -> Iterator[tuple[str, str]]:
     """Yield (label, value) in the order of the stages."""
     from in2_plugin import layout
+    from in2_plugin.questions.form_counts import form_line
 
     yield "folder", str(found.folder)
     yield "locked by", str(found.holder or "none")
@@ -68,6 +69,8 @@ def lines(found: "FolderStatus") -> Iterator[tuple[str, str]]:
         yield "questions", _counts(found.questions)
     elif found.wanted:
         yield "wanted", _counts(found.wanted)
+    if found.forms:
+        yield "forms", form_line(found.forms)
     yield from _reasons("rejected", found.rejected)
     if found.examples:
         yield "examples", f"{found.examples:,}"

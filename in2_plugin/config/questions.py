@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -21,13 +21,21 @@ from pydantic import (
 )
 
 from in2_plugin.config.base import Config, changeable
-from in2_plugin.config.writers import WriterDeclaration, complete_settings, find_writer
+from in2_plugin.config.writers import (
+    FormDeclaration,
+    WriterDeclaration,
+    check_weights,
+    complete_settings,
+    find_writer,
+    weighed_forms,
+)
 from in2_plugin.errors import ConfigError
 
 CONTEXT = "{context}"
 """Placeholder for the passage in a user's prompt; only this and `{count}` are replaced."""
 Check = Literal["answerable", "closed_book", "needs_all"]
 Setting = Mapping[str, Any]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Concurrency(Config):
@@ -248,6 +256,10 @@ class QuestionsConfig(Config):
     vllm: VllmConfig | None = None
     settings: Setting = Field(default={}, validate_default=True)
     """Settings of a writer from another package, as that package documents them."""
+    forms: Mapping[str, Weight] = {}
+    """Weights of the forms of question of `writer: extractive`, by direction (`forward`, `backward`, `both`), style
+    (`prose`, `code`, `structured`) or form: `{backward: 2, code: 0, words_before: 3}`. 1 when absent; 0 excludes. Each
+    passage is dealt a direction, then a style that its text has, then a form."""
     questions_per_call: Annotated[int, Field(ge=1, le=20)] = 1
     """Questions per call, all about the same passage. More questions share the cost of the input; the paper's prompts
     ask for one."""
@@ -271,6 +283,11 @@ class QuestionsConfig(Config):
         return find_writer(self.writer)
 
     @property
+    def weighed_forms(self) -> Sequence[FormDeclaration]:
+        """Forms of question that `forms` does not exclude; empty for a writer that declares none."""
+        return weighed_forms(self.writer_spec.forms(), self.forms)
+
+    @property
     def model(self) -> EndpointConfig | VllmConfig | None:
         """Section of the language model that writes; None when the writer asks none."""
         section = self.writer_spec.model_section
@@ -291,6 +308,13 @@ class QuestionsConfig(Config):
     def _belong_to_the_writer(cls, value: Setting, info: ValidationInfo) -> Setting:
         writer = info.data.get("writer")  # absent when it is not registered
         return complete_settings(find_writer(writer).settings, writer, value) if writer else value
+
+    @field_validator("forms")
+    @classmethod
+    def _are_forms_of_the_writer(cls, value: Mapping[str, float], info: ValidationInfo) -> Mapping[str, float]:
+        if value and (writer := info.data.get("writer")):
+            check_weights(find_writer(writer).forms(), writer, value)
+        return value
 
     @model_validator(mode="after")
     def _gives_the_writer_what_it_needs(self) -> Self:
@@ -325,9 +349,7 @@ class QuestionsConfig(Config):
         return self
 
     @model_serializer(mode="wrap")
-    def _leave_out_empty_settings(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Keep build.json of datasets without `settings` as it was before the key existed."""
+    def _leave_out_empty_sections(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keep build.json of datasets without `settings` or `forms` as it was before the keys existed."""
         written: dict[str, Any] = serialize(self)
-        if not written.get("settings"):
-            written.pop("settings", None)
-        return written
+        return {key: value for key, value in written.items() if value or key not in ("settings", "forms")}

@@ -6,7 +6,7 @@ does not notice new entry points. No package can replace one of our names. Cost:
 one search of the installed packages, 23 ms for 290 of them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -24,6 +24,22 @@ OURS = {
     name: EntryPoint(name, f"in2_plugin.questions.writers:{name.upper()}", GROUP)
     for name in ("extractive", "endpoint", "vllm")
 }
+
+RECORDS = "records"
+"""Name of our writer for `mixture.records`, which no other writer may have."""
+
+
+class FormDeclaration(Protocol):
+    """The interface of `Form` (in2_plugin/questions/extractive/form.py): a form of question, and what weighs it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def style(self) -> str: ...
+    @property
+    def direction(self) -> str: ...
 
 
 class WriterDeclaration(Protocol):
@@ -47,6 +63,8 @@ class WriterDeclaration(Protocol):
     def keeps_work_log(self) -> bool: ...
     @property
     def keeps_limits(self) -> bool: ...
+    @property
+    def forms(self) -> Callable[[], Sequence[FormDeclaration]]: ...
 
 
 @lru_cache
@@ -56,7 +74,8 @@ def find_writer(name: str) -> "WriterDeclaration":
     Raises:
         ConfigError: no package registers the name, or its declaration cannot be imported.
     """
-    entry = OURS.get(name) or next(iter(entry_points(group=GROUP, name=name)), None)
+    registered = () if name == RECORDS else entry_points(group=GROUP, name=name)
+    entry = OURS.get(name) or next(iter(registered), None)
     if entry is None:
         raise ConfigError(_unknown(name))
     try:
@@ -83,7 +102,33 @@ def complete_settings(model: type[BaseModel] | None, writer: str, given: Mapping
         raise ValueError(first_error(model, failure)) from None
 
 
+def weighed_forms(forms: Sequence[FormDeclaration], weights: Mapping[str, float]) -> list[FormDeclaration]:
+    """Return the forms that `weights`, by name of a form, style or direction, do not exclude."""
+    return [form for form in forms if all(weights.get(name, 1) for name in (form.name, form.style, form.direction))]
+
+
+def check_weights(forms: Sequence[FormDeclaration], writer: str, weights: Mapping[str, float]) -> None:
+    """Check the weights of a writer's forms.
+
+    Raises:
+        ValueError: the writer has no forms, a name is unknown, or no form has a weight.
+    """
+    if not forms:
+        raise ValueError(f"`writer: {writer}` has no forms of questions to weigh; delete the section")
+    groups = [dict.fromkeys(getattr(form, what) for form in forms) for what in ("direction", "style", "name")]
+    known = [str(name) for group in groups for name in group]
+    for name in weights:
+        if name not in known:
+            near = nearest(name, known)
+            advice = f"did you mean `{near}`? " if near else ""
+            raise ValueError(f"no form, style or direction is named `{name}`; {advice}The names are {', '.join(known)}")
+    if not weighed_forms(forms, weights):
+        raise ValueError("these weights exclude every form of question; give one of them a weight above 0")
+
+
 def _unknown(name: str) -> str:
+    if name == RECORDS:
+        return "questions about invented records are a part of the mixture, not a writer; set `mixture.records`"
     known = sorted({*OURS, *entry_points(group=GROUP).names})
     near = nearest(name, known)
     advice = f"did you mean `{near}`?" if near else f"registered writers: {', '.join(known)}."

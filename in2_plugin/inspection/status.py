@@ -15,14 +15,15 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from in2_plugin import layout
-from in2_plugin.config import PARTS, Prices
-from in2_plugin.errors import DatasetError, In2Error, one_line
+from in2_plugin.config import PARTS, Prices, QuestionsConfig
+from in2_plugin.errors import ConfigError, DatasetError, In2Error, one_line
 from in2_plugin.inspection.report import READ_ERRORS
 from in2_plugin.io.lock import LockHolder, lock_holder
 from in2_plugin.llm.request import BATCH_PURPOSE, Usage
 from in2_plugin.llm.usage import price
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.questions import Kind
+from in2_plugin.questions.form_counts import form_counts
 
 KINDS = frozenset(Kind)
 
@@ -56,6 +57,8 @@ class FolderStatus:
     segments: Mapping[str, int]
     questions: Mapping[str, int]
     """By kind."""
+    forms: Mapping[str, Mapping[str, int]]
+    """Questions by style and direction of their forms; empty if their writer declares no forms."""
     rejected: Mapping[str, int]
     """By reason, most frequent first."""
     examples: int
@@ -97,6 +100,7 @@ def read_status(folder: Path) -> FolderStatus:
         holder=lock_holder(folder),
         segments=_segments(folder / layout.STAGES["segments"]) if "segments" in finished else {},
         questions=_column(folder / layout.STAGES["questions"], "kind") if "questions" in finished else {},
+        forms=_forms(folder / layout.QUESTIONS, build.get("questions")) if "questions" in finished else {},
         rejected=_column(folder / layout.REJECTED, "reason") if "questions" in finished else {},
         examples=_rows(folder / layout.STAGES["examples"]) if "examples" in finished else 0,
         wanted={
@@ -145,6 +149,13 @@ def _column(path: Path, name: str) -> dict[str, int]:
         for batch in file.iter_batches(columns=[name]):
             counts.update(map(str, batch.column(0).to_pylist()))
     return dict(counts.most_common())
+
+
+def _forms(path: Path, section: object) -> dict[str, dict[str, int]]:
+    try:
+        return form_counts(_column(path, "form"), QuestionsConfig.parse(section, layout.BUILD))
+    except ConfigError:  # damaged, or a writer of a package that is not installed here
+        return {}
 
 
 def _shards(folder: Path) -> dict[str, tuple[int, int]]:

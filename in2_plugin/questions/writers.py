@@ -27,7 +27,7 @@ To add a writer to this package, declare it below and add its name to `OURS` in 
 This module imports only the standard library: in2_plugin.config loads it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from in2_plugin.config import QuestionsConfig
+    from in2_plugin.config.writers import FormDeclaration
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,10 @@ class WriterSetup:
     """A second work log, read-only, whose answers count as well: that of the build, in a job of an array."""
     jobs: int = 1
     """Number of array jobs that write at the same time and share `max_calls` and `max_cost`."""
+
+
+def _no_forms() -> "Sequence[FormDeclaration]":
+    return ()
 
 
 Opener = Callable[[WriterSetup], AbstractContextManager[QuestionWriter, Any]]
@@ -87,6 +92,9 @@ class WriterSpec:
     """Stores paid answers in `WriterSetup.work_log`, so that jobs of an array can write and `in2 merge` can collect."""
     keeps_limits: bool = False
     """Respects `questions.max_calls` and `questions.max_cost`; a build file cannot set them for other writers."""
+    forms: "Callable[[], Sequence[FormDeclaration]]" = _no_forms
+    """Returns the forms of question that the writer weighs by `questions.forms`. The question stage, `in2 status`
+    and `in2 audit` count questions by their style and direction."""
 
     @property
     def asks_model(self) -> bool:
@@ -119,7 +127,13 @@ def open_writer(
 def _open_extractive(setup: WriterSetup) -> AbstractContextManager[QuestionWriter, Any]:
     from in2_plugin.questions.extractive.writer import ExtractiveWriter
 
-    return nullcontext(ExtractiveWriter(setup.seed))
+    return nullcontext(ExtractiveWriter(setup.seed, setup.config.forms))
+
+
+def _extractive_forms() -> "Sequence[FormDeclaration]":
+    from in2_plugin.questions.extractive.registry import FORMS
+
+    return FORMS
 
 
 def _open_model(setup: WriterSetup) -> AbstractContextManager[QuestionWriter, Any]:
@@ -130,7 +144,12 @@ def _open_model(setup: WriterSetup) -> AbstractContextManager[QuestionWriter, An
     )
 
 
-EXTRACTIVE = WriterSpec(_open_extractive, "made from the text itself, without a language model", runs_in_workers=True)
+EXTRACTIVE = WriterSpec(
+    _open_extractive,
+    "made from the text itself, without a language model",
+    runs_in_workers=True,
+    forms=_extractive_forms,
+)
 ENDPOINT = WriterSpec(
     _open_model,
     "written by a language model",

@@ -40,6 +40,7 @@ class Columns:
     turn_row: Ints
     """(n_turns,)"""
     kind: list[str]
+    form: list[str]
     question: list[str]
     answer: list[str]
     document: Ints
@@ -103,6 +104,7 @@ def _columns(path: Path, first: int, table: pa.Table) -> Columns:
         segment=ints(columns["segment_ids"].flatten()),
         turn_row=owners(columns["turns"]),
         kind=values(turn["kind"]).to_pylist(),
+        form=values(turn["form"]).to_pylist(),
         question=values(turn["question"]).to_pylist(),
         answer=values(turn["answer"]).to_pylist(),
         document=np.asarray(turn["document"].cast(pa.int64()).fill_null(NO_DOCUMENT)),

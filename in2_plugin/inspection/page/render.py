@@ -14,6 +14,7 @@ import in2_plugin
 from in2_plugin.inspection.figures import short
 from in2_plugin.inspection.page.drawing import HEIGHT, MIDDLE_FIFTH, WIDTH, heat_map, histogram, part_bars
 from in2_plugin.inspection.page.examples import ShownExample
+from in2_plugin.questions.form_counts import form_line
 
 TEMPLATE = "dataset.html.j2"
 
@@ -89,6 +90,7 @@ def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Questions per context, at most", short(data["questions_per_context"])),
         ("Positions", data["positions"]),
         ("Writer of the questions", data["writer"]),
+        *([("Forms of questions", form_line(data["forms"]))] if data["forms"] else []),
         ("Segments in use", f"{segments['in_use']:,} of {segments['all']:,}"),
         ("Tokenizer fingerprint", data["tokenizer"]),
         (

@@ -88,7 +88,8 @@ class ShardedWriter:
         store, template = handle.store, handle.template.fingerprint()
         screened = store.exclusions_digest()
         settings = config.seed, config.lengths, config.distractors.answer
-        made_of = digest("questions", self.name, size, settings, store.facts, screened, template)
+        weights = [sorted(config.questions.forms.items())] if config.questions.forms else []
+        made_of = digest("questions", self.name, size, settings, store.facts, screened, template, *weights)
         self._made, self._of = 0, len(shards)
         return make_shards(run, self._stage, None, self._function, shards, made_of, self._needs, self._count)
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from in2_plugin.questions.extractive.quoting import MIN_ANSWER_UNITS, QUOTED_UNITS, Draft, Excerpt, Sentence, words_of
+from in2_plugin.questions.extractive.quoting import ANSWER_UNITS, QUOTED_UNITS, Draft, Excerpt, Sentence, words_of
 
 TRIES = 4
 """Pairs of sentences that a form tries per document."""
@@ -25,8 +25,8 @@ def _pairs(excerpt: Excerpt, rng: np.random.Generator) -> list[tuple[Sentence, S
 def rest_of_both(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     """Ask how two sentences continue: two look-ups in one answer."""
     for one, other in _pairs(excerpt, rng):
-        first = excerpt.quotation(one, 0, MIN_ANSWER_UNITS, rng)
-        second = excerpt.quotation(other, 0, MIN_ANSWER_UNITS, rng)
+        first = excerpt.quotation(one, rng, after=ANSWER_UNITS)
+        second = excerpt.quotation(other, rng, after=ANSWER_UNITS)
         if first and second:
             rests = [s.cut(at + QUOTED_UNITS, len(s.units)) for s, (at, _) in ((one, first), (other, second))]
             question = (
@@ -36,12 +36,28 @@ def rest_of_both(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     return None
 
 
+def both_beginnings(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
+    """Ask how two sentences begin: two look-ups in one answer."""
+    for one, other in _pairs(excerpt, rng):
+        first = excerpt.quotation(one, rng, before=ANSWER_UNITS)
+        second = excerpt.quotation(other, rng, before=ANSWER_UNITS)
+        if first and second:
+            beginnings = [s.cut(0, at) for s, (at, _) in ((one, first), (other, second))]
+            question = (
+                f'How do these two sentences begin, the one that leads to "{first[1]}" and the one that leads to '
+                f'"{second[1]}"?'
+            )
+            exclusive = (first[1], second[1], *beginnings)
+            return Draft(question, " / ".join(beginnings), (one.segment, other.segment), exclusive)
+    return None
+
+
 def shared_word(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     """Ask for the only longer word that two sentences share: a comparison."""
     letters = 6
     for one, other in _pairs(excerpt, rng):
         shared = words_of(one, letters) & words_of(other, letters)
-        first, second = excerpt.quotation(one, 0, 0, rng), excerpt.quotation(other, 0, 0, rng)
+        first, second = excerpt.quotation(one, rng), excerpt.quotation(other, rng)
         if len(shared) != 1 or not first or not second:
             continue
         word = shared.pop()
@@ -62,7 +78,7 @@ def other_sentence_with_word(excerpt: Excerpt, rng: np.random.Generator) -> Draf
         bridges = sorted(
             word
             for word in words_of(one, 5) & words_of(other, 5)
-            if uses[word] == 2 and excerpt.folded.count(word) == 2
+            if other.is_short and uses[word] == 2 and excerpt.folded.count(word) == 2
         )
         for word in bridges:
             if draft := _bridge(excerpt, one, other, word):
@@ -85,10 +101,10 @@ def _bridge(excerpt: Excerpt, one: Sentence, other: Sentence, word: str) -> Draf
 def longer_sentence(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     """Ask for the longer of two sentences: a comparison."""
     for one, other in _pairs(excerpt, rng):
-        first, second = excerpt.quotation(one, 0, 0, rng), excerpt.quotation(other, 0, 0, rng)
-        if not first or not second or abs(len(one.text) - len(other.text)) < 20:
+        first, second = excerpt.quotation(one, rng), excerpt.quotation(other, rng)
+        longer = max((one, other), key=lambda sentence: len(sentence.text))
+        if not first or not second or not longer.is_short or abs(len(one.text) - len(other.text)) < 20:
             continue  # a difference of a few letters tests counting, not reading
-        answer = max(one.text, other.text, key=len)
         question = f'Which sentence is longer, the one with "{first[1]}" or the one with "{second[1]}"?'
-        return Draft(question, answer, (one.segment, other.segment), (first[1], second[1]))
+        return Draft(question, longer.text, (one.segment, other.segment), (first[1], second[1]))
     return None

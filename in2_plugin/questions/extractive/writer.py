@@ -7,22 +7,26 @@ fillers. Cost: about 0.3 ms per segment.
 """
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
+from in2_plugin.questions.extractive.dealing import deal
 from in2_plugin.questions.extractive.quoting import Excerpt
-from in2_plugin.questions.extractive.registry import FORMS
 from in2_plugin.questions.question import Passage, Question, Rejection, Results
+
+TRIES = 4
+"""Random choices of a form before the next form, so that forms that often fail do not lose their share."""
 
 
 class ExtractiveWriter:
-    """A `QuestionWriter` without an endpoint; the same seed and passage give the same question."""
+    """A `QuestionWriter` without an endpoint; the same seed, weights and passage give the same question."""
 
-    name = "extractive/1"
+    name = "extractive/2"
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, seed: int, weights: Mapping[str, float] | None = None) -> None:
+        """Write with `weights` by name of a form, style or direction; 1 when absent."""
+        self._seed, self._weights = seed, dict(weights or {})
 
     def write(self, passages: Iterable[Passage], missing: Callable[[], int]) -> Results:
         for passage in passages:
@@ -37,20 +41,19 @@ class ExtractiveWriter:
             [self._seed, passage.draw, passage.segment_ids[0], zlib.crc32(passage.kind.encode())]
         )
         excerpt = Excerpt.of(passage.texts)
-        forms = [form for form in FORMS if form.kind is passage.kind]
-        for index in rng.permutation(len(forms)):
-            form = forms[index]
-            if draft := form.write(excerpt, rng):
-                return Question(
-                    kind=passage.kind,
-                    form=form.name,
-                    question=draft.question,
-                    answer=draft.answer,
-                    document=passage.document,
-                    segment_ids=passage.context,
-                    gold=tuple(passage.segment_ids[i] for i in sorted(set(draft.segments))),
-                    exclusive=draft.exclusive,
-                    writer=self.name,
-                    short_context=bool(passage.whole),
-                )
-        return Rejection(passage, "no sentence of it can be asked about without ambiguity")
+        for form in deal(excerpt, passage.kind, self._weights, rng):
+            for _ in range(TRIES):
+                if draft := form.write(excerpt, rng):
+                    return Question(
+                        kind=passage.kind,
+                        form=form.name,
+                        question=draft.question,
+                        answer=draft.answer,
+                        document=passage.document,
+                        segment_ids=passage.context,
+                        gold=tuple(passage.segment_ids[i] for i in sorted(set(draft.segments))),
+                        exclusive=draft.exclusive,
+                        writer=self.name,
+                        short_context=bool(passage.whole),
+                    )
+        return Rejection(passage, "nothing in it can be asked about without ambiguity")

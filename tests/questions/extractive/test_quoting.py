@@ -21,10 +21,11 @@ def test_a_quotation_leaves_the_asked_units_on_both_sides():
     excerpt = Excerpt.of([LONG])
     (sentence,) = excerpt.sentences
     for seed in range(20):
-        first, text = excerpt.quotation(sentence, 2, 3, np.random.default_rng(seed))
-        assert 2 <= first <= len(sentence.units) - 3 - QUOTED_UNITS
+        first, text = excerpt.quotation(sentence, np.random.default_rng(seed), before=range(2, 9), after=range(3, 6))
+        assert 2 <= first <= 8
+        assert 3 <= len(sentence.units) - first - QUOTED_UNITS <= 5
         assert text == sentence.cut(first, first + QUOTED_UNITS)
-    assert excerpt.quotation(sentence, len(sentence.units), 0, np.random.default_rng(0)) is None
+    assert excerpt.quotation(sentence, np.random.default_rng(0), before=range(len(sentence.units), 60)) is None
 
 
 def test_words_have_letters_alone():
