@@ -1,19 +1,26 @@
-"""Fixtures that several rooms need, and the order of test files. Nothing here uses a network or a GPU."""
+"""Fixtures that several rooms need, and the order of test files. Nothing here uses a network or a GPU.
+
+transformers is imported in the fixtures that need it: 10 s of imports in the process that starts the workers of a run
+would come before the first test.
+"""
 
 import json
 import logging
 import os
 import signal
 from collections import defaultdict
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
-from transformers import AutoTokenizer
 
 from in2_plugin.config import CorpusConfig
+from in2_plugin.corpus import tokenizer
+from in2_plugin.corpus.screening.decontamination import Contaminants
 from in2_plugin.corpus.sources.documents import Document, read_documents
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.dataset.reader import IN2Dataset
@@ -21,6 +28,7 @@ from in2_plugin.pipeline.build import build_dataset
 from tests.support import TESTS, vocabularies
 from tests.support.builds import Quiet, small_config
 from tests.support.cache import cached_folder
+from tests.support.warm_start import LM_EVAL_PYTHONS
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a background job of a shell; tests interrupt their commands
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -97,6 +105,38 @@ def loggers_enabled() -> None:
             logger.disabled = False
 
 
+@pytest.fixture(scope="session", autouse=True)
+def tokenizers_loaded_once() -> Iterator[None]:
+    """Read each tokenizer's files once per process: 0.1 s for 32,000 entries, and every build, audit and check does."""
+    read, loaded = tokenizer._read_files, {}
+
+    def reread_if_changed(name: str) -> Any:
+        folder = Path(name).absolute()
+        key = name, *((path, path.stat().st_mtime_ns) for path in sorted(folder.glob("*")))
+        if folder not in loaded or loaded[folder][0] != key:
+            loaded[folder] = key, read(name)
+        return loaded[folder][1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokenizer, "_read_files", reread_if_changed)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def evaluation_items_indexed_once() -> Iterator[None]:
+    """Index the bundled evaluation items once per process: 0.2 s, and every build screens and audits with them."""
+    indexed = lru_cache(maxsize=4)(Contaminants.of)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Contaminants, "of", lambda items, n, shortest: indexed(tuple(items), n, shortest))
+        yield
+
+
+@pytest.fixture(params=LM_EVAL_PYTHONS, ids=[f"lm_eval {number}" for number in range(1, 1 + len(LM_EVAL_PYTHONS))])
+def lm_eval_python(request: pytest.FixtureRequest) -> str:
+    """The interpreter of this environment, and the one of IN2_LM_EVAL_PYTHON, which has another lm_eval."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def documents() -> list[Document]:
     """The first documents of the bundled corpus."""
@@ -118,6 +158,8 @@ def mistral_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def mistral(mistral_folder) -> ModelTokenizer:
+    from transformers import AutoTokenizer
+
     return ModelTokenizer(AutoTokenizer.from_pretrained(mistral_folder))
 
 
@@ -136,6 +178,8 @@ def qwen_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def qwen(qwen_folder) -> ModelTokenizer:
+    from transformers import AutoTokenizer
+
     return ModelTokenizer(AutoTokenizer.from_pretrained(qwen_folder))
 
 

@@ -1,12 +1,7 @@
-"""Run the real lm_eval as a subprocess, on a tiny random Mistral and on a server that knows every answer.
-
-IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, by default this one; its `lm_eval` runs as a module.
-"""
+"""Run the real lm_eval as a subprocess, on a tiny random Mistral and on a server that knows every answer."""
 
 import json
-import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +12,10 @@ from in2_plugin.probing.scoring.curves import curve_from_positions
 from tests.support.e2e_run import ROOT, run
 from tests.support.oracle_server import OracleServer
 from tests.support.tiny_model import save_tiny_mistral
+from tests.support.warm_start import run_warm
 
 pytestmark = pytest.mark.slow
 
-PYTHON = os.environ.get("IN2_LM_EVAL_PYTHON", sys.executable)
 TASKS = [probe.task for probe in PROBES.values() if probe.paper]
 
 
@@ -47,9 +42,9 @@ def hf(model: Path, out: Path, *more: object, length: int = 512) -> list[object]
     ]  # fmt: skip
 
 
-def test_the_group_with_include_path(model, tmp_path):
+def test_the_group_with_include_path(lm_eval_python, model, tmp_path):
     more = ("--tasks", "val_probe", "--include_path", ROOT / "lm_eval_tasks", "--limit", 8, "--apply_chat_template")
-    run(PYTHON, "-m", "lm_eval", *hf(model, tmp_path, *more), cwd=tmp_path)
+    run(lm_eval_python, "-m", "lm_eval", *hf(model, tmp_path, *more), cwd=tmp_path)
     found = results(tmp_path)
     assert set(found["results"]) == {"val_probe", *TASKS}
     assert {"avg,none", "gap,none"} <= set(found["results"]["val_probe"]) and "val_probe" in found["groups"]
@@ -74,28 +69,28 @@ def test_the_group_with_include_path(model, tmp_path):
     assert found["configs"]["val_probe_code"]["metadata"]["probe_length"] == 512
 
 
-def test_our_command_finds_the_tasks(model, tmp_path):
+def test_our_command_finds_the_tasks(lm_eval_python, model, tmp_path):
     """`in2 lm-eval` with a subcommand, with the user's own folder, and with errors in one sentence."""
-    in2 = (PYTHON, "-c", "from in2_plugin.cli.app import app; app()", "lm-eval")
+    in2 = (lm_eval_python, "in2_plugin.cli", "lm-eval")
     own = tmp_path / "own"
     own.mkdir()
-    said = run(*in2, "validate", "--tasks", ",".join(["val_probe", *TASKS]), "--include_path", own, cwd=tmp_path)
+    said = run_warm(*in2, "validate", "--tasks", ",".join(["val_probe", *TASKS]), "--include_path", own, cwd=tmp_path)
     assert "not found" not in said.lower()
-    refused = run(*in2, *hf(model, tmp_path, "--tasks", "val_probe_code", length=2_048), cwd=tmp_path, ok=False)
+    refused = run_warm(*in2, *hf(model, tmp_path, "--tasks", "val_probe_code", length=2_048), cwd=tmp_path, ok=False)
     assert re.search(
         r"^error: the longest prompt has .* but the window is 1,024 .*probe_length to at most 1024", refused, re.M
     )
     assert "Traceback" not in refused
     typo = hf(model, tmp_path, "--tasks", "val_probe_code", "--metadata", '{"probe_lenght": 512}')
-    refused = run(*in2, *typo, cwd=tmp_path, ok=False)
+    refused = run_warm(*in2, *typo, cwd=tmp_path, ok=False)
     assert refused.strip().endswith("unknown key `probe_lenght`; did you mean `probe_length`?")
 
 
 @pytest.mark.e2e_full
-def test_installed_tasks_work_with_plain_lm_eval_and_are_harmless_without_in2(model, tmp_path):
+def test_installed_tasks_work_with_plain_lm_eval_and_are_harmless_without_in2(lm_eval_python, model, tmp_path):
     """Install, run, run something else with in2_plugin hidden, uninstall."""
-    in2 = (PYTHON, "-c", "from in2_plugin.cli.app import app; app()", "tasks")
-    bare = (PYTHON, "-m", "lm_eval")
+    in2 = (lm_eval_python, "-m", "in2_plugin.cli", "tasks")
+    bare = (lm_eval_python, "-m", "lm_eval")
     run(*in2, "install", cwd=tmp_path)
     try:
         run(*in2, "install", cwd=tmp_path)
@@ -103,7 +98,7 @@ def test_installed_tasks_work_with_plain_lm_eval_and_are_harmless_without_in2(mo
         run(*bare, *hf(model, out, "--tasks", "val_probe_database", "--limit", 2), cwd=tmp_path)
         assert set(results(out)["results"]) == {"val_probe_database"}
         hidden = "import sys, runpy; sys.modules['in2_plugin'] = None; sys.argv = ['lm_eval', 'validate', '--tasks', "
-        said = run(PYTHON, "-c", hidden + "'arc_easy']; runpy.run_module('lm_eval')", cwd=tmp_path)
+        said = run(lm_eval_python, "-c", hidden + "'arc_easy']; runpy.run_module('lm_eval')", cwd=tmp_path)
         assert "not found" not in said.lower() and "Traceback" not in said
     finally:
         said = run(*in2, "uninstall", cwd=tmp_path)
@@ -122,18 +117,18 @@ def oracle(model) -> Iterator[OracleServer]:
 def completions(url: str, model: Path, out: Path, *arguments: str) -> list[object]:
     names = ",".join([f"base_url={url}", "model=oracle", f"tokenizer={model}", *arguments])
     return [
-        PYTHON, "-m", "lm_eval", "--model", "local-completions", "--model_args", names, "--tasks", "val_probe",
+        "lm_eval", "--model", "local-completions", "--model_args", names, "--tasks", "val_probe",
         "--include_path", ROOT / "lm_eval_tasks", "--metadata", json.dumps({"probe_length": 4_096, "probe_sets": 2}),
         "--output_path", out, "--log_samples",
     ]  # fmt: skip
 
 
-def test_an_oracle_scores_one_without_a_gap_and_truncation_is_refused(oracle, model, tmp_path):
-    said = run(*completions(oracle.url(), model, tmp_path), cwd=tmp_path, ok=False)
+def test_an_oracle_scores_one_without_a_gap_and_truncation_is_refused(lm_eval_python, oracle, model, tmp_path):
+    said = run_warm(lm_eval_python, *completions(oracle.url(), model, tmp_path), cwd=tmp_path, ok=False)
     assert "in2_plugin.errors.PromptTooLong" in said and "default max_length of 2,048" in said and oracle.prompts == []
     needed = re.search(r"max_length=(\d+) in --model_args", said)[1]
     assert 3_900 < int(needed) <= 4_097
-    run(*completions(oracle.url(), model, tmp_path, "max_length=4097"), cwd=tmp_path)
+    run_warm(lm_eval_python, *completions(oracle.url(), model, tmp_path, "max_length=4097"), cwd=tmp_path)
     found = results(tmp_path)["results"]
     for task in ("val_probe", *TASKS):
         assert (found[task]["avg,none"], found[task]["gap,none"]) == (1.0, 0.0)

@@ -1,23 +1,20 @@
 """The real lm_eval never gives a curve if a prompt would be truncated: by lm_eval, by a model's window, or by a server.
 
-IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, by default this one. The server answers from what it
-has read, so an avg below 1.0 reveals truncation.
+The server answers from what it has read, so an avg below 1.0 reveals truncation.
 """
 
 import json
-import os
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.e2e_run import ROOT, run
+from tests.support import ROOT
 from tests.support.oracle_server import OracleServer
 from tests.support.tiny_model import save_tiny_mistral
+from tests.support.warm_start import run_warm
 
 pytestmark = pytest.mark.slow
 
-PYTHON = os.environ.get("IN2_LM_EVAL_PYTHON", sys.executable)
 TASK = "val_probe_database"
 LENGTH = 3_000
 FORMS = {
@@ -40,11 +37,13 @@ def oracle(model):
         yield server
 
 
-def measure(folder: Path, *arguments: object, length: int = LENGTH, ok: bool = True, **options: object) -> str:
+def measure(
+    python: str, folder: Path, *arguments: object, length: int = LENGTH, ok: bool = True, **options: object
+) -> str:
     """Run lm_eval on a single context and return its output."""
     metadata = json.dumps({"probe_length": length, "probe_sets": 1, "probe_questions": 12, **options})
-    said = run(
-        PYTHON, "-m", "lm_eval", *arguments, "--tasks", TASK, "--include_path", ROOT / "lm_eval_tasks",
+    said = run_warm(
+        python, "lm_eval", *arguments, "--tasks", TASK, "--include_path", ROOT / "lm_eval_tasks",
         "--metadata", metadata, "--output_path", folder, cwd=folder, ok=ok,
     )  # fmt: skip
     assert ok == bool(list(folder.rglob("results_*.json")))
@@ -66,9 +65,9 @@ def scores(folder: Path) -> tuple[float, float]:
 
 @pytest.mark.e2e_full
 @pytest.mark.parametrize("form", FORMS)
-def test_an_oracle_with_room_scores_one_without_a_gap(oracle, model, tmp_path, form):
+def test_an_oracle_with_room_scores_one_without_a_gap(lm_eval_python, oracle, model, tmp_path, form):
     oracle.limit = LENGTH
-    measure(tmp_path, *asking(oracle, model, form))
+    measure(lm_eval_python, tmp_path, *asking(oracle, model, form))
     assert scores(tmp_path) == (1.0, 0.0)
     assert len(oracle.bodies) == 12 + 1  # one request more than is scored: the check of the endpoint
 
@@ -88,35 +87,37 @@ REPORTS_NOTHING = "EndpointError: {} does not report how many tokens it has read
         pytest.param("tokens", "left", False, REPORTS_NOTHING, marks=pytest.mark.e2e_full),
     ],
 )
-def test_a_server_with_too_small_a_limit_gives_an_error_and_no_curve(oracle, model, tmp_path, form, over, usage, error):
+def test_a_server_with_too_small_a_limit_gives_an_error_and_no_curve(
+    lm_eval_python, oracle, model, tmp_path, form, over, usage, error
+):
     oracle.limit, oracle.over, oracle.usage = 1_600, over, usage
-    said = measure(tmp_path, *asking(oracle, model, form), ok=False)
+    said = measure(lm_eval_python, tmp_path, *asking(oracle, model, form), ok=False)
     assert error.format(oracle.url(FORMS[form][1])) in said
     assert len(oracle.bodies) == 1
 
 
 @pytest.mark.e2e_full
-def test_what_the_check_prevents(oracle, model, tmp_path):
+def test_what_the_check_prevents(lm_eval_python, oracle, model, tmp_path):
     """Without the check, the same server gives a curve with a gap of 1, like a model that loses the beginning."""
     oracle.limit, oracle.over, oracle.usage = 1_600, "left", False
-    measure(tmp_path, *asking(oracle, model, "tokens"), probe_trust_endpoint=True)
+    measure(lm_eval_python, tmp_path, *asking(oracle, model, "tokens"), probe_trust_endpoint=True)
     avg, gap = scores(tmp_path)
     assert avg < 0.7 and gap == 1.0
 
 
 @pytest.mark.e2e_full
-def test_lm_evals_own_default_limit(oracle, model, tmp_path):
+def test_lm_evals_own_default_limit(lm_eval_python, oracle, model, tmp_path):
     names = f"base_url={oracle.url()},model=oracle,tokenizer={model}"
-    said = measure(tmp_path, "--model", "local-completions", "--model_args", names, ok=False)
+    said = measure(lm_eval_python, tmp_path, "--model", "local-completions", "--model_args", names, ok=False)
     assert "PromptTooLong" in said and "lm_eval's default max_length of 2,048" in said and oracle.bodies == []
 
 
 @pytest.mark.e2e_full
-def test_the_window_of_a_local_model_and_longer_answers(model, tmp_path):
+def test_the_window_of_a_local_model_and_longer_answers(lm_eval_python, model, tmp_path):
     local = ("--model", "hf", "--model_args", f"pretrained={model},dtype=float32", "--device", "cpu")
-    said = measure(tmp_path, *local, length=1_100, ok=False)
+    said = measure(lm_eval_python, tmp_path, *local, length=1_100, ok=False)
     assert "the window is 1,024 (max_position_embeddings of" in said and "probe_length to at most 1024" in said
     longer = ("--gen_kwargs", "max_gen_toks=300")
-    said = measure(tmp_path, *local, *longer, length=1_024, ok=False)
+    said = measure(lm_eval_python, tmp_path, *local, *longer, length=1_024, ok=False)
     assert "and 300 are generated, but the window is 1,024" in said and "probe_length to at most 852" in said
-    measure(tmp_path, *local, *longer, length=852)
+    measure(lm_eval_python, tmp_path, *local, *longer, length=852)

@@ -1,26 +1,21 @@
-"""Position probes in the real lm_eval: scripted models, a tiny model with a shared prefix, a server, prompts too long.
-
-IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, by default this one.
-"""
+"""Position probes in the real lm_eval: scripted models, a tiny model with a shared prefix, a server, long prompts."""
 
 import json
-import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from in2_plugin.probing.position.scores import PositionScores, position_scores_from_text
-from tests.support.e2e_run import ROOT, run
+from tests.support import ROOT
 from tests.support.oracle_server import OracleServer, answer
 from tests.support.tiny_model import save_tiny_mistral
+from tests.support.warm_start import run_warm
 
 pytestmark = pytest.mark.slow
 
-PYTHON = os.environ.get("IN2_LM_EVAL_PYTHON", sys.executable)
-IN2 = (PYTHON, "-c", "from in2_plugin.cli.app import app; app()", "lm-eval")
+IN2 = ("in2_plugin.cli", "lm-eval")
 SHORT = {"probe_length": 1_000, "probe_depths": 5, "probe_questions": 10}
 READ = re.compile(r"(\d+) contexts read once, ([\d,]+) questions, prefilled ([\d,]+) instead of ([\d,]+) tokens")
 
@@ -79,9 +74,9 @@ def position_scores(folder: Path) -> PositionScores:
     return position_scores_from_text(json.loads(path.read_text())["results"]["litm_kv"]["scores_stderr,none"])
 
 
-def generated(kind: str, model: Path, out: Path, *more: object, command: tuple[str, ...] = IN2) -> tuple[str, list]:
+def generated(command: tuple[str, ...], kind: str, model: Path, out: Path, *more: object) -> tuple[str, list]:
     """Run lm_eval on the tiny model and return its output and its samples."""
-    said = run(
+    said = run_warm(
         *command, "--model", kind, "--model_args", f"pretrained={model},dtype=float32", "--device", "cpu",
         "--batch_size", "1", "--tasks", "litm_kv", "--metadata", json.dumps(SHORT), "--gen_kwargs", "max_gen_toks=8",
         "--output_path", out, "--log_samples", *more, cwd=out.parent,
@@ -91,11 +86,10 @@ def generated(kind: str, model: Path, out: Path, *more: object, command: tuple[s
     return said, [(row["doc"]["set"], row["doc"]["position"], row["resps"][0][0], row["acc"]) for row in rows]
 
 
-def test_in2_hf_reads_each_context_once_and_answers_like_hf(model, tmp_path):
-    plain = (PYTHON, "-m", "lm_eval")
+def test_in2_hf_reads_each_context_once_and_answers_like_hf(lm_eval_python, model, tmp_path):
     more = ("--include_path", ROOT / "lm_eval_tasks")
-    _, expected = generated("hf", model, tmp_path / "hf", *more, command=plain)
-    said, found = generated("in2-hf", model, tmp_path / "in2")
+    _, expected = generated((lm_eval_python, "lm_eval"), "hf", model, tmp_path / "hf", *more)
+    said, found = generated((lm_eval_python, *IN2), "in2-hf", model, tmp_path / "in2")
     assert found == expected and len(found) == 50 and len({row[2] for row in found}) > 5
     contexts, questions, prefilled, alone = (int(n.replace(",", "")) for n in READ.search(said).groups())
     # ten contexts of five questions, and the whole answers that are compared
@@ -108,13 +102,13 @@ def test_in2_hf_reads_each_context_once_and_answers_like_hf(model, tmp_path):
 @pytest.mark.parametrize(
     "backend", ["local-completions", pytest.param("in2-local-completions", marks=pytest.mark.e2e_full)]
 )
-def test_a_server_that_knows_every_answer(model, tmp_path, backend):
+def test_a_server_that_knows_every_answer(lm_eval_python, model, tmp_path, backend):
     from transformers import AutoTokenizer
 
     with OracleServer(AutoTokenizer.from_pretrained(model)) as oracle:
         names = f"base_url={oracle.url()},model=oracle,tokenizer={model},max_length=1025"
-        run(*IN2, "--model", backend, "--model_args", names, "--tasks", "litm_kv", "--metadata", json.dumps(SHORT),
-            "--output_path", tmp_path, cwd=tmp_path)  # fmt: skip
+        run_warm(lm_eval_python, *IN2, "--model", backend, "--model_args", names, "--tasks", "litm_kv",
+                 "--metadata", json.dumps(SHORT), "--output_path", tmp_path, cwd=tmp_path)  # fmt: skip
         # one request more than is scored checks that the server reads all of the longest prompt
         assert len(oracle.prompts) == 50 + 1
     (path,) = tmp_path.rglob("results_*.json")
@@ -122,9 +116,10 @@ def test_a_server_that_knows_every_answer(model, tmp_path, backend):
 
 
 @pytest.mark.e2e_full
-def test_a_prompt_that_does_not_fit_stops_the_run(model, tmp_path):
-    said = run(*IN2, "--model", "hf", "--model_args", f"pretrained={model}", "--device", "cpu", "--tasks", "litm_kv",
-               "--metadata", '{"probe_length": 2048}', "--output_path", tmp_path, cwd=tmp_path, ok=False)  # fmt: skip
+def test_a_prompt_that_does_not_fit_stops_the_run(lm_eval_python, model, tmp_path):
+    said = run_warm(lm_eval_python, *IN2, "--model", "hf", "--model_args", f"pretrained={model}", "--device", "cpu",
+                    "--tasks", "litm_kv", "--metadata", '{"probe_length": 2048}', "--output_path", tmp_path,
+                    cwd=tmp_path, ok=False)  # fmt: skip
     (error,) = [line for line in said.splitlines() if line.startswith("error: ")]
     assert re.fullmatch(
         r"error: the longest prompt has [\d,]+ tokens and 100 are generated, but the window is 1,024 \(.*\) and probes "

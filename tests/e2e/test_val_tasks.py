@@ -1,11 +1,6 @@
-"""Run the other val_probe groups with the real lm_eval: lengths, closed book, matrix, the authors' own data.
-
-IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, by default this one.
-"""
+"""Run the other val_probe groups with the real lm_eval: lengths, closed book, matrix, the authors' own data."""
 
 import json
-import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,18 +14,18 @@ from tests.support.tiny_model import save_tiny_mistral
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e_full]
 
-PYTHON = os.environ.get("IN2_LM_EVAL_PYTHON", sys.executable)
-
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
     return save_tiny_mistral(tmp_path_factory.mktemp("val_tasks") / "model", window=4_096)
 
 
-def lm_eval(model: Path, out: Path, tasks: str, metadata: dict | None = None, *more: object) -> tuple[str, dict]:
+def lm_eval(
+    python: str, model: Path, out: Path, tasks: str, metadata: dict | None = None, *more: object
+) -> tuple[str, dict]:
     """Run lm_eval and return its output and its results file."""
     arguments = [
-        PYTHON, "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={model},dtype=float32", "--device",
+        python, "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={model},dtype=float32", "--device",
         "cpu", "--batch_size", 8, "--include_path", ROOT / "lm_eval_tasks", "--tasks", tasks, "--output_path", out,
         *(["--metadata", json.dumps(metadata)] if metadata else []), *more,
     ]  # fmt: skip
@@ -39,8 +34,10 @@ def lm_eval(model: Path, out: Path, tasks: str, metadata: dict | None = None, *m
     return said, json.loads(path.read_text())
 
 
-def test_tasks_by_length(model, tmp_path):
-    said, found = lm_eval(model, tmp_path / "out", "val_probe_4k", None, "--limit", 4, "--gen_kwargs", "max_gen_toks=4")
+def test_tasks_by_length(lm_eval_python, model, tmp_path):
+    said, found = lm_eval(
+        lm_eval_python, model, tmp_path / "out", "val_probe_4k", None, "--limit", 4, "--gen_kwargs", "max_gen_toks=4"
+    )
     assert set(found["results"]) == {"val_probe_4k", *(f"val_probe_{kind}_4k" for kind in PROBES)}
     assert found["configs"]["val_probe_code_4k"]["metadata"]["probe_length"] == 4_096
     assert "scores_stderr" not in said and "|echo" in said
@@ -56,11 +53,11 @@ def test_tasks_by_length(model, tmp_path):
         assert numbers["other,none"] < 0.2 and (numbers["echo,none"] > 0.3) == (name == "document")
 
 
-def test_closed_book_and_matrix(model, tmp_path):
+def test_closed_book_and_matrix(lm_eval_python, model, tmp_path):
     metadata = {"probe_length": 700, "probe_sets": 2, "probe_spans": 3}
     tasks = "val_probe_closed_book,val_probe_matrix"
     more = ("--limit", 3, "--gen_kwargs", "max_gen_toks=4", "--log_samples")
-    _, found = lm_eval(model, tmp_path / "out", tasks, metadata, *more)
+    _, found = lm_eval(lm_eval_python, model, tmp_path / "out", tasks, metadata, *more)
     closed = [f"val_probe_closed_book_{kind}" for kind in PROBES]
     cells = [f"val_probe_{cell}" for cell in MATRIX]
     assert set(found["results"]) == {"val_probe_closed_book", "val_probe_matrix", *closed, *cells}
@@ -95,12 +92,12 @@ def published(folder: Path) -> Path:
     return folder
 
 
-def test_the_authors_own_data(model, tmp_path):
+def test_the_authors_own_data(lm_eval_python, model, tmp_path):
     folder = published(tmp_path / "data")
     metadata = {"probe_data": str(folder), "probe_spans": 5}
     more = ("--limit", 6, "--gen_kwargs", "max_gen_toks=4", "--log_samples")
     window = ("--model_args", f"pretrained={model},dtype=float32,max_length=16384")
-    _, found = lm_eval(model, tmp_path / "out", "val_probe_paper_database", metadata, *more, *window)
+    _, found = lm_eval(lm_eval_python, model, tmp_path / "out", "val_probe_paper_database", metadata, *more, *window)
     numbers = found["results"]["val_probe_paper_database"]
     assert {"avg,none", "gap,none", "avg_paper,none", "gap_paper,none"} < set(numbers)
     (path,) = (tmp_path / "out").rglob("samples_*.jsonl")

@@ -1,11 +1,6 @@
-"""The groups of the paper's other tables: resolved by the real lm_eval, known to the report, and one of them run.
-
-IN2_LM_EVAL_PYTHON is the interpreter of the environment to test, by default this one.
-"""
+"""The groups of the paper's other tables: resolved by the real lm_eval, known to the report, and one of them run."""
 
 import json
-import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,38 +11,37 @@ from in2_plugin.reporting.suite.table import read_suite
 from tests.support.e2e_run import ROOT, run
 from tests.support.tiny_model import save_tiny_mistral
 
-PYTHON = os.environ.get("IN2_LM_EVAL_PYTHON", sys.executable)
 FOLDER = ROOT / "lm_eval_tasks"
 GROUPS = {path.stem: yaml.safe_load(path.read_text()) for path in (FOLDER / "film").glob("*.yaml")}
 BENCHMARKS = [row for table in PAPER_TABLES for row in table.rows]
 
 
-def resolved(group: str, folder: Path) -> dict[str, int]:
+def resolved(python: str, group: str, folder: Path) -> dict[str, int]:
     """Return the shots of every task of a group, as lm_eval resolves them."""
-    said = run(PYTHON, ROOT / "tests/support/resolved_tasks.py", FOLDER, group, cwd=folder)
+    said = run(python, ROOT / "tests/support/resolved_tasks.py", FOLDER, group, cwd=folder)
     return json.loads(said.strip().splitlines()[-1])
 
 
 @pytest.mark.slow
 @pytest.mark.e2e_full
-def test_lm_eval_finds_and_lists_every_group(tmp_path):
+def test_lm_eval_finds_and_lists_every_group(lm_eval_python, tmp_path):
     names = ",".join(GROUPS)
-    said = run(PYTHON, "-m", "lm_eval", "validate", "--tasks", names, "--include_path", FOLDER, cwd=tmp_path)
+    said = run(lm_eval_python, "-m", "lm_eval", "validate", "--tasks", names, "--include_path", FOLDER, cwd=tmp_path)
     assert "All tasks found and valid" in said
-    listed = run(PYTHON, "-m", "lm_eval", "ls", "groups", "--include_path", FOLDER, cwd=tmp_path)
+    listed = run(lm_eval_python, "-m", "lm_eval", "ls", "groups", "--include_path", FOLDER, cwd=tmp_path)
     assert all(f"| {name} " in listed.replace("|", "| ").replace("  ", " ") for name in GROUPS)
 
 
 @pytest.mark.slow
 @pytest.mark.e2e_full
-def test_every_task_has_the_shots_of_the_paper(tmp_path):
-    shots = resolved("film_suite", tmp_path)
+def test_every_task_has_the_shots_of_the_paper(lm_eval_python, tmp_path):
+    shots = resolved(lm_eval_python, "film_suite", tmp_path)
     subjects = {task for task in shots if task.startswith("mmlu_")}
     assert len(subjects) == 57 and {shots[task] for task in subjects} == {5}
     others = {task: row.shots for row in BENCHMARKS if "ruler_cwe" not in row.tasks for task in row.tasks}
     del others["film_mmlu"]
     assert {task: value for task, value in shots.items() if task not in subjects} == others
-    assert resolved("film_ruler", tmp_path) == dict.fromkeys(RULER_TASKS, 0)
+    assert resolved(lm_eval_python, "film_ruler", tmp_path) == dict.fromkeys(RULER_TASKS, 0)
 
 
 def test_the_report_knows_every_task_of_the_groups():
@@ -86,11 +80,11 @@ def invented_mmlu(folder: Path, subjects: list[str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.e2e_full
-def test_mmlu_runs_with_five_shots_and_the_report_reads_it(tmp_path):
+def test_mmlu_runs_with_five_shots_and_the_report_reads_it(lm_eval_python, tmp_path):
     model = save_tiny_mistral(tmp_path / "model", window=2_048)
-    invented_mmlu(tmp_path, [task.removeprefix("mmlu_") for task in resolved("film_mmlu", tmp_path)])
+    invented_mmlu(tmp_path, [task.removeprefix("mmlu_") for task in resolved(lm_eval_python, "film_mmlu", tmp_path)])
     run(
-        PYTHON, "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={model}", "--device", "cpu",
+        lm_eval_python, "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={model}", "--device", "cpu",
         "--tasks", "film_mmlu", "--include_path", FOLDER, "--output_path", "out", "--log_samples", "--batch_size", 16,
         cwd=tmp_path,
     )  # fmt: skip
