@@ -36,10 +36,10 @@ def heading(device: str = "") -> str:
     machine = f"{os.cpu_count()} cores, {memory('MemTotal') / 2**30:.0f} GiB, load {os.getloadavg()[0]:.1f}"
     date = datetime.now(UTC).strftime("%Y-%m-%d")
     where = ", ".join(filter(None, [platform.machine(), machine, device]))
-    return f"`{command}`, {date}, at {_commit()}, {where}"
+    return f"`{command}`, {date}, at {commit()}, {where}"
 
 
-def _commit() -> str:
+def commit() -> str:
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=False)
         return done.stdout.strip()

@@ -1,0 +1,1 @@
+"""Read the rows of a study: contrasts with intervals, power, verdicts, page. Needs no model."""

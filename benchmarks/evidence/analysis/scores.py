@@ -1,0 +1,168 @@
+"""Arrange the scores of a study by task, arm, seed and question, and estimate quantities of arms and contrasts.
+
+A question of a position probe is asked at every depth, so its scores are combined into one value; in VAL and the
+held-out questions each question has one depth, so fifths are strata. Contrasts are paired by seed and question.
+Invariant: all arms and seeds of a task answered the same questions.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from benchmarks.evidence.analysis.estimates import (
+    Estimate,
+    Numbers,
+    SeedVariance,
+    Stratum,
+    estimate,
+    pooled_seed_variance,
+)
+from benchmarks.evidence.rows import Rows, ScoredUnit
+from benchmarks.evidence.study import Study, load_study
+from in2_plugin.errors import ReportError
+from in2_plugin.probing.scoring.curves import span_of, span_of_depth
+from in2_plugin.probing.scoring.dip import DIP, FIFTHS, MIDDLE
+
+Quantity = Literal["dip", "avg", "ends", "middle"]
+WEIGHTS: dict[Quantity, Numbers] = {
+    "dip": DIP,
+    "avg": np.full(FIFTHS, 1 / FIFTHS),
+    "ends": DIP + MIDDLE,
+    "middle": MIDDLE,
+}
+ONE_DEPTH = ("val_probe", "held_out")
+"""Beginnings of the tasks in which a question has one depth."""
+Task = tuple[str, int]
+"""Name and length in tokens; 0 without a context."""
+Place = tuple[int, int, int]
+"""Unit, position, number of positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyScores:
+    """All scores of a study."""
+
+    study: Study
+    rows: Rows
+    by_task: Mapping[Task, Mapping[tuple[str, int], Mapping[Place, float]]]
+    """Task -> (arm, seed) -> place -> score."""
+
+    def seeds(self, task: Task, arms: Iterable[str]) -> tuple[int, ...]:
+        """Return the seeds that all of `arms` have scores of."""
+        having = [{seed for arm, seed in self.by_task.get(task, {}) if arm == one} for one in arms]
+        return tuple(sorted(set.intersection(*having))) if having else ()
+
+    def estimate(self, task: Task, quantity: Quantity, arm: str, minus: str | None = None) -> Estimate | None:
+        """Return a quantity of an arm, or its difference from another arm; None without scores."""
+        arms = [arm, *([minus] if minus else [])]
+        seeds = self.seeds(task, arms)
+        if not seeds:
+            return None
+        one, *other = (self._strata(task, quantity, name, seeds) for name in arms)
+        if not other:
+            return estimate(one)
+        differences = [a.minus(b) for a, b in zip(one, other[0], strict=True)]
+        return estimate(differences, self._pooled(task, quantity, arms, seeds))
+
+    def curve(self, task: Task, arm: str, seed: int) -> list[float]:
+        """Return the mean score in each fifth of the depth."""
+        table = Table.of(task, [self.by_task[task][arm, seed]])
+        return [float(np.mean(np.concatenate([x.ravel() for x in of_fifth]))) for of_fifth in table.fifths]
+
+    def has_depths(self, task: Task) -> bool:
+        """Return True if every fifth of the depth has questions."""
+        first = next(iter(self.by_task[task].values()))
+        return Table.of(task, [first]).has_depths
+
+    def _pooled(
+        self, task: Task, quantity: Quantity, arms: Sequence[str], seeds: tuple[int, ...]
+    ) -> SeedVariance | None:
+        """Pool seeds over all trained arms, if both arms are trained and all have these seeds."""
+        trained = [arm for arm in self.study.trained_arms if set(seeds) <= set(self.seeds(task, [arm]))]
+        if not set(arms) <= set(trained):
+            return None
+        return pooled_seed_variance([self._strata(task, quantity, arm, seeds) for arm in trained])
+
+    def _strata(self, task: Task, quantity: Quantity, arm: str, seeds: tuple[int, ...]) -> list[Stratum]:
+        return Table.of(task, [self.by_task[task][arm, seed] for seed in seeds]).strata(WEIGHTS[quantity])
+
+
+@dataclass(frozen=True)
+class Table:
+    """The scores of one task, of several models with the same questions."""
+
+    name: str
+    places: tuple[Place, ...]
+    values: Numbers = field(repr=False)
+    """(models, places)"""
+
+    @classmethod
+    def of(cls, task: Task, models: Sequence[Mapping[Place, float]]) -> "Table":
+        """Arrange the scores.
+
+        Raises:
+            ReportError: the models were asked different questions.
+        """
+        places = tuple(sorted(models[0]))
+        if any(tuple(sorted(model)) != places for model in models[1:]):
+            raise ReportError(f"{task[0]}: models were asked different questions; delete the rows of one of them")
+        return cls(task[0], places, np.array([[model[place] for place in places] for model in models]))
+
+    @property
+    def has_depths(self) -> bool:
+        return all(len(of_fifth) for of_fifth in self.fifths)
+
+    @cached_property
+    def fifths(self) -> list[list[Numbers]]:
+        """Return per fifth the (models,) scores of each place in it."""
+        found: list[list[Numbers]] = [[] for _ in range(FIFTHS)]
+        for place, column in zip(self.places, self.values.T, strict=True):
+            if place[2] >= FIFTHS:
+                found[self._fifth(place)].append(column)
+        return found
+
+    def strata(self, weights: Numbers) -> list[Stratum]:
+        """Return the values whose weighted means add up to the quantity with these weights by fifth."""
+        if not self.has_depths:
+            return [Stratum(self.values, 1.0)]
+        if self.name.startswith(ONE_DEPTH):
+            return [Stratum(np.array(one).T, float(w)) for one, w in zip(self.fifths, weights, strict=True) if w]
+        return [Stratum(self._by_question(weights), 1.0)]
+
+    def _by_question(self, weights: Numbers) -> Numbers:
+        """Return (models, questions) the quantity of each question, which is asked at every depth."""
+        cells: dict[int, dict[int, list[Numbers]]] = defaultdict(lambda: defaultdict(list))
+        for place, column in zip(self.places, self.values.T, strict=True):
+            cells[place[0]][self._fifth(place)].append(column)
+        complete = [of_question for of_question in cells.values() if len(of_question) == FIFTHS]
+        combined = [sum(weights[f] * np.mean(one[f], axis=0) for f in range(FIFTHS)) for one in complete]
+        return np.array(combined).T
+
+    def _fifth(self, place: Place) -> int:
+        of = span_of if self.name.startswith(ONE_DEPTH) else span_of_depth
+        return of(place[1], place[2], FIFTHS)
+
+
+def read_scores(folder: Path) -> StudyScores:
+    """Read the rows of a study.
+
+    Raises:
+        ReportError: there are none, or a file of scores is missing.
+    """
+    rows = Rows(folder)
+    if not rows.all:
+        raise ReportError(f"{folder}: has no rows.jsonl with a finished cell; run the study first")
+    by_task: dict[Task, dict[tuple[str, int], dict[Place, float]]] = defaultdict(lambda: defaultdict(dict))
+    for row in rows.all:
+        for one in rows.scores(row):
+            by_task[one.task, one.length][row["arm"], row["seed"]][_place(one)] = one.score
+    return StudyScores(load_study(folder / "study.yml"), rows, by_task)
+
+
+def _place(one: ScoredUnit) -> Place:
+    return one.unit, one.position, one.n_positions

@@ -1,0 +1,70 @@
+"""Every hypothesis has a direction and something that refutes it; invented studies get the right verdicts."""
+
+import pytest
+
+from benchmarks.evidence.analysis.estimates import Estimate
+from benchmarks.evidence.analysis.hypotheses import Hypothesis, judge_all
+from benchmarks.evidence.analysis.invented import invent_study
+from benchmarks.evidence.analysis.scores import read_scores
+
+
+def judged(low: float, high: float, direction: int, absence_of_harm: bool = False) -> str:
+    one = Hypothesis("H", "c", ("t", 0), "dip", "a", "b", direction, 0.1, absence_of_harm)
+    return one.judge(Estimate((low + high) / 2, (low, high), 3, 100))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "direction", "status"),
+    [
+        (0.01, 0.3, 1, "supported"), (-0.05, 0.05, 1, "refuted"), (-0.05, 0.15, 1, "undecided"),
+        (-0.3, -0.2, 1, "refuted"), (-0.3, -0.01, -1, "supported"), (-0.05, 0.3, -1, "refuted"),
+        (-0.15, 0.02, -1, "undecided"),
+    ],
+)  # fmt: skip
+def test_an_effect_is_supported_refuted_or_undecided(low, high, direction, status):
+    assert judged(low, high, direction) == status
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "status"),
+    [(-0.05, 0.2, "supported"), (-0.3, -0.11, "refuted"), (-0.3, 0.1, "undecided"), (0.1, 0.2, "supported")],
+)
+def test_absence_of_harm(low, high, status):
+    assert judged(low, high, 1, absence_of_harm=True) == status
+    assert judged(-high, -low, -1, absence_of_harm=True) == status
+
+
+def test_what_does_not_vary_or_was_not_measured():
+    one = Hypothesis("H", "c", ("t", 0), "dip", "a", None, 1, 0.1)
+    assert one.judge(Estimate(0.0, None, 3, 100)) == "undecided"
+    assert one.judge(None) == "not measured"
+
+
+def verdicts(folder, **dips: float) -> dict[str, str]:
+    invent_study(folder, dips, questions=250, seeds=3, seed=1)
+    return {one.hypothesis.name: one.status for one in judge_all(read_scores(folder)) if one.hypothesis.name != "H7"}
+
+
+def test_a_cure_by_depth_is_found(tmp_path):
+    found = verdicts(tmp_path, start=30, short=30, edges=30, middle=0, uniform=0)
+    assert [found[name] for name in ("H1", "H2", "H3", "H4")] == ["supported"] * 4
+
+
+def test_a_cure_by_length_alone_is_not_taken_for_one_by_depth(tmp_path):
+    found = verdicts(tmp_path, start=30, short=30, edges=0, middle=0, uniform=0)
+    assert (found["H2"], found["H3"], found["H4"]) == ("supported", "refuted", "supported")
+
+
+def test_a_dip_that_is_not_there_is_refuted(tmp_path):
+    found = verdicts(tmp_path, start=0, short=0, edges=0, middle=0, uniform=0)
+    assert found["H1"] != "supported" and found["H3"] == found["H4"] == "refuted"
+
+
+def test_arms_that_a_study_lacks_are_not_judged(tmp_path):
+    invent_study(tmp_path, {"start": 30, "uniform": 0}, questions=50, seeds=2, seed=0)
+    study = tmp_path / "study.yml"
+    text = study.read_text()
+    begin, end = text.index("  middle:\n"), text.index("  uniform: {}")
+    study.write_text(text[:begin] + text[end:])
+    found = {one.hypothesis.name: one.status for one in judge_all(read_scores(tmp_path))}
+    assert "H6" not in found and found["H3"] == "not measured"
