@@ -69,6 +69,7 @@ def test_the_examples_of_the_page_run(mistral_folder, tmp_path, monkeypatch, cap
 
 
 @pytest.mark.slow
+@pytest.mark.e2e_full  # tests/e2e/test_guides.py trains with it too
 def test_the_readmes_trl_example_trains(built, mistral_folder, tmp_path):
     """As printed, except for a tiny model and one step."""
     from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM

@@ -1,4 +1,5 @@
 import io
+import re
 import time
 
 import pytest
@@ -19,7 +20,7 @@ def test_plain_lines_continue_without_progress():
     assert lines[1].endswith(" left (3 requests/s)")
     # no step since the last line: no estimate
     assert lines[2] == "asking: 10 of 100 (3 requests/s)"
-    assert lines[-1].startswith("asking: 10 in 0.")
+    assert re.match(r"asking: 10 in \d", lines[-1])
 
 
 def test_a_failing_stage_prints_no_last_line():

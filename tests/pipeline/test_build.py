@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,7 @@ FILES = [
     "examples.parquet", "documents.parquet", "audit.json", "report.html",
 ]  # fmt: skip
 STORE = ["segments.arrow", "documents.arrow", "ids.bin", "offsets.bin", "store.json", "exclusions.parquet"]
+FEW = {"corpus": {"sources": [{"path": "bundled:python-docs", "limit": 100}]}}
 TINY = {"mixture": {"fine_grained": 5, "integration": 0, "short_context": 0}, "lengths": {"min": 300, "max": 600}}
 
 
@@ -44,7 +46,7 @@ def test_the_same_build_file_gives_the_same_bytes(built, mistral_folder, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [2, 8])
+@pytest.mark.parametrize("workers", [pytest.param(2, marks=pytest.mark.e2e_full), 8])
 def test_the_number_of_workers_changes_no_byte(built, mistral_folder, tmp_path, workers):
     build_dataset(small_config(tmp_path / "in2", mistral_folder, workers=workers), Quiet())
     first, second = bytes_of(built), bytes_of(tmp_path / "in2")
@@ -93,9 +95,9 @@ def test_a_changed_build_file_is_refused_by_name(built, mistral_folder):
 
 def test_restart_replaces(mistral_folder, tmp_path):
     folder = tmp_path / "in2"
-    build_dataset(small_config(folder, mistral_folder, **TINY), Quiet())
+    build_dataset(small_config(folder, mistral_folder, **FEW, **TINY), Quiet())
     manifest = build_dataset(
-        small_config(folder, mistral_folder, **TINY, seed=9), Quiet(), change=BuildFileChange.RESTART
+        small_config(folder, mistral_folder, **FEW, **TINY, seed=9), Quiet(), change=BuildFileChange.RESTART
     )
     assert manifest.build["seed"] == 9
     assert read_manifest(folder).build["seed"] == 9
@@ -125,7 +127,7 @@ def test_a_build_that_failed_before_any_stage_may_be_corrected(mistral_folder, t
     wrong = small_config(tmp_path / "in2", mistral_folder, corpus={"sources": ["nothere.txt"]})
     with pytest.raises(CorpusError, match="no such file"):
         build_dataset(wrong, Quiet())
-    assert build_dataset(small_config(tmp_path / "in2", mistral_folder, **TINY), Quiet()).examples == 5
+    assert build_dataset(small_config(tmp_path / "in2", mistral_folder, **FEW, **TINY), Quiet()).examples == 5
 
 
 def test_a_folder_of_something_else_is_not_touched(mistral_folder, tmp_path):
@@ -137,7 +139,7 @@ def test_a_folder_of_something_else_is_not_touched(mistral_folder, tmp_path):
 
 def test_a_shortfall_is_an_error_and_leaves_no_manifest(mistral_folder, tmp_path):
     config = small_config(
-        tmp_path / "in2", mistral_folder, mixture={"fine_grained": 0, "integration": 10**6, "short_context": 0}
+        tmp_path / "in2", mistral_folder, **FEW, mixture={"fine_grained": 0, "integration": 10**6, "short_context": 0}
     )
     with pytest.raises(NotEnoughQuestions, match="too few") as failure:
         build_dataset(config, Quiet())
@@ -283,12 +285,53 @@ def test_positions_for_ablations(mistral_folder, tmp_path, strategy, lowest, hig
 
 
 def test_extending_the_mixture_keeps_the_segments(mistral_folder, tmp_path):
-    build_dataset(small_config(tmp_path / "in2", mistral_folder, **TINY), Quiet())
-    more = {**TINY, "mixture": {"fine_grained": 8, "integration": 2, "short_context": 1}, "positions": "shuffle"}
+    build_dataset(small_config(tmp_path / "in2", mistral_folder, **FEW, **TINY), Quiet())
+    more = {**FEW, **TINY, "mixture": {"fine_grained": 8, "integration": 2, "short_context": 1}, "positions": "shuffle"}
     progress = Quiet()
     manifest = build_dataset(small_config(tmp_path / "in2", mistral_folder, **more), progress, BuildFileChange.EXTEND)
     assert manifest.counts["turns"] == 11
     assert not any("cutting" in stage or "comparing" in stage for stage in progress.stages)
+
+
+RECORDS = {
+    "corpus": {"sources": ["nowhere.jsonl"], "segment_tokens": 64, "decontamination": {"ngram": None}},
+    "mixture": {"fine_grained": 0, "integration": 0, "short_context": 0, "records": 40},
+    "lengths": {"min": 400, "max": 800},
+    "questions_per_context": 2,
+}
+
+
+def test_records_alone_need_no_corpus(mistral_folder, mistral, tmp_path):
+    progress = Quiet()
+    manifest = build_dataset(small_config(tmp_path / "in2", mistral_folder, **RECORDS), progress)
+    assert manifest.counts["records"] == manifest.examples == 20
+    assert manifest.counts["turns"] == 40
+    assert manifest.counts["record_segments"] == manifest.counts["segments"] == 128
+    assert any(line.startswith("40 questions by records/1; 0 rejected") for line in progress.lines)
+    card = (tmp_path / "in2/README.md").read_text()
+    assert "license: []" not in card and "| invented records | none needed |" in card and "nowhere" not in card[:2_000]
+    assert not examine(tmp_path / "in2").findings
+    dataset = IN2Dataset(tmp_path / "in2", mistral)
+    for row in read_rows(tmp_path / "in2/examples.parquet"):
+        text = " ".join(dataset.store.texts(row["segment_ids"]))
+        asked = [one for turn in row["turns"] for one in re.split(", |; | and ", turn["answer"])]
+        assert all(text.count(one) == 1 for one in asked)  # two records are joined in an answer
+    audit = json.loads((tmp_path / "in2/audit.json").read_text())
+    assert audit["data"]["parts"][-1] == {"part": "records", "have": 40, "asked": 40}
+
+
+def test_extending_by_records_gives_the_bytes_of_a_new_build(mistral_folder, tmp_path):
+    without = {**FEW, **TINY}
+    build_dataset(small_config(tmp_path / "in2", mistral_folder, **without), Quiet())
+    assert "records" not in json.loads((tmp_path / "in2/build.json").read_text())["mixture"]
+    assert "record_segments" not in json.loads((tmp_path / "in2/segments/store.json").read_text())
+    assert len(json.loads((tmp_path / "in2/audit.json").read_text())["data"]["parts"]) == 4
+    more = {**without, "mixture": {**TINY["mixture"], "records": 8}}
+    build_dataset(small_config(tmp_path / "in2", mistral_folder, **more), Quiet(), BuildFileChange.EXTEND)
+    build_dataset(small_config(tmp_path / "new", mistral_folder, **more), Quiet())
+    first, second = bytes_of(tmp_path / "in2"), bytes_of(tmp_path / "new")
+    differ = [name for name in first if first[name] != second[name]]
+    assert set(differ) <= {"build.json", "manifest.json", "README.md"}
 
 
 CHILD = """
