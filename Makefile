@@ -18,6 +18,7 @@ AXOLOTL_TESTS := $(addprefix tests/,test_axolotl.py preflight e2e/test_context_p
 # the tests of one file run in one process; tests/conftest.py starts the longest files first
 FILE_BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
 PYTEST := $(BIN)/pytest $(FILE_BY_FILE)
+# the tests of lm_eval run with both
 WITH_OTHER_LM_EVAL = IN2_LM_EVAL_PYTHON=$(CURDIR)/.venv-lm-eval/bin/python
 
 # uv does not read pip's setting for folders of wheels; hand it on, with commas, where there is one
@@ -27,6 +28,8 @@ space := $(empty) $(empty)
 ifneq ($(strip $(PIP_FIND_LINKS)),)
 export UV_FIND_LINKS := $(subst $(space),$(comma),$(strip $(PIP_FIND_LINKS)))
 endif
+# two test processes on two cores: with more threads they wait for each other
+test test-all test-newest check: export OMP_NUM_THREADS := 1
 export AXOLOTL_DO_NOT_TRACK := 1
 export HF_HUB_OFFLINE := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -37,16 +40,15 @@ demo: .venv/.ready
 	recipes/smoke/run.sh demo-run $(CORPUS)
 
 # one test of each kind that starts a real tool; under 25 minutes on two cores, installation included
-test: lint .venv-lm-eval/.ready
-	$(WITH_OTHER_LM_EVAL) $(PYTEST) -q -m "not e2e_full" $(LM_EVAL_TESTS)
-	$(PYTEST) -m "not e2e_full"
+test: .venv/.ready
+	$(MAKE) --no-print-directory --jobs 2 lint .venv-lm-eval/.ready
+	$(WITH_OTHER_LM_EVAL) $(PYTEST) -m "not e2e_full"
 
 # everything: `make test`, the newest hosts, then the further cases of each kind; about two hours on two cores
 test-all: test test-newest
 	$(call test_in,.venv-newest-axolotl,e2e_full) $(AXOLOTL_TESTS)
 	$(call test_in,.venv-newest-trl,e2e_full)
-	$(WITH_OTHER_LM_EVAL) $(PYTEST) -q -m e2e_full $(LM_EVAL_TESTS)
-	$(PYTEST) -m e2e_full
+	$(WITH_OTHER_LM_EVAL) $(PYTEST) -m e2e_full
 
 # the tests of the hosts with the newest Axolotl, then with the newest TRL, transformers and lm_eval; one of each kind
 test-newest: .venv-newest-axolotl/.ready .venv-newest-trl/.ready
