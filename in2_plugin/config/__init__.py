@@ -10,7 +10,16 @@ from in2_plugin.config.corpus import (
     RowSource,
     Source,
 )
-from in2_plugin.config.examples import PARTS, AuditBounds, Distractors, Instructions, Lengths, Mixture, Positions
+from in2_plugin.config.examples import (
+    LONG_PARTS,
+    PARTS,
+    AuditBounds,
+    Distractors,
+    Instructions,
+    Lengths,
+    Mixture,
+    Positions,
+)
 from in2_plugin.config.questions import (
     Concurrency,
     EndpointConfig,
@@ -25,6 +34,7 @@ from in2_plugin.config.ray import RayConfig
 from in2_plugin.config.sentences import nearest
 
 __all__ = [
+    "LONG_PARTS",
     "PARTS",
     "AuditBounds",
     "BuildConfig",

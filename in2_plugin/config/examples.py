@@ -3,15 +3,29 @@
 "Unstated in the paper" marks a default that is our decision, not a reproduction.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from in2_plugin.config.base import Config
 from in2_plugin.config.corpus import RowSource, bare_paths
 
-PARTS = ("fine_grained", "integration", "short_context", "general")
-"""Parts of the mixture, in the order of the paper's table."""
+PARTS = ("fine_grained", "integration", "short_context", "general", "records")
+"""Parts of the mixture, in the order of the paper's table; `records` is ours. Plans store the index of a part."""
+CORPUS_PARTS = ("fine_grained", "integration", "short_context")
+LONG_PARTS = ("fine_grained", "integration", "records")
+"""Parts whose examples have fillers."""
+MOST_RECORDS = 200_000
+"""Maximum questions about records: what the pool of invented records gives at any length of segments."""
 
 
 class Mixture(Config):
@@ -26,9 +40,12 @@ class Mixture(Config):
     and integration questions in the proportion of the two long parts."""
     general: NonNegativeInt = 0
     """Conversations from the instruction datasets in `instructions`. The paper uses 200K of OpenOrca."""
+    records: NonNegativeInt = 0
+    """Questions about invented records (names, numbers, codes, UUIDs) among other invented records, made by rule. Not
+    in the paper: artificial needles of arXiv 2406.19292, where 150 to 350 are enough. If this is the only part with
+    questions, the corpus is not read."""
     total: PositiveInt | None = None
-    """If set, the four numbers are shares of this total: the paper's four numbers with `total: 17500` give its 1%
-    run."""
+    """If set, the numbers are shares of this total: the paper's four numbers with `total: 17500` give its 1% run."""
     shortfall: Literal["error", "rescale"] = "error"
     """If a part cannot be filled: `error` stops with the number of missing questions; `rescale` scales all parts down
     equally and reports it. Surplus questions remain in questions.parquet."""
@@ -37,7 +54,27 @@ class Mixture(Config):
     def _require_examples(self) -> Self:
         if not any(getattr(self, part) for part in PARTS):
             raise ValueError("the mixture contains no examples; set `fine_grained` or `integration`")
+        if (records := self.counts()["records"]) > MOST_RECORDS:
+            raise ValueError(f"`records` asks for {records:,} questions; set at most {MOST_RECORDS:,}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keep build.json of datasets without records as it was before the key existed."""
+        written: dict[str, Any] = serialize(self)
+        if not self.records:
+            written.pop("records", None)
+        return written
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Parts that the audit names: those of the paper, and `records` if there are any."""
+        return PARTS if self.records else tuple(part for part in PARTS if part != "records")
+
+    @property
+    def reads_corpus(self) -> bool:
+        """False if the only questions are about records."""
+        return not self.records or any(getattr(self, part) for part in CORPUS_PARTS)
 
     def counts(self) -> dict[str, int]:
         """Return the questions per part, in the order of PARTS; shares are rounded so that their sum is `total`."""

@@ -97,6 +97,17 @@ class Cutter:
             spans += [(span.start, span.stop) for span in found]
             texts += [document[span.start : span.stop] for span in found]
             numbers.append(len(found))
+        return self._cut(numbers, spans, texts)
+
+    def whole(self, documents: Sequence[Sequence[str]]) -> Cut:
+        """Return documents that consist of these segments, whatever their lengths, as if joined by a line break."""
+        spans = []
+        for segments in documents:
+            ends = np.cumsum([len(text) + 1 for text in segments]) - 1
+            spans += [(end - len(text), end) for text, end in zip(segments, ends.tolist(), strict=True)]
+        return self._cut(list(map(len, documents)), spans, [text for segments in documents for text in segments])
+
+    def _cut(self, numbers: Sequence[int], spans: Sequence[tuple[int, int]], texts: Sequence[str]) -> Cut:
         ids = anchored_ids(self._tokenizer, texts)
         return Cut(
             n_segments=np.array(numbers, np.int64),

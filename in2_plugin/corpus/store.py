@@ -10,15 +10,15 @@
       offsets.bin          int64, n_segments + 1: where each segment's ids begin in ids.bin, in bytes
       store.json           written last: counts, tokenizer fingerprint, joining
 
-Invariant: segment i's ids are bytes [offsets[i], offsets[i+1]) of ids.bin, and `n_tokens` is their number. Opening
-maps a few files, whatever their size; a store pickles as its path. Memory: 2 bytes per segment once `usable` is read,
-and 8 bytes per near-duplicate.
+Invented records (questions/records/) are the last segments, after those of the corpus. Invariant: segment i's ids are
+bytes [offsets[i], offsets[i+1]) of ids.bin, and `n_tokens` is their number. Opening maps a few files, whatever their
+size; a store pickles as its path. Memory: 2 bytes per segment once `usable` is read, and 8 bytes per near-duplicate.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
@@ -87,11 +87,18 @@ class StoreFacts:
     tokenizer: str
     joining: Joining
     id_type: str
+    record_segments: int = 0
+    """Number of segments with invented records; not in store.json if there are none, as in earlier versions."""
 
     @classmethod
     def read(cls, facts: Mapping[str, Any]) -> Self:
         """Make the facts from the parsed content of `store.json`."""
         return cls(**{**facts, "joining": Joining(facts["joining"])})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of `store.json`."""
+        facts = asdict(self)
+        return facts if self.record_segments else {k: v for k, v in facts.items() if k != "record_segments"}
 
 
 class SegmentStore:
@@ -117,7 +124,7 @@ class SegmentStore:
 
     def with_joining(self, joining: Joining) -> "SegmentStore":
         """Write another `joining` to store.json, and reopen the store."""
-        write_json_atomic(self.folder / layout.STORE_FACTS, {**asdict(self.facts), "joining": joining})
+        write_json_atomic(self.folder / layout.STORE_FACTS, replace(self.facts, joining=joining).as_json())
         return SegmentStore(self.folder)
 
     def __reduce__(self) -> tuple[type["SegmentStore"], tuple[Path]]:
@@ -166,6 +173,16 @@ class SegmentStore:
     def usable(self) -> npt.NDArray[np.bool_]:
         """(n_segments,) true for segments that may be gold or filler: tokens allow it, and screening kept them."""
         return self.standing_usable & ~self.excluded
+
+    @property
+    def corpus_segments(self) -> range:
+        """Ids of the segments of the corpus."""
+        return range(len(self) - self.facts.record_segments)
+
+    @property
+    def record_segments(self) -> range:
+        """Ids of the segments with invented records."""
+        return range(len(self) - self.facts.record_segments, len(self))
 
     @cached_property
     def standing_usable(self) -> npt.NDArray[np.bool_]:

@@ -4,7 +4,7 @@ Invariant: the same texts in the same order give the same bytes, whatever the ch
 about 10 MB of text, and the largest chunk.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -35,8 +35,12 @@ def build_store(
     segment_tokens: int,
     paper_exact: bool,
     rng: np.random.Generator,
+    add_more: Callable[["StoreWriter"], None] = lambda writer: None,
 ) -> SegmentStore:
     """Cut documents into segments in this process, and write the store.
+
+    Args:
+        add_more: called with the writer after the last document.
 
     Raises:
         CorpusError: the documents cannot be read.
@@ -48,6 +52,7 @@ def build_store(
         for chunk in (first, *given) if first else ():
             sources, keys = zip(*((document.source, document.key) for document in chunk), strict=True)
             writer.add(sources, keys, cutter([document.text for document in chunk]))
+        add_more(writer)
     return SegmentStore(folder)
 
 
@@ -59,7 +64,7 @@ class StoreWriter:
         self._folder, self._tokenizer, self._rng = folder, tokenizer, rng
         self._files: dict[str, IO[bytes]] = {}
         self._waiting: dict[str, list[pa.RecordBatch]] = {name: [] for name in TABLES}
-        self.documents = self.segments = self.tokens = 0
+        self.documents = self.segments = self.record_segments = self.tokens = 0
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -70,6 +75,11 @@ class StoreWriter:
         self._tables = {name: pa.ipc.new_file(self._files[name], schema) for name, schema in TABLES.items()}
         self._files[layout.SEGMENT_OFFSETS].write(np.int64(0).tobytes())
         return self
+
+    def add_records(self, sources: Sequence[str], keys: Sequence[str], cut: Cut) -> None:
+        """Append the segments of invented records, after all documents of the corpus."""
+        self.add(sources, keys, cut)
+        self.record_segments += len(cut.n_tokens)
 
     def add(self, sources: Sequence[str], keys: Sequence[str], cut: Cut) -> None:
         """Append the segments of documents with these `sources` and `keys`."""
@@ -135,6 +145,8 @@ class StoreWriter:
             "joining": Joining.RETOKENIZE,
             "id_type": self._tokenizer.id_type.name,
         }
+        if self.record_segments:
+            facts["record_segments"] = self.record_segments
         spliceable = counts[SegmentStatus.USABLE] >= MIN_SPLICEABLE * (self.segments - spells)
         if spliceable and self._splices_equal_joint(facts, np.flatnonzero(standings == SegmentStatus.USABLE)):
             facts["joining"] = Joining.SPLICE

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from in2_plugin.examples.planner import Conversation
 from in2_plugin.io.atomic import commit_part
 from in2_plugin.questions import Kind, Part, Question, Rejection
+from in2_plugin.questions.question import RECORDS_WRITER
 
 IDS = pa.list_(pa.uint32())
 QUESTIONS = pa.schema(
@@ -156,7 +157,9 @@ class StoredQuestions(Sequence[Question]):
         """Return the numbers of the questions of one kind and part, in order."""
         is_kind = np.array(pc.equal(self._table["kind"], str(kind)))
         is_short = np.array(self._table["short_context"], bool)
-        return np.flatnonzero(is_kind & (is_short == (part is Part.SHORT_CONTEXT)))
+        is_record = np.array(pc.starts_with(self._table["writer"], RECORDS_WRITER))
+        is_part = (is_short == (part is Part.SHORT_CONTEXT)) & (is_record == (part is Part.RECORDS))
+        return np.flatnonzero(is_kind & is_part)
 
     @overload
     def __getitem__(self, number: int) -> Question: ...

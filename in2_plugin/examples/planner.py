@@ -8,7 +8,7 @@ search fillers for answers.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from in2_plugin.examples.fillers import FillerPool, Ids, fill, target_length
 from in2_plugin.examples.positions import Draw, arrange
 from in2_plugin.examples.rendering import GoldSpan, Rendered, Renderer, gold_spans
 from in2_plugin.examples.template import Turn
-from in2_plugin.questions import Question
+from in2_plugin.questions import Part, Question
 from in2_plugin.questions.leaks import Forbidden
 
 FILLER_TRIES = 8
@@ -28,6 +28,11 @@ CACHED_TEXTS = 65_536
 SAMPLE = 1_024
 """Maximum number of segments sampled to estimate how many fillers a question allows."""
 GENERAL = "general"
+MIXED_SHARE = 0.25
+"""Share of the contexts with records in which half of the fillers are text, so that records are not always among their
+like."""
+PROSE_CONTEXTS = 2
+"""The corpus must have the tokens of so many contexts of `lengths.max`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +101,14 @@ class ExamplePlanner:
         seed: int,
         pool: FillerPool | None = None,
     ) -> None:
-        """`pool`: fillers of this store; computed here if not given."""
+        """`pool`: fillers from the corpus of this store; computed here if not given."""
         self.store, self._renderer, self._lengths, self._distractors = store, renderer, lengths, distractors
         self._positions = positions
         self._seed = [seed, *b"example"]
-        self._pool = pool or FillerPool.of(store.usable, store.n_tokens, store.document)
-        self._sample = self._pool.sample(SAMPLE)
+        columns = store.usable, store.n_tokens, store.document
+        corpus = pool or FillerPool.of(*columns, store.corpus_segments)
+        records = FillerPool.of(*columns, store.record_segments)
+        self._corpus, self._records = ((pool, pool.sample(SAMPLE)) for pool in (corpus, records))
         self._folded = lru_cache(CACHED_TEXTS)(lambda segment: store.text(segment).casefold())
 
     def need(self, questions: Sequence[Question]) -> int:
@@ -133,11 +140,29 @@ class ExamplePlanner:
 
     def _free_tokens(self, question: Question) -> float:
         """Return the tokens of all allowed fillers of a question, estimated from a sample in a large corpus."""
-        others, ban = self._sample.document != question.document, self._ban([question], frozenset())
-        beside = zip(self._sample.ids[others].tolist(), self._sample.n_tokens[others].tolist(), strict=True)
+        pool, sample = self._fillers_of(question.part)
+        others, ban = sample.document != question.document, self._ban([question], frozenset())
+        beside = zip(sample.ids[others].tolist(), sample.n_tokens[others].tolist(), strict=True)
         free: list[int] = [n_tokens for segment, n_tokens in beside if not ban(segment)]
         # minus two long segments: the last fillers are selected among those that fit
-        return sum(free) * len(self._pool.ids) / max(1, len(self._sample.ids)) - 2 * self._pool.common_lengths[1]
+        return sum(free) * len(pool.ids) / max(1, len(sample.ids)) - 2 * pool.common_lengths[1]
+
+    def _fillers_of(self, part: Part) -> tuple[FillerPool, FillerPool]:
+        """Return the fillers of a part, and a sample of them: records are among records, text among text."""
+        return self._records if part is Part.RECORDS else self._corpus
+
+    @cached_property
+    def _has_prose(self) -> bool:
+        """True if the corpus is large enough for half of any context."""
+        return int(self._corpus[0].n_tokens.sum(dtype=np.int64)) > PROSE_CONTEXTS * self._lengths.max
+
+    def _fill(
+        self, part: Part, mixed: bool, budget: int, documents: frozenset[int], ban: "_Ban", rng: np.random.Generator
+    ) -> list[int]:
+        """Return fillers for `budget` tokens; half of them from the corpus if `mixed`."""
+        prose = fill(self._corpus[0], budget // 2, documents, ban, rng) if mixed else []
+        left = budget - int(self.store.n_tokens[prose].sum())
+        return [*prose, *fill(self._fillers_of(part)[0], left, documents, ban, rng)]
 
     def go_together(self, questions: Sequence[Question], another: Question) -> bool:
         """Return True if a question may share a context with others: no segment of one answers another."""
@@ -194,8 +219,10 @@ class ExamplePlanner:
         ban = self._ban(questions, order.banned)
         golds = [i for question in questions for i in sorted(question.gold)]  # the order that the audit assumes
         own = [i for question in questions for i in question.segment_ids if i not in question.gold]
+        part = questions[0].part
+        mixed = part is Part.RECORDS and self._has_prose and rng.random() < MIXED_SHARE
         for tried in range(FILLER_TRIES):
-            fillers = fill(self._pool, budget, documents, ban, rng)
+            fillers = self._fill(part, mixed, budget, documents, ban, rng)
             ids = arrange(golds, [*own, *fillers], order.draw, self._positions, rng)
             rendered = self._renderer.render(ids, _turns(questions))
             n_tokens = len(rendered.input_ids)

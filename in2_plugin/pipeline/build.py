@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 import in2_plugin
 from in2_plugin import layout
-from in2_plugin.config import BuildConfig
+from in2_plugin.config import LONG_PARTS, BuildConfig
 from in2_plugin.corpus.screening.excluded_folders import with_contents
 from in2_plugin.corpus.screening.screen import screening_facts
 from in2_plugin.corpus.splicing import Joining
@@ -209,9 +209,10 @@ def _require_same_ids(folder: Path, tokenizer: ModelTokenizer) -> Manifest:
 def _require_places(config: BuildConfig, store: SegmentStore) -> None:
     """Raise, before any question is paid for, if the shortest contexts cannot hold their golds."""
     usable = store.n_tokens[store.usable]
-    if len(usable) and (config.mixture.fine_grained or config.mixture.integration):
-        # an integration question has two gold segments or more
-        n_golds = config.questions_per_context * (2 if config.mixture.integration else 1)
+    mixture = config.mixture
+    if len(usable) and any(getattr(mixture, part) for part in LONG_PARTS):
+        # an integration question has two gold segments or more, and so has one of four questions about records
+        n_golds = config.questions_per_context * (2 if mixture.integration or mixture.records else 1)
         require_capacity(config.positions, max(n_golds, int(config.lengths.min / np.median(usable))), n_golds)
 
 
@@ -269,6 +270,8 @@ def _count(folder: Path, store: SegmentStore) -> tuple[dict[str, int], int]:
         longest = max(longest, row["n_tokens"])
     counts["segments"] = store.facts.segments
     counts["documents"] = store.facts.documents
+    if store.record_segments:
+        counts["record_segments"] = len(store.record_segments)
     counts.update(screening_facts(store.folder).counts())
     return dict(counts), longest
 

@@ -116,13 +116,15 @@ def estimate_build(config: BuildConfig, calls: int = 0) -> Estimate:
         calls: passages per kind to send to the endpoint; 0 assumes the answers.
 
     Raises:
-        ConfigError: the writer asks no language model.
+        ConfigError: the writer asks no language model, or is asked for no questions.
         CorpusError: the corpus cannot be read.
         NotEnoughQuestions: no answer gave a question.
     """
     questions = config.questions
     if not questions.writer_spec.asks_model:
         raise ConfigError(f"`writer: {questions.writer}` asks no language model; there is nothing to estimate")
+    if not any(questions_by_kind(config.mixture).values()):
+        raise ConfigError("`mixture` has no questions for a language model to write; there is nothing to estimate")
     tokenizer = load_tokenizer(config.tokenizer)
     with sample_store(config.output, config.corpus, config.seed, tokenizer) as store:
         return estimate_questions(config, store, tokenizer, SAMPLE_PASSAGES, calls)

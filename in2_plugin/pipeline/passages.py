@@ -1,5 +1,5 @@
-"""Count the questions that a mixture asks for, and yield the passages that they are written about, in order; make the
-check of how many of them give a question."""
+"""Count the questions that a mixture asks for, yield the passages that they are written about, in order, and say which
+writer writes them; make the check of how many of them give a question."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,11 @@ from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.pipeline.run import stage_rng
 from in2_plugin.questions import Kind, Part, Passage
 from in2_plugin.questions.collection import passages, short_passages
+from in2_plugin.questions.records.writer import RecordsWriter
 from in2_plugin.questions.yield_check import YieldCheck
+
+PAIRS = 4
+"""One in so many questions about records needs two records."""
 
 
 def wanted_questions(mixture: Mixture) -> Iterator[tuple[Part, Kind, int]]:
@@ -17,6 +21,14 @@ def wanted_questions(mixture: Mixture) -> Iterator[tuple[Part, Kind, int]]:
     The short-context part has both kinds in the proportion of the two long parts, or only fine-grained questions when
     there are no long parts.
     """
+    yield from corpus_questions(mixture)
+    records = mixture.counts()[Part.RECORDS]
+    yield Part.RECORDS, Kind.FINE_GRAINED, records - records // PAIRS
+    yield Part.RECORDS, Kind.INTEGRATION, records // PAIRS
+
+
+def corpus_questions(mixture: Mixture) -> Iterator[tuple[Part, Kind, int]]:
+    """Yield the same for the questions that the writer of the build file writes about the corpus."""
     counts = mixture.counts()
     for kind in Kind:
         yield Part(kind), kind, counts[kind]
@@ -28,8 +40,8 @@ def wanted_questions(mixture: Mixture) -> Iterator[tuple[Part, Kind, int]]:
 
 
 def questions_by_kind(mixture: Mixture) -> dict[Kind, int]:
-    """Return the number of questions of each kind in the whole mixture, short contexts included."""
-    return {kind: sum(n for _, asked, n in wanted_questions(mixture) if asked is kind) for kind in Kind}
+    """Return the number of questions of each kind about the corpus, short contexts included."""
+    return {kind: sum(n for _, asked, n in corpus_questions(mixture) if asked is kind) for kind in Kind}
 
 
 def part_passages(
@@ -39,17 +51,25 @@ def part_passages(
     if part is Part.SHORT_CONTEXT:
         rng = stage_rng(seed, f"{part} {kind}")
         return short_passages(store, kind, lengths, rng, with_texts=with_texts)
+    if part is Part.RECORDS:
+        rng = stage_rng(seed, f"{part} {kind}")
+        return passages(store, kind, lengths, rng, with_texts=with_texts, records=True)
     return passages(store, kind, lengths, stage_rng(seed, kind), with_texts=with_texts)
+
+
+def records_writer(store: SegmentStore, seed: int) -> RecordsWriter:
+    """Return the writer of the questions about the invented records of a store."""
+    segments = store.record_segments
+    return RecordsWriter(seed, int(store.document[segments.start]) if segments else 0)
 
 
 def display_name(part: Part, kind: Kind) -> str:
     """Return the name that progress displays use for the questions of a kind in a part."""
     name = kind.replace("_", "-")
-    return f"short-context {name}" if part is Part.SHORT_CONTEXT else name
+    return {Part.SHORT_CONTEXT: f"short-context {name}", Part.RECORDS: f"{name} record"}.get(part, name)
 
 
 def yield_check(config: QuestionsConfig, part: Part, kind: Kind) -> YieldCheck | None:
     """Return the check of how many passages give a question; None for a writer without a language model."""
-    return (
-        YieldCheck(config.min_yield, f"{display_name(part, kind)} questions") if config.writer_spec.asks_model else None
-    )
+    asks_model = config.writer_spec.asks_model and part is not Part.RECORDS
+    return YieldCheck(config.min_yield, f"{display_name(part, kind)} questions") if asks_model else None

@@ -5,17 +5,18 @@ written.
 """
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from in2_plugin import layout
 from in2_plugin.config import BuildConfig, Mixture
 from in2_plugin.corpus.store import SegmentStore
-from in2_plugin.corpus.tokenizer import load_tokenizer
+from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
 from in2_plugin.dataset.build_record import make_folder
 from in2_plugin.io.lock import folder_lock
-from in2_plugin.pipeline.passages import part_passages, questions_by_kind
+from in2_plugin.pipeline.passages import part_passages, questions_by_kind, records_writer, wanted_questions
+from in2_plugin.pipeline.record_pool import LEAST_REGISTERS, n_registers
 from in2_plugin.pipeline.run import say_on_stderr
 from in2_plugin.pipeline.sample_store import sample_store
 from in2_plugin.questions import Kind, Part, Passage, Question, QuestionWriter, Rejection
@@ -45,7 +46,7 @@ class PreviewResult:
 
 
 def preview(config: BuildConfig, n: int) -> Iterator[PreviewResult]:
-    """Write `n` questions, split over the kinds like the mixture, with one of each kind as far as `n` allows.
+    """Write `n` questions, split like the mixture, with one of each kind about text and records as far as `n` allows.
 
     Yields rejections as well, and stops after `TRIES` passages per question.
 
@@ -57,14 +58,21 @@ def preview(config: BuildConfig, n: int) -> Iterator[PreviewResult]:
     make_folder(config.output)
     with (
         folder_lock(config.output),
-        sample_store(config.output, config.corpus, config.seed, tokenizer, SAMPLE_DOCUMENTS) as store,
-        open_writer(config.questions, config.seed, config.output / layout.WORK_LOG, say_on_stderr) as writer,
+        _sample(config, tokenizer) as store,
+        open_writer(config.questions, config.seed, config.output / layout.WORK_LOG, say_on_stderr) as own_writer,
     ):
-        for kind, wanted in _split(config.mixture, n).items():
-            passages = part_passages(store, Part(kind), kind, config.lengths, config.seed)
+        for (part, kind), wanted in _split(config.mixture, n).items():
+            writer = records_writer(store, config.seed) if part is Part.RECORDS else own_writer
+            passages = part_passages(store, part, kind, config.lengths, config.seed)
             yield from (_with_segments(result, store) for result in _write(writer, passages, wanted))
     if is_new:
         _remove_if_empty(config.output)
+
+
+def _sample(config: BuildConfig, tokenizer: ModelTokenizer) -> AbstractContextManager[SegmentStore]:
+    documents = SAMPLE_DOCUMENTS if config.mixture.reads_corpus else 0
+    registers = min(LEAST_REGISTERS, n_registers(config))
+    return sample_store(config.output, config.corpus, config.seed, tokenizer, documents, registers)
 
 
 def _write(writer: QuestionWriter, passages: Iterator[Passage], wanted: int) -> Iterator[Question | Rejection]:
@@ -77,12 +85,13 @@ def _write(writer: QuestionWriter, passages: Iterator[Passage], wanted: int) -> 
                 return
 
 
-def _split(mixture: Mixture, n: int) -> dict[Kind, int]:
-    wanted = questions_by_kind(mixture)
-    split = dict.fromkeys((kind for kind, count in wanted.items() if count), 0)
-    for _ in range(n):  # one of each, then to the kind with the most wanted per question
-        split[max(split, key=lambda kind: (not split[kind], wanted[kind] / max(1, split[kind])))] += 1
-    return {kind: count for kind, count in split.items() if count}
+def _split(mixture: Mixture, n: int) -> dict[tuple[Part, Kind], int]:
+    records = {(part, kind): count for part, kind, count in wanted_questions(mixture) if part is Part.RECORDS}
+    wanted = {(Part(kind), kind): count for kind, count in questions_by_kind(mixture).items()} | records
+    split = dict.fromkeys((sort for sort, count in wanted.items() if count), 0)
+    for _ in range(n):  # one of each, then to the one with the most wanted per question
+        split[max(split, key=lambda sort: (not split[sort], wanted[sort] / max(1, split[sort])))] += 1
+    return {sort: count for sort, count in split.items() if count}
 
 
 def _with_segments(result: Question | Rejection, store: SegmentStore) -> PreviewResult:

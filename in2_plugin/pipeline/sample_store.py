@@ -18,21 +18,31 @@ from in2_plugin.corpus.sources.documents import read_documents
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.pipeline.record_pool import add_records
 
 SAMPLE_DOCUMENTS = 2_000
 
 
 @contextmanager
 def sample_store(
-    folder: Path, corpus: CorpusConfig, seed: int, tokenizer: ModelTokenizer, documents: int = SAMPLE_DOCUMENTS
+    folder: Path,
+    corpus: CorpusConfig,
+    seed: int,
+    tokenizer: ModelTokenizer,
+    documents: int = SAMPLE_DOCUMENTS,
+    registers: int = 0,
 ) -> Iterator[SegmentStore]:
     """Open the store of the dataset in `folder`, or a temporary one of the first `documents` documents of the corpus.
+
+    Args:
+        registers: number of registers of invented records in the temporary store; the store of the dataset is used only
+            if it has records, unless this is 0.
 
     Raises:
         CorpusError: the corpus cannot be read.
     """
     built = folder / layout.SEGMENTS
-    if (built / layout.STORE_FACTS).exists():
+    if (built / layout.STORE_FACTS).exists() and (not registers or SegmentStore(built).record_segments):
         yield SegmentStore(built)
         return
     with tempfile.TemporaryDirectory(prefix="in2-sample-") as temporary:
@@ -43,4 +53,5 @@ def sample_store(
             segment_tokens=corpus.segment_tokens,
             paper_exact=corpus.paper_exact,
             rng=np.random.default_rng(seed),
+            add_more=lambda writer: add_records(writer, tokenizer, registers, seed, corpus.segment_tokens),
         )

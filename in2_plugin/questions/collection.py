@@ -35,7 +35,13 @@ class Collected:
 
 
 def passages(
-    store: SegmentStore, kind: Kind, lengths: Lengths, rng: np.random.Generator, *, with_texts: bool = True
+    store: SegmentStore,
+    kind: Kind,
+    lengths: Lengths,
+    rng: np.random.Generator,
+    *,
+    with_texts: bool = True,
+    records: bool = False,
 ) -> Iterator[Passage]:
     """Yield the passages of a kind for long contexts in random order, `MAX_DRAWS` times each.
 
@@ -47,10 +53,12 @@ def passages(
 
     Args:
         with_texts: read the texts of the segments; False leaves them to the worker that writes the question.
+        records: yield passages of invented records instead of those of the corpus.
     """
     draw_all = _segments if kind is Kind.FINE_GRAINED else _documents
+    within = store.record_segments if records else store.corpus_segments
     for draw in range(MAX_DRAWS):
-        for passage in draw_all(store, lengths, rng, draw):
+        for passage in draw_all(store, within, lengths, rng, draw):
             yield replace(passage, texts=tuple(store.texts(passage.segment_ids))) if with_texts else passage
 
 
@@ -70,17 +78,23 @@ def short_passages(
             yield replace(passage, draw=passage.draw + MAX_DRAWS, whole=own)
 
 
-def _segments(store: SegmentStore, lengths: Lengths, rng: np.random.Generator, draw: int) -> Iterator[Passage]:
+def _segments(
+    store: SegmentStore, within: range, lengths: Lengths, rng: np.random.Generator, draw: int
+) -> Iterator[Passage]:
     fitting = store.usable & (store.n_tokens <= lengths.max)
-    order = rng.permutation(np.arange(len(fitting), dtype=np.uint32))
+    order = rng.permutation(np.arange(within.start, within.stop, dtype=np.uint32))
     for segment in map(int, order[fitting[order]]):
         document = int(store.document[segment])
         yield Passage(Kind.FINE_GRAINED, document, (segment,), (), draw)
 
 
-def _documents(store: SegmentStore, lengths: Lengths, rng: np.random.Generator, draw: int) -> Iterator[Passage]:
+def _documents(
+    store: SegmentStore, within: range, lengths: Lengths, rng: np.random.Generator, draw: int
+) -> Iterator[Passage]:
     tokens = np.bincount(store.document, weights=store.n_tokens, minlength=store.facts.documents)
-    several = np.flatnonzero(np.asarray(store.documents["n_segments"]) > 1)
+    first = np.asarray(store.documents["first_segment"])
+    is_within = (first >= within.start) & (first < within.stop)
+    several = np.flatnonzero(is_within & (np.asarray(store.documents["n_segments"]) > 1))
     # a book counts as many times as a context fits into it
     times = np.maximum(1, tokens[several] // lengths.max).astype(np.int64)
     for document in map(int, rng.permutation(np.repeat(several, times).astype(np.uint32))):
@@ -170,8 +184,10 @@ def shortfall(part: Part, wanted: int, collected: Collected) -> str:
     """Return the error message for a corpus that gives too few questions."""
     commonest = collected.reasons.most_common(1)
     why = f" (most often because {commonest[0][0]}: {commonest[0][1]:,} times)" if commonest else ""
+    is_invented = part is Part.RECORDS
     return (
-        f"mixture.{part} asks for {wanted:,} questions, but the corpus gave {collected.kept:,}, "
-        f"{wanted - collected.kept:,} too few{why}; add text, lower `mixture.{part}`, or set "
+        f"mixture.{part} asks for {wanted:,} questions, but the {'invented records' if is_invented else 'corpus'} gave "
+        f"{collected.kept:,}, {wanted - collected.kept:,} too few{why}; "
+        f"{'raise `corpus.segment_tokens`' if is_invented else 'add text'}, lower `mixture.{part}`, or set "
         "`mixture.shortfall: rescale`"
     )

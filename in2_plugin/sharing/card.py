@@ -16,6 +16,7 @@ import yaml
 from in2_plugin import layout
 from in2_plugin.config import PARTS
 from in2_plugin.config.corpus import BUNDLED_CORPUS
+from in2_plugin.config.examples import CORPUS_PARTS
 from in2_plugin.config.writers import find_writer
 from in2_plugin.errors import ConfigError
 
@@ -95,6 +96,10 @@ sequence_len: {longest}
 
 `in2_plugin.dataset.reader.IN2Dataset(FOLDER, tokenizer)` gives ids and labels to any other trainer, and
 `in2 export` writes them out for trainers that are to know nothing of this package."""
+_RECORDS = (
+    "Questions of the part `records` are made by rule, about invented records: names, numbers, codes and UUIDs. Any "
+    "resemblance to real persons or numbers is a coincidence."
+)
 SCREENING = {
     "contaminated_documents": "documents left out because they share text with an evaluation item",
     "same_documents": "of those, documents of a folder that the dataset is kept apart from",
@@ -153,18 +158,23 @@ def length_facts(manifest: "Manifest") -> list[tuple[str, str]]:
         ("mean length", f"{counts['tokens'] / n:,.0f} tokens an example"),
         ("mean answer", f"{counts['answer_tokens'] / max(1, turns):,.1f} tokens, end of turn included"),
         ("longest example", longest),
-        ("corpus", f"{counts['documents']:,} documents, {counts['segments']:,} segments"),
+        ("corpus", f"{counts['documents']:,} documents, {counts['segments']:,} segments{_invented(counts)}"),
     ]
+
+
+def _invented(counts: Mapping[str, int]) -> str:
+    """Return how many segments are invented records; nothing without any."""
+    number = counts.get("record_segments")
+    return f", {number:,} of them invented records" if number else ""
 
 
 def provenance(manifest: "Manifest", audit: Mapping[str, Any] | None) -> str:
     """Return the sections on sources, writer, screening, audit, and the build file."""
     sections = [
         "## Sources",
-        table([(_cell(_described(s)), _cell(license_of(s) or "not stated")) for s in _sources(manifest.build)],
-              ("source", "licence")),
+        table(_source_rows(manifest.build), ("source", "licence")),
         "## Questions",
-        _writer(manifest.build["questions"]),
+        *_writers(manifest.build),
     ]  # fmt: skip
     if screened := [(what, f"{manifest.counts[key]:,}") for key, what in SCREENING.items() if key in manifest.counts]:
         sections += ["## Screening", table(screened, ("found", "count"))]
@@ -190,16 +200,27 @@ def size_category(rows: int) -> str:
     return next((name for bound, name in _SIZES.items() if rows < bound), _LARGEST_SIZE)
 
 
+def _source_rows(build: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    invented = [("invented records", "none needed")] if build["mixture"].get("records") else []
+    own = [(_cell(_described(source)), _cell(license_of(source) or "not stated")) for source in _sources(build)]
+    return [*own, *invented]
+
+
 def _sources(build: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return every source whose text is in the examples."""
     general = build["instructions"]["sources"] if build["mixture"]["general"] else []
-    return [*build["corpus"]["sources"], *general]
+    return [*(build["corpus"]["sources"] if _reads_corpus(build) else []), *general]
+
+
+def _reads_corpus(build: Mapping[str, Any]) -> bool:
+    mixture = build["mixture"]
+    return not mixture.get("records") or any(mixture[part] for part in CORPUS_PARTS)
 
 
 def _license_fields(build: Mapping[str, Any]) -> dict[str, Any]:
     """Return the licence fields of the header; none if a source has no stated licence, as the whole is then unknown."""
     known = sorted({(license_of(source) or "").lower() for source in _sources(build)})
-    if "" in known:
+    if not known or "" in known:
         return {}
     if HUB_LICENSES.issuperset(known):
         return {"license": known[0] if len(known) == 1 else known}
@@ -212,6 +233,12 @@ def _described(source: Mapping[str, Any]) -> str:
     name = f" ({source['name']})" if source.get("name") else ""
     limit = f", at most {source['limit']:,} read" if source.get("limit") else ""
     return f"`{source['path']}`{name}{limit}"
+
+
+def _writers(build: Mapping[str, Any]) -> list[str]:
+    """Return a paragraph about the writer of the build file, and one about the questions of the part `records`."""
+    paragraphs = [_writer(build["questions"])] if _reads_corpus(build) else []
+    return [*paragraphs, _RECORDS] if build["mixture"].get("records") else paragraphs
 
 
 def _writer(questions: Mapping[str, Any]) -> str:

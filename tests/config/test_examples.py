@@ -7,16 +7,39 @@ from in2_plugin.config import PARTS, Mixture, Positions
 
 def test_without_a_total_the_counts_are_used_as_given():
     assert Mixture(fine_grained=7, integration=3, short_context=2).counts() == {
-        "fine_grained": 7, "integration": 3, "short_context": 2, "general": 0,
+        "fine_grained": 7, "integration": 3, "short_context": 2, "general": 0, "records": 0,
     }  # fmt: skip
 
 
 def test_the_papers_mixture_scaled_to_its_one_percent_run():
     paper = {"fine_grained": 1_100_000, "integration": 300_000, "short_context": 150_000, "general": 200_000}
-    assert list(Mixture(**paper, total=17_500).counts().values()) == [11_000, 3_000, 1_500, 2_000]
+    assert list(Mixture(**paper, total=17_500).counts().values()) == [11_000, 3_000, 1_500, 2_000, 0]
 
 
-@given(st.lists(st.integers(0, 50), min_size=4, max_size=4).filter(any), st.integers(1, 10_000))
+def test_records_are_a_share_of_the_total_and_absent_from_build_json_without_any():
+    mixture = Mixture(fine_grained=2, integration=1, short_context=0, records=1, total=400)
+    assert mixture.counts()["records"] == 100
+    assert mixture.parts[-1] == "records"
+    assert mixture.model_dump()["records"] == 1
+    assert "records" not in Mixture().model_dump()
+    assert "records" not in Mixture().parts
+
+
+def test_the_corpus_is_read_unless_all_questions_are_about_records():
+    none = {"fine_grained": 0, "integration": 0, "short_context": 0}
+    assert not Mixture(**none, records=5).reads_corpus
+    assert not Mixture(**none, records=5, general=5).reads_corpus
+    assert Mixture(**none, general=5).reads_corpus  # as before there were records
+    assert Mixture(records=5).reads_corpus
+
+
+def test_more_records_than_the_pool_gives_are_refused():
+    assert Mixture(records=300_000, total=1_000).counts()["records"] < 1_000
+    with pytest.raises(ValueError, match="`records` asks for 300,000 questions; set at most 200,000"):
+        Mixture(records=300_000)
+
+
+@given(st.lists(st.integers(0, 50), min_size=5, max_size=5).filter(any), st.integers(1, 10_000))
 def test_scaled_counts_sum_to_the_total_and_round_by_less_than_one(shares, total):
     counts = list(Mixture(**dict(zip(PARTS, shares, strict=True)), total=total).counts().values())
     assert sum(counts) == total

@@ -12,11 +12,13 @@ from in2_plugin.corpus.store_writer import build_store
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import NotEnoughSegments
 from in2_plugin.examples.planner import ContextOrder, Conversation, ExamplePlanner
-from in2_plugin.examples.positions import Draw
+from in2_plugin.examples.positions import Dealer, Draw
 from in2_plugin.examples.rendering import IGNORED, Renderer
 from in2_plugin.examples.template import Template
-from in2_plugin.questions import Kind, Question
+from in2_plugin.pipeline.record_pool import add_records
+from in2_plugin.questions import Kind, Passage, Question
 from in2_plugin.questions.leaks import Forbidden
+from in2_plugin.questions.records.writer import RecordsWriter
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +112,60 @@ def planner(store, tokenizer, lengths, positions="stratified", **distractors) ->
 def question(segment=0, answer="Zebras.", **changes) -> Question:
     values = {"document": 0, "segment_ids": (segment,), "gold": (segment,), "exclusive": ()}
     return Question(Kind.FINE_GRAINED, "f", "Q?", answer, **{**values, **changes}, writer="test")
+
+
+@pytest.fixture(scope="module")
+def store_with_records(documents, mistral, tmp_path_factory):
+    return build_store(
+        documents[:60], tmp_path_factory.mktemp("records"), mistral, segment_tokens=128, paper_exact=False,
+        rng=np.random.default_rng(0), add_more=lambda writer: add_records(writer, mistral, 64, 0, 128),
+    )  # fmt: skip
+
+
+def record_questions(store, n: int) -> list[Question]:
+    """Questions about the first pages, with their own exclusive texts."""
+    first = store.record_segments.start
+    found = RecordsWriter(0, int(store.document[first])).write(
+        [
+            Passage(Kind.FINE_GRAINED, int(store.document[i]), (i,), (store.text(i),), 0)
+            for i in range(first, first + 2 * n, 2)
+        ],
+        lambda: n,
+    )
+    return [one for one in found if isinstance(one, Question)]
+
+
+def test_records_are_among_records_and_sometimes_half_among_text(store_with_records, mistral):
+    store, dealer = store_with_records, Dealer(Positions(), np.random.default_rng(0))
+    plans = planner(store, mistral, Lengths(min=1_000, max=2_000))
+    shares = []
+    for number, asked in enumerate(record_questions(store, 60)):
+        assert plans.objection(asked) is None
+        example = plans.plan(ContextOrder(number, (asked,), dealer.deal(1)))
+        assert example.part == "records"
+        fillers = example.segment_ids[example.segment_ids != asked.gold[0]]
+        shares.append(float(np.mean(fillers < store.record_segments.start)))
+    mixed = [share for share in shares if share]
+    assert len(shares) == 60 and 5 <= len(mixed) <= 28
+    assert all(0.2 <= share <= 0.8 for share in mixed)
+
+
+def test_text_is_never_among_records(store_with_records, mistral):
+    store, dealer = store_with_records, Dealer(Positions(), np.random.default_rng(0))
+    plans = planner(store, mistral, Lengths(min=1_000, max=2_000))
+    for number in range(30):
+        example = plans.plan(ContextOrder(number, (question(),), dealer.deal(1)))
+        assert example.segment_ids.max() < store.record_segments.start
+
+
+def test_records_are_not_mixed_with_a_small_corpus(store_with_records, mistral):
+    # 60 documents do not have twice the tokens of the longest context
+    store, dealer = store_with_records, Dealer(Positions(), np.random.default_rng(0))
+    corpus_tokens = int(store.n_tokens[: store.record_segments.start].sum())
+    plans = planner(store, mistral, Lengths(min=1_000, max=corpus_tokens // 2))
+    for number, asked in enumerate(record_questions(store, 12)):
+        example = plans.plan(ContextOrder(number, (asked,), replace(dealer.deal(1), length=0.0)))
+        assert example.segment_ids.min() >= store.record_segments.start
 
 
 WIDE = Lengths(min=4_000, max=8_000)

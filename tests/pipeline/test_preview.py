@@ -5,7 +5,7 @@ from in2_plugin.errors import ConfigError
 from in2_plugin.pipeline.build import build_dataset
 from in2_plugin.pipeline.estimate import estimate_build
 from in2_plugin.pipeline.preview import preview
-from in2_plugin.questions import Kind, Question
+from in2_plugin.questions import Kind, Part, Question
 from tests.support.builds import Quiet, endpoint_config, small_config
 from tests.support.fault_server import FaultServer
 
@@ -45,6 +45,18 @@ def test_the_extractive_writer_leaves_nothing_behind(mistral_folder, tmp_path):
     shown = list(preview(small_config(tmp_path / "in2", mistral_folder), 3))
     assert sum(isinstance(one.result, Question) for one in shown) == 3
     assert not (tmp_path / "in2").exists()
+
+
+def test_records_are_shown_beside_text_and_alone(mistral_folder, tmp_path):
+    mixture = {"fine_grained": 10, "integration": 0, "records": 10}
+    shown = list(preview(small_config(tmp_path / "in2", mistral_folder, mixture=mixture), 4))
+    parts = [(one.result.part, one.result.kind) for one in shown if isinstance(one.result, Question)]
+    assert set(parts) == {
+        (Part.FINE_GRAINED, Kind.FINE_GRAINED), (Part.RECORDS, Kind.FINE_GRAINED), (Part.RECORDS, Kind.INTEGRATION)
+    }  # fmt: skip
+    assert all(one.document.startswith("register ") for one in shown if one.result.part is Part.RECORDS)
+    alone = {"mixture": {**mixture, "fine_grained": 0}, "corpus": {"sources": ["nowhere.jsonl"]}}
+    assert len(list(preview(small_config(tmp_path / "in2", mistral_folder, **alone), 2))) == 2
 
 
 def test_a_folder_of_something_else_is_not_touched(mistral_folder, tmp_path):

@@ -14,6 +14,14 @@ def test_the_beginning_of_the_corpus_until_the_block_ends(mistral, tmp_path):
     assert not config.output.exists()
 
 
+def test_records_are_added_and_replace_a_store_without_any(finished, mistral):
+    with sample_store(finished.output, finished.corpus, finished.seed, mistral, documents=5, registers=4) as store:
+        assert store.folder != finished.output / layout.SEGMENTS
+        assert (store.facts.documents, len(store.record_segments)) == (9, 8)
+    with sample_store(finished.output, finished.corpus, finished.seed, mistral, documents=0, registers=4) as store:
+        assert store.corpus_segments == range(0)
+
+
 def test_the_store_of_the_build_when_it_exists(finished, mistral):
     with sample_store(finished.output, finished.corpus, finished.seed, mistral, documents=5) as store:
         assert store.folder == finished.output / layout.SEGMENTS

@@ -46,7 +46,7 @@ def write_corpus(folder: Path, texts: Sequence[str]) -> Path:
 def config(corpus: Path, output: Path, tokenizer: Path, **changes: object) -> BuildConfig:
     """All of one source, and the beginning of another."""
     sources = [str(corpus), {"path": "bundled:python-docs", "limit": 60}]
-    mixture = {"fine_grained": 60, "integration": 20, "short_context": 20}
+    mixture = {"fine_grained": 60, "integration": 20, "short_context": 20, "records": 16}
     values = {"corpus": {"sources": sources}, "mixture": mixture, "lengths": {"min": 400, "max": 1_200}, **changes}
     return small_config(output, tokenizer, **values)
 

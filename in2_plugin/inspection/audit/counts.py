@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from in2_plugin.config import PARTS, BuildConfig, Lengths, Mixture
+from in2_plugin.config import BuildConfig, Lengths, Mixture
 from in2_plugin.inspection.audit.tally import Tally
 from in2_plugin.inspection.figures import Figure
 from in2_plugin.inspection.report import REBUILD_EXAMPLES, REBUILD_QUESTIONS
@@ -65,8 +65,8 @@ def _mixture(found: Tally, mixture: Mixture, tolerance: float) -> Iterator[Figur
     asked, have = mixture.counts(), found.parts
     wanted, total = sum(asked.values()), have.total()
     # a scaled-down mixture is rounded down per part
-    bound = tolerance + (len(PARTS) / max(total, 1) if total < wanted else 0)
-    for part in PARTS:
+    bound = tolerance + (len(mixture.parts) / max(total, 1) if total < wanted else 0)
+    for part in mixture.parts:
         if asked[part] or have[part]:
             share, meant = have[part] / max(total, 1), asked[part] / wanted
             yield Figure.at_most(

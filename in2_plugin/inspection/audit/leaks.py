@@ -13,12 +13,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from in2_plugin.config import BuildConfig
+from in2_plugin.config import LONG_PARTS, BuildConfig
 from in2_plugin.corpus.screening.near_duplicates import shingle_set
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.inspection.figures import Faults, Figure
 from in2_plugin.inspection.report import REBUILD_EXAMPLES
-from in2_plugin.questions import Part
 from in2_plugin.questions.leaks import Forbidden
 
 Row = Mapping[str, Any]
@@ -37,7 +36,7 @@ def leak_figures(
     sample: Sequence[tuple[int, Row]], questions: Path, store: SegmentStore, config: BuildConfig
 ) -> Iterator[Figure]:
     """Yield figures of leaks in sampled rows, given with their numbers."""
-    long = [(number, row) for number, row in sample if row["part"] in (Part.FINE_GRAINED, Part.INTEGRATION)]
+    long = [(number, row) for number, row in sample if row["part"] in LONG_PARTS]
     asked = [(number, row) for number, row in sample if row["segment_ids"]]
     exclusive = _exclusive(questions, {_key(turn) for _, row in asked for turn in row["turns"]})
     unknown, leaks, repeats = Faults(), Faults(), Faults()

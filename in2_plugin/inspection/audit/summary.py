@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from in2_plugin.config import PARTS, BuildConfig
+from in2_plugin.config import BuildConfig
 from in2_plugin.corpus.screening.screen import screening_facts
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.inspection.audit.positions import buckets_of, concatenated
 from in2_plugin.inspection.audit.statistics import MIDDLE, Ints, shares_inside
 from in2_plugin.inspection.audit.tally import Golds, Tally
+from in2_plugin.questions.form_counts import form_counts
 
 TENTHS = 10
 BARS = 20
@@ -44,7 +45,8 @@ def summary(found: Tally, config: BuildConfig, store: SegmentStore) -> dict[str,
         "depth": _histogram(golds.depth, np.linspace(0, 1, BARS + 1).round(12)),
         "length": _histogram(lengths, np.linspace(config.lengths.min, config.lengths.max + 1, BARS + 1)),
         "answer_tokens": _doubling(np.concatenate([*found.answer_tokens, np.zeros(0, np.uint32)])),
-        "parts": [{"part": part, "have": found.parts[part], "asked": asked[part]} for part in PARTS],
+        "parts": [{"part": part, "have": found.parts[part], "asked": asked[part]} for part in config.mixture.parts],
+        "forms": form_counts(found.forms, config.questions),
         "segments": {"all": len(store), "in_use": int(found.used.sum())},
         "screening": asdict(screening_facts(store.folder)),
         "positions": config.positions.strategy,

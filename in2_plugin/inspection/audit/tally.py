@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from in2_plugin.config import PARTS, BuildConfig
+from in2_plugin.config import LONG_PARTS, PARTS, BuildConfig
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.examples.planner import GENERAL
 from in2_plugin.inspection.audit.columns import NO_DOCUMENT, Columns, Ints, read_columns
@@ -22,9 +22,9 @@ from in2_plugin.inspection.audit.places import quantile_ranges
 from in2_plugin.inspection.audit.statistics import Floats, fixed_points
 from in2_plugin.inspection.figures import Faults
 from in2_plugin.inspection.text_digest import text_digest
-from in2_plugin.questions import Kind, Part
+from in2_plugin.questions import Kind
 
-LONG = tuple(PARTS.index(part) for part in (Part.FINE_GRAINED, Part.INTEGRATION))
+LONG = tuple(PARTS.index(part) for part in LONG_PARTS)
 MAX_GOLDS_PER_ROW = 1 << 16
 """Numbers reserved per row for the points inside its golds."""
 
@@ -62,6 +62,8 @@ class Tally:
     examples: int = 0
     parts: Counter[str] = field(default_factory=Counter)
     """Questions and conversations per part."""
+    forms: Counter[str] = field(default_factory=Counter)
+    """Questions per form."""
     answer_tokens: list[npt.NDArray[np.uint32]] = field(default_factory=list)
     golds: list[Golds] = field(default_factory=list)
     distances: list[Floats] = field(default_factory=list)
@@ -131,12 +133,13 @@ class _Counter:
         units = np.concatenate([parts[asks], columns.part[columns.part == PARTS.index(GENERAL)]])
         self.tally.parts.update({part: int((units == place).sum()) for place, part in enumerate(PARTS)})
         self.tally.answer_tokens.append(columns.turn_answer_tokens.astype(np.uint32))
-        for row, kind, question, answer in zip(
-            columns.turn_row.tolist(), columns.kind, columns.question, columns.answer, strict=True
+        for row, kind, form, question, answer in zip(
+            columns.turn_row.tolist(), columns.kind, columns.form, columns.question, columns.answer, strict=True
         ):
             if not answer.strip():
                 self.tally.faults["empty answer"].add(columns.first + row, repr(question[:60]))
             if kind in _KINDS:
+                self.tally.forms[form] += 1
                 key = text_digest(kind, question)
                 if key in self._asked:
                     self.tally.faults["question twice"].add(columns.first + row, repr(question[:60]))

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from in2_plugin import layout
-from in2_plugin.config import PARTS, BuildConfig
+from in2_plugin.config import LONG_PARTS, PARTS, BuildConfig
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.dataset.build_record import stored_config
 from in2_plugin.dataset.tables import read_rows
@@ -91,7 +91,7 @@ class _ExampleChecker:
     def faults(self, row: Row) -> Iterator[str]:
         """Yield the faults of one example."""
         lengths, part = self._build.lengths, row["part"]
-        shortest = lengths.min if part in (Part.FINE_GRAINED, Part.INTEGRATION) else 1
+        shortest = lengths.min if part in LONG_PARTS else 1
         if part not in PARTS:
             yield f"unknown part `{part}`"
         if not shortest <= row["n_tokens"] <= lengths.max:

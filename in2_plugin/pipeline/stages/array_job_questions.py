@@ -18,7 +18,7 @@ from in2_plugin import layout
 from in2_plugin.errors import ArrayJobDone, ShardsMissing
 from in2_plugin.io.atomic import write_json_atomic
 from in2_plugin.llm.work_log import WorkLog
-from in2_plugin.pipeline.passages import display_name, part_passages, wanted_questions, yield_check
+from in2_plugin.pipeline.passages import corpus_questions, display_name, part_passages, yield_check
 from in2_plugin.pipeline.planner_handle import PlannerHandle
 from in2_plugin.pipeline.run import Run
 from in2_plugin.pipeline.stages.sharded_writer import ShardedWriter
@@ -60,7 +60,7 @@ def _marker(run: Run) -> Path:
 def _make_shards(run: Run, handle: PlannerHandle, needs: Sequence[Path]) -> None:
     config, log = run.config, run.folder / layout.WORK_LOG
     with open_writer(config.questions, config.seed, log, run.progress.say) as writer:
-        for part, kind, wanted in wanted_questions(config.mixture):
+        for part, kind, wanted in corpus_questions(config.mixture):  # those about records cost seconds at the merge
             passages = part_passages(handle.store, part, kind, config.lengths, config.seed, with_texts=False)
             ShardedWriter(run, writer, handle, f"{part}-{kind}", needs).make_first(passages, wanted)
 
@@ -72,7 +72,7 @@ def _ask(run: Run, handle: PlannerHandle) -> None:
     with open_writer(
         config.questions, config.seed, own_log, run.progress.say, known_log=build_log, jobs=job.of
     ) as writer:
-        for part, kind, wanted in wanted_questions(config.mixture):
+        for part, kind, wanted in corpus_questions(config.mixture):
             quota = math.ceil(wanted / job.of)
             passages = part_passages(store, part, kind, config.lengths, config.seed, with_texts=False)
             own = (

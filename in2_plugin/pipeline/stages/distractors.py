@@ -17,9 +17,12 @@ import pyarrow as pa
 from in2_plugin.config import QuestionsConfig
 from in2_plugin.errors import NotEnoughSegments
 from in2_plugin.examples.planner import ContextOrder, Example, ExamplePlanner, Order
+from in2_plugin.questions import Part
 from in2_plugin.questions.model.checks import words
 from in2_plugin.questions.model.verification import Distractor
 
+UNJUDGED = (Part.SHORT_CONTEXT, Part.RECORDS)
+"""Parts without fillers, and with fillers that cannot answer a question: no identifier is in two records."""
 ROUNDS = 8
 """Maximum rounds of replacements per example; new fillers may answer the question as well."""
 Row = Mapping[str, Any]
@@ -87,7 +90,7 @@ class DistractorFilter:
         open_orders: dict[int, tuple[ContextOrder, Row]] = {
             i: (order, row)
             for i, (order, row) in enumerate(planned)
-            if isinstance(order, ContextOrder) and not order.questions[0].short_context
+            if isinstance(order, ContextOrder) and order.questions[0].part not in UNJUDGED
         }
         settled = {i: row for i, (_, row) in enumerate(planned) if i not in open_orders}
         for _ in range(ROUNDS):

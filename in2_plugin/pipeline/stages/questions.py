@@ -7,7 +7,7 @@ in rejected.parquet with their reason.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,15 @@ from in2_plugin.config import Mixture
 from in2_plugin.dataset.tables import QUESTIONS, REJECTED, RowWriter, StoredQuestions, rejection_row
 from in2_plugin.errors import NotEnoughQuestions, WorkLogError
 from in2_plugin.llm.work_log import WorkLog
+from in2_plugin.pipeline.array_job import WHOLE_BUILD
 from in2_plugin.pipeline.estimate import estimate_questions
-from in2_plugin.pipeline.passages import display_name, part_passages, wanted_questions, yield_check
+from in2_plugin.pipeline.passages import (
+    display_name,
+    part_passages,
+    records_writer,
+    wanted_questions,
+    yield_check,
+)
 from in2_plugin.pipeline.planner_handle import PlannerHandle
 from in2_plugin.pipeline.run import Run
 from in2_plugin.pipeline.shards import remove_shards
@@ -27,6 +34,8 @@ from in2_plugin.pipeline.stages.array_job_questions import ASKED, merge_job_logs
 from in2_plugin.pipeline.stages.sharded_writer import ShardedWriter
 from in2_plugin.questions import Kind, Part, Question, QuestionWriter, Rejection
 from in2_plugin.questions.collection import collect, shortfall
+from in2_plugin.questions.form_counts import form_counts, form_line
+from in2_plugin.questions.records.writer import RecordsWriter
 from in2_plugin.questions.writers import open_writer
 
 
@@ -62,9 +71,11 @@ def question_stage(run: Run, handle: PlannerHandle) -> StoredQuestions:
             tables.fill(part, kind, wanted)
     remove_shards(run.folder, "questions-*", ASKED)
     run.progress.say(
-        f"{questions.count:,} questions by {writer.name}; {rejected.count:,} rejected, with the reason, in "
-        f"{layout.REJECTED}"
+        f"{questions.count:,} questions by {_writers(config.mixture, writer)}; {rejected.count:,} rejected, with the "
+        f"reason, in {layout.REJECTED}"
     )
+    if counts := form_counts(tables.forms, config.questions):
+        run.progress.say(form_line(counts))
     return StoredQuestions(path)
 
 
@@ -99,6 +110,11 @@ def _stored_answers(run: Run) -> int:
     return count
 
 
+def _writers(mixture: Mixture, writer: QuestionWriter) -> str:
+    names = [writer.name] * mixture.reads_corpus + [RecordsWriter.name] * bool(mixture.records)
+    return " and ".join(names)
+
+
 def used_questions(mixture: Mixture, questions: StoredQuestions, scale: float) -> dict[Part, np.ndarray]:
     """Return the numbers of the questions that go into examples: the first ones of each part.
 
@@ -128,22 +144,22 @@ class _QuestionTables:
         self._writer, self._questions, self._rejected = writer, questions, rejected
         self._asked: set[bytes] = set()
         self._reasons: Counter[str] = Counter()
+        self.forms: Counter[str] = Counter()
+        """Number of questions by form."""
 
     def fill(self, part: Part, kind: Kind, wanted: int) -> None:
         """Write `wanted` questions, or all that the corpus gives when the mixture may be rescaled."""
         if not wanted:
             return
-        config, writer = self._run.config, self._writer
-        in_workers = config.questions.writer_spec.runs_in_workers
-        objection: Callable[[Question], str | None] = self._handle.planner.objection
-        if in_workers:
-            writer = ShardedWriter(self._run, writer, self._handle, f"{part}-{kind}", self._needs)
-            objection = _no_objection  # the workers have applied the planner's
+        config, writer = self._run.config, self._writer_of(part, kind)
+        in_workers = isinstance(writer, ShardedWriter)  # which have applied the planner's objections
+        objection: Callable[[Question], str | None] = _no_objection if in_workers else self._handle.planner.objection
         passages = part_passages(self._handle.store, part, kind, config.lengths, config.seed, with_texts=not in_workers)
         with self._run.progress.stage(f"writing {display_name(part, kind)} questions", wanted, self._detail) as step:
 
             def keep(question: Question) -> None:
                 self._questions.add(asdict(question))
+                self.forms[question.form] += 1
                 step(1)
 
             check = yield_check(config.questions, part, kind)
@@ -153,6 +169,16 @@ class _QuestionTables:
             if config.mixture.shortfall == "error":
                 raise NotEnoughQuestions(missing)
             self._run.progress.say(f"{missing.partition(';')[0]}; all parts are scaled down equally")
+
+    def _writer_of(self, part: Part, kind: Kind) -> QuestionWriter:
+        """Return the writer of a part: that of the build file, or our own for records, on the engine if it can be."""
+        run, writer = self._run, self._writer
+        if part is Part.RECORDS:
+            # jobs of an array leave these questions to the merge
+            run, writer = replace(run, array_job=WHOLE_BUILD), records_writer(self._handle.store, run.config.seed)
+        elif not run.config.questions.writer_spec.runs_in_workers:
+            return writer
+        return ShardedWriter(run, writer, self._handle, f"{part}-{kind}", self._needs)
 
     def _reject(self, rejection: Rejection) -> None:
         self._rejected.add(rejection_row(rejection))

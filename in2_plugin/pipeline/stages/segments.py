@@ -25,9 +25,11 @@ from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.store_writer import StoreWriter
 from in2_plugin.corpus.tokenizer import MOST_UNKNOWN, ModelTokenizer, TextTokenizer
 from in2_plugin.errors import ArrayJobDone, CorpusError, TokenizerError, TokenizerMismatch
+from in2_plugin.pipeline.record_pool import add_records, n_registers
 from in2_plugin.pipeline.run import Run, stage_rng
 from in2_plugin.pipeline.shards import FinishedShards, digest, make_shards, remove_shards
 from in2_plugin.pipeline.stages.decompress import UNPACKED, unpacked
+from in2_plugin.questions.records.registers import PAGES
 
 SAMPLED_SEGMENTS = 4_096
 """Segments in which unknown tokens are counted."""
@@ -64,16 +66,20 @@ def require_same_tokenizer(folder: Path, name: str, fingerprint: str, tokenizer:
 
 def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
     config, folder = run.config, run.folder / layout.SEGMENTS
+    registers = n_registers(config)
     if (folder / layout.STORE_FACTS).exists():
         store = SegmentStore(folder)
         require_same_tokenizer(run.folder, config.tokenizer, store.facts.tokenizer, tokenizer)
-        return store
-    found = [find_pieces([source], SHARD_BYTES) for source in config.corpus.sources]
+        if len(store.record_segments) == PAGES * registers:  # else `--extend` has changed the mixture or lengths
+            return store
+    sources = config.corpus.sources if config.mixture.reads_corpus else ()
+    found = [find_pieces([source], SHARD_BYTES) for source in sources]
     for corpus in found:
         _require_text(corpus)
     groups = _groups([shards_of(unpacked(run, corpus.pieces, SHARD_BYTES), SHARD_BYTES) for corpus in found])
-    cutter = _cutter(config.corpus, tokenizer)
-    cut = _cut_groups(run, cutter, groups)
+    cut = _cut_groups(run, _cutter(config.corpus, tokenizer), groups) if groups else []
+    if not sources:
+        run.array_job.end_job("segments")
     with StoreWriter(folder, tokenizer, stage_rng(config.seed, CUTTING)) as writer, _merging(run, cut) as step:
         merger = Merger(writer)
         for finished, shards in zip(cut, groups, strict=True):
@@ -83,10 +89,11 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
                 left = None if left is None else left - added
                 step(1)
         merger.require()
-        if not writer.documents:
+        if sources and not writer.documents:
             paths = ", ".join(source.path for source in config.corpus.sources)
             skipped = "".join(f" ({line})" for line in lines_of(merger.bad.values()))
             raise CorpusError(f"{paths}: not one document has text{skipped}; name another source")
+        add_records(writer, tokenizer, registers, config.seed, config.corpus.segment_tokens)
     remove_shards(run.folder, f"{CUTTING}-*", UNPACKED)
     store = SegmentStore(folder)
     facts = store.facts
@@ -95,6 +102,8 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
         f"{facts.segments:,} segments of {facts.tokens / max(facts.segments, 1):.0f} tokens from "
         f"{facts.documents:,} documents; {unusable:,} excluded because of their tokens"
     )
+    if facts.record_segments:
+        run.progress.say(f"{facts.record_segments:,} of these segments are invented records, for `mixture.records`")
     other_files = sum(corpus.other_files for corpus in found)
     for line in lines_of(merger.bad.values()):
         run.progress.say(line)

@@ -46,6 +46,10 @@ TWO = {
     ),
 }
 """The same about two records, whose answers are joined."""
+RECORD_FORMS = {
+    "record_after": "forward", "record_before": "backward", "records_after": "forward", "records_before": "backward"
+}  # fmt: skip
+"""Directions by the names of forms in questions.parquet: one record or several, and where the answer is."""
 JOINS = (" and ", ", ", "; ")
 
 

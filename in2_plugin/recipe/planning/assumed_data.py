@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from in2_plugin.config import BuildConfig
+from in2_plugin.config import LONG_PARTS, BuildConfig
 from in2_plugin.preflight.dataset_summary import Counts, DatasetSummary
 
 SAMPLE = 20_000
@@ -93,7 +93,7 @@ def planned_data(config: BuildConfig) -> PlannedData:
     """Return the dataset that a build file asks for."""
     counts = config.mixture.counts()
     turns = config.questions_per_context
-    long = counts["fine_grained"] + counts["integration"]
+    long = sum(counts[part] for part in LONG_PARTS)
     return PlannedData(
         long=-(-long // turns),
         short=counts["short_context"],

@@ -9,6 +9,7 @@ import pytest
 from in2_plugin.questions import Kind, Part, Passage, Question, Rejection
 from in2_plugin.questions.records.pages import pages_of
 from in2_plugin.questions.records.registers import invent_register
+from in2_plugin.questions.records.wording import RECORD_FORMS
 from in2_plugin.questions.records.writer import NONE_LEFT, RecordsWriter
 
 SEED, FIRST = 5, 100
@@ -76,6 +77,7 @@ def test_forms_say_on_which_side_the_answer_is(written):
 def test_both_directions_and_all_relations_are_asked(written):
     forms = Counter(question.form for _, question in written)
     assert forms["record_after"] == forms["record_before"] == REGISTERS
+    assert set(forms) == set(RECORD_FORMS)
     assert abs(forms["records_after"] - forms["records_before"]) <= REGISTERS / 2
     starts = {question.question.split()[0] for _, question in written}
     assert len(starts) >= 6
