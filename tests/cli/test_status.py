@@ -57,6 +57,11 @@ def test_plain_lines_outside_a_terminal(half):
     assert shown["next"] == "run `in2 build` with its build file to resume"
 
 
+def test_forms_of_questions_are_counted(half):
+    found = replace(read_status(half[0]), forms={"prose": {"forward": 2, "both": 1}, "code": {"forward": 0}})
+    assert ("forms", "prose 3 (forward 2, both 1); no code in this corpus: 0 of 3 questions") in lines(found)
+
+
 def test_a_terminal_shows_the_same_lines(half):
     found = read_status(half[0])
     out = io.StringIO()

@@ -24,6 +24,10 @@ def test_the_defaults_are_those_of_the_paper():
         ({**MINIMAL, "positions": "histogram"}, "`histogram` needs `weights`"),
         ({**MINIMAL, "positions": {"strategy": "edges", "weights": [1]}}, "`weights`"),
         ({**MINIMAL, "distractors": {"judge_hardest": 2}}, "`questions.writer: extractive` uses none"),
+        (
+            {**MINIMAL, "questions": {"forms": {"prose": 0, "code": 0, "values_of_both": 0, "keys_of_both": 0}}},
+            "`mixture.integration` asks for 300 questions, but `questions.forms` excludes every form of this kind",
+        ),
         ({**MINIMAL, "questions_per_context": 0}, "`questions_per_context`"),
         ({**MINIMAL, "seed": -1}, "`seed` must be at least 0, got -1"),
         ({**MINIMAL, "corpus": {"sources": []}}, "`corpus.sources`"),

@@ -39,6 +39,11 @@ def test_concurrency_is_a_range_or_a_number(given, least, most):
         ({"max_cost": 9, **PRICED, "verify": {"judge": {"model": "j"}}}, "`max_cost` needs `verify.judge.prices`"),
         ({"max_cost": 9, **PRICED, "verify": {"judge": {"model": "j", "prices": EURO}}}, "needs one currency"),
         ({"writer": "vllm", "vllm": {"model": "m"}, "max_cost": 9}, "has no prices for `max_cost`"),
+        ({"forms": {"prose": 2}}, "`writer: endpoint` has no forms of questions to weigh"),
+        ({"writer": "extractive", "forms": {"word_before": 2}}, "did you mean `words_before`? The names are forward, "),
+        ({"writer": "extractive", "forms": {"poetry": 2}}, "no form, style or direction is named `poetry`"),
+        ({"writer": "extractive", "forms": {"prose": 0, "code": 0, "structured": 0}}, "exclude every form"),
+        ({"writer": "extractive", "forms": {"prose": -1}}, "forms.prose` must be at least 0.0, got -1"),
     ],
 )
 def test_invalid_sections_give_one_sentence(changes, expected):
@@ -57,3 +62,10 @@ def test_limits_of_an_endpoint_and_of_a_model_of_ones_own():
 def test_the_default_of_whole_prompts_is_not_written():
     assert "whole_prompts" not in parsed().model_dump()["checks"]
     assert parsed(checks={"whole_prompts": False}).model_dump()["checks"]["whole_prompts"] is False
+
+
+def test_weights_of_forms_are_written_where_there_are_some():
+    assert "forms" not in parsed().model_dump()
+    section = QuestionsConfig.parse({"forms": {"backward": 2, "code": 0}}, "build.yml")
+    assert section.model_dump()["forms"] == {"backward": 2, "code": 0}
+    assert {form.style for form in section.weighed_forms} == {"prose", "structured"}

@@ -35,7 +35,7 @@ def _both(excerpt: Excerpt, rng: np.random.Generator, *asks: Ask) -> Draft | Non
 
 def _joined(drafts: dict[int, Draft]) -> Draft:
     first, second = drafts.values()
-    question = f'Answer two questions, with "{SEPARATOR}" between the answers. {first.question} {second.question}'
+    question = f"Answer two questions, with a slash between the answers. {first.question} {second.question}"
     answers = (first.answer, second.answer)
     quoted = [text for draft in (first, second) for text in draft.exclusive if text not in answers]
     return Draft(question, SEPARATOR.join(answers), tuple(drafts), (*quoted, *answers))

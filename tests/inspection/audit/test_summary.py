@@ -17,6 +17,7 @@ def test_the_summary_counts_the_rows_of_the_dataset(built):
     assert {part["part"]: part["have"] for part in data["parts"]} == {
         "fine_grained": 70, "integration": 30, "short_context": 30, "general": 0,
     }  # fmt: skip
+    assert sum(n for style in data["forms"].values() for n in style.values()) == len(rows)
     segments = [len(row["segment_ids"]) for row in long_ones(rows)]
     assert data["segments_per_context"] == {
         "contexts": 100, "single": segments.count(1), "few": sum(n < 10 for n in segments),

@@ -1,0 +1,62 @@
+"""The wording of all forms, and of the writer of records, is none of a probe's; nor are its items and their format."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from in2_plugin.probing.probes.builtin import BUILTIN
+from in2_plugin.probing.probes.items import read_items
+from in2_plugin.questions.extractive.quoting import Excerpt
+from in2_plugin.questions.extractive.registry import FORMS, RECOGNIZERS
+from in2_plugin.questions.records import wording
+from tests.support.styled_texts import CHINESE, CSV, GRID, MARKDOWN, MARKED, PYTHON, REFERENCE, drafts, segments_of
+
+COMMON_WORDS = 4
+"""Words in a row that a question may share with a question of a probe: "of the line that"."""
+ITEM_FORMATS = re.compile(r"<id: .*, label: |^def \w+:$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def written():
+    paths = [*MARKDOWN, *PYTHON[:12]]
+    documents = [segments_of(path.read_text(encoding="utf-8")) for path in paths]
+    documents += [segments_of(text) for text in (CHINESE, CSV, GRID, REFERENCE)]
+    excerpts = [Excerpt.of(texts) for texts in documents]
+    return {form.name: [draft for _, draft in drafts(form, excerpts, 8)] for form in FORMS}
+
+
+def words_of(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
+
+
+def runs(text: str, length: int) -> set[tuple[str, ...]]:
+    words = words_of(text)
+    return {tuple(words[i : i + length]) for i in range(len(words) - length + 1)}
+
+
+def templates(written) -> Iterator[str]:
+    for found in written.values():
+        yield from {MARKED.sub("{}", draft.question) for draft in found}
+    for words in (wording.ONE, wording.TWO):
+        yield from (text for texts in words.values() for text in texts)
+
+
+def test_every_style_has_a_recognizer():
+    assert {form.style for form in FORMS} == set(RECOGNIZERS)
+    assert len({form.name for form in FORMS}) == len(FORMS)
+
+
+def test_no_question_repeats_the_wording_of_a_probe(written):
+    assert all(written.values()), [name for name, found in written.items() if not found]
+    theirs = set().union(*(runs(probe.question, COMMON_WORDS + 1) for probe in BUILTIN))
+    repeated = {text: runs(text, COMMON_WORDS + 1) & theirs for text in templates(written)}
+    assert len(repeated) > 60
+    assert not {text: both for text, both in repeated.items() if both}
+
+
+def test_no_answer_is_an_item_of_a_probe_or_has_its_format(written):
+    items = {text for probe in BUILTIN for item in read_items(probe) for text in (item.text, item.query)}
+    for draft in (draft for found in written.values() for draft in found):
+        assert not ITEM_FORMATS.search(f"{draft.question}\n{draft.answer}"), draft
+        assert items.isdisjoint((draft.answer, *draft.exclusive)), draft
