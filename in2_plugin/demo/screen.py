@@ -66,7 +66,7 @@ class DemoScreen:
                 self._row("", progress(log, time.monotonic() - started), "")
 
     def _row(self, head: str, text: str, time_text: str, style: str = "") -> None:
-        room = WIDTH - INDENT - TIME
+        room = WIDTH - INDENT - (TIME if time_text else 0)
         lines = textwrap.wrap(text, room, break_long_words=False) or [""]
         lines[-1] = f"{lines[-1]:{room}}{time_text:>{TIME}}" if time_text else lines[-1]
         for at, line in enumerate(lines):

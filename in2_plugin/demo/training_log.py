@@ -13,7 +13,7 @@ BAR = re.compile(r"(\d+)/(\d+) \[(?:\d+:)*\d+<((?:\d+:)*\d+)")
 LOSS = re.compile(r"'loss': '?([0-9.]+(?:e[+-]?\d+)?)'?[,}]")
 """An entry of Trainer's log; newer versions of transformers write numbers as text."""
 BLOCKS = "▁▂▃▄▅▆▇█"
-POINTS = 24
+POINTS = 20
 """Characters of a curve."""
 
 

@@ -63,7 +63,7 @@ def questions(folder: Path) -> list[dict]:
 
 def test_getting_started_copies_a_recipe(place):
     walk(ROOT / "docs/getting-started.md", place)
-    assert (place / "try/run.sh").is_file()
+    assert (place / "try/demo.yml").is_file()
 
 
 @pytest.mark.slow

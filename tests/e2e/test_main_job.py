@@ -49,11 +49,10 @@ def test_from_text_to_report(workshop, tmp_path):
     assert [len(model["tasks"]) for model in models] == [3, 3]
 
 
-def test_smoke_recipe_is_consistent(tmp_path):
-    """Check that its build file and its Axolotl config agree, and that run.sh is valid shell."""
+def test_smoke_recipe_is_consistent():
+    """Check that its build file and its Axolotl config agree."""
     build = yaml.safe_load((SMOKE / "build.yml").read_text())
     train = yaml.safe_load((SMOKE / "axolotl.yml").read_text())
     assert train["datasets"] == [{"path": build["output"], "type": "in2"}]
     assert train["base_model"] == build["tokenizer"]
     assert train["sequence_len"] >= build["lengths"]["max"]
-    run("bash", "-n", SMOKE / "run.sh", cwd=tmp_path)
