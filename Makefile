@@ -4,12 +4,12 @@ BIN := .venv/bin
 # the versions that the tests run against, and the Python of each environment; users may have others within the bounds of
 # pyproject.toml
 TESTED := in2_plugin/inspection/environment/tested
-EXTRAS := trl,eval,deepspeed,endpoint,ray,report,dev
+EXTRAS := trl,eval,deepspeed,endpoint,ray,report,demo,dev
 LM_EVAL_TESTS := $(addprefix tests/,e2e/test_lm_eval.py e2e/test_val_tasks.py e2e/test_in2_hf.py \
     e2e/test_never_truncated.py e2e/test_position_tasks.py lm_eval_tasks/test_film.py)
 
 # whatever runs or imports a trainer, an evaluator or transformers; tests/conftest.py leaves out what needs Axolotl, without it
-HOST_TESTS := $(addprefix tests/,test_trl.py training recipe recipes probing/lm_eval probing/backends \
+HOST_TESTS := $(addprefix tests/,test_trl.py training models recipe recipes probing/lm_eval probing/backends \
     inspection/environment corpus e2e/test_trl.py e2e/test_exports.py \
     e2e/test_field_probes.py e2e/test_own_probe.py e2e/test_apart.py) $(LM_EVAL_TESTS)
 AXOLOTL_TESTS := $(addprefix tests/,test_axolotl.py preflight e2e/test_context_parallel.py e2e/test_parity.py \
@@ -36,8 +36,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test test-all test-newest check lint clean
 
+# CORPUS=path takes another text, MODEL=name-or-folder another model, FULL=1 trains longer; run it again to go on. The name
+# of a model on a hub needs the network
 demo: .venv/.ready
-	recipes/smoke/run.sh demo-run $(CORPUS)
+	$(if $(wildcard $(MODEL)/config.json),,$(if $(MODEL),env -u HF_HUB_OFFLINE)) in2 demo demo-run$(if $(FULL),-full) $(if $(FULL),--full) \
+	    $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(MODEL),--model "$(MODEL)")
 
 # one test of each kind that starts a real tool; under 25 minutes on two cores, installation included
 test: .venv/.ready
@@ -95,4 +98,4 @@ find_python = $(or $(NEWEST_PYTHON_$1),$(shell PYENV_VERSION=$(call python_of,$1
 	touch $@
 
 clean:
-	rm -rf demo-run .venv .venv-lm-eval .venv-newest-axolotl .venv-newest-trl
+	rm -rf demo-run demo-run-full .venv .venv-lm-eval .venv-newest-axolotl .venv-newest-trl

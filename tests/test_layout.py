@@ -11,10 +11,10 @@ PACKAGE = Path(in2_plugin.__file__).parent
 NAMES = {value for name, value in vars(layout).items() if name.isupper() and isinstance(value, str)}
 FOLDERS = {name for name in NAMES if "." not in name}
 ELSEWHERE = {
-    ("recipe", layout.CARD), ("cli/recipes.py", layout.CARD), ("cli/report.py", layout.REPORT),
+    ("recipe", layout.CARD), ("models", layout.CARD), ("cli/recipes.py", layout.CARD), ("cli/report.py", layout.REPORT),
     ("probing/offline/write.py", layout.PROBE),
 }  # fmt: skip
-"""Rooms and modules where a file of the same name belongs to another folder: a recipe, a report, offline prompts."""
+"""Rooms and modules where a file of the same name belongs to another folder: a recipe, a model, a report, prompts."""
 
 
 def spelled_names(path: Path) -> set[str]:
