@@ -4,11 +4,13 @@ import typer
 
 from in2_plugin.cli.audit import audit
 from in2_plugin.cli.build import build, merge
+from in2_plugin.cli.demo import demo
 from in2_plugin.cli.doctor import doctor
 from in2_plugin.cli.estimate import estimate
 from in2_plugin.cli.export import export
 from in2_plugin.cli.groups import In2Group
 from in2_plugin.cli.lm_eval import lm_eval
+from in2_plugin.cli.model import model
 from in2_plugin.cli.preflight import preflight
 from in2_plugin.cli.preview import preview
 from in2_plugin.cli.probe import probe
@@ -31,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.callback()(show_version)
+app.command()(demo)
 app.command()(estimate)
 app.command()(preview)
 app.command()(build)
@@ -43,6 +46,7 @@ app.command()(export)
 app.command()(push)
 app.command()(schema)
 app.add_typer(recipes, name="recipes")
+app.add_typer(model, name="model")
 # all arguments belong to another program
 FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 app.command(context_settings=FORWARDED)(sft)
