@@ -79,8 +79,8 @@ def _status(scores: StudyScores) -> Iterator[str]:
         yield "**Not a registered study.** Its protocol was a draft when this page was written.\n"
     dates = sorted(row["date"] for row in scores.rows.all)
     facts = {key: ", ".join(sorted({row[key] for row in scores.rows.all})) for key in ("commit", "machine", "dtype")}
-    yield (f"`python -m benchmarks.evidence run`, {dates[0][:10]} to {dates[-1][:10]}, at {facts['commit']}, "
-           f"{facts['machine']}, {facts['dtype']}; {len(scores.rows.all)} cells. [Protocol](protocol.md).\n")  # fmt: skip
+    when = f"{dates[0][:10]} to {dates[-1][:10]}, at {facts['commit']}, {facts['machine']}, {facts['dtype']}"
+    yield f"`python -m benchmarks.evidence run`, {when}; {len(scores.rows.all)} cells. [Protocol](protocol.md).\n"
     if len({row["seed"] for row in scores.rows.all if row["arm"] in scores.study.trained_arms}) == 1:
         yield "There is one seed so far: intervals are over questions alone.\n"
     missing = [f"{arm} (seeds {', '.join(map(str, seeds)) or 'none'})" for arm, seeds in _incomplete(scores)]

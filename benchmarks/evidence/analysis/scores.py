@@ -37,6 +37,7 @@ WEIGHTS: dict[Quantity, Numbers] = {
 }
 ONE_DEPTH = ("val_probe", "held_out")
 """Beginnings of the tasks in which a question has one depth."""
+REMEDY = "delete the rows of one of them, and run the study again"
 Task = tuple[str, int]
 """Name and length in tokens; 0 without a context."""
 Place = tuple[int, int, int]
@@ -51,6 +52,7 @@ class StudyScores:
     rows: Rows
     by_task: Mapping[Task, Mapping[tuple[str, int], Mapping[Place, float]]]
     """Task -> (arm, seed) -> place -> score."""
+    _tables: dict[tuple[Task, str, tuple[int, ...]], "Table"] = field(default_factory=dict, repr=False)
 
     def seeds(self, task: Task, arms: Iterable[str]) -> tuple[int, ...]:
         """Return the seeds that all of `arms` have scores of."""
@@ -66,6 +68,7 @@ class StudyScores:
         one, *other = (self._strata(task, quantity, name, seeds) for name in arms)
         if not other:
             return estimate(one)
+        self._require_same_questions(task, arms, seeds)
         differences = [a.minus(b) for a, b in zip(one, other[0], strict=True)]
         return estimate(differences, self._pooled(task, quantity, arms, seeds))
 
@@ -88,8 +91,16 @@ class StudyScores:
             return None
         return pooled_seed_variance([self._strata(task, quantity, arm, seeds) for arm in trained])
 
+    def _require_same_questions(self, task: Task, arms: Sequence[str], seeds: tuple[int, ...]) -> None:
+        first, other = (self._tables[task, arm, seeds] for arm in arms)
+        if first.places != other.places:
+            raise ReportError(f"{task[0]}: {arms[0]} and {arms[1]} were asked different questions; {REMEDY}")
+
     def _strata(self, task: Task, quantity: Quantity, arm: str, seeds: tuple[int, ...]) -> list[Stratum]:
-        return Table.of(task, [self.by_task[task][arm, seed] for seed in seeds]).strata(WEIGHTS[quantity])
+        key = task, arm, seeds
+        if key not in self._tables:
+            self._tables[key] = Table.of(task, [self.by_task[task][arm, seed] for seed in seeds])
+        return self._tables[key].strata(WEIGHTS[quantity])
 
 
 @dataclass(frozen=True)
@@ -110,7 +121,7 @@ class Table:
         """
         places = tuple(sorted(models[0]))
         if any(tuple(sorted(model)) != places for model in models[1:]):
-            raise ReportError(f"{task[0]}: models were asked different questions; delete the rows of one of them")
+            raise ReportError(f"{task[0]}: models were asked different questions; {REMEDY}")
         return cls(task[0], places, np.array([[model[place] for place in places] for model in models]))
 
     @property

@@ -74,3 +74,11 @@ def test_a_folder_without_rows_is_an_error(tmp_path):
 
 def test_trained_arms_are_those_with_a_second_stage():
     assert "start" not in load_study(STUDY).trained_arms
+
+
+def test_arms_that_were_asked_other_questions_are_not_compared(tmp_path):
+    units = [ScoredUnit(*OWN, q, d, 5, 1.0) for q in range(4) for d in range(5)]
+    others = [ScoredUnit(*OWN, q + 1, d, 5, 1.0) for q in range(4) for d in range(5)]
+    found = scores_of(tmp_path, {Model("start", 0): units, Model("uniform", 0): others})
+    with pytest.raises(ReportError, match="uniform and start were asked different questions"):
+        found.estimate(OWN, "dip", "uniform", "start")
