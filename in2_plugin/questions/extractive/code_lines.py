@@ -19,6 +19,7 @@ MAX_BLANK_LINES = 2
 """Blank lines inside a block; PEP 8 puts two between functions."""
 
 _STRING = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""")
+_BRACKETS = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}")
 _PROSE = re.compile(r"(?:\b[A-Za-z’']+[,;]? ){5}[A-Za-z]|[\u3400-\u9fff]{6}")
 _PROMPT = re.compile(r"(?:>>>|\.\.\.|In \[\d+\]:) |\$ \w")
 _FENCE = re.compile(r"(?:`{3,}|~{3,})\s*\{?\.?([\w+#-]*)")
@@ -39,7 +40,7 @@ _CODE = re.compile(
     """,
     re.VERBOSE,
 )
-_KEYWORDS = r"(?!(?:if|for|while|switch|catch|return|else|foreach|synchronized|using|lock|with|until|match)\b)"
+_KEYWORDS = r"(?!(?:if|elif|except|for|while|switch|catch|return|else|foreach|synchronized|using|lock|with|until|match)\b)"
 _HEADER = re.compile(
     rf"""  (?:(?:export|default|public|private|protected|internal|abstract|final|static|sealed|data|pub)\ )*
            (?:(?:async\ )?def|class|interface|struct|enum|trait|impl|namespace|fn|fun|function\*?|func(?:\ \([^)]*\))?)
@@ -52,12 +53,12 @@ _HEADER = re.compile(
 _SIGNATURE = re.compile(
     r"""(?: (?:(?:export|public|private|protected|static|final|pub|async|virtual|inline)\ )*
             (?P<keyword>(?:def|function\*?|fn|fun|func(?:\ \([^)]*\))?)\ )
-          | (?:[A-Za-z_]\w*[\ *]+){0,3}
+          | (?:KEYWORDS[A-Za-z_]\w*[\ *]+){0,3}
         )
-        (?P<name>[A-Za-z_][\w.]*)
+        (?P<name>KEYWORDS[A-Za-z_][\w.]*)
         (?P<parameters>\((?:[^()]|\([^()]*\))*\)(?:\ ->\ [^:{]+)?)
         (?P<end>\s*[:{]$|:\s)
-    """,
+    """.replace("KEYWORDS", _KEYWORDS),
     re.VERBOSE,
 )
 
@@ -117,7 +118,7 @@ def looks_like_code(line: str) -> bool:
     if len(line) > MAX_LINE:
         return False
     bare = _STRING.sub('""', line)
-    return not _PROSE.search(bare) and _CODE.match(bare) is not None
+    return _CODE.match(bare) is not None and not _PROSE.search(_BRACKETS.sub("()", bare))
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[range]:

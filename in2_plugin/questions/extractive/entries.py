@@ -26,10 +26,10 @@ _ITEM = re.compile(
 _JSON_ENTRY = re.compile(r'(?P<head>"(?P<key>[^"]+)"\s*:)\s*(?P<value>[^\s{\[].*?),?$')
 _FIELD = re.compile(r"(?P<head>:(?P<key>[^:`]+):)\s+(?P<value>\S.*)$")
 _ENTRY = re.compile(
-    r"(?P<head>[*`]{0,3}(?P<key>[^\s|<>#\"*`:：][^：\n]{0,90}?)[*`]{0,3}(?:：|:(?=\s))[*]{0,2})\s*(?P<value>\S.*)$"
+    r"(?P<head>[*`]{0,3}(?P<key>[^\s|<>#\"*`:：][^：\n]{0,90}?)[*`]{0,3}(?:：|:(?=[*]{0,2}\s))[*]{0,2})\s*(?P<value>\S.*)$"
 )
 _LABEL = re.compile(
-    r"(?i)(?:changed|new|deprecated|added|note|warning|example|see also|parameters|returns?|raises|source)\b"
+    r"(?i)(?:changed|new|deprecated|added|note|warning|example|see also|parameters|returns?|raises|source|availability)\b"
 )
 """Begins keys that many entries share."""
 _SENTENCE = re.compile(r"[.!?] |[，。！？`]|\*\*")

@@ -92,7 +92,7 @@ def _with_columns(rows: Iterable[tuple[int, str, Ranges]], header: Sequence[str]
 
 def _barred(lines: Sequence[str]) -> Iterator[_Table]:
     """Find Markdown tables and grid tables."""
-    for run in _runs(lines, lambda line: line[0] in "|+" and line[-1] in "|+"):
+    for run in _runs(lines, lambda line: line[0] in "|+" and line[-1] == line[0]):
         rows: list[tuple[int, str, Ranges]] = []
         header: list[str] = []
         for number in run:
@@ -104,7 +104,8 @@ def _barred(lines: Sequence[str]) -> Iterator[_Table]:
                 rows.append((number, *_split(line)))
         if any(_is_rule(lines, number) for number in run):  # a grid: a row of one line has a rule on both sides
             rows = [row for row in rows if _is_rule(lines, row[0] - 1) and _is_rule(lines, row[0] + 1)]
-        yield _with_columns(rows, header)
+        if header or len(run) > 1:  # a line alone may be anything
+            yield _with_columns(rows, header)
 
 
 def _is_rule(lines: Sequence[str], number: int) -> bool:
@@ -180,7 +181,9 @@ def _fields(line: str, delimiter: str) -> tuple[str, Ranges]:
 
 def _is_data(row: tuple[int, str, Ranges]) -> bool:
     _, text, cells = row
-    return text[-1] not in ".。" and all(len(UNIT.findall(text[a:b])) <= MAX_CELL_UNITS for a, b in cells)
+    found = [text[start:stop] for start, stop in cells]
+    is_open = any(cell.count("(") != cell.count(")") or cell.count("[") != cell.count("]") for cell in found)
+    return text[-1] not in ".。,({" and not is_open and all(len(UNIT.findall(cell)) <= MAX_CELL_UNITS for cell in found)
 
 
 def _header(rows: Sequence[tuple[int, str, Ranges]]) -> list[str]:

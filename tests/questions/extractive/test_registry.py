@@ -9,6 +9,7 @@ from in2_plugin.probing.probes.builtin import BUILTIN
 from in2_plugin.probing.probes.items import read_items
 from in2_plugin.questions.extractive.quoting import Excerpt
 from in2_plugin.questions.extractive.registry import FORMS, RECOGNIZERS
+from in2_plugin.questions.question import Kind
 from in2_plugin.questions.records import wording
 from tests.support.styled_texts import CHINESE, CSV, GRID, MARKDOWN, MARKED, PYTHON, REFERENCE, drafts, segments_of
 
@@ -18,12 +19,16 @@ ITEM_FORMATS = re.compile(r"<id: .*, label: |^def \w+:$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def written():
-    paths = [*MARKDOWN, *PYTHON[:12]]
-    documents = [segments_of(path.read_text(encoding="utf-8")) for path in paths]
-    documents += [segments_of(text) for text in (CHINESE, CSV, GRID, REFERENCE)]
-    excerpts = [Excerpt.of(texts) for texts in documents]
-    return {form.name: [draft for _, draft in drafts(form, excerpts, 8)] for form in FORMS}
+def written(documents):
+    """Questions of every form."""
+    texts = [path.read_text(encoding="utf-8") for path in (*MARKDOWN, *PYTHON[:12])]
+    texts += [CHINESE, CSV, GRID, REFERENCE, *(document.text for document in documents[:12])]
+    cut = [segments_of(text) for text in texts]
+    excerpts = {
+        Kind.INTEGRATION: [Excerpt.of(segments) for segments in cut],
+        Kind.FINE_GRAINED: [Excerpt.of([segment]) for segments in cut for segment in segments],
+    }
+    return {form.name: [draft for _, draft in drafts(form, excerpts[form.kind])] for form in FORMS}
 
 
 def words_of(text: str) -> list[str]:
