@@ -13,6 +13,8 @@ from itertools import groupby
 
 MIN_CODE_LINES = 3
 """Lines that look like code in a block; a single one may be prose with a semicolon at its end."""
+CERTAIN = {"code", "fenced", "prompt"}
+"""Kinds of lines that make a block."""
 MAX_LINE = 300
 """Characters; longer lines are paragraphs or data."""
 MAX_BLANK_LINES = 2
@@ -40,7 +42,9 @@ _CODE = re.compile(
     """,
     re.VERBOSE,
 )
-_KEYWORDS = r"(?!(?:if|elif|except|for|while|switch|catch|return|else|foreach|synchronized|using|lock|with|until|match)\b)"
+_KEYWORDS = (
+    r"(?!(?:if|elif|except|for|while|switch|catch|return|else|foreach|synchronized|using|lock|with|until|match)\b)"
+)
 _HEADER = re.compile(
     rf"""  (?:(?:export|default|public|private|protected|internal|abstract|final|static|sealed|data|pub)\ )*
            (?:(?:async\ )?def|class|interface|struct|enum|trait|impl|namespace|fn|fun|function\*?|func(?:\ \([^)]*\))?)
@@ -96,6 +100,11 @@ def code_lines(texts: Sequence[str]) -> list[CodeLine]:
     ]
 
 
+def code_numbers(text: str) -> list[int]:
+    """Return the indices of the lines of a text that are code."""
+    return [number for number, _, _, _ in _lines_of(text)]
+
+
 @lru_cache(maxsize=512)
 def _lines_of(text: str) -> tuple[tuple[int, str, str | None, int], ...]:
     lines = text.split("\n")
@@ -124,9 +133,11 @@ def looks_like_code(line: str) -> bool:
 def _blocks(lines: Sequence[str]) -> Iterator[range]:
     """Yield the line numbers of each block: runs without prose, begun and ended by a line that looks like code."""
     kinds = list(_kinds(lines))
+    if CERTAIN.isdisjoint(kinds):
+        return
     for is_code, run in groupby(range(len(lines)), key=lambda i: kinds[i] != "other"):
         numbers = list(run)
-        certain = [i for i in numbers if kinds[i] in ("code", "fenced", "prompt")]
+        certain = [i for i in numbers if kinds[i] in CERTAIN]
         if is_code and _is_block([kinds[i] for i in certain]):
             yield range(certain[0], certain[-1] + 1)
 
@@ -205,11 +216,14 @@ def defined_name(line: str) -> str | None:
 
 def signatures(texts: Sequence[str]) -> list[Signature]:
     """Return the signatures in code, and those that a reference explains (`name(a, b): Return ...`)."""
-    return [
-        Signature(segment, found["name"], found["parameters"])
-        for segment, text in enumerate(texts)
-        if "(" in text
+    return [Signature(segment, *found) for segment, text in enumerate(texts) for found in _signatures_of(text)]
+
+
+@lru_cache(maxsize=512)
+def _signatures_of(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (found["name"], found["parameters"])
         for line in text.split("\n")
         # an explanation follows in a reference, nothing in code: `if x(y):` is neither
         if (found := _SIGNATURE.match(line.strip())) and bool(found["keyword"]) != (found["end"] == ": ")
-    ]
+    )

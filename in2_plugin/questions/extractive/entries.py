@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from in2_plugin.questions.extractive.code_lines import code_lines
+from in2_plugin.questions.extractive.code_lines import code_numbers
 from in2_plugin.questions.extractive.quoting import UNIT
-from in2_plugin.questions.extractive.tables import Row, table_rows
+from in2_plugin.questions.extractive.tables import TableRow, table_rows
 
 MAX_KEY_LETTERS, MAX_KEY_UNITS = 80, 6
 SENTENCE_ENDS = ".!?。！？"
@@ -29,7 +29,8 @@ _ENTRY = re.compile(
     r"(?P<head>[*`]{0,3}(?P<key>[^\s|<>#\"*`:：][^：\n]{0,90}?)[*`]{0,3}(?:：|:(?=[*]{0,2}\s))[*]{0,2})\s*(?P<value>\S.*)$"
 )
 _LABEL = re.compile(
-    r"(?i)(?:changed|new|deprecated|added|note|warning|example|see also|parameters|returns?|raises|source|availability)\b"
+    r"(?i)(?:changed|new|deprecated|added|note|warning|example|see also|parameters|returns?|raises|source|availability)"
+    r"\b"
 )
 """Begins keys that many entries share."""
 _SENTENCE = re.compile(r"[.!?] |[，。！？`]|\*\*")
@@ -39,7 +40,7 @@ _NAME = re.compile(r"\S*(?:[a-z0-9][A-Z_]|\w[._]\w)\S*$|[A-Z_\d]{3,}$|.*\w\(.*\)
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ListItem:
     """A list item of one line, without its marker."""
 
     number: int
@@ -47,7 +48,7 @@ class Item:
     indent: int
     text: str
 
-    def is_before(self, later: "Item") -> bool:
+    def is_before(self, later: "ListItem") -> bool:
         """Return True if `later` is the next item of the same list."""
         return self.number + 1 == later.number and (self.indent == later.indent or not self.number)
 
@@ -68,8 +69,8 @@ class Entry:
 class Structures:
     """The structured text of a segment, in reading order."""
 
-    rows: tuple[Row, ...]
-    items: tuple[Item, ...]
+    rows: tuple[TableRow, ...]
+    items: tuple[ListItem, ...]
     entries: tuple[Entry, ...]
 
     def __bool__(self) -> bool:
@@ -80,19 +81,19 @@ class Structures:
 def structures(text: str) -> Structures:
     """Return the rows, items and entries of a segment."""
     lines = text.split("\n")
-    for line in code_lines((text,)):
-        lines[line.number] = ""
+    for number in code_numbers(text):
+        lines[number] = ""
     rows = table_rows(lines)
     for row in rows:
         lines[row.number] = ""
     return Structures(tuple(rows), tuple(_items(lines)), tuple(_entries(lines)))
 
 
-def _items(lines: Sequence[str]) -> Iterator[Item]:
+def _items(lines: Sequence[str]) -> Iterator[ListItem]:
     for number, line in enumerate(lines):
         text = line.strip()
         if (marker := _ITEM.match(text)) and not _goes_on(lines, number):
-            yield Item(number, len(line) - len(line.lstrip()), text[marker.end() :])
+            yield ListItem(number, len(line) - len(line.lstrip()), text[marker.end() :])
 
 
 def _goes_on(lines: Sequence[str], number: int) -> bool:

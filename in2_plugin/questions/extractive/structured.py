@@ -11,9 +11,9 @@ from itertools import pairwise
 import numpy as np
 
 from in2_plugin.corpus.sentences import sentence_spans
-from in2_plugin.questions.extractive.entries import SENTENCE_ENDS, Entry, Item, structures
+from in2_plugin.questions.extractive.entries import SENTENCE_ENDS, Entry, ListItem, structures
 from in2_plugin.questions.extractive.quoting import QUOTED_UNITS, UNIT, Draft, Excerpt, is_rare
-from in2_plugin.questions.extractive.tables import Row
+from in2_plugin.questions.extractive.tables import TableRow
 
 MAX_UNITS = 30
 """Units of an answer."""
@@ -80,13 +80,13 @@ def key_of_value(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     return None
 
 
-def _rows(excerpt: Excerpt, rng: np.random.Generator) -> Iterator[tuple[int, Row]]:
+def _rows(excerpt: Excerpt, rng: np.random.Generator) -> Iterator[tuple[int, TableRow]]:
     """Yield random rows, each with the index of its segment."""
     found = [(i, row) for i, text in enumerate(excerpt.texts) for row in structures(text).rows]
     return (found[i] for i in rng.permutation(len(found))[:PICKS])
 
 
-def _begin(excerpt: Excerpt, row: Row) -> int | None:
+def _begin(excerpt: Excerpt, row: TableRow) -> int | None:
     """Return the number of cells, not all, that are a rare and unique beginning of a row."""
     texts = ((n, row.text[: row.cells[n - 1][1]]) for n in range(1, len(row.cells)))
     return next((n for n, text in texts if is_rare(text) and excerpt.has_once(text)), None)
@@ -115,7 +115,7 @@ def row_start(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     return None
 
 
-def _rare_cells(excerpt: Excerpt, row: Row) -> list[int]:
+def _rare_cells(excerpt: Excerpt, row: TableRow) -> list[int]:
     texts = enumerate(map(row.cell, range(len(row.cells))))
     return [n for n, text in texts if text and is_rare(text) and excerpt.has_once(text)]
 
@@ -151,7 +151,7 @@ def cell_before(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     return _cell_beside(excerpt, rng, is_after=False)
 
 
-def _row_pair(excerpt: Excerpt, rng: np.random.Generator) -> tuple[int, Row, Row] | None:
+def _row_pair(excerpt: Excerpt, rng: np.random.Generator) -> tuple[int, TableRow, TableRow] | None:
     """Draw two consecutive rows of a table."""
     found = [
         (segment, row, later)
@@ -162,7 +162,7 @@ def _row_pair(excerpt: Excerpt, rng: np.random.Generator) -> tuple[int, Row, Row
     return found[rng.integers(len(found))] if found else None
 
 
-def _named(excerpt: Excerpt, row: Row) -> tuple[str, str] | None:
+def _named(excerpt: Excerpt, row: TableRow) -> tuple[str, str] | None:
     """Return how a question names a row, and the text that it quotes for that."""
     if row.is_object:
         quoted = next((row.cell(n) for n in _rare_cells(excerpt, row)), None)
@@ -186,7 +186,7 @@ def previous_row(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     return _draft(excerpt, f"Which row comes right before {named[0]}?", pair[1].text, pair[0], named[1])
 
 
-def _item_pair(excerpt: Excerpt, rng: np.random.Generator) -> tuple[int, Item, Item] | None:
+def _item_pair(excerpt: Excerpt, rng: np.random.Generator) -> tuple[int, ListItem, ListItem] | None:
     """Draw two consecutive items of a list."""
     found = [
         (segment, item, later)
@@ -197,7 +197,7 @@ def _item_pair(excerpt: Excerpt, rng: np.random.Generator) -> tuple[int, Item, I
     return found[rng.integers(len(found))] if found else None
 
 
-def _opening(item: Item) -> str:
+def _opening(item: ListItem) -> str:
     """Return the first units of an item."""
     ends = [match.end() for match in UNIT.finditer(item.text)]
     return item.text[: ends[min(QUOTED_UNITS, len(ends)) - 1]]

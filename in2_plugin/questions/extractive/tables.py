@@ -33,7 +33,7 @@ Ranges = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """A row of a table, or an object of JSON lines."""
 
     number: int
@@ -58,18 +58,18 @@ class Row:
         """True for a JSON object, whose cells are not separated by delimiters alone."""
         return self.text.startswith("{")
 
-    def is_before(self, later: "Row") -> bool:
+    def is_before(self, later: "TableRow") -> bool:
         """Return True if `later` is the next row of the same table."""
         return self.table == later.table and self.number + self.step == later.number
 
 
-def table_rows(lines: Sequence[str]) -> list[Row]:
+def table_rows(lines: Sequence[str]) -> list[TableRow]:
     """Return the rows of all tables in `lines`, table by table, without headers."""
     beginnings = {line.lstrip()[:1] for line in lines}
     finds = [find for find, first in FINDS if not beginnings.isdisjoint(first)]
     tables = (table for find in (*finds, _delimited) for table in find(lines))
     return [
-        Row(number, index, text, cells, columns, 2 if _is_rule(lines, number + 1) else 1)
+        TableRow(number, index, text, cells, columns, 2 if _is_rule(lines, number + 1) else 1)
         for index, table in enumerate(tables)
         for number, text, cells, columns in table
     ]
