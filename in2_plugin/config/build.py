@@ -56,23 +56,15 @@ class BuildConfig(Config):
             raise ValueError(
                 "`mixture.general` needs conversations; add an instruction dataset to `instructions.sources`"
             )
-        if self.questions.forms:
-            self._require_forms()
+        self.questions.require_forms(
+            {f"mixture.{kind}": getattr(self.mixture, kind) for kind in ("fine_grained", "integration")}
+        )
         if self.distractors.judge_hardest and not self.questions.writer_spec.asks_model:
             raise ValueError(
                 f"`distractors.judge_hardest` needs a language model, and `questions.writer: {self.questions.writer}` "
                 "uses none; set it to 0 or choose another writer"
             )
         return self
-
-    def _require_forms(self) -> None:
-        kinds = {form.kind for form in self.questions.weighed_forms}
-        for kind in ("fine_grained", "integration"):
-            if kind not in kinds and (asked := getattr(self.mixture, kind)):
-                raise ValueError(
-                    f"`mixture.{kind}` asks for {asked:,} questions, but `questions.forms` excludes every form of this "
-                    "kind; set the number to 0, or give one of these forms a weight above 0"
-                )
 
 
 def load_build_config(path: str | Path, overrides: Mapping[str, object] | None = None) -> BuildConfig:

@@ -136,6 +136,7 @@ class ProbeConfig(Config):
             )
         if not self.questions.file and not any(self.counts):
             raise ValueError("the probe has no questions; set `fine_grained` or `integration`")
+        self.questions.require_forms(dict(zip(("fine_grained", "integration"), self.counts, strict=True)))
         return self
 
     @model_validator(mode="after")

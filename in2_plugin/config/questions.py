@@ -287,6 +287,25 @@ class QuestionsConfig(Config):
         """Forms of question that `forms` does not exclude; empty for a writer that declares none."""
         return weighed_forms(self.writer_spec.forms(), self.forms)
 
+    def require_forms(self, asked: Mapping[str, int]) -> None:
+        """Check that `forms` leaves a form for each kind of question that is asked for.
+
+        Args:
+            asked: number of questions by key, whose last part is the kind.
+
+        Raises:
+            ValueError: names the key of a kind without a form.
+        """
+        if not self.forms:
+            return
+        kinds = {form.kind for form in self.weighed_forms}
+        for key, count in asked.items():
+            if count and key.rpartition(".")[2] not in kinds:
+                raise ValueError(
+                    f"`{key}` asks for {count:,} questions, but `questions.forms` excludes every form of this kind; "
+                    "set the number to 0, or give one of these forms a weight above 0"
+                )
+
     @property
     def model(self) -> EndpointConfig | VllmConfig | None:
         """Section of the language model that writes; None when the writer asks none."""

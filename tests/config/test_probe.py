@@ -39,6 +39,10 @@ def test_short_contexts_have_short_segments():
         ({"questions": {"file": "q.jsonl", "endpoint": {"model": "m"}}}, "`questions.endpoint` has no effect"),
         ({"questions": {"file": "q.jsonl", "min_yield": 0.1}}, "`questions.min_yield` has no effect"),
         ({"fine_grained": 0, "integration": 0}, "has no questions"),
+        (
+            {"questions": {"forms": {"prose": 0, "code": 0, "values_of_both": 0, "keys_of_both": 0}}},
+            "`integration` asks for 50 questions, but `questions.forms` excludes every form of this kind",
+        ),
         ({"lengths": [100]}, "`lengths.0`"),
         ({"questions": {"writer": "endpoint"}}, "needs a section `endpoint:`"),
     ],

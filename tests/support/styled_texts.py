@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from in2_plugin.corpus.segmentation import segment
-from in2_plugin.questions.extractive.form import Form
+from in2_plugin.questions.extractive.form import QuestionForm
 from in2_plugin.questions.extractive.quoting import Draft, Excerpt
 from tests.support import ROOT
 
@@ -59,10 +59,23 @@ max_retries   attempts in total
 poll_period   seconds to wait
 ============  =================
 """
+SETTINGS = """
+listen_address: harbour.example.org
+log_folder: /var/log/harbour-master
+retry_policy: exponential, at most six times
+
+- Weigh the anchor before the tide turns.
+- Report to the harbour master's office.
+- Keep the green lanterns on the right.
+"""
 REFERENCE = """os.writev(fd, buffers, /): Write the contents of buffers to a file descriptor. Buffers are read in order.
 os.get_blocking(fd): Get the blocking mode of the file descriptor.
 class smtpd.PureProxy(localaddr, remoteaddr): Create a new pure proxy server.
 """
+TEXTS = {
+    "chinese": CHINESE, "csv": CSV, "json": JSON_LINES, "grid": GRID, "simple": SIMPLE, "settings": SETTINGS,
+    "reference": REFERENCE,
+}  # fmt: skip
 
 
 def segments_of(text: str) -> list[str]:
@@ -76,7 +89,7 @@ def excerpts_of(*paths: Path) -> list[Excerpt]:
     return [Excerpt.of([part]) for path in paths for part in segments_of(path.read_text(encoding="utf-8"))]
 
 
-def drafts(form: Form, excerpts: list[Excerpt], draws: int = 3) -> list[tuple[Excerpt, Draft]]:
+def drafts(form: QuestionForm, excerpts: list[Excerpt], draws: int = 3) -> list[tuple[Excerpt, Draft]]:
     """Return the questions of a form about each excerpt."""
     rng = np.random.default_rng(0)
     asked = ((excerpt, form.write(excerpt, rng)) for excerpt in excerpts for _ in range(draws))

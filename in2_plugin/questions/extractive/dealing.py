@@ -6,21 +6,24 @@ several.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
-from in2_plugin.questions.extractive.form import Form
+from in2_plugin.questions.extractive.form import QuestionForm
 from in2_plugin.questions.extractive.quoting import Excerpt
 from in2_plugin.questions.extractive.registry import FORMS, RECOGNIZERS
 from in2_plugin.questions.question import Kind
 
 
-def names_of(form: Form) -> tuple[str, str, str]:
+def names_of(form: QuestionForm) -> tuple[str, str, str]:
     """Return the names that weigh a form, in the order in which they are drawn."""
     return form.direction, form.style, form.name
 
 
-def deal(excerpt: Excerpt, kind: Kind, weights: Mapping[str, float], rng: np.random.Generator) -> Sequence[Form]:
+def deal(
+    excerpt: Excerpt, kind: Kind, weights: Mapping[str, float], rng: np.random.Generator
+) -> Sequence[QuestionForm]:
     """Return the forms that a passage may be asked with, in the order to try them.
 
     The direction is drawn first, then the style among those of the passage, then the form; the other forms follow in
@@ -29,9 +32,23 @@ def deal(excerpt: Excerpt, kind: Kind, weights: Mapping[str, float], rng: np.ran
     Args:
         weights: by name of a direction, style or form; 1 when absent, 0 excludes.
     """
-    forms = [form for form in FORMS if form.kind is kind and all(weights.get(name, 1) for name in names_of(form))]
-    styles = {style for style in {form.style for form in forms} if RECOGNIZERS[style](excerpt)}
+    forms, names = _weighed(kind, frozenset(weights.items()))
+    styles = {style for style in {form.style for form, _ in forms} if RECOGNIZERS[style](excerpt)}
     # the smallest of exponential variates is a draw with their weights (Efraimidis and Spirakis, 2006)
-    names = sorted({name for form in forms for name in names_of(form)})
-    waits = {name: rng.exponential() / weights.get(name, 1) for name in names}
-    return sorted((form for form in forms if form.style in styles), key=lambda form: [waits[n] for n in names_of(form)])
+    variates = rng.exponential(size=len(names)).tolist()
+    waits = {name: wait / weights.get(name, 1) for name, wait in zip(names, variates, strict=True)}
+    dealt = sorted(
+        ([waits[name] for name in its_names], at) for at, (form, its_names) in enumerate(forms) if form.style in styles
+    )
+    return [forms[at][0] for _, at in dealt]
+
+
+@lru_cache(maxsize=16)
+def _weighed(
+    kind: Kind, weights: frozenset[tuple[str, float]]
+) -> tuple[list[tuple[QuestionForm, tuple[str, str, str]]], list[str]]:
+    """Return the forms of a kind that are not excluded, each with the names that weigh it, and all names in order."""
+    excluded = {name for name, weight in weights if not weight}
+    named = [(form, names_of(form)) for form in FORMS if form.kind is kind]
+    kept = [(form, names) for form, names in named if excluded.isdisjoint(names)]
+    return kept, sorted({name for _, names in kept for name in names})

@@ -10,7 +10,7 @@ from in2_plugin.questions.extractive.quoting import Draft, Excerpt
 from in2_plugin.questions.question import Kind
 
 
-class Style(StrEnum):
+class TextStyle(StrEnum):
     """Kinds of text in a passage."""
 
     PROSE = "prose"
@@ -31,13 +31,13 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class QuestionForm:
     """A form of question, named after its function."""
 
     write: Callable[[Excerpt, np.random.Generator], Draft | None]
     """Returns None when its random choice fails; the writer calls it again, then tries other forms."""
     kind: Kind
-    style: Style
+    style: TextStyle
     direction: Direction
 
     @property

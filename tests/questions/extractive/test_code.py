@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from in2_plugin.questions.extractive.form import Style
+from in2_plugin.questions.extractive.form import TextStyle
 from in2_plugin.questions.extractive.quoting import Excerpt
 from in2_plugin.questions.extractive.registry import FORMS, RECOGNIZERS
 from in2_plugin.questions.question import Kind
 from tests.support.extractive_forms import flat
 from tests.support.styled_texts import CSV, PYTHON, REFERENCE, drafts, excerpts_of, quotations
 
-CODE = {form.name: form for form in FORMS if form.style is Style.CODE and form.kind is Kind.FINE_GRAINED}
+CODE = {form.name: form for form in FORMS if form.style is TextStyle.CODE and form.kind is Kind.FINE_GRAINED}
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in PYTHON)
 HEADER = re.compile(r"(?:async def|def|class) (\w+)")
 LINES = [line.strip() for line in SOURCE.split("\n")]
@@ -93,4 +93,4 @@ def test_a_reference_can_be_asked_for_signatures():
 
 def test_prose_and_data_are_not_code():
     texts = (CSV, "The harbour master kept a daily log. It was long.", "语言模型在处理很长的输入时，往往只注意开头。")
-    assert not any(RECOGNIZERS[Style.CODE](Excerpt.of([text])) for text in texts)
+    assert not any(RECOGNIZERS[TextStyle.CODE](Excerpt.of([text])) for text in texts)

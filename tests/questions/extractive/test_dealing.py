@@ -9,7 +9,7 @@ from in2_plugin.config import Lengths
 from in2_plugin.questions import Kind, Question
 from in2_plugin.questions.collection import passages
 from in2_plugin.questions.extractive.dealing import deal
-from in2_plugin.questions.extractive.form import Direction, Style
+from in2_plugin.questions.extractive.form import Direction, TextStyle
 from in2_plugin.questions.extractive.quoting import Excerpt
 from in2_plugin.questions.extractive.registry import FORMS
 from in2_plugin.questions.extractive.writer import ExtractiveWriter
@@ -64,7 +64,11 @@ def test_most_answers_are_short(sample):
 
 def test_a_passage_is_dealt_the_styles_that_it_has():
     rng = np.random.default_rng(0)
-    for texts, styles in ([PROSE], {Style.PROSE}), ([CODE], {Style.CODE}), ([PROSE, CODE], {Style.PROSE, Style.CODE}):
+    for texts, styles in (
+        ([PROSE], {TextStyle.PROSE}),
+        ([CODE], {TextStyle.CODE}),
+        ([PROSE, CODE], {TextStyle.PROSE, TextStyle.CODE}),
+    ):
         forms = deal(Excerpt.of(texts), Kind.FINE_GRAINED, {}, rng)
         assert {form.style for form in forms} == styles
         assert [form.direction for form in forms] == sorted(
@@ -75,4 +79,4 @@ def test_a_passage_is_dealt_the_styles_that_it_has():
 def test_styles_of_a_passage_take_turns():
     excerpt = Excerpt.of([PROSE, CODE])
     first = Counter(deal(excerpt, Kind.FINE_GRAINED, {}, np.random.default_rng(seed))[0].style for seed in range(300))
-    assert first[Style.CODE] == pytest.approx(150, abs=40)
+    assert first[TextStyle.CODE] == pytest.approx(150, abs=40)

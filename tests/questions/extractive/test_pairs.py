@@ -2,7 +2,7 @@
 
 import pytest
 
-from in2_plugin.questions.extractive.form import Style
+from in2_plugin.questions.extractive.form import TextStyle
 from in2_plugin.questions.extractive.pairs import SEPARATOR
 from in2_plugin.questions.extractive.quoting import Excerpt
 from in2_plugin.questions.extractive.registry import FORMS
@@ -10,12 +10,12 @@ from in2_plugin.questions.question import Kind
 from tests.support.extractive_forms import flat
 from tests.support.styled_texts import MARKDOWN, PYTHON, drafts, segments_of
 
-PAIRS = [form for form in FORMS if form.kind is Kind.INTEGRATION and form.style is not Style.PROSE]
+PAIRS = [form for form in FORMS if form.kind is Kind.INTEGRATION and form.style is not TextStyle.PROSE]
 
 
 @pytest.mark.parametrize("form", PAIRS, ids=lambda form: form.name)
 def test_both_answers_are_in_their_segments_and_occur_once(form):
-    paths = PYTHON if form.style is Style.CODE else MARKDOWN
+    paths = PYTHON if form.style is TextStyle.CODE else MARKDOWN
     excerpts = [Excerpt.of(segments_of(path.read_text(encoding="utf-8"))) for path in paths]
     found = drafts(form, [excerpt for excerpt in excerpts if len(excerpt.texts) > 1])
     assert len(found) >= 3

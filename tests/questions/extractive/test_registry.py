@@ -1,12 +1,14 @@
 """The wording of all forms, and of the writer of records, is none of a probe's; nor are its items and their format."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
 from in2_plugin.probing.probes.builtin import BUILTIN
 from in2_plugin.probing.probes.items import read_items
+from in2_plugin.questions.extractive.form import Direction, TextStyle
 from in2_plugin.questions.extractive.quoting import Excerpt
 from in2_plugin.questions.extractive.registry import FORMS, RECOGNIZERS
 from in2_plugin.questions.question import Kind
@@ -48,8 +50,19 @@ def templates(written) -> Iterator[str]:
 
 
 def test_every_style_has_a_recognizer():
-    assert {form.style for form in FORMS} == set(RECOGNIZERS)
-    assert len({form.name for form in FORMS}) == len(FORMS)
+    assert {form.style for form in FORMS} == set(RECOGNIZERS) == set(TextStyle)
+
+
+def test_a_name_means_one_thing_in_a_build_file():
+    names = [form.name for form in FORMS] + [*TextStyle, *Direction]
+    assert len(names) == len(set(names))
+
+
+def test_every_direction_of_prose_has_a_form_and_backward_has_several():
+    for kind in Kind:
+        of_prose = Counter(form.direction for form in FORMS if form.kind is kind and form.style is TextStyle.PROSE)
+        assert set(of_prose) == set(Direction)
+    assert sum(form.direction is Direction.BACKWARD and form.style is TextStyle.PROSE for form in FORMS) > 3
 
 
 def test_no_question_repeats_the_wording_of_a_probe(written):

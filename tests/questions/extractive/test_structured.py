@@ -2,27 +2,16 @@
 
 import pytest
 
-from in2_plugin.questions.extractive.form import Style
+from in2_plugin.questions.extractive.form import TextStyle
 from in2_plugin.questions.extractive.quoting import Excerpt, is_rare
 from in2_plugin.questions.extractive.registry import FORMS, RECOGNIZERS
 from in2_plugin.questions.question import Kind
 from tests.support.extractive_forms import flat
-from tests.support.styled_texts import (
-    CHINESE,
-    CSV,
-    GRID,
-    JSON_LINES,
-    MARKDOWN,
-    PYTHON,
-    REFERENCE,
-    SIMPLE,
-    drafts,
-    excerpts_of,
-    quotations,
-)  # fmt: skip
+from tests.support.styled_texts import CHINESE, MARKDOWN, PYTHON, TEXTS, drafts, excerpts_of, quotations
 
-STRUCTURED = {form.name: form for form in FORMS if form.style is Style.STRUCTURED and form.kind is Kind.FINE_GRAINED}
-TEXTS = {"chinese": CHINESE, "csv": CSV, "json": JSON_LINES, "grid": GRID, "simple": SIMPLE, "reference": REFERENCE}
+STRUCTURED = {
+    form.name: form for form in FORMS if form.style is TextStyle.STRUCTURED and form.kind is Kind.FINE_GRAINED
+}
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +102,9 @@ def test_digits_and_common_words_are_never_asked_for():
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_small_text_has_structure(name):
-    assert RECOGNIZERS[Style.STRUCTURED](Excerpt.of([TEXTS[name]]))
+    assert RECOGNIZERS[TextStyle.STRUCTURED](Excerpt.of([TEXTS[name]]))
 
 
 def test_prose_and_code_have_none():
-    assert not RECOGNIZERS[Style.STRUCTURED](Excerpt.of(["The harbour master kept a daily log: it was long."]))
-    assert sum(RECOGNIZERS[Style.STRUCTURED](excerpt) for excerpt in excerpts_of(*PYTHON)) < 0.1 * len(PYTHON) * 20
+    assert not RECOGNIZERS[TextStyle.STRUCTURED](Excerpt.of(["The harbour master kept a daily log: it was long."]))
+    assert sum(RECOGNIZERS[TextStyle.STRUCTURED](excerpt) for excerpt in excerpts_of(*PYTHON)) < 0.1 * len(PYTHON) * 20

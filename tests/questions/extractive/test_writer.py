@@ -1,14 +1,14 @@
 """The extractive writer: every form, quotations that occur once, the same questions for the same seed."""
 
 from in2_plugin.questions import Kind, Passage, Question, Rejection
-from in2_plugin.questions.extractive.form import Style
+from in2_plugin.questions.extractive.form import TextStyle
 from in2_plugin.questions.extractive.registry import FORMS
 from in2_plugin.questions.extractive.writer import ExtractiveWriter
 from tests.support.extractive_forms import QUOTED
 
 
 def test_every_form_about_prose_is_written(written):
-    assert {question.form for _, question in written} >= {form.name for form in FORMS if form.style is Style.PROSE}
+    assert {question.form for _, question in written} >= {form.name for form in FORMS if form.style is TextStyle.PROSE}
 
 
 def test_what_is_quoted_occurs_once(written):
@@ -30,7 +30,7 @@ def test_the_answer_cannot_stand_in_a_filler(written):
 
 
 def test_an_answer_about_prose_occurs_in_one_place(written):
-    prose = {form.name for form in FORMS if form.style is Style.PROSE}
+    prose = {form.name for form in FORMS if form.style is TextStyle.PROSE}
     for passage, question in written:
         if question.form in prose and passage.kind is Kind.FINE_GRAINED:
             assert passage.texts[0].casefold().count(question.answer.casefold()) == 1, question
@@ -73,7 +73,7 @@ def test_chinese_text_without_spaces_can_be_asked_about():
     draws = [Passage(passage.kind, 0, (0,), passage.texts, draw) for draw in range(150)]
     results = [r for r in ExtractiveWriter(0).write(draws, int) if isinstance(r, Question)]
     assert {r.form for r in results} == {
-        form.name for form in FORMS if form.kind is passage.kind and form.style is Style.PROSE
+        form.name for form in FORMS if form.kind is passage.kind and form.style is TextStyle.PROSE
     }
     assert any("six characters" in r.question and len(r.answer) == 6 for r in results)
     for result in results:
