@@ -10,7 +10,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -40,6 +40,7 @@ PAPER = {
     "probe_questions": "paper, its released data",
     "probe_spans": "paper, its plots",
     "loss_normalization": "ours, unstated in the paper",
+    "answer_weighting": "paper",
     "template": "ours; `film` is the paper's",
     "positions.strategy": "ours; `shuffle` is the paper's",
 }
@@ -110,8 +111,16 @@ def sft_section() -> Iterator[str]:
         f"Beside TRL's and accelerate's keys. An entry of `datasets:` with `path: {IN2_PATH}` is ours and takes "
         f"{_listed(f'`{key}`' for key in sorted(SUPPORTED_KEYS))}; see [training with TRL](trl.md).\n"
     )
-    rows = [_row(one.name, "true or false", _shown(one.default), REST, one.metadata["help"]) for one in
-            fields(IN2Arguments)]  # fmt: skip
+    rows = [
+        _row(
+            one.name,
+            ", ".join(f"`{choice}`" for choice in get_args(one.type)) or "true or false",
+            _shown(one.default),
+            PAPER.get(one.name, REST),
+            one.metadata["help"],
+        )
+        for one in fields(IN2Arguments)
+    ]
     given = (_row(key, "as in TRL", _shown(value), REST, "TRL's key, with the default that IN2 examples need.")
              for key, value in sft_settings().items())  # fmt: skip
     yield "\n".join([HEAD, *rows, *given]) + "\n"

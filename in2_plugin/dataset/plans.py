@@ -250,7 +250,8 @@ class Plans:
         if self.knows_openings:
             return self._openings[slice(*begins)]
         answers, most = self.answers(number), ASSUMED if segments[0] < segments[1] else 0
-        return np.minimum(answers["stop"] - answers["start"], np.uint32(most))
+        assumed: npt.NDArray[np.uint32] = np.minimum(answers["stop"] - answers["start"], np.uint32(most))
+        return assumed
 
     def plan(self, number: int) -> ExamplePlan:
         """Return a plan as it was added."""

@@ -82,15 +82,3 @@ def supervised_examples(inputs: Mapping[str, Any]) -> Tensor:
     """Return (n_supervised,) the example number of each supervised token, row by row."""
     supervised = inputs["labels"][:, 1:] != IGNORED
     return example_numbers(inputs)[:, 1:][supervised]
-
-
-def per_example_loss(losses: Tensor, examples: Tensor, n_examples: Tensor | int) -> Tensor:
-    """Average over the answer tokens of each example, then over examples.
-
-    Args:
-        losses: (n_supervised,) of one micro-batch.
-        examples: (n_supervised,) the example number of each token.
-        n_examples: examples in the whole optimizer step, over all micro-batches and ranks.
-    """
-    _, which, counts = examples.unique(return_inverse=True, return_counts=True)
-    return (losses / counts[which]).sum() / n_examples

@@ -57,6 +57,11 @@ class LazyExamples(Dataset[Item]):
         return [plans.dataset for plans in self._plans]
 
     @property
+    def without_openings(self) -> list[Path]:
+        """Return the folders of earlier versions, where the openings of answers are assumed."""
+        return [plans.dataset for plans in self._plans if not plans.knows_openings]
+
+    @property
     def lengths(self) -> npt.NDArray[np.uint32]:
         """Return (n,) the number of tokens of each example, without reading tokens."""
         each = [plans.n_tokens for plans in self._plans]

@@ -1,7 +1,8 @@
 """Accumulate the loss of answer tokens by gold depth and mixture part, to show "lost in the middle" in the log.
 
-Every answer token has a code: part * 8 + depth bin, with bin 5 if the gold is not in one place. Sums stay on the device
-until they are logged; then they are reduced over the ranks once. Cost: one more log-softmax of the answer tokens.
+Every answer token has a code: part * 8 + depth bin, with bin 5 if the gold is not in one place, and CODES more if it
+belongs to the opening of its answer. Sums stay on the device until they are logged; then they are reduced over the
+ranks once. Cost: one more log-softmax of the answer tokens.
 """
 
 from collections.abc import Callable
@@ -27,10 +28,16 @@ def codes(plans: Plans, number: int) -> npt.NDArray[np.int64]:
     """Return (n_answer_tokens,) the code of each answer token of an example, in reading order."""
     part = int(plans.part[number]) * _STRIDE
     each, counts = [], []
-    for start, stop, depth in plans.answers(number).tolist():
-        each.append(part + (BINS if isnan(depth) else int(depth * BINS)))
-        counts.append(stop - start)
+    for (start, stop, depth), opening in zip(plans.answers(number).tolist(), plans.openings(number), strict=True):
+        code = part + (BINS if isnan(depth) else int(depth * BINS))
+        each += [CODES + code, code]
+        counts += [opening, stop - start - opening]
     return np.repeat(each, counts)
+
+
+def is_opening(token_codes: "torch.Tensor") -> "torch.Tensor":
+    """Return (n,) bool: True for tokens of the opening of their answer."""
+    return token_codes >= CODES
 
 
 class AnswerStatistics:
@@ -44,7 +51,7 @@ class AnswerStatistics:
         import torch
 
         if self._sums is None:
-            self._sums = torch.zeros(2, CODES, device=losses.device)
+            self._sums = torch.zeros(2, 2 * CODES, device=losses.device)
         self._sums.index_add_(1, token_codes, torch.stack([losses.float(), torch.ones_like(losses.float())]))
 
     def take(self, reduce: Callable[["torch.Tensor"], "torch.Tensor"], steps: int | None = None) -> dict[str, float]:
@@ -57,16 +64,22 @@ class AnswerStatistics:
         import torch
 
         mine, self._sums = self._sums, None
-        sums, counts = reduce(torch.zeros(2, CODES) if mine is None else mine).reshape(2, len(PARTS), _STRIDE).numpy()
+        found = reduce(torch.zeros(2, 2 * CODES) if mine is None else mine).reshape(2, 2, len(PARTS), _STRIDE).numpy()
+        sums, counts = found.sum(1)
         if not counts.any():
             return {}
         n_tokens = float(counts.sum())
         figures = {"in2/answer_tokens_per_step": n_tokens / steps} if steps else {"in2/answer_tokens": n_tokens}
-        width = 100 // BINS
-        for i in range(BINS):
-            if n := counts[:, i].sum():
-                figures[f"in2/loss_depth_{width * i:02d}_{width * (i + 1)}"] = float(sums[:, i].sum() / n)
+        figures |= _by_depth("loss_depth", sums, counts)
+        figures |= _by_depth("loss_opening_depth", *found[:, 1])
         for part, total, n in zip(PARTS, sums.sum(1), counts.sum(1), strict=True):
             if n:
                 figures[f"in2/loss_{part}"] = float(total / n)
         return {name: round(value, 6) for name, value in figures.items()}
+
+
+def _by_depth(name: str, sums: npt.NDArray[np.float32], counts: npt.NDArray[np.float32]) -> dict[str, float]:
+    """Return the mean loss in each depth range that has tokens; sums and counts are (n_parts, n_bins)."""
+    width, bins = 100 // BINS, range(BINS)
+    total, n = sums.sum(0), counts.sum(0)
+    return {f"in2/{name}_{width * i:02d}_{width * (i + 1)}": float(total[i] / n[i]) for i in bins if n[i]}

@@ -1,14 +1,13 @@
 """A transformers Trainer for IN2 examples, to be combined with Axolotl's and TRL's trainers.
 
-It adds length-balanced order, logits only at answers, equal weight for every answer token (or every example), and the
-loss by depth and part in the log. Invariant: the loss is the mean that `loss_normalization` names over a whole
-optimizer step, whatever the micro-batch, the accumulation and the number of ranks.
+It adds length-balanced order, logits only at answers, equal weight for every answer token (or other weights), and the
+loss by depth and part in the log. Invariant: the loss is the mean that `loss_normalization` and `answer_weighting` name
+over a whole optimizer step, whatever the micro-batch, the accumulation and the number of ranks.
 """
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,35 +15,20 @@ import torch
 from torch import Tensor
 from transformers import Trainer, TrainerCallback
 
+from in2_plugin.dataset.plans import REBUILD_PLANS
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.answer_logits import (
-    keep_supervised,
-    per_example_loss,
-    supervised_examples,
-    targets_of,
-    token_losses,
-    with_shift_labels,
-)
+from in2_plugin.examples.opening import ASSUMED
+from in2_plugin.training.answer_logits import keep_supervised, targets_of, token_losses, with_shift_labels
+from in2_plugin.training.answer_weights import loss_weights
 from in2_plugin.training.collator import AnswerCollator, gathered
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
 from in2_plugin.training.length_balance import BalancedSampler, Work, efficiency
-from in2_plugin.training.loss_by_depth import AnswerStatistics
+from in2_plugin.training.loss_by_depth import AnswerStatistics, is_opening
+from in2_plugin.training.options import TrainingOptions, not_possible
 
 Inputs = dict[str, Any]
 TOLERANCE = 1e-3
 """Largest relative difference between a model's own loss and the cross-entropy of its answer tokens."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingOptions:
-    """Options of the trainer; the defaults suit IN2 data."""
-
-    logits_at_answers: bool = True
-    loss_normalization: Literal["token", "example"] = "token"
-    length_balanced: bool = True
-    shift_labels: bool = False
-    """Pass labels aligned with the logits where the host does not: if a row is split over ranks, the first token of
-    each part is predicted by the previous rank."""
 
 
 class IN2Trainer(Trainer):
@@ -72,6 +56,12 @@ class IN2Trainer(Trainer):
     def get_train_dataloader(self) -> Any:
         """Return Trainer's loader, whose batches have the codes of their answer tokens."""
         self._carry_codes(self.train_dataset)
+        examples = self.in2_examples(self.train_dataset)
+        for folder in examples.without_openings if examples else ():
+            self.in2_log(
+                f"{folder}: was built by a version that does not record openings, so that of an answer is assumed to "
+                f"be its first {ASSUMED} tokens; to record them, {REBUILD_PLANS}"
+            )
         return super().get_train_dataloader()
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
@@ -85,6 +75,10 @@ class IN2Trainer(Trainer):
         if self.in2_lengths(dataset) is not None and not isinstance(self.data_collator, AnswerCollator):
             self.data_collator: Any = AnswerCollator(self.data_collator)
             self._in2_no_figures = "this host computes its loss without IN2Trainer.compute_loss"
+
+    def in2_examples(self, dataset: Any) -> LazyExamples | None:
+        """Return the examples that a dataset reads, or None for a dataset that is not ours."""
+        return dataset if isinstance(dataset, LazyExamples) else None
 
     # order
 
@@ -137,15 +131,16 @@ class IN2Trainer(Trainer):
             self._signature_columns: list[str] = [*self._signature_columns, EXAMPLE, ANSWERS]
 
     def _get_num_items_in_batch(self, batch_samples: list[Inputs], device: torch.device) -> Any:
-        if self.in2_options.loss_normalization == "token" or not batch_samples or "labels" not in batch_samples[0]:
+        if not self.in2_options.weighted_by or not batch_samples or "labels" not in batch_samples[0]:
             return super()._get_num_items_in_batch(batch_samples, device)
-        # Trainer counts labels; a loss per example needs the number of examples in the step
-        count = torch.tensor(sum(supervised_examples(batch).unique().numel() for batch in batch_samples)).to(device)
+        # Trainer counts labels; a weighted loss is divided by the weights of the step
+        each = [self._weights(batch, batch.get(ANSWERS)).sum() for batch in batch_samples]
+        total = torch.stack(each).sum().to(device)
         if self.args.world_size > 1 and self.args.average_tokens_across_devices:
-            count = self.accelerator.gather(count).sum()
+            total = self.accelerator.gather(total).sum()
             if config := getattr(self.accelerator, "parallelism_config", None):
-                count = count // config.non_data_parallel_size
-        return count
+                total = total / config.non_data_parallel_size
+        return total
 
     def compute_loss(
         self, model: Any, inputs: Inputs, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -157,8 +152,9 @@ class IN2Trainer(Trainer):
             return super().compute_loss(model, with_shift_labels(inputs), return_outputs, num_items_in_batch)
         kept = keep_supervised(inputs) if self.in2_options.logits_at_answers else inputs
         targets = targets_of(kept)  # before Trainer removes the labels for a `compute_loss_func`
-        if self.in2_options.loss_normalization == "example":
-            loss, outputs, losses = self._loss_by_example(model, inputs, kept, targets, num_items_in_batch)
+        if self.in2_options.weighted_by:
+            weights = self._weights(inputs, codes)
+            loss, outputs, losses = self._weighted_loss(model, kept, targets, weights, num_items_in_batch)
         else:
             loss, outputs = super().compute_loss(model, kept, True, num_items_in_batch)
             losses = _losses_of(outputs, targets) if codes is not None or "logits_to_keep" in kept else None
@@ -178,22 +174,31 @@ class IN2Trainer(Trainer):
         self._in2_no_figures = None
         self._in2_tallies[training].add(losses.detach(), codes)
 
-    def _loss_by_example(
-        self, model: Any, inputs: Inputs, kept: Inputs, targets: Tensor, n_examples: Any
+    def _weights(self, inputs: Inputs, codes: Tensor | None) -> Tensor:
+        """Return (n_supervised,) the weights of the answer tokens of a batch."""
+        options, opening = self.in2_options, None
+        if options.answer_weighting == "opening":
+            if codes is None:
+                raise not_possible(
+                    str(options.weighted_by), "these examples do not carry the openings of their answers"
+                )
+            opening = is_opening(gathered(codes))
+        return loss_weights(inputs, options.loss_normalization, options.answer_weighting, opening)
+
+    def _weighted_loss(
+        self, model: Any, kept: Inputs, targets: Tensor, weights: Tensor, total: Any
     ) -> tuple[Tensor, Any, Tensor]:
+        """Return the loss with gradients, the outputs, and the unweighted loss of each answer token."""
         outputs = model(**{name: value for name, value in kept.items() if name not in ("labels", "shift_labels")})
         if outputs.get("aux_loss") is not None:
-            raise ConfigError(
-                "`loss_normalization: example` is not possible for a mixture of experts that adds a router loss; set "
-                "`loss_normalization: token`"
-            )
+            raise not_possible(str(self.in2_options.weighted_by), "the model adds the router loss of its experts")
+        if outputs["logits"].shape[:2] != targets.shape:
+            raise not_possible(str(self.in2_options.weighted_by), "the model adds tokens of its own to the prompt")
         losses = token_losses(outputs["logits"], targets)
-        examples = supervised_examples(inputs)
-        if n_examples is None:
-            n_examples = max(1, examples.unique().numel())
-        loss = per_example_loss(losses, examples, n_examples)
+        divisor = weights.sum() if total is None else torch.as_tensor(total, device=losses.device)
+        loss = (losses * weights).sum() / divisor.clamp(min=1)  # 1: a batch without a label
         loss = loss + 0.0 * outputs["logits"].sum()  # connected to every parameter, even without a label
-        return loss * self._in2_loss_scale, outputs, losses
+        return loss if total is None else loss * self._in2_loss_scale, outputs, losses
 
     @property
     def _in2_loss_scale(self) -> int:

@@ -26,6 +26,7 @@ SETTINGS = {
     "padded": {"micro_batch_size": 3, "gradient_accumulation_steps": 2, "in2": {"length_balanced": False}},
     "packed": {**PACKED, "gradient_accumulation_steps": 2},
     "by-example": {**PACKED, "gradient_accumulation_steps": 2, "in2": {"loss_normalization": "example"}},
+    "by-opening": {**PACKED, "gradient_accumulation_steps": 2, "in2": {"answer_weighting": "opening"}},
     "lora": {"micro_batch_size": 2, "gradient_checkpointing": True, **LORA},
 }
 """Settings under which the two are compared; `padded` has rows of different lengths."""

@@ -1,6 +1,7 @@
 """The real Axolotl takes the same steps on one and two ranks, for any batch split and model sharding."""
 
 import re
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,18 @@ def folder(workshop, tmp_path_factory) -> Path:
     return folder
 
 
-def options(normalization: str) -> dict:
+WEIGHTS = {
+    "token": {},
+    "example": {"loss_normalization": "example"},
+    "question": {"answer_weighting": "question"},
+    "opening": {"answer_weighting": "opening"},
+}
+"""Options that weigh answer tokens, by name."""
+
+
+def options(weights: str) -> dict:
     # in balanced order the examples of a step depend on micro-batch and ranks
-    return {"in2": {"loss_normalization": normalization, "length_balanced": False}}
+    return {"in2": {**WEIGHTS[weights], "length_balanced": False}}
 
 
 def write_resumption(folder: Path, whole: str, resumed: str) -> None:
@@ -52,40 +62,41 @@ def one_rank(folder) -> Path:
     """All runs on one rank, in one process: every batch split, and a resumed run."""
     names = ["one", "one-resumed"]
     write_resumption(folder, *names)
-    for normalization in ("token", "example"):
+    for weights in WEIGHTS:
         for micro, accumulation in CUTS:
-            names.append(f"{normalization}-{micro}-{accumulation}")
+            names.append(f"{weights}-{micro}-{accumulation}")
             cut = {"micro_batch_size": micro, "gradient_accumulation_steps": accumulation}
-            write(folder, names[-1], **cut, **options(normalization))
+            write(folder, names[-1], **cut, **options(weights))
     train_all(folder, names)
     return folder
 
 
 @pytest.fixture(scope="module")
 def alone(one_rank) -> dict[str, list[tuple[float, float]]]:
-    """Steps on one rank without accumulation, by loss normalization."""
-    return {normalization: steps(witness(one_rank, f"{normalization}-4-1")) for normalization in ("token", "example")}
+    """Steps on one rank without accumulation, by the name of the weights."""
+    return {weights: steps(witness(one_rank, f"{weights}-4-1")) for weights in WEIGHTS}
 
 
-@pytest.mark.parametrize("normalization", ["token", "example"])
-def test_accumulation_takes_the_same_steps(alone, one_rank, normalization):
-    assert len(alone[normalization]) == 3
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_accumulation_takes_the_same_steps(alone, one_rank, weights):
+    assert len(alone[weights]) == 3
     for micro, accumulation in CUTS[1:]:
-        assert steps(witness(one_rank, f"{normalization}-{micro}-{accumulation}")) == same(alone[normalization])
+        assert steps(witness(one_rank, f"{weights}-{micro}-{accumulation}")) == same(alone[weights])
 
 
-def test_normalizations_differ(alone):
-    assert all(token != same([example])[0] for token, example in zip(alone["token"], alone["example"], strict=True))
+def test_weights_differ(alone):
+    for one, other in combinations(WEIGHTS, 2):
+        assert all(step != same([another])[0] for step, another in zip(alone[one], alone[other], strict=True))
 
 
 def test_two_ranks_take_the_steps_of_one(alone, folder):
-    """Check each normalization, with and without accumulation."""
+    """Check all weights, with and without accumulation."""
     names = []
-    for normalization in ("token", "example"):
+    for weights in WEIGHTS:
         for micro, accumulation in ((2, 1), (1, 2)):
-            names.append(f"two-{normalization}-{micro}-{accumulation}")
+            names.append(f"two-{weights}-{micro}-{accumulation}")
             cut = {"micro_batch_size": micro, "gradient_accumulation_steps": accumulation}
-            write(folder, names[-1], **cut, **options(normalization))
+            write(folder, names[-1], **cut, **options(weights))
     train_all(folder, names, ranks=2)
     for name in names:
         seen = witness(folder, name)
@@ -94,11 +105,12 @@ def test_two_ranks_take_the_steps_of_one(alone, folder):
 
 
 def test_zero_3_with_offload_takes_the_same_steps(alone, folder):
-    write(folder, "zero3", micro_batch_size=2, **ZERO3, **options("token"))
-    train(folder, "zero3", ranks=2)
-    seen = witness(folder, "zero3")
-    assert (seen["ranks"], seen["zero"]) == (2, True)
-    assert steps(seen) == same(alone["token"])
+    for weights in ("token", "opening"):
+        write(folder, f"zero3-{weights}", micro_batch_size=2, **ZERO3, **options(weights))
+        train(folder, f"zero3-{weights}", ranks=2)
+        seen = witness(folder, f"zero3-{weights}")
+        assert (seen["ranks"], seen["zero"]) == (2, True)
+        assert steps(seen) == same(alone[weights])
 
 
 def test_fsdp2_takes_the_same_steps(alone, folder):

@@ -66,7 +66,11 @@ def alone(folder) -> dict[str, dict]:
     write(folder, "cut", **IN_FILE_ORDER, per_device_train_batch_size=1, gradient_accumulation_steps=4)
     write(folder, "untied", **IN_FILE_ORDER, model_name_or_path="untied")
     write(folder, "padding-free", **IN_FILE_ORDER, padding_free=True)
-    names = ["stock", "ours", "cut", "untied", "padding-free"]
+    opening = {**IN_FILE_ORDER, "answer_weighting": "opening"}
+    write(folder, "opening", **opening)
+    write(folder, "opening-cut", **opening, per_device_train_batch_size=1, gradient_accumulation_steps=4)
+    write(folder, "opening-padding-free", **opening, padding_free=True)
+    names = ["stock", "ours", "cut", "untied", "padding-free", "opening", "opening-cut", "opening-padding-free"]
     train_all(folder, names)
     return {name: seen(folder, name) for name in names}
 
@@ -82,6 +86,9 @@ def test_stock_trainer_takes_the_same_steps(alone):
 def test_accumulation_and_padding_do_not_change_the_steps(alone):
     assert steps(alone["cut"]) == same(steps(alone["ours"]))
     assert steps(alone["padding-free"]) == same(steps(alone["ours"]))
+    for name in ("opening-cut", "opening-padding-free"):
+        assert steps(alone[name]) == same(steps(alone["opening"]))
+    assert alone["opening"]["read"] == alone["ours"]["read"] and steps(alone["opening"]) != same(steps(alone["ours"]))
 
 
 @pytest.mark.e2e_full
@@ -99,12 +106,14 @@ def test_log_has_loss_by_depth_and_part(alone):
 def test_two_ranks_take_the_steps_of_one(alone, folder):
     write(folder, "two-1-2", **IN_FILE_ORDER, per_device_train_batch_size=1)
     write(folder, "two-2-1", **IN_FILE_ORDER, gradient_accumulation_steps=1)
-    train_all(folder, ["two-1-2", "two-2-1"], ranks=2)
-    for name in ("two-1-2", "two-2-1"):
+    write(folder, "two-opening", **IN_FILE_ORDER, answer_weighting="opening", per_device_train_batch_size=1)
+    names = {"two-1-2": "ours", "two-2-1": "ours", "two-opening": "opening"}
+    train_all(folder, list(names), ranks=2)
+    for name, other in names.items():
         taken = seen(folder, name)
         assert taken["ranks"] == 2
-        assert steps(taken) == same(steps(alone["ours"]))
-        assert statistics(taken) == [pytest.approx(each, rel=1e-3) for each in statistics(alone["ours"])]
+        assert steps(taken) == same(steps(alone[other]))
+        assert statistics(taken) == [pytest.approx(each, rel=1e-3) for each in statistics(alone[other])]
 
 
 @pytest.mark.e2e_full
@@ -113,8 +122,10 @@ def test_zero_3_with_offload_takes_the_same_steps(alone, folder):
     zero = {**IN_FILE_ORDER, "deepspeed": ZERO3, "per_device_train_batch_size": 1}
     write(folder, "zero-untied", **zero, model_name_or_path="untied")
     write(folder, "zero-tied", **zero)
-    train_all(folder, ["zero-untied", "zero-tied"], ranks=2)
-    for name, other in (("zero-untied", "untied"), ("zero-tied", "ours")):
+    write(folder, "zero-opening", **zero, answer_weighting="opening")
+    names = {"zero-untied": "untied", "zero-tied": "ours", "zero-opening": "opening"}
+    train_all(folder, list(names), ranks=2)
+    for name, other in names.items():
         taken = seen(folder, name)
         assert (taken["ranks"], taken["zero"]) == (2, True)
         assert steps(taken) == same(steps(alone[other]))

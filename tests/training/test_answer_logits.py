@@ -9,7 +9,6 @@ from in2_plugin.training.answer_logits import (
     IGNORED,
     example_numbers,
     keep_supervised,
-    per_example_loss,
     supervised_examples,
     token_losses,
     with_shift_labels,
@@ -97,11 +96,6 @@ def test_examples_of_packed_rows_are_numbered():
     assert example_numbers(packed).tolist() == [[0] * 4 + [1] * 4, [2] * 6 + [3] * 2]
     assert supervised_examples(packed).tolist() == [0, 0, 1, 2]
     assert supervised_examples({"labels": labels}).tolist() == [0, 0, 0, 1]
-
-
-def test_every_example_has_equal_weight():
-    losses, examples = torch.tensor([1.0, 2.0, 3.0, 10.0]), torch.tensor([4, 4, 4, 9])
-    assert per_example_loss(losses, examples, 2) == pytest.approx((2 + 10) / 2)
 
 
 def test_shift_labels_keep_every_target_when_a_row_is_split():

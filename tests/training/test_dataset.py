@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 
 from in2_plugin.errors import DatasetError, TokenizerMismatch
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
+from in2_plugin.training.loss_by_depth import CODES
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,10 @@ def test_answer_codes_encode_part_and_depth(lazy, dataset):
     from in2_plugin.config import PARTS
 
     for number, row in enumerate(dataset.rows()):
-        found = np.unique(lazy[number][ANSWERS]).tolist()
+        codes, plans = lazy[number][ANSWERS], lazy._plans[0]
+        ((start, stop, _),), (opening,) = plans.answers(number).tolist(), plans.openings(number).tolist()
+        assert (codes >= CODES).tolist() == [True] * opening + [False] * (stop - start - opening)
+        found = np.unique(codes % CODES).tolist()
         assert {code // 8 for code in found} == {PARTS.index(row["part"])}
         if row["part"] == "fine_grained":
             (span,) = row["turns"][0]["gold"]

@@ -1,15 +1,22 @@
 """IN2Trainer on top of transformers' own Trainer, in this process."""
 
+import shutil
+from itertools import combinations
+
 import numpy as np
 import pytest
 import torch
 from transformers import DataCollatorForSeq2Seq, MistralConfig, MistralForCausalLM, TrainingArguments
 
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.dataset import EXAMPLE, LazyExamples
-from in2_plugin.training.trainer import IN2Trainer, TrainingOptions, model_full_logits_reason
+from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
+from in2_plugin.training.options import TrainingOptions
+from in2_plugin.training.trainer import IN2Trainer, model_full_logits_reason
+from tests.training.test_answer_weights import plain_weights
 
 DEFAULTS = TrainingOptions()
+KINDS = [("token", "token"), ("example", "token"), ("token", "question"), ("token", "opening"), ("example", "opening")]
+"""`loss_normalization` and `answer_weighting`."""
 
 
 @pytest.fixture(scope="module")
@@ -105,26 +112,86 @@ def steps(log):
     return [(entry["loss"], entry["grad_norm"]) for entry in log if "loss" in entry]
 
 
-@pytest.mark.parametrize("normalization", ["token", "example"])
-def test_accumulation_does_not_change_the_steps(train, normalization):
-    options = TrainingOptions(loss_normalization=normalization, length_balanced=False)
+def options_of(kind, **others):
+    return TrainingOptions(loss_normalization=kind[0], answer_weighting=kind[1], **others)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_accumulation_does_not_change_the_steps(train, kind):
+    options = options_of(kind, length_balanced=False)
     whole = steps(train(options, micro=4, accumulation=1)[0])
     for micro, accumulation in ((2, 2), (1, 4)):
         np.testing.assert_allclose(steps(train(options, micro, accumulation)[0]), whole, rtol=2e-4)
 
 
-def test_normalizations_differ(train):
-    first = [steps(train(TrainingOptions(loss_normalization=way))[0])[0] for way in ("token", "example")]
-    assert abs(first[0][0] - first[1][0]) > 1e-4
-
-
-@pytest.mark.parametrize("normalization", ["token", "example"])
-def test_logits_at_answers_do_not_change_the_steps(train, normalization):
-    runs = [
-        steps(train(TrainingOptions(logits_at_answers=kept, loss_normalization=normalization))[0])
-        for kept in (True, False)
-    ]
+@pytest.mark.parametrize("kind", KINDS)
+def test_logits_at_answers_do_not_change_the_steps(train, kind):
+    runs = [steps(train(options_of(kind, logits_at_answers=kept))[0]) for kept in (True, False)]
     np.testing.assert_allclose(runs[0], runs[1], rtol=2e-4)
+
+
+def plain_loss(model, plans, numbers, kind):
+    """Return the weighted mean of the losses of these examples, computed token by token from all logits."""
+    losses, sizes = [], []
+    for number in numbers:
+        ids, labels = (torch.tensor(part) for part in plans.assemble(number))
+        log_probs = model(input_ids=ids[None]).logits[0, :-1].log_softmax(-1)
+        losses += [-log_probs[i - 1, ids[i]] for i in range(1, len(ids)) if labels[i] != -100]
+        answers = zip(plans.answers(number).tolist(), plans.openings(number).tolist(), strict=True)
+        sizes.append([(stop - start, opening) for (start, stop, _), opening in answers])
+    weights = torch.tensor(plain_weights(sizes, kind))
+    return (torch.stack(losses) * weights).sum() / weights.sum()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_loss_and_gradients_equal_those_of_a_plain_implementation(train, examples, kind):
+    """Two micro-batches of a step, with examples of different lengths."""
+
+    class Kept(IN2Trainer):
+        def training_step(self, model, inputs, num_items_in_batch=None):
+            loss = super().training_step(model, inputs, num_items_in_batch)
+            found.append((loss, [p.grad.clone() for p in model.parameters()]))
+            return loss
+
+    found = []
+    _, seen, _ = train(options_of(kind, length_balanced=False), kind=Kept, max_steps=1, max_grad_norm=0)
+    model = tiny()
+    expected = plain_loss(model, examples._plans[0], seen[:4], kind)
+    expected.backward()
+    assert sum(loss for loss, _ in found).item() == pytest.approx(expected.item(), rel=1e-6)
+    for gradient, parameter in zip(found[-1][1], model.parameters(), strict=True):
+        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-5, atol=1e-6)
+
+
+def test_weightings_differ(train):
+    """An example of this dataset has one question, so `example` and `question` are the same."""
+    first = {kind: steps(train(options_of(kind))[0])[0][0] for kind in KINDS}
+    assert first.pop(("token", "question")) == pytest.approx(first[("example", "token")], rel=1e-6)
+    assert all(abs(one - other) > 1e-4 for one, other in combinations(first.values(), 2))
+
+
+def test_contradiction_is_refused(train):
+    with pytest.raises(ConfigError, match="`loss_normalization: example` gives every example the same weight and"):
+        train(options_of(("example", "question")))
+
+
+def test_openings_of_earlier_versions_are_assumed_and_logged(train, examples, built, mistral, tmp_path):
+    shutil.copytree(built, tmp_path / "old")
+    (tmp_path / "old/plans/openings.bin").unlink()
+    old = LazyExamples.open([tmp_path / "old"], mistral).select(np.argsort(examples._plans[0].n_tokens)[:24])
+    log, _, printed = train(options_of(("token", "opening")), data=old)
+    assert len([line for line in printed if "assumed to be its first 8 tokens; to record them, delete" in line]) == 1
+    assert "in2/loss_opening_depth_00_20" in {key for entry in log for key in entry}
+
+
+def test_opening_needs_examples_that_carry_it(train):
+    class Bare(IN2Trainer):
+        def compute_loss(self, model, inputs, *rest, **named):
+            inputs.pop(ANSWERS)
+            return super().compute_loss(model, inputs, *rest, **named)
+
+    with pytest.raises(ConfigError, match="`answer_weighting: opening` is not possible: these examples do not carry"):
+        train(options_of(("token", "opening")), kind=Bare)
 
 
 def test_loss_of_a_step_computed_by_hand(train, examples):
@@ -144,6 +211,7 @@ def test_log_has_loss_by_depth_and_part(train):
     log, _, _ = train(eval_strategy="steps", eval_steps=3, max_steps=3)
     trained, evaluated = log[0], next(entry for entry in log if "eval_loss" in entry)
     for entry, prefix in ((trained, ""), (evaluated, "eval_")):
+        assert any(name.startswith(f"{prefix}in2/loss_opening_depth_") for name in entry)
         parts = {name: value for name, value in entry.items() if name.startswith(f"{prefix}in2/loss_")}
         assert parts and all(9 < value < 12 for value in parts.values())
     assert "eval_in2/answer_tokens" in evaluated

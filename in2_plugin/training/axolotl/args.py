@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from in2_plugin.config.base import Config
 from in2_plugin.training.axolotl.context_parallel import splits_inside_model
+from in2_plugin.training.options import Normalization, Weighting, weighted_by
 
 FUSED = {"cut_cross_entropy": "Cut Cross Entropy", "liger_fused_linear_cross_entropy": "Liger"}
 """Axolotl settings under which a kernel computes head and loss together, with the name of the kernel."""
@@ -23,9 +24,13 @@ class IN2Options(Config):
     answer_logits_only: Literal["auto"] | bool = "auto"
     """Compute logits only at answer tokens. `auto`: the best method for the model and the other settings; the log says
     which."""
-    loss_normalization: Literal["token", "example"] = "token"
+    loss_normalization: Normalization = "token"
     """Unit that has equal weight within an optimizer step, over all micro-batches and ranks: every answer `token`, or
     every `example`. Axolotl alone averages within each micro-batch."""
+    answer_weighting: Weighting = "token"
+    """Weight of an answer token within that mean: equal for every `token`, equal for every answer (`question`), or half
+    of each answer's weight on its `opening`, the first tokens up to the point where the answer is unambiguous in the
+    context."""
     length_balanced: bool = True
     """Order examples so that the ranks of a step get similar lengths; random between steps."""
     preflight: bool = True
@@ -61,7 +66,7 @@ def config_full_logits_reason(cfg: Mapping[str, Any]) -> str | None:
 
 def fused_loss(options: IN2Options, cfg: Mapping[str, Any]) -> str | None:
     """Return the FUSED setting that computes head and loss, or None if we compute them."""
-    # the kernels cannot normalize by example
-    if options.answer_logits_only is True or options.loss_normalization == "example":
+    # the kernels cannot weigh tokens
+    if options.answer_logits_only is True or weighted_by(options.loss_normalization, options.answer_weighting):
         return None
     return next((name for name in FUSED if cfg.get(name)), None)

@@ -32,12 +32,15 @@ def load_lazy_datasets(cfg: Any, options: IN2Options, *, preprocess: bool) -> Tr
     """Return the datasets of a validated config, or None if Axolotl has to prepare them.
 
     Raises:
-        ConfigError: `in2: {lazy: true}` conflicts with another setting.
+        ConfigError: `in2: {lazy: true}` or `{answer_weighting: opening}` conflicts with another setting.
         DatasetError, TokenizerMismatch: a dataset cannot be used.
     """
-    if options.lazy is False:
-        return None
-    if reason := eager_reason(cfg):
+    if reason := "`lazy: false` is set" if options.lazy is False else eager_reason(cfg):
+        if options.answer_weighting == "opening":
+            raise ConfigError(
+                f"`in2: {{answer_weighting: opening}}` is not possible: {reason}, and prepared examples do not carry "
+                "the openings of their answers; remove one of the two"
+            )
         if options.lazy is True:
             raise ConfigError(f"`in2: {{lazy: true}}` is not possible: {reason}; remove one of the two")
         LOG.info(f"in2: examples are prepared in advance: {reason}")

@@ -20,7 +20,8 @@ from in2_plugin.training.axolotl.context_parallel import splits_rows, uses_ring_
 from in2_plugin.training.axolotl.format import exit_with
 from in2_plugin.training.axolotl.packing import PackedRows, packing_order
 from in2_plugin.training.axolotl.split_rows import SplitRowsLoss, summed_ranks
-from in2_plugin.training.trainer import IN2Trainer, TrainingOptions, model_full_logits_reason
+from in2_plugin.training.options import TrainingOptions, not_possible, weighted_by
+from in2_plugin.training.trainer import IN2Trainer, model_full_logits_reason
 
 LOG = get_logger(f"axolotl.{__name__}")
 OWN_TRAINERS = ("rl", "reward_model", "process_reward_model", "trainer_cls")
@@ -62,8 +63,9 @@ def refuse_conflicts(options: IN2Options, cfg: Mapping[str, Any], model: Any | N
     """
     under = config_full_logits_reason(cfg)
     split = "under context parallelism each rank holds only part of an example" if splits_rows(cfg) else None
-    if options.loss_normalization == "example" and (split or under):
-        raise ConfigError(f"`loss_normalization: example` is not possible: {split or under}; set it to `token`")
+    weights = weighted_by(options.loss_normalization, options.answer_weighting)
+    if weights and (reason := split or under):
+        raise not_possible(weights, reason)
     reason = under or (model_full_logits_reason(model) if model is not None else None)
     if options.answer_logits_only is True and reason:
         raise ConfigError(f"`answer_logits_only: true` is not possible: {reason}; set it to `auto` or `false`")
@@ -103,10 +105,11 @@ def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
             self.in2_options = TrainingOptions(
                 logits_at_answers=choice.at_answers,
                 loss_normalization=options.loss_normalization,
+                answer_weighting=options.answer_weighting,
                 length_balanced=options.length_balanced and not cfg.get("curriculum_sampling"),
                 shift_labels=splits_rows(cfg) and not uses_ulysses(cfg),
             )
-            counts = options.loss_normalization == "example" or _accepts_item_count(self.model)
+            counts = self.in2_options.weighted_by or _accepts_item_count(self.model)
             if counts and normalizes_across_ranks(cfg):
                 # Axolotl assumes that no model can divide by the item count of the whole step
                 self.model_accepts_loss_kwargs = True

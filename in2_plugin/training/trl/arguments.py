@@ -16,6 +16,7 @@ from trl.scripts.utils import DatasetConfig
 
 from in2_plugin.config.sentences import nearest
 from in2_plugin.errors import ConfigError
+from in2_plugin.training.options import Weighting
 from in2_plugin.training.trl.data import load_in2_dataset, longest_of
 from in2_plugin.training.trl.settings import refuse_incompatible, sft_settings
 
@@ -32,6 +33,13 @@ class IN2Arguments:
 
     length_balanced: bool = field(
         default=True, metadata={"help": "Order examples so that the ranks of a step get similar lengths."}
+    )
+    answer_weighting: Weighting = field(
+        default="token",
+        metadata={
+            "help": "Weight of an answer token: equal for every `token`, equal for every answer (`question`), or half "
+            "of each answer's weight on its `opening`."
+        },
     )
 
 

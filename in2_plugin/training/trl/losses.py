@@ -72,6 +72,23 @@ class AnswerTokenLosses:
         return self._cap * torch.tanh(logits / self._cap) if self._cap else logits
 
 
+def token_statistics(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return (3,) the summed entropy in nats, the number of most likely tokens that are right, and of all tokens.
+
+    Args:
+        logits: (batch, n_kept, vocabulary), aligned with `targets`.
+        targets: (batch, n_kept), IGNORED where there is no loss.
+    """
+    supervised = targets != IGNORED
+    sums = torch.zeros(3, device=logits.device)
+    all_rows = logits.detach()[supervised]
+    for rows, wanted in zip(all_rows.split(ROWS), targets[supervised].split(ROWS), strict=True):
+        log_probs = rows.float().log_softmax(-1)
+        entropy, right = -(log_probs.exp() * log_probs).sum(), (rows.argmax(-1) == wanted).sum()
+        sums += torch.stack([entropy, right.float(), entropy.new_tensor(float(len(rows)))])
+    return sums
+
+
 def _gathered(head: nn.Module) -> AbstractContextManager[Any]:
     """Gather the parameters of the head if ZeRO-3 has partitioned them."""
     # a head tied to the embeddings is gathered already and must not be partitioned again here

@@ -39,6 +39,7 @@ def main(argv: Sequence[str]) -> IN2SFTTrainer:
         quantization_config=get_quantization_config(arguments.model),
         peft_config=get_peft_config(arguments.model),
         length_balanced=arguments.in2.length_balanced,
+        answer_weighting=arguments.in2.answer_weighting,
     )
     trainer.train(resume_from_checkpoint=training.resume_from_checkpoint)
     trainer.save_model(training.output_dir)

@@ -1,10 +1,11 @@
 """Combine TRL's SFTTrainer with ours: length-balanced order, and the loss by depth and part in the log.
 
-Logits only at answers and equal weight for every answer token are TRL's own defaults. Invariant: data and settings are
-checked before the model is loaded.
+Logits only at answers and equal weight for every answer token are TRL's own defaults; with another `answer_weighting`,
+IN2Trainer computes the loss. Invariant: data and settings are checked before the model is loaded.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -15,12 +16,13 @@ from packaging.version import Version
 from trl import SFTConfig, SFTTrainer
 
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.answer_logits import keep_supervised
-from in2_plugin.training.dataset import ANSWERS
+from in2_plugin.training.answer_logits import keep_supervised, targets_of
+from in2_plugin.training.dataset import ANSWERS, LazyExamples
 from in2_plugin.training.documents import TrainingDocuments
-from in2_plugin.training.trainer import IN2Trainer, TrainingOptions, model_full_logits_reason
+from in2_plugin.training.options import TrainingOptions, Weighting, not_possible
+from in2_plugin.training.trainer import IN2Trainer, model_full_logits_reason
 from in2_plugin.training.trl.data import lengths_of, longest_of, transform_of, with_answers
-from in2_plugin.training.trl.losses import AnswerTokenLosses
+from in2_plugin.training.trl.losses import AnswerTokenLosses, token_statistics
 from in2_plugin.training.trl.settings import refuse_incompatible, sft_settings
 
 FUSED_HEAD = Version(trl.__version__) >= Version("1.15")
@@ -40,9 +42,15 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
         train_dataset: Any = None,
         eval_dataset: Any = None,
         length_balanced: bool = True,
+        answer_weighting: Weighting = "token",
         **named: Any,
     ) -> None:
-        """Take SFTTrainer's arguments; `length_balanced` orders examples so that ranks get similar lengths per step.
+        """Take SFTTrainer's arguments, and two of ours.
+
+        Args:
+            length_balanced: order examples so that the ranks of a step get similar lengths.
+            answer_weighting: `token` (every answer token has the same weight), `question` (every answer) or `opening`
+                (half of each answer's weight is on its first tokens).
 
         Raises:
             ConfigError: a setting conflicts with IN2 examples, or `train_dataset` is not an IN2 dataset.
@@ -56,15 +64,34 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
         held_out = eval_dataset.values() if isinstance(eval_dataset, Mapping) else [eval_dataset]
         refuse_incompatible(args, longest_of(train_dataset, *held_out))
         # TRL itself applies the head only at supervised positions, gathered under ZeRO-3 and FSDP2
-        self.in2_options = TrainingOptions(logits_at_answers=False, length_balanced=length_balanced)
+        self.in2_options = TrainingOptions(False, "token", answer_weighting, length_balanced)
+        if self.in2_options.weighted_by and named.get("compute_loss_func"):
+            raise not_possible(self.in2_options.weighted_by, "`compute_loss_func` computes the loss")
         super().__init__(
             model, args, train_dataset=with_answers(train_dataset), eval_dataset=with_answers(eval_dataset), **named
         )
         self.add_callback(TrainingDocuments(transform.examples.folders, self.in2_log))
         self._in2_per_token = AnswerTokenLosses(self.model)
         self._in2_agrees: bool | None = None
-        if self._in2_keeps_answers:
+        if self.in2_options.weighted_by:
+            self._compute_weighted_loss()
+        elif self._in2_keeps_answers:
             self.in2_log("logits are computed only at answer tokens; TRL alone does so only on a GPU")
+
+    def _compute_weighted_loss(self) -> None:
+        """Check that the loss can be weighted, and choose how to compute logits."""
+        option = str(self.in2_options.weighted_by)
+        if getattr(self.accelerator, "parallelism_config", None) is not None:
+            raise not_possible(option, "under context parallelism each rank holds only part of an example")
+        if self.aux_loss_enabled:
+            raise not_possible(option, "the model adds the router loss of its experts (`router_aux_loss_coef`)")
+        at_answers = self.compute_metrics is None and model_full_logits_reason(self.model) is None
+        self.in2_options = replace(self.in2_options, logits_at_answers=at_answers)
+
+    def in2_examples(self, dataset: Any) -> LazyExamples | None:
+        """Return the examples of a dataset from `load_in2_dataset`."""
+        transform = transform_of(dataset)
+        return transform.examples if transform else None
 
     def in2_lengths(self, dataset: Any) -> npt.NDArray[np.uint32] | None:
         """Return (n,) the tokens of each example of a dataset from `load_in2_dataset`."""
@@ -78,7 +105,13 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return TRL's loss and record the loss of each answer token."""
+        """Return TRL's loss, or the weighted one, and record the loss of each answer token."""
+        if self.in2_options.weighted_by:
+            inputs.pop("_prediction_loss_only", None)  # TRL before 1.15 passes it from `prediction_step`
+            weighted = {**inputs, "use_cache": False}
+            loss, outputs = IN2Trainer.compute_loss(self, model, weighted, True, num_items_in_batch)
+            self._append_metrics(inputs, outputs["logits"])
+            return (loss, outputs) if return_outputs else loss
         codes = inputs.pop(ANSWERS, None)
         if self._in2_keeps_answers and not return_outputs and "shift_labels" not in inputs:
             kept = keep_supervised(inputs)
@@ -97,6 +130,20 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
         if self._in2_agrees is not False:
             self._tally(model.training, codes, losses)
         return found
+
+    def _append_metrics(self, inputs: Mapping[str, Any], logits: Any) -> None:
+        """Append the metrics that SFTTrainer.compute_loss appends."""
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        kept = keep_supervised(inputs) if self.in2_options.logits_at_answers else inputs
+        mine = token_statistics(logits, targets_of(kept))
+        entropy, correct, n_answer_tokens = self.accelerator.gather(mine[None]).sum(0).tolist()
+        metrics["entropy"].append(entropy / max(1, n_answer_tokens))
+        metrics["mean_token_accuracy"].append(correct / max(1, n_answer_tokens))
+        if self.model.training:
+            mask = inputs.get("attention_mask")
+            n_tokens = inputs["input_ids"].new_tensor([inputs["input_ids"].numel() if mask is None else mask.sum()])
+            self._total_train_tokens += int(self.accelerator.gather(n_tokens).sum())
+        metrics["num_tokens"] = [self._total_train_tokens]
 
     @cached_property
     def _in2_keeps_answers(self) -> bool:

@@ -38,4 +38,5 @@ def test_fused_loss_is_not_used_for_normalization_by_example():
     cfg = {"cut_cross_entropy": True}
     assert fused_loss(IN2Options(), cfg) == "cut_cross_entropy"
     assert fused_loss(IN2Options(loss_normalization="example"), cfg) is None
+    assert fused_loss(IN2Options(answer_weighting="opening"), cfg) is None
     assert fused_loss(IN2Options(answer_logits_only=True), cfg) is None

@@ -3,21 +3,29 @@
 import os
 
 import numpy as np
+import pytest
 import torch
 
 os.environ.setdefault("AXOLOTL_DO_NOT_TRACK", "1")
 
-from axolotl.utils.samplers.multipack import MultipackBatchSampler
+from axolotl.utils.samplers import multipack
 
 from in2_plugin.training.axolotl.packing import PackedRows, packing_order
 
 LENGTHS = np.random.default_rng(0).integers(100, 400, 60)
 
 
+@pytest.fixture(autouse=True)
+def uncompiled(monkeypatch):
+    """Pack without numba, which takes many seconds to compile; for 60 examples plain Python is as fast."""
+    for name in ("pack_group", "ffd_check"):
+        monkeypatch.setattr(multipack, name, getattr(multipack, name).py_func)
+
+
 def packed(seed: int = 3, batch_size: int = 1) -> PackedRows:
     """Return rows of at most 1,000 tokens, as Axolotl packs them in a process with its own random state."""
     torch.seed()
-    sampler = MultipackBatchSampler(
+    sampler = multipack.MultipackBatchSampler(
         packing_order(len(LENGTHS), seed), batch_size=batch_size, batch_max_len=1_000, lengths=LENGTHS, bin_size=200
     )
     len(sampler)  # as Axolotl does

@@ -1,6 +1,7 @@
 """How logits are computed under a config, and which trainer is used."""
 
 import os
+import re
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from transformers import Trainer
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.axolotl.args import IN2Options
 from in2_plugin.training.axolotl.trainer import choose_logits, normalizes_across_ranks, refuse_conflicts, trainer_class
+from in2_plugin.training.options import weighted_by
 from in2_plugin.training.trainer import IN2Trainer
 from tests.support.axolotl_hosts import pretend
 
@@ -44,16 +46,27 @@ CHOICES = [
 ]
 
 
+WEIGHTED = [IN2Options(loss_normalization="example"), IN2Options(answer_weighting="question")]
+
+
+@pytest.mark.parametrize("options", WEIGHTED)
 @pytest.mark.parametrize("name", ["cut_cross_entropy", "liger_fused_linear_cross_entropy"])
-def test_normalization_by_example_does_not_use_a_fused_kernel(name):
-    choice = choose_logits(IN2Options(loss_normalization="example"), {name: True}, tiny())
+def test_weighted_tokens_do_not_use_a_fused_kernel(name, options):
+    choice = choose_logits(options, {name: True}, tiny())
     assert choice.at_answers
 
 
+@pytest.mark.parametrize("options", WEIGHTED)
 @pytest.mark.parametrize("cfg", [{"context_parallel_size": 2}, {"label_smoothing_factor": 0.1}])
-def test_normalization_by_example_conflicts_are_refused(cfg):
-    with pytest.raises(ConfigError, match=r"`loss_normalization: example` is not possible: .*; set it to `token`"):
-        refuse_conflicts(IN2Options(loss_normalization="example"), cfg)
+def test_conflicts_of_weighted_tokens_are_refused(cfg, options):
+    option = re.escape(str(weighted_by(options.loss_normalization, options.answer_weighting)))
+    with pytest.raises(ConfigError, match=f"`{option}` is not possible: .*; set it to `token`"):
+        refuse_conflicts(options, cfg)
+
+
+def test_contradiction_is_refused():
+    with pytest.raises(ConfigError, match="remove one of the two"):
+        refuse_conflicts(IN2Options(loss_normalization="example", answer_weighting="question"), {})
 
 
 @pytest.mark.parametrize(("cfg", "option", "at_answers", "sentence"), CHOICES)

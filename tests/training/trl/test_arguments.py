@@ -40,7 +40,7 @@ def test_settings_of_in2_examples_are_defaults(parsed, built):
     arguments = parsed()
     assert arguments.training.max_length is None and arguments.training.remove_unused_columns is False
     assert arguments.training.dataset_kwargs == {"skip_prepare_dataset": True}
-    assert arguments.in2.length_balanced
+    assert arguments.in2.length_balanced and arguments.in2.answer_weighting == "token"
     train, held_out = loaded(arguments)
     assert len(train) == 130 and held_out is None
 
@@ -49,6 +49,7 @@ def test_file_and_command_line_override_defaults(parsed):
     arguments = parsed("--max_length", "4096", "--length_balanced", "false", learning_rate=0.5, packing=False)
     assert (arguments.training.max_length, arguments.training.learning_rate) == (4_096, 0.5)
     assert not arguments.in2.length_balanced
+    assert parsed("--answer_weighting", "opening").in2.answer_weighting == "opening"
     with pytest.raises(ConfigError, match=r"`max_length: 600` is below the longest example"):
         loaded(parsed(max_length=600))
     with pytest.raises(ConfigError, match=r"`packing: true` has no effect"):

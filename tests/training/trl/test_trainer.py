@@ -8,10 +8,12 @@ from transformers import MistralConfig, MistralForCausalLM
 from trl import SFTConfig
 
 from in2_plugin.corpus.screening.document_digests import read_digests
+from in2_plugin.dataset.reader import IN2Dataset
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.trl.data import lengths_of
 from in2_plugin.training.trl.trainer import FUSED_HEAD
 from in2_plugin.trl import IN2SFTTrainer, load_in2_dataset, sft_settings
+from tests.training.test_trainer import plain_loss
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +89,45 @@ def test_head_scores_only_answer_tokens(loaded, pretrained, tmp_path):
     trainer.train()
     for name in ("loss", "grad_norm", "entropy", "mean_token_accuracy", "num_tokens"):
         assert trainer.state.log_history[0][name] == pytest.approx(logged[name], rel=1e-4), name
+
+
+@pytest.fixture
+def step_of(loaded, pretrained, tmp_path):
+    """Return a function that returns the log of a step of four examples, in micro-batches of this size."""
+
+    def run(weighting, micro, **changes):
+        args = settings(tmp_path, max_steps=1, logging_steps=1, save_strategy="no", disable_tqdm=True, seed=3,
+                        per_device_train_batch_size=micro, gradient_accumulation_steps=4 // micro,
+                        gradient_checkpointing=False, eval_strategy="steps", eval_steps=1, **changes)  # fmt: skip
+        trainer = IN2SFTTrainer(tiny(), args, train_dataset=shortest(loaded, 4), eval_dataset=shortest(loaded, 4),
+                                processing_class=pretrained, answer_weighting=weighting)  # fmt: skip
+        trainer.train()
+        return {name: value for entry in trainer.state.log_history for name, value in entry.items()}
+
+    return run
+
+
+SAME_METRICS = ("entropy", "mean_token_accuracy", "num_tokens", "in2/answer_tokens_per_step", "in2/loss_fine_grained")
+
+
+@pytest.mark.parametrize("weighting", ["question", "opening"])
+def test_weighted_loss_is_that_of_a_plain_implementation(built, mistral, step_of, weighting):
+    plans = IN2Dataset(built, mistral).plans
+    expected = plain_loss(tiny(), plans, np.argsort(plans.n_tokens, kind="stable")[:4], ("token", weighting)).item()
+    whole, cut, plain = step_of(weighting, 4), step_of(weighting, 1), step_of("token", 4)
+    assert whole["loss"] == pytest.approx(expected, rel=1e-6)
+    assert (cut["loss"], cut["grad_norm"]) == pytest.approx((whole["loss"], whole["grad_norm"]), rel=2e-4)
+    assert abs(plain["loss"] - whole["loss"]) > 1e-4
+    for name in SAME_METRICS:
+        assert whole[name] == pytest.approx(plain[name], rel=1e-4), name
+        assert "step" in name or f"eval_{name}" in whole
+    assert any(name.startswith("in2/loss_opening_depth_") for name in plain)
+
+
+def test_weights_that_are_not_possible_are_refused(loaded, pretrained, tmp_path):
+    given = {"train_dataset": loaded, "processing_class": pretrained, "answer_weighting": "question"}
+    with pytest.raises(ConfigError, match="`answer_weighting: question` is not possible: `compute_loss_func`"):
+        IN2SFTTrainer("no/model", settings(tmp_path), compute_loss_func=print, **given)
 
 
 def test_other_losses_have_no_statistics(loaded, pretrained, tmp_path, capsys):
