@@ -112,6 +112,8 @@ def tokenizers_loaded_once() -> Iterator[None]:
 
     def reread_if_changed(name: str) -> Any:
         folder = Path(name).absolute()
+        if not folder.is_dir():
+            return read(name)
         key = name, *((path, path.stat().st_mtime_ns) for path in sorted(folder.glob("*")))
         if folder not in loaded or loaded[folder][0] != key:
             loaded[folder] = key, read(name)

@@ -26,9 +26,6 @@ from tests.support.fault_server import FaultServer
 
 pytestmark = pytest.mark.slow
 
-TOKENIZER = ["torch", "transformers.models.auto.tokenization_auto", "transformers.tokenization_utils_tokenizers"]
-"""Modules that loading a tokenizer imports: six seconds per child that has not imported them."""
-
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, mistral_folder):
@@ -42,7 +39,7 @@ def whole(tmp_path_factory, mistral_folder):
 def child(*arguments) -> multiprocessing.Process:
     """A build in a process that starts fast: forked from one that has imported everything."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.support.builds", "in2_plugin.questions.model.writer", "openai", *TOKENIZER])
+    context.set_forkserver_preload(["tests.support.builds", "in2_plugin.questions.model.writer", "openai"])
     process = context.Process(target=build_from_endpoint, args=arguments)
     process.start()
     return process

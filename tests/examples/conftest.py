@@ -1,11 +1,13 @@
 """One tokenizer for each supported chat template."""
 
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from transformers import AutoTokenizer
 
 from tests.support import vocabularies
+from tests.support.cache import cached_folder
 from tests.support.vocabularies import MODELS
 
 
@@ -14,14 +16,17 @@ def axolotls_template(name: str) -> str:
 
 
 @pytest.fixture(scope="module", params=MODELS)
-def model(request, tmp_path_factory, documents):
+def model(request, documents):
     """(name, transformers tokenizer, end of turn, tail) for each chat template."""
     regex, special, end, tail = MODELS[request.param]
-    if regex is None:
-        vocabulary, settings = vocabularies.mistral(), {"bos_token": "<s>", "eos_token": "</s>"}
-    else:
-        vocabulary = vocabularies.byte_level([d.text for d in documents[:100]], regex, special)
-        settings = {"bos_token": special[0], "eos_token": end}
-    folder = tmp_path_factory.mktemp(request.param)
-    vocabularies.save(vocabulary, folder, axolotls_template(request.param), **settings)
+
+    def make(folder: Path) -> None:
+        if regex is None:
+            vocabulary, settings = vocabularies.mistral(), {"bos_token": "<s>", "eos_token": "</s>"}
+        else:
+            vocabulary = vocabularies.byte_level([d.text for d in documents[:100]], regex, special)
+            settings = {"bos_token": special[0], "eos_token": end}
+        vocabularies.save(vocabulary, folder, axolotls_template(request.param), **settings)
+
+    folder = cached_folder(f"tokenizer-{request.param}", make)
     return request.param, AutoTokenizer.from_pretrained(folder), end, tail

@@ -27,7 +27,7 @@ def rendered_by(request, model, documents, tmp_path_factory):
     return pretrained, Renderer(store, tokenizer, Template("chat", tokenizer)), store, end
 
 
-def orders(store, n=25):
+def orders(store, n=12):
     rng = np.random.default_rng(3)
     usable = np.flatnonzero(store.usable)
     for _ in range(n):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -14,18 +15,27 @@ from in2_plugin.probing.scoring.scores import scores_from_text
 from in2_plugin.prompt_text import BEFORE_INSTRUCTION
 
 
+def arguments_for(tokenizer: Path) -> dict:
+    return {"pretrained": str(tokenizer), "max_length": 2_048, "version": 1.0, "probe_length": 1_024}
+
+
 @pytest.fixture
 def arguments(mistral_folder) -> dict:
-    return {"pretrained": str(mistral_folder), "max_length": 2_048, "version": 1.0, "probe_length": 1_024}
+    return arguments_for(mistral_folder)
 
 
 def rows_of(name: str, arguments: dict, **changes) -> list[dict]:
     return list(tasks.load(name, {**arguments, **changes}, read_invocation([]))["test"])
 
 
-@pytest.mark.parametrize("name", all_probes())
-def test_rows_are_enough_for_rescoring(name, arguments):
-    rows = rows_of(name, arguments)
+@pytest.fixture(scope="module", params=all_probes())
+def probe_rows(request, mistral_folder) -> list[dict]:
+    """The rows of each probe. Tests must not change them."""
+    return rows_of(request.param, arguments_for(mistral_folder))
+
+
+def test_rows_are_enough_for_rescoring(probe_rows):
+    rows = probe_rows
     places = {"probe", "kind", "set", "position", "n_positions", "span", "n_spans"}
     assert set(rows[0]) == places | {"query", "gold", "echo", "other", "thoughts"}
     assert len({(row["set"], row["position"]) for row in rows}) == len(rows)
@@ -37,9 +47,8 @@ def test_rows_are_enough_for_rescoring(name, arguments):
     assert len(json.dumps(rows[0])) < 1_000  # indices, no prompt
 
 
-@pytest.mark.parametrize("name", all_probes())
-def test_perfect_answers_score_one_without_a_gap(name, arguments):
-    results = [tasks.process_results(row, ["; ".join(row["gold"])]) for row in rows_of(name, arguments)]
+def test_perfect_answers_score_one_without_a_gap(probe_rows):
+    results = [tasks.process_results(row, ["; ".join(row["gold"])]) for row in probe_rows]
     assert {result["acc"] for result in results} == {1.0}
     assert tasks.aggregate_avg([result["avg"] for result in results]) == 1.0
     assert tasks.aggregate_gap([result["gap"] for result in results]) == 0.0
