@@ -61,7 +61,7 @@ def _model(_: Stage, folder: DemoFolder) -> str:
     speed = read_speed(folder.path / SPEED)
     cores = f"{speed.cores} core{'s' * (speed.cores > 1)}" if speed.is_cpu else speed.device.upper()
     size = f"{speed.parameters / 1e6:,.0f}M" if speed.parameters >= 1e7 else f"{speed.parameters:,}"
-    return f"{size} parameters; {speed.dtype} on {cores}, {speed.tokens_per_second:,.0f} tokens/s"
+    return f"{size} parameters; {speed.dtype}, {cores}, {speed.tokens_per_second:,.0f} tokens/s"
 
 
 def _probe(_: Stage, folder: DemoFolder) -> str:

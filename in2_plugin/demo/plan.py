@@ -90,12 +90,9 @@ def later_stages(request: DemoRequest, speed: MachineSpeed, folder: DemoFolder) 
     return [writer.probe(), *data, *runs, _report(labels)]
 
 
-def trainer_of(settings: DemoSettings, speed: MachineSpeed) -> str:
-    """Return `axolotl` or `trl`: Axolotl where it is installed, except that it cannot train in bfloat16 on a CPU."""
-    if settings.trainer:
-        return settings.trainer
-    refuses = speed.is_cpu and speed.dtype == "bfloat16" and find_spec(TRL) is not None
-    return AXOLOTL if find_spec(AXOLOTL) is not None and not refuses else TRL
+def trainer_of(settings: DemoSettings) -> str:
+    """Return `axolotl` or `trl`: that of the recipe, or else Axolotl where it is installed."""
+    return settings.trainer or (AXOLOTL if find_spec(AXOLOTL) else TRL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +140,12 @@ class _Planner:
         return Stage(one.data, does, (("in2", "build", file),), (file,), task="data")
 
     def training(self, one: _Round, base: str) -> Stage:
-        trains = self._axolotl if trainer_of(self.request.settings, self.speed) == AXOLOTL else self._sft
+        trains = self._axolotl if trainer_of(self.request.settings) == AXOLOTL else self._sft
         command, file, program = trains(one, base)
         return Stage(
-            f"train{one.suffix}", f"train with {program} in {self._training_dtype(program)}", (command,), (file,),
+            f"train{one.suffix}", f"train with {program} in {self.speed.dtype}", (command,), (file,),
             produces=f"{one.output}/config.json", fresh=f"prepared{one.suffix}", output=one.output, task="training",
         )  # fmt: skip
-
-    def _training_dtype(self, program: str) -> str:
-        return "float32" if program == "Axolotl" and self.speed.is_cpu else self.speed.dtype
 
     def _axolotl(self, one: _Round, base: str) -> tuple[Command, str, str]:
         wiring = {
@@ -160,7 +154,7 @@ class _Planner:
             "dataset_prepared_path": f"prepared{one.suffix}",
             "output_dir": one.output,
             "auto_resume_from_checkpoints": True,
-            "bf16": self._training_dtype("Axolotl") == "bfloat16",
+            "bf16": self.speed.dtype == "bfloat16",
             "fp16": False,
         }
         file = self._write("axolotl.yml", f"axolotl{one.suffix}.yml", one.settings.axolotl, wiring)

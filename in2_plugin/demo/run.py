@@ -71,8 +71,9 @@ class _Demo:
         self._finish(first_stage(self._request))
         self._speed = read_speed(self._folder.path / SPEED)
         stages = later_stages(self._request, self._speed, self._folder)
-        if left := sum(self._expected(one) or 0 for one in stages if not self._folder.record_of(one.name)):
-            self._screen.say(f"the other stages take about {clock(left)} on this machine", 16)
+        left = [self._expected(one) for one in stages if one.task in SCALED and not self._folder.record_of(one.name)]
+        if left and None not in left:
+            self._screen.say(f"evaluation and training take {about(sum(filter(None, left)))} on this machine", 16)
         for stage in stages:
             self._finish(stage)
         return self._conclude()

@@ -61,7 +61,7 @@ class DemoSettings(Config):
     model: str | None = None
     """Model to train, by its name for `in2 model get`. Default: none, so `--model` must name one."""
     trainer: Literal["axolotl", "trl"] | None = None
-    """Default: Axolotl if it is installed and can train in the fastest dtype of this machine, otherwise TRL."""
+    """Default: Axolotl if it is installed, otherwise TRL."""
     speed: PositiveFloat | None = None
     """Training speed in tokens per second of the machine on which `seconds` were measured, as the demo prints it."""
     short: DemoSize

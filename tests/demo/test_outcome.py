@@ -33,7 +33,7 @@ def test_one_line_about_each_stage(folder):
     write(folder, "data/manifest.json", {"examples": 160, "counts": {"tokens": 123_456}})
     write(folder, "results/before/m/results_2026.json", {"results": {"in2_probe_context": {"acc,none": 0.125}}})
     folder.log("train").write_text("{'loss': '4.0'}\n{'loss': '1.0'}\n")
-    assert said(folder, "model", "model") == "620,416 parameters; float32 on 2 cores, 50 tokens/s"
+    assert said(folder, "model", "model") == "620,416 parameters; float32, 2 cores, 50 tokens/s"
     assert said(folder, "probe", "probe") == "60 questions at 5 depths of 1,024 and 4,096 tokens"
     assert said(folder, "data", "data") == "160 contexts, 123,456 tokens"
     assert said(folder, "evaluation", "before") == "12% of the answers are right"

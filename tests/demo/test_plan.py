@@ -69,13 +69,14 @@ def test_corpus_and_model_of_the_user(planned, request_of):
     assert get == ("in2", "model", "get", "tiny", "--output", "model") and "model" in measure
 
 
-def test_trl_trains_in_bfloat16_on_a_processor_that_is_faster_with_it(planned, request_of):
-    amx = replace(CPU, dtype="bfloat16")
+def test_axolotl_trains_where_it_is_installed_in_the_fastest_dtype(planned, request_of, monkeypatch):
+    stages, files = planned(replace(CPU, dtype="bfloat16"))
+    assert files["axolotl.yml"]["bf16"] is True and stages["train"].does.endswith("in bfloat16")
     settings = request_of().settings
-    assert trainer_of(settings, amx) == "axolotl"
-    assert trainer_of(settings.model_copy(update={"trainer": None}), amx) == "trl"
-    stages, files = planned(amx)
-    assert files["axolotl.yml"]["bf16"] is False and "float32" in stages["train"].does
+    free = settings.model_copy(update={"trainer": None})
+    for installed, name in ((object(), "axolotl"), (None, "trl")):
+        monkeypatch.setattr("in2_plugin.demo.plan.find_spec", lambda _, found=installed: found)
+        assert (trainer_of(settings), trainer_of(free)) == ("axolotl", name)
 
 
 def test_the_file_of_trl(planned, request_of, recipe):
