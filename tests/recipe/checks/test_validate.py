@@ -10,6 +10,7 @@ from in2_plugin.recipe.checks.validate import validate
 from in2_plugin.recipe.folder import RecipeFolder, find_recipe, recipe_names
 from in2_plugin.training.axolotl.context_parallel import uses_ring_flash_attn
 from tests.support.editing import replace_in
+from tests.support.reduced_recipes import MODEL_IS_MADE
 from tests.support.tiny_model import save_tiny_mistral
 
 
@@ -36,7 +37,7 @@ def test_every_recipe_passes_with_the_tools_own_validators(name, tiny):
     recipe = find_recipe(name)
     if recipe.axolotl_files:
         pytest.importorskip("axolotl")
-    checks = list(validate(recipe, tiny if name == "smoke" else None))
+    checks = list(validate(recipe, tiny if name in MODEL_IS_MADE else None))
     split = [file for file in recipe.axolotl_files if "parallel" in file.name]
     refused = split if uses_ring_flash_attn() else []
     assert len(errors(checks)) == len(refused)

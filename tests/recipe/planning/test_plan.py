@@ -12,8 +12,9 @@ from in2_plugin.recipe.planning.plan import PAPER_GPU_DAYS, PAPER_MFU, plan_reci
 from in2_plugin.recipe.planning.published_models import CONFIGS
 from in2_plugin.recipe.planning.text import plan_lines
 from tests.support.editing import replace_in
+from tests.support.reduced_recipes import MODEL_IS_MADE
 
-OF_THE_PACKAGE = [name for name in recipe_names() if name != "smoke"]
+OF_THE_PACKAGE = [name for name in recipe_names() if name not in MODEL_IS_MADE]
 
 
 @pytest.fixture
