@@ -3,14 +3,14 @@
 Each form quotes two sentences of different segments, and asks for something that neither segment states alone.
 """
 
-from collections import Counter
-
 import numpy as np
 
 from in2_plugin.questions.extractive.quoting import ANSWER_UNITS, QUOTED_UNITS, Draft, Excerpt, Sentence, words_of
 
 TRIES = 4
 """Pairs of sentences that a form tries per document."""
+WORDS = 16
+"""Words that two sentences share, of which few have a quotable text before them."""
 
 
 def _pairs(excerpt: Excerpt, rng: np.random.Generator) -> list[tuple[Sentence, Sentence]]:
@@ -73,16 +73,16 @@ def shared_word(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
 
 def other_sentence_with_word(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     """Ask for a sentence in two hops: from the quotation to a word, and to the only other sentence with it."""
-    uses = Counter(word for sentence in excerpt.sentences for word in words_of(sentence, 5))
-    for one, other in _pairs(excerpt, rng):
-        bridges = sorted(
-            word
-            for word in words_of(one, 5) & words_of(other, 5)
-            if other.is_short and uses[word] == 2 and excerpt.folded.count(word) == 2
-        )
-        for word in bridges:
-            if draft := _bridge(excerpt, one, other, word):
-                return draft
+    uses: dict[str, list[Sentence]] = {}
+    for sentence in excerpt.sentences:
+        for word in words_of(sentence, 5):
+            uses.setdefault(word, []).append(sentence)
+    pairs = [(word, two) for word, two in sorted(uses.items()) if len(two) == 2 and two[0].segment != two[1].segment]
+    for at in rng.permutation(len(pairs))[:WORDS]:
+        word, two = pairs[at]
+        one, other = two if rng.random() < 0.5 else two[::-1]
+        if other.is_short and excerpt.folded.count(word) == 2 and (draft := _bridge(excerpt, one, other, word)):
+            return draft
     return None
 
 
