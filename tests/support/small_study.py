@@ -50,5 +50,5 @@ STUDY: dict[str, Any] = {
 
 def write_study(path: Path, **changes: Any) -> Path:
     """Write the study file with other values for some of its keys."""
-    path.write_text(yaml.safe_dump({**STUDY, **changes}))
+    path.write_text(yaml.safe_dump({**STUDY, **changes}, sort_keys=False))
     return path

@@ -43,8 +43,7 @@ def write_page(folder: Path, output: Path | None) -> Path:
     if _invented(scores) and target.is_relative_to(DOCS):
         raise ConfigError(f"{folder}: has invented rows, which do not go into {DOCS}; add `--output FOLDER`")
     target.mkdir(parents=True, exist_ok=True)
-    tasks = [task for task in _ordered(scores) if scores.has_depths(task) and not task[0].startswith("held_out_o")]
-    tasks = [task for task in tasks if task[0] != "held_out_answer"]  # nats, not shares
+    tasks = [task for task in _ordered(scores) if scores.has_depths(task) and _is_share(task)]
     if tasks:
         write_text_atomic(target / CURVES, draw_curves(scores, tasks))
     note = _copy_rows(folder, target / "rows")

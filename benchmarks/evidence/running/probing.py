@@ -29,8 +29,8 @@ def measure(folder: StudyFolder, model: str, output: str, asked: Measure) -> lis
     if asked.max_gen_toks:
         more += ["--gen_kwargs", f"max_gen_toks={asked.max_gen_toks}"]
     results = _lm_eval(folder, model, output, asked.tasks, more)
-    (vals,) = [read_model(results)]
-    found = [*vals.probes.values(), *read_position_models([vals])[0].probes.values()]
+    model_result = read_model(results)
+    found = [*model_result.probes.values(), *read_position_models([model_result])[0].probes.values()]
     scores = [unit for result in found for unit in _units(result)]
     if not scores:
         raise ReportError(f"{results}: no task of `{asked.tasks}` stores scores by question; measure another task")

@@ -72,7 +72,7 @@ def test_finished_cells_are_skipped_and_the_rest_is_timed(folder, done):
     left = [cell for cell in cells.cells_of(folder.study) if not runner.rows.find(cell.model, cell.measure)]
     # training took 40 s for half of the steps
     assert runner.remaining([cell for cell in left if cell.measure == "train"]) == (
-        "3 remain: about 3 min, and 1 cells of kinds that were not timed yet"
+        "4 remain: about 3 min, and 2 cells of kinds that were not timed yet"
     )
     runner.run(cells.cells_of(folder.study, ["start", "edges"], [0]))
     assert not done and said[-1] == "11 of 11 cells are finished; nothing remains"

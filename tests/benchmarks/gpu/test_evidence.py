@@ -1,0 +1,33 @@
+"""The script for a rented GPU runs from start to end on the CPU, at a small size."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests.support.e2e_run import ENVIRONMENT, ROOT
+from tests.support.small_study import write_study
+from tests.support.tiny_model import save_tiny_mistral
+
+SCRIPT = ROOT / "benchmarks/gpu/evidence.sh"
+
+
+@pytest.mark.slow
+@pytest.mark.e2e_full
+def test_all_parts_run(tmp_path):
+    (tmp_path / "model").mkdir()
+    save_tiny_mistral(tmp_path / "model", 2_048)
+    study = write_study(tmp_path / "study.yml", probe_untrained=False)
+    small = {"DEVICE": "cpu", "QUICK": "1", "STUDY": str(study), "LIMIT": "1200"}
+    command = [SCRIPT, tmp_path / "out", tmp_path / "model"]
+    done = subprocess.run(command, env=ENVIRONMENT | small, text=True, capture_output=True, check=False, timeout=3_000)
+    assert done.returncode == 0, done.stderr
+    summary = (tmp_path / "out/summary.txt").read_text().splitlines()
+    names = ["answer_logits", "shared_context", "study", "report"]
+    assert [line.partition(" after")[0] for line in summary] == [f"{name}: exit status 0" for name in names]
+    assert (tmp_path / "out/page/README.md").exists()
+
+
+def test_the_script_is_executable_and_parses():
+    assert os.access(SCRIPT, os.X_OK)
+    subprocess.run(["bash", "-n", SCRIPT], check=True)
