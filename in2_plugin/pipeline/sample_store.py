@@ -47,7 +47,7 @@ def sample_store(
         return
     with tempfile.TemporaryDirectory(prefix="in2-sample-") as temporary:
         yield build_store(
-            islice(read_documents(corpus.sources), documents),
+            islice(read_documents(corpus.sources if documents else ()), documents),
             Path(temporary),
             tokenizer,
             segment_tokens=corpus.segment_tokens,

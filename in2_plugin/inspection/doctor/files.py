@@ -60,7 +60,8 @@ def check_manifest(folder: Path, report: CheckReport) -> str:
         counts["answer_tokens"] += row["n_answer_tokens"]
         longest = max(longest, row["n_tokens"])
     store, build = _json(folder / layout.STAGES["segments"]), _json(folder / layout.BUILD)
-    counts.update(segments=store["segments"], documents=store["documents"])
+    # `record_segments` only if there are some
+    counts.update({name: store[name] for name in ("segments", "documents", "record_segments") if name in store})
     counts.update(screening_facts(folder / layout.SEGMENTS).counts())
     expected = {
         "examples": counts["examples"], "longest": longest, "joining": store["joining"],
