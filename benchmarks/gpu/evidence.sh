@@ -4,7 +4,8 @@
 #     OUT     new folder for tables, logs and rows
 #     MODEL   folder of the model to train, for example SmolLM2-135M-Instruct
 #     WHEELS  folder of wheels, where TRL and lm_eval are not installed:
-#             pip download "in2-plugin[trl,eval,report]" -d WHEELS      (on a machine with a network)
+#             pip wheel ".[trl,eval,report]" -w WHEELS      (in a checkout, with a network; without the wheels of
+#             torch and nvidia-*, which the machine has)
 # The first two need torch and transformers alone. A part that fails or takes too long does not stop the others.
 #   DEVICE=cpu QUICK=1 STUDY=small.yml evidence.sh ...      everything at a small size, to see that it runs
 set -uo pipefail
