@@ -1,5 +1,7 @@
 """List items and entries with a key."""
 
+import time
+
 import pytest
 
 from in2_plugin.questions.extractive.entries import structures
@@ -55,3 +57,12 @@ def test_code_has_no_entries_and_rows_are_no_items():
     assert not any(structures(part).rows for path in PYTHON for part in segments_of(path.read_text(encoding="utf-8")))
     assert not structures(CSV).items
     assert not structures("The harbour master kept a daily log. It was a long one.")
+
+
+@pytest.mark.parametrize(
+    "part", ["(a", "word ", "a: ", "== ", "--- ", "| a ", '"', "a<b>::", "，：", '{"a":', "+-", "[", "a."]
+)
+def test_a_very_long_line_takes_little_time(part):
+    start = time.process_time()
+    structures("def f(x):\n    y = 1\n    z = 2\n    return 3\n" + part * 3_000)
+    assert time.process_time() - start < 2

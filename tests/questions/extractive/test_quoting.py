@@ -1,8 +1,9 @@
 """Sentences that can be quoted, and quotations that occur once."""
 
 import numpy as np
+import pytest
 
-from in2_plugin.questions.extractive.quoting import QUOTED_UNITS, Excerpt, words_of
+from in2_plugin.questions.extractive.quoting import QUOTED_UNITS, Excerpt, is_rare, words_of
 
 LONG = "The harbour master of the small northern town kept a daily log of every ship that entered the bay."
 OTHER = "Nobody in the village remembered who had first built the stone bridge across the narrow river."
@@ -31,3 +32,15 @@ def test_a_quotation_leaves_the_asked_units_on_both_sides():
 def test_words_have_letters_alone():
     (sentence,) = Excerpt.of([LONG]).sentences
     assert words_of(sentence, 7) == {"harbour", "northern", "entered"}
+
+
+@pytest.mark.parametrize(
+    "text", ["os.writev", "read_rows", "HTTPError", "104729", "2023-01-05", "张三丰", "connection"]
+)
+def test_rare_texts(text):
+    assert is_rare(text)
+
+
+@pytest.mark.parametrize("text", ["8", "ready", "format", "a b", "__init__", "object.__init__", "北京", "1,024"])
+def test_common_texts_would_exclude_too_many_fillers(text):
+    assert not is_rare(text)
