@@ -7,21 +7,7 @@ import torch
 
 from in2_plugin.training.answer_logits import IGNORED
 from in2_plugin.training.answer_weights import MOST, loss_weights, opening_weights, supervised_answers
-
-KINDS = [("token", "token"), ("example", "token"), ("token", "question"), ("token", "opening"), ("example", "opening")]
-
-
-def plain_weights(examples, kind):
-    """Return the weights of all answer tokens; an example is a list of answers (tokens, of which in the opening)."""
-    normalization, weighting = kind
-    weights = []
-    for answers in examples:
-        for n, o in answers:
-            high = min(MOST, max(1, n / (2 * o))) if weighting == "opening" and o else 1
-            low = (n - o * high) / (n - o) if n > o else 1
-            unit = {"question": n}.get(weighting, 1) * (sum(a for a, _ in answers) if normalization == "example" else 1)
-            weights += [high / unit] * o + [low / unit] * (n - o)
-    return weights
+from tests.support.plain_loss import KINDS, plain_weights
 
 
 def drawn_examples(draw, n):

@@ -12,11 +12,9 @@ from in2_plugin.errors import ConfigError
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
 from in2_plugin.training.options import TrainingOptions
 from in2_plugin.training.trainer import IN2Trainer, model_full_logits_reason
-from tests.training.test_answer_weights import plain_weights
+from tests.support.plain_loss import KINDS, plain_loss
 
 DEFAULTS = TrainingOptions()
-KINDS = [("token", "token"), ("example", "token"), ("token", "question"), ("token", "opening"), ("example", "opening")]
-"""`loss_normalization` and `answer_weighting`."""
 
 
 @pytest.fixture(scope="module")
@@ -128,19 +126,6 @@ def test_accumulation_does_not_change_the_steps(train, kind):
 def test_logits_at_answers_do_not_change_the_steps(train, kind):
     runs = [steps(train(options_of(kind, logits_at_answers=kept))[0]) for kept in (True, False)]
     np.testing.assert_allclose(runs[0], runs[1], rtol=2e-4)
-
-
-def plain_loss(model, plans, numbers, kind):
-    """Return the weighted mean of the losses of these examples, computed token by token from all logits."""
-    losses, sizes = [], []
-    for number in numbers:
-        ids, labels = (torch.tensor(part) for part in plans.assemble(number))
-        log_probs = model(input_ids=ids[None]).logits[0, :-1].log_softmax(-1)
-        losses += [-log_probs[i - 1, ids[i]] for i in range(1, len(ids)) if labels[i] != -100]
-        answers = zip(plans.answers(number).tolist(), plans.openings(number).tolist(), strict=True)
-        sizes.append([(stop - start, opening) for (start, stop, _), opening in answers])
-    weights = torch.tensor(plain_weights(sizes, kind))
-    return (torch.stack(losses) * weights).sum() / weights.sum()
 
 
 @pytest.mark.parametrize("kind", KINDS)

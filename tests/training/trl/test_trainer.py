@@ -13,7 +13,7 @@ from in2_plugin.errors import ConfigError
 from in2_plugin.training.trl.data import lengths_of
 from in2_plugin.training.trl.trainer import FUSED_HEAD
 from in2_plugin.trl import IN2SFTTrainer, load_in2_dataset, sft_settings
-from tests.training.test_trainer import plain_loss
+from tests.support.plain_loss import plain_loss
 
 
 @pytest.fixture(scope="module")
