@@ -13,7 +13,7 @@ from tests.support.e2e_run import ROOT
 pytestmark = pytest.mark.slow
 
 LENGTH = 3_000
-SOME = {"probe_length": LENGTH, "probe_questions": 12}
+SOME = {"probe_length": LENGTH, "probe_questions": 6}
 PLACES = {"Paris": "Louvre", "Ile-de-France": "Louvre", "Madrid": "Prado", "Castile": "Prado"}
 
 

@@ -43,7 +43,8 @@ def hf(model: Path, out: Path, *more: object, length: int = 512) -> list[object]
 
 
 def test_the_group_with_include_path(lm_eval_python, model, tmp_path):
-    more = ("--tasks", "val_probe", "--include_path", ROOT / "lm_eval_tasks", "--limit", 8, "--apply_chat_template")
+    more = ("--tasks", "val_probe", "--include_path", ROOT / "lm_eval_tasks", "--limit", 8, "--apply_chat_template",
+            "--gen_kwargs", "max_gen_toks=8")  # fmt: skip
     run(lm_eval_python, "-m", "lm_eval", *hf(model, tmp_path, *more), cwd=tmp_path)
     found = results(tmp_path)
     assert set(found["results"]) == {"val_probe", *TASKS}

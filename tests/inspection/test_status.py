@@ -141,7 +141,8 @@ def test_who_works_on_it(mistral_folder, tmp_path):
 @pytest.mark.slow
 def test_beside_a_build_that_runs_and_after_its_kill(mistral_folder, tmp_path):
     folder = tmp_path / "in2"
-    with FaultServer(latency=0.05) as server:
+    # the build waits for an answer while its status is read
+    with FaultServer(plan=lambda number, body: "stall" if number > 60 else None) as server:
         context = multiprocessing.get_context("spawn")
         process = context.Process(target=build_from_endpoint, args=(folder, mistral_folder, server.base_url))
         process.start()

@@ -29,6 +29,12 @@ def folder(tmp_path_factory, built):
     return folder
 
 
+@pytest.fixture
+def cut(folder, tmp_path):
+    """A copy of it, for the answers of a server."""
+    return shutil.copytree(folder, tmp_path / "in2")
+
+
 def lines_of(estimate):
     return {str(line.kind): line for line in estimate.lines}
 
@@ -108,12 +114,12 @@ def test_measured_calls_are_kept_for_the_build(mistral_folder, tmp_path):
         assert set(server.paid.values()) == {1}
 
 
-def test_tokens_that_a_server_does_not_report_are_estimated_and_marked(mistral_folder, tmp_path):
+def test_tokens_that_a_server_does_not_report_are_estimated_and_marked(mistral_folder, cut):
     def silent(body):
         return {**completion(default_reply(body)), "usage": {"prompt_tokens": 0, "completion_tokens": 0}}
 
     with FaultServer(silent) as server:
-        found = estimate_build(config(tmp_path / "in2", mistral_folder, server.base_url, integration=0), calls=5)
+        found = estimate_build(config(cut, mistral_folder, server.base_url, integration=0), calls=5)
     (line,) = found.lines
     assert found.estimated == line.calls == 1_100
     assert 300 < line.writer.input_tokens / line.calls < 600
@@ -121,14 +127,14 @@ def test_tokens_that_a_server_does_not_report_are_estimated_and_marked(mistral_f
     assert 0 < line.spread < 1
 
 
-def test_rejected_questions_are_paid_for_too(mistral_folder, tmp_path):
+def test_rejected_questions_are_paid_for_too(mistral_folder, cut):
     def half(body):
         prompt = body["messages"][0]["content"]
         good = len(prompt) % 2
         return default_reply(body) if good else '{"questions": [{"question": "Who is it?", "answer": "Julius Caesar"}]}'
 
     with FaultServer(half) as server:
-        asked = config(tmp_path / "in2", mistral_folder, server.base_url, integration=0)
+        asked = config(cut, mistral_folder, server.base_url, integration=0)
         found = estimate_build(asked, calls=40)
     (line,) = found.lines
     (reason,) = found.rejections
@@ -137,16 +143,16 @@ def test_rejected_questions_are_paid_for_too(mistral_folder, tmp_path):
     assert line.spread > 0.1
 
 
-def test_when_no_answer_is_of_use_that_is_said(mistral_folder, tmp_path):
+def test_when_no_answer_is_of_use_that_is_said(mistral_folder, cut):
     with FaultServer(lambda body: "I would rather talk about the weather.") as server:
-        asked = config(tmp_path / "in2", mistral_folder, server.base_url, integration=0)
+        asked = config(cut, mistral_folder, server.base_url, integration=0)
         with pytest.raises(NotEnoughQuestions, match=r"none of 3 fine-grained passages.*unreadable answer"):
             estimate_build(asked, calls=3)
 
 
-def test_a_wrong_address_is_one_sentence(mistral_folder, tmp_path):
+def test_a_wrong_address_is_one_sentence(mistral_folder, cut):
     with pytest.raises(EndpointError, match="cannot be reached"):
-        estimate_build(config(tmp_path / "in2", mistral_folder), calls=1)
+        estimate_build(config(cut, mistral_folder), calls=1)
 
 
 def test_the_extractive_writer_costs_nothing(mistral_folder, tmp_path):

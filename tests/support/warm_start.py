@@ -17,6 +17,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from tests.support import ROOT
+
 LM_EVAL_PYTHONS = [sys.executable, *filter(None, [os.environ.get("IN2_LM_EVAL_PYTHON")])]
 """Interpreters whose lm_eval is tested: this one, and one of another environment if the variable names it."""
 PRELOADED = ("torch", "sklearn.metrics", "datasets", "transformers.models.auto.modeling_auto")
@@ -43,10 +45,11 @@ def run_warm(python: str, module: str, *arguments: object, cwd: Path, ok: bool =
 def _server(python: str, *preloaded: str) -> Any:
     from tests.support.e2e_run import ENVIRONMENT
 
-    # -P: the folder of this file is not on the path
+    # -c puts the working folder on the path, as -m does: now the checkout, in a fork that of the request
     server = subprocess.Popen(
-        [python, "-P", __file__, *preloaded], env=ENVIRONMENT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+        [python, "-c", "from tests.support.warm_start import serve; serve()", *preloaded],
+        env=ENVIRONMENT, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
     atexit.register(server.kill)
     return server
 
@@ -67,12 +70,12 @@ def _become(request: dict[str, Any]) -> None:
         for opened, standard in ((nothing, 0), (output, 1), (output, 2)):
             os.dup2(opened.fileno(), standard)
     os.chdir(request["cwd"])
-    sys.path.insert(0, request["cwd"])
     sys.argv = [request["module"], *request["arguments"]]
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 
-if __name__ == "__main__":
+def serve() -> None:
+    """Import the modules that the arguments name, then run each request in a fork."""
     for name in sys.argv[1:]:
         import_module(name)
     if request := _fork_for_each_request():

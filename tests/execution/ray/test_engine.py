@@ -88,16 +88,13 @@ def test_a_shard_that_kills_every_worker_ends_the_run(engine, tmp_path):
     assert not outputs[2].exists()
 
 
-def test_an_error_is_raised_unchanged_and_its_shard_is_not_written(engine, tmp_path):
+def test_results_keep_their_order_and_an_error_is_raised_unchanged_without_its_shard(engine, tmp_path):
+    assert list(engine.stream(square, range(9))) == [i * i for i in range(9)]
     outputs = paths(tmp_path, 3)
     with pytest.raises(CorpusError, match=r"^news\.jsonl:17: is not JSON; fix the line$"):
         list(engine.write_shards(failing, [0, 2, 1], outputs))
     assert [path.read_bytes() for path in outputs[:2]] == [b"", b"chunkchunk"]
     assert not outputs[2].exists()
-
-
-def test_stream_keeps_the_order(engine):
-    assert list(engine.stream(square, range(9))) == [i * i for i in range(9)]
 
 
 def test_an_address_without_a_cluster_is_reported(tmp_path):

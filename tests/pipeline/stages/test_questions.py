@@ -227,9 +227,7 @@ class Mortal(FaultServer):
         self.death.join()
 
 
-def test_two_addresses_give_the_bytes_of_one_and_so_do_they_when_one_dies(mistral_folder, tmp_path):
-    with FaultServer() as server:
-        build_dataset(endpoint_config(tmp_path / "one", mistral_folder, server.base_url), Quiet())
+def test_two_addresses_give_the_bytes_of_one_and_so_do_they_when_one_dies(whole, mistral_folder, tmp_path):
     with FaultServer(latency=0.02) as survivor, Mortal(last=60) as killed:
         urls = [killed.base_url, survivor.base_url]
         build_dataset(endpoint_config(tmp_path / "two", mistral_folder, urls), Quiet())
@@ -238,7 +236,7 @@ def test_two_addresses_give_the_bytes_of_one_and_so_do_they_when_one_dies(mistra
         assert sum(times - 1 for times in asked.values()) <= AT_ONCE
         assert set(survivor.paid.values()) == {1}
         assert min(killed.paid.total(), survivor.paid.total()) > 20
-    assert question_rows(tmp_path / "two") == question_rows(tmp_path / "one")
+    assert question_rows(tmp_path / "two") == question_rows(whole[0])
 
 
 @pytest.mark.e2e_full
