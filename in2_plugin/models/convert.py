@@ -29,7 +29,7 @@ def convert_gguf(file: Path, folder: Path, tensors_sha256: str) -> int:
         model = AutoModelForCausalLM.from_pretrained(
             file.parent, gguf_file=file.name, dtype=torch.float32, **_dense_options()
         )
-    model = model.to(torch.bfloat16)
+    model = model.to("cpu", torch.bfloat16)
     found = digest_of_tensors(model.state_dict())
     if found != tensors_sha256:
         raise ModelError(
@@ -46,7 +46,7 @@ def _dense_options() -> dict[str, Any]:
     """Return what transformers 5.20 and newer needs to unpack the blocks of the file; older versions always do."""
     if not hasattr(transformers, "GgufConfig"):
         return {}
-    return {"quantization_config": transformers.GgufConfig(dequantize=True), "device_map": "cpu"}
+    return {"quantization_config": transformers.GgufConfig(dequantize=True)}
 
 
 def digest_of_tensors(tensors: Mapping[str, torch.Tensor]) -> str:
