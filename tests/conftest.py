@@ -81,6 +81,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Let the process end as usual: some libraries print what is left of them."""
+    gc.unfreeze()
+
+
 @cache
 def _seconds() -> dict[str, float]:
     return json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
