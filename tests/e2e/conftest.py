@@ -22,7 +22,8 @@ def _make(folder: Path) -> None:
     (folder / "build.yml").write_text(
         "output: data/in2\ntokenizer: model\n"
         "corpus: {segment_tokens: 32, sources: [{path: 'bundled:python-docs', limit: 300}]}\n"
-        "mixture: {fine_grained: 40, integration: 8, short_context: 8, general: 8, records: 8}\nlengths: {min: 192, max: 512}\n"
+        "mixture: {fine_grained: 40, integration: 8, short_context: 8, general: 8, records: 8}\n"
+        "lengths: {min: 192, max: 512}\n"
         "questions_per_context: 2\ninstructions: {sources: [chats.jsonl]}\n"
     )
     chats = [{"messages": [{"role": "user", "content": f"Say {i}."}, {"role": "assistant", "content": f"It is {i}."}]}

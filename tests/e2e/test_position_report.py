@@ -34,6 +34,6 @@ def test_a_tiny_model_and_an_oracle_on_the_same_questions(tmp_path):
     assert (tiny["avg"], oracle_scores["avg"]) == (0.0, 1.0)
     assert tiny["window"] == 1_024
     assert value["differences"][0]["same_questions"] is True
-    assert len(section["found"][0]["pairs"]) == 5 and section["how_to_log"] == ""
+    assert len(section["found"][0]["pairs"]) == 3 and section["how_to_log"] == ""
     page = (tmp_path / "report.html").read_text()
     assert "In the middle: wrong with tiny, right with oracle" in page

@@ -12,8 +12,8 @@ import torch
 
 CpuDtype = Literal["float32", "bfloat16"]
 SHAPE = (256, 576, 1_536)
-"""Tokens, input and output of one linear layer: the MLP of a model of 135M parameters; 0.5 GFLOP, so short that a product is
-seldom interrupted."""
+"""Tokens, input and output of one linear layer: the MLP of a model of 135M parameters; 0.5 GFLOP, so short that a
+product is seldom interrupted."""
 SECONDS = 0.1
 """Time for each dtype, after one product that creates torch's kernel."""
 NEEDED_GAIN = 1.2
