@@ -22,9 +22,7 @@ Changes = dict[str, Any]
 class Evaluation(Config):
     """The questions that each model is asked."""
 
-    tasks: Annotated[
-        dict[str, Changes], Field(min_length=1, default_factory=lambda: {"in2_probe": {}, "val_probe": {}})
-    ]
+    tasks: dict[str, Changes] = Field(default={"in2_probe": {}, "val_probe": {}}, min_length=1)
     """Tasks of `in2 lm-eval` with their options, such as `probe_length`. Each is a run of its own, because a task
     refuses the options of another. `in2_probe` is the probe from documents that training does not see."""
     max_gen_toks: PositiveInt | None = None
