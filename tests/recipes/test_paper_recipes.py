@@ -116,7 +116,7 @@ def test_smaller_runs_have_the_papers_shares():
 
 def test_the_control_has_no_long_contexts():
     build = load_build_config(FOLDERS["instruct-only"] / "build.yml")
-    assert build.mixture.counts() == {"fine_grained": 0, "integration": 0, "short_context": 0, "general": 300_000}
+    assert {part: n for part, n in build.mixture.counts().items() if n} == {"general": 300_000}
     assert build.questions.writer == "extractive", "no endpoint is needed"
 
 

@@ -68,18 +68,6 @@ def words_after(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     return excerpt.draft(f'How does the sentence go on after "{piece}"?', answer, sentence.segment, piece)
 
 
-def sentence_end(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
-    """Ask for the last words of the sentence that the quotation begins."""
-    sentence = _pick(excerpt.sentences, rng, QUOTED_UNITS + EDGE_UNITS)
-    if not sentence:
-        return None
-    piece, answer = _first(sentence), sentence.cut(len(sentence.units) - EDGE_UNITS, len(sentence.units))
-    if not (six := _six(answer)):
-        return None
-    question = f'What are the last {six} of the sentence that begins with "{piece}"?'
-    return excerpt.draft(question, answer, sentence.segment, piece)
-
-
 def next_sentence(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     """Ask for the sentence after the one that ends with the quotation."""
     if not (pair := _neighbours(excerpt, rng)) or not pair[1].is_short:

@@ -12,7 +12,6 @@ from in2_plugin.questions.question import Kind
 
 FORMS = (
     QuestionForm(prose.words_after, Kind.FINE_GRAINED, TextStyle.PROSE, Direction.FORWARD),
-    QuestionForm(prose.sentence_end, Kind.FINE_GRAINED, TextStyle.PROSE, Direction.FORWARD),
     QuestionForm(prose.next_sentence, Kind.FINE_GRAINED, TextStyle.PROSE, Direction.FORWARD),
     QuestionForm(prose.words_before, Kind.FINE_GRAINED, TextStyle.PROSE, Direction.BACKWARD),
     QuestionForm(prose.sentence_start, Kind.FINE_GRAINED, TextStyle.PROSE, Direction.BACKWARD),

@@ -36,13 +36,6 @@ def test_next_sentence(written):
         assert flat(passage.texts[0].split(piece)[1]).startswith(flat(question.answer))
 
 
-def test_sentence_end(written):
-    for passage, question in of_form(written, "sentence_end"):
-        (piece,) = QUOTED.findall(question.question)
-        assert flat(question.answer) in flat(passage.texts[0].split(piece)[1])
-        assert len(question.answer.split()) == 6
-
-
 def test_sentence_start(written):
     for passage, question in of_form(written, "sentence_start"):
         (piece,) = QUOTED.findall(question.question)
