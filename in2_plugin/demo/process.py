@@ -49,6 +49,7 @@ def run_logged(
             look()
     except BaseException:
         _stop(child)
+        end_orphans(folder)  # descendants may still be ending
         raise
     if child.returncode:
         raise DemoFailed(_failure(command, child.returncode, log))
