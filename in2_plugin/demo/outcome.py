@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from in2_plugin import layout
-from in2_plugin.demo.folder import FIRST, PAGE, PROBE, RESULTS, SPEED, DemoFolder
+from in2_plugin.demo.folder import FIRST, LOCK, PAGE, PROBE, RESULTS, SPEED, DemoFolder
 from in2_plugin.demo.plan import Stage
 from in2_plugin.demo.speed import read_speed
 from in2_plugin.demo.training_log import LogFollower, curve
@@ -98,4 +98,4 @@ def _training(stage: Stage, folder: DemoFolder) -> str:
 
 
 def _report(_: Stage, folder: DemoFolder) -> str:
-    return ", ".join(str(path.name) for path in sorted(folder.path.glob(f"{Path(PAGE).stem}*.*")))
+    return ", ".join(path.name for path in sorted(folder.path.glob(f"{Path(PAGE).stem}.*")) if path.name != LOCK)

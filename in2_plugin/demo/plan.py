@@ -175,22 +175,16 @@ class _Planner:
         settings = self.request.size.evaluation
         results = f"{RESULTS}/{label}"
         options = {"pretrained": model, "dtype": self.speed.dtype}
+        metadata = {"probe": PROBE, **settings.metadata}
         answers = ("--gen_kwargs", f"max_gen_toks={settings.max_gen_toks}") if settings.max_gen_toks else ()
         # answers go to the cache one by one, so that an interrupted run asks only the others
-        commands = tuple(
-            (
-                "in2", "lm-eval", "--model", "in2-hf", "--model_args", json.dumps(options),
-                "--device", self.speed.device, "--tasks", task, "--metadata", json.dumps(metadata), *answers,
-                "--apply_chat_template", "--log_samples", "--use_cache", f"{CACHE}/{label}", "--output_path", results,
-            )
-            for task, metadata in self._metadata(settings.tasks)
+        command = (
+            "in2", "lm-eval", "--model", "in2-hf", "--model_args", json.dumps(options), "--device", self.speed.device,
+            "--tasks", ",".join(settings.tasks), "--metadata", json.dumps(metadata), *answers,
+            "--apply_chat_template", "--log_samples", "--use_cache", f"{CACHE}/{label}", "--output_path", results,
         )  # fmt: skip
         does = "ask the model before training" if label == FIRST else "ask the same questions again"
-        return Stage(label, does, commands, fresh=results, task="evaluation")
-
-    def _metadata(self, tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for task, options in tasks.items():
-            yield task, {**({"probe": PROBE} if task.startswith("in2_probe") else {}), **options}
+        return Stage(label, does, (command,), fresh=results, task="evaluation")
 
 
 def _report(labels: list[str]) -> Stage:

@@ -20,11 +20,12 @@ Changes = dict[str, Any]
 
 
 class Evaluation(Config):
-    """The questions that each model is asked."""
+    """One run of `in2 lm-eval` per model."""
 
-    tasks: dict[str, Changes] = Field(default={"in2_probe": {}, "val_probe": {}}, min_length=1)
-    """Tasks of `in2 lm-eval` with their options, such as `probe_length`. Each is a run of its own, because a task
-    refuses the options of another. `in2_probe` is the probe from documents that training does not see."""
+    tasks: Annotated[tuple[str, ...], Field(min_length=1)] = ("in2_probe", "val_probe")
+    """Tasks of `in2 lm-eval`; `in2_probe` is the probe from documents that training does not see."""
+    metadata: Changes = Field(default_factory=dict)
+    """Options of the tasks, such as `probe_length`."""
     max_gen_toks: PositiveInt | None = None
     """Most tokens of an answer. Default: that of each task."""
 

@@ -15,7 +15,7 @@ SETTINGS = {
     "speed": 100.0,
     "short": {
         "probe": {"documents": 5},
-        "evaluation": {"tasks": {"in2_probe": {}, "val_probe": {"probe_length": 1024}}, "max_gen_toks": 8},
+        "evaluation": {"metadata": {"probe_length": 1024}, "max_gen_toks": 8},
         "rounds": [{"name": "1K", "build": {"mixture": {"integration": 0}}, "sft": {"max_steps": 3}}],
         "seconds": {"probe": 10, "before": 60, "train": 120},
     },

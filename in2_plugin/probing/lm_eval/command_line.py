@@ -1,4 +1,4 @@
-"""Read what lm_eval's command line sets but tasks do not receive: backend, generation arguments, chat template.
+"""Read what lm_eval's command line sets but a task does not receive: backend, generation arguments, the other tasks.
 
 lm_eval hands tasks only their metadata and the model's arguments. `read_invocation` reads the rest from the command
 line of this process and from the `--config` file that it names; like in lm_eval, the command line wins. Through
@@ -7,14 +7,14 @@ lm_eval's Python interface there is neither, and every field keeps its default. 
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from in2_plugin.errors import ConfigError
 
-_CONFIGURABLE = ("model", "gen_kwargs", "apply_chat_template", "limit")
+_CONFIGURABLE = ("model", "gen_kwargs", "apply_chat_template", "limit", "tasks")
 _OFF = ("", "0", "false", "none")
 
 
@@ -29,6 +29,8 @@ class Invocation:
     applies_chat_template: bool = False
     limit: float | None = None
     """Most questions per task, or their share if below 1; None for all."""
+    tasks: tuple[str, ...] = ()
+    """Names of all tasks of the run, as they were given."""
 
     def new_tokens(self, of_task: int) -> int:
         """Return the tokens generated per prompt; the task itself asks for `of_task`.
@@ -61,6 +63,7 @@ def read_invocation(argv: Sequence[str] | None = None) -> Invocation:
         model=str(model) if model else None,
         gen_kwargs=_pairs(merged.get("gen_kwargs")),
         limit=merged.get("limit"),
+        tasks=tuple(_names(merged.get("tasks"))),
         applies_chat_template=str(template).lower() not in _OFF,
     )
 
@@ -84,12 +87,20 @@ def _parse(argv: Sequence[str]) -> dict[str, Any]:
     parser.add_argument("--config", "-C")
     parser.add_argument("--model", "-M")
     parser.add_argument("--limit", "-L", type=float)
+    parser.add_argument("--tasks", "-t", nargs="*", action="extend")
     parser.add_argument("--gen_kwargs", nargs="+", action="extend")
     parser.add_argument("--apply_chat_template", nargs="?", const=True)
     try:
         return vars(parser.parse_known_args(list(argv))[0])
     except argparse.ArgumentError:  # lm_eval would have stopped: this is the command line of another program
         return {}
+
+
+def _names(given: Any) -> Iterator[str]:
+    """Yield the tasks of `--tasks` or of a `--config` file: names with commas, several of them, or a list."""
+    for part in [given] if isinstance(given, str) else given or []:
+        if isinstance(part, str):  # a `--config` file may describe a task
+            yield from filter(None, (name.strip() for name in part.split(",")))
 
 
 def _pairs(given: Any) -> dict[str, str]:

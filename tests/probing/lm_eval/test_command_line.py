@@ -18,10 +18,20 @@ def test_the_backend(argv):
     assert read_invocation([*argv, "--model_args", "pretrained=m,dtype=auto", "--tasks", "a"]).model == "vllm"
 
 
+@pytest.mark.parametrize(
+    "argv", [["--tasks", "a,b"], ["--tasks", "a", "b", "--model", "hf"], ["-t", "a, b"], ["--tasks=a,b"]]
+)
+def test_all_tasks_of_the_run(argv, tmp_path):
+    assert read_invocation(argv).tasks == ("a", "b")
+    file = tmp_path / "run.yaml"
+    file.write_text("tasks: [a, {task: own}, b]\n")
+    assert read_invocation(["--config", str(file)]).tasks == ("a", "b")
+
+
 def test_defaults():
     unknown = Invocation(model=None, gen_kwargs={}, applies_chat_template=False)
     assert read_invocation([]) == unknown
-    assert read_invocation(["-q", "tests/probing", "--tasks", "x", "--model_args", "model=m"]) == unknown
+    assert read_invocation(["-q", "tests/probing", "--model_args", "model=m"]) == unknown
     assert read_invocation(["--gen_kwargs"]) == unknown  # another program's: lm_eval requires a value
 
 

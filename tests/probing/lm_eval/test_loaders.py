@@ -2,7 +2,9 @@
 
 import inspect
 
-from in2_plugin.probing.lm_eval.loaders import loaders, position_loaders
+import pytest
+
+from in2_plugin.probing.lm_eval.loaders import loaders, own_arguments, position_loaders
 from in2_plugin.probing.probes.matrix import MATRIX
 from in2_plugin.probing.probes.registry import POSITION_PROBES, PROBES
 from tests.support.invented_probe import CARDS
@@ -31,3 +33,21 @@ def test_every_task_of_a_position_probe_has_a_loader():
 def test_lm_eval_can_read_the_source():
     for function in (loaders()["load_code"], position_loaders()["load_litm_kv"]):
         assert inspect.getsource(function).lstrip().startswith("def load_probe")
+
+
+GIVEN = {"pretrained": "m", "probe": "folder", "probe_lengths": [1_024], "probe_sets": 2, "probe_lenght": 9}
+
+
+@pytest.mark.parametrize(
+    ("task", "tasks", "left_out"),
+    [
+        ("in2_probe", ["in2_probe_context", "val_probe_4k"], {"probe_sets"}),
+        ("val_probe", ["in2_probe_context", "val_probe_4k"], {"probe", "probe_lengths"}),
+        ("val_probe", ["litm_kv", "val_probe"], set()),
+        ("in2_probe", ["in2_probe", "mmlu"], set()),
+        ("in2_probe", [], set()),
+    ],
+)
+def test_a_task_does_not_see_the_options_of_the_others(task, tasks, left_out):
+    """A misspelled option, and one that no task has, is left for the task to refuse."""
+    assert own_arguments(task, GIVEN, tasks) == {key: value for key, value in GIVEN.items() if key not in left_out}
