@@ -1,7 +1,8 @@
 """The tree of a study file: arms, seeds, stages, lengths and measures. All numbers of a study are in this file.
 
 `build` and `training` sections have the keys of `in2 build` and `in2 sft`; a study file must not contain those that the
-harness sets (paths, seeds, dtype). Sections are merged: study, then stage, then arm.
+harness sets (paths, seeds, dtype). Sections are merged: study, then stage, then arm. With `recipe: NAME`, the sections of
+the study state what they change in build.yml and sft.yml of this recipe.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,10 @@ from in2_plugin.config.base import Config
 from in2_plugin.config.build import read_mapping
 from in2_plugin.config.corpus import bare_paths
 from in2_plugin.config.probe import ProbeConfig
+from in2_plugin.demo.settings import changed
 from in2_plugin.errors import ConfigError
+from in2_plugin.probing.scoring.dip import FIFTHS
+from in2_plugin.recipe.folder import find_recipe
 
 Section = dict[str, Any]
 STUDY = Path(__file__).with_name("study.yml")
@@ -25,7 +29,7 @@ SET_BY_HARNESS = {
     "build": {"output", "tokenizer", "seed", "corpus.sources", "corpus.decontamination.against"},
     "training": {
         "model_name_or_path", "datasets", "output_dir", "seed", "data_seed", "bf16", "use_cpu", "save_strategy",
-        "save_total_limit", "resume_from_checkpoint", "report_to", "push_to_hub",
+        "save_steps", "save_total_limit", "resume_from_checkpoint", "report_to", "push_to_hub",
     },
     "own_probe": {"output", "tokenizer", "seed", "corpus.sources"},
 }  # fmt: skip
@@ -119,34 +123,24 @@ class Study(Config):
 
     def first_build(self) -> Section:
         """Return the build section of the first stage."""
-        return merged(self.build, self.first.build)
+        return changed(self.build, self.first.build)
 
     def second_build(self, arm: str) -> Section:
         """Return the build section of an arm's second stage."""
-        return merged(self.build, self.second.build, self.arms[arm].build)
+        return changed(changed(self.build, self.second.build), self.arms[arm].build)
 
     def first_training(self) -> Section:
         """Return the training section of the first stage."""
-        return merged(self.training, self.first.training)
+        return changed(self.training, self.first.training)
 
     def second_training(self, arm: str) -> Section:
         """Return the training section of an arm's second stage."""
-        return merged(self.training, self.second.training, self.arms[arm].training)
+        return changed(changed(self.training, self.second.training), self.arms[arm].training)
 
     @property
     def trained_arms(self) -> tuple[str, ...]:
         """Arms with a second stage."""
         return tuple(name for name, arm in self.arms.items() if arm.second_stage)
-
-
-def merged(*sections: Mapping[str, Any]) -> Section:
-    """Return one mapping; later sections win, nested mappings are merged."""
-    result: Section = {}
-    for section in sections:
-        for key, value in section.items():
-            both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-            result[key] = merged(result[key], value) if both else value
-    return result
 
 
 def load_study(path: Path) -> Study:
@@ -155,20 +149,49 @@ def load_study(path: Path) -> Study:
     Raises:
         ConfigError: names the first wrong key or value.
     """
-    study = Study.parse(read_mapping(path, "a study file", {}), str(path))
+    study = Study.parse(read_study(path), str(path))
     for name, section in _builds(study).items():
         _refuse_own_keys(path, name, section, "build")
         BuildConfig.parse({**section, "output": "o", "tokenizer": "t"}, f"{path}, {name}")
     for name, section in _trainings(study).items():
         _refuse_own_keys(path, name, section, "training")
     _refuse_own_keys(path, "own_probe", study.own_probe, "own_probe")
-    ProbeConfig.parse({**study.own_probe, "output": "o", "tokenizer": "t"}, f"{path}, own_probe")
+    probe = ProbeConfig.parse({**study.own_probe, "output": "o", "tokenizer": "t"}, f"{path}, own_probe")
+    if probe.depths < FIFTHS:
+        raise ConfigError(
+            f"{path}: `own_probe.depths: {probe.depths}` leaves fifths without a question; set {FIFTHS} or more"
+        )
     return study
+
+
+def read_study(path: Path) -> Section:
+    """Read a study file, and replace `recipe` by the values of this recipe in `build` and `training`.
+
+    Raises:
+        ConfigError: the file is not YAML, or there is no such recipe.
+    """
+    values = read_mapping(path, "a study file", {})
+    if name := values.pop("recipe", None):
+        recipe = find_recipe(name).path
+        for section, file in (("build", "build.yml"), ("training", "sft.yml")):
+            shipped = read_mapping(recipe / file, f"a recipe with {file}", {})
+            values[section] = changed(_without(shipped, SET_BY_HARNESS[section]), values.get(section) or {})
+    return values
+
+
+def _without(section: Mapping[str, Any], keys: set[str]) -> Section:
+    """Return a section without some keys, in which a dot separates levels."""
+    kept: Section = {}
+    for key, value in section.items():
+        inner = {one.removeprefix(f"{key}.") for one in keys if one.startswith(f"{key}.")}
+        if key not in keys:
+            kept[key] = _without(value, inner) if inner and isinstance(value, Mapping) else value
+    return kept
 
 
 def _builds(study: Study) -> dict[str, Section]:
     arms = {f"arms.{arm}.build": study.second_build(arm) for arm in study.trained_arms}
-    held_out = merged(study.build, study.held_out_questions)
+    held_out = changed(study.build, study.held_out_questions)
     return {"first.build": study.first_build(), **arms, "held_out_questions": held_out}
 
 

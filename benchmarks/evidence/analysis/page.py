@@ -15,9 +15,9 @@ from benchmarks.evidence.analysis.hypotheses import GOLD_ONLY, OWN, Verdict, jud
 from benchmarks.evidence.analysis.panels import draw_curves
 from benchmarks.evidence.analysis.scores import Quantity, StudyScores, Task, read_scores
 from benchmarks.evidence.rows import TRAIN
-from benchmarks.evidence.running.cells import duration
 from benchmarks.evidence.study import UNTRAINED
 from benchmarks.measured import ROOT
+from in2_plugin.cli.progress import duration
 from in2_plugin.errors import ConfigError
 from in2_plugin.io.atomic import write_text_atomic
 

@@ -22,6 +22,7 @@ from benchmarks.evidence.running.folder import StudyFolder
 from benchmarks.evidence.running.probing import measure, measure_choices
 from benchmarks.evidence.running.training import train
 from benchmarks.evidence.study import FIRST, UNTRAINED, Study
+from in2_plugin.cli.progress import duration
 
 LOSSES, CHOICES = "losses", "choices"
 """Measures that every study has."""
@@ -167,10 +168,3 @@ class Runner:
         table: list[dict[str, Any]] = pq.read_table(folder.path / out).to_pylist()
         for unit in table:
             yield ScoredUnit(**unit)
-
-
-def duration(seconds: float) -> str:
-    """Return `45 s`, `12 min` or `3.5 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3_600:.1f} h"

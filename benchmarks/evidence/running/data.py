@@ -11,9 +11,10 @@ from typing import Any
 
 from benchmarks.evidence.rows import Model
 from benchmarks.evidence.running.folder import StudyFolder
-from benchmarks.evidence.study import FIRST, Section, Texts, merged
+from benchmarks.evidence.study import FIRST, Section, Texts
 from in2_plugin import layout
 from in2_plugin.corpus.sources.documents import read_documents
+from in2_plugin.demo.settings import changed
 from in2_plugin.io.atomic import write_atomic
 
 PROBE, HELD_OUT = "probe", "data/held-out"
@@ -27,16 +28,16 @@ def build_shared(folder: StudyFolder) -> None:
     if not (folder.path / "corpus/held-out.jsonl").exists():
         divide_documents(study.texts, folder.path / "corpus")
     ours = {"output": PROBE, "tokenizer": "base", "seed": study.probe_seed}
-    own = merged(study.own_probe, ours, {"corpus": {"sources": [_texts("held-out")]}})
+    own = changed(changed(study.own_probe, ours), {"corpus": {"sources": [_texts("held-out")]}})
     if not (folder.path / PROBE / "probe.json").exists():
         folder.in2("build-probe", "probe", "build", folder.write_config("probe", own), "--quiet")
-    _build(folder, HELD_OUT, merged(study.build, study.held_out_questions), _texts("held-out"), study.probe_seed)
+    _build(folder, HELD_OUT, changed(study.build, study.held_out_questions), _texts("held-out"), study.probe_seed)
 
 
 def build_training(folder: StudyFolder, model: Model) -> Path:
     """Build the dataset of one stage of one seed; return its folder, relative to the study's."""
     section = folder.study.first_build() if model.arm == FIRST else folder.study.second_build(model.arm)
-    against = merged(section, {"corpus": {"decontamination": {"against": [PROBE, HELD_OUT]}}})
+    against = changed(section, {"corpus": {"decontamination": {"against": [PROBE, HELD_OUT]}}})
     seed = SEEDS.get(model.arm, SEEDS["second"]) + model.seed
     return _build(folder, f"data/{model.name}", against, _texts("train"), seed)
 
@@ -64,5 +65,5 @@ def _build(folder: StudyFolder, output: str, section: Section, source: str, seed
     ours = {"output": output, "tokenizer": "base", "seed": seed, "corpus": {"sources": [source]}}
     if not (folder.path / output / layout.MANIFEST).exists():
         name = Path(output).name
-        folder.in2(f"build-{name}", "build", folder.write_config(f"build-{name}", merged(section, ours)), "--quiet")
+        folder.in2(f"build-{name}", "build", folder.write_config(f"build-{name}", changed(section, ours)), "--quiet")
     return Path(output)

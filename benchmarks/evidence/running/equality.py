@@ -5,7 +5,7 @@ Within `tolerance`: answer tokens. Reported: context tokens, and the questions t
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from benchmarks.evidence.study import Section, Study
 from in2_plugin import layout
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import ConfigError
+from in2_plugin.probing.scoring.curves import span_of_depth
+from in2_plugin.probing.scoring.dip import FIFTHS
 
-FIFTHS = 5
 BATCH, EPOCHS = 8, 3
 """Defaults of the trainer."""
 
@@ -51,15 +52,11 @@ def count(dataset: Path, training: Section) -> Counts:
         for turn in row["turns"]:
             questions += 1
             asked.add(turn["question"])
-            for fifth in _fifths(row["segment_ids"], turn["gold"]):
-                fifths[fifth] += 1
+            for gold in turn["gold"]:
+                place = row["segment_ids"].index(gold["segment_id"])
+                fifths[span_of_depth(place, len(row["segment_ids"]), FIFTHS)] += 1
     steps = steps_of(examples, training)
     return Counts(examples, questions, steps, tokens, answer_tokens, tuple(fifths), frozenset(asked))
-
-
-def _fifths(segments: list[int], golds: Iterable[Mapping[str, int]]) -> Iterable[int]:
-    for gold in golds:
-        yield (2 * segments.index(gold["segment_id"]) + 1) * FIFTHS // (2 * len(segments))
 
 
 def steps_of(examples: int, training: Section) -> int:

@@ -6,7 +6,8 @@
     rows.jsonl scores/            the results; `report` reads nothing else
     configs/ logs/ results/       files for and from the programs that run
 
-Programs run in this folder and get relative paths. On Linux they end with the harness, also when it is killed.
+Programs run in this folder and get relative paths. On Linux they end with the harness, also when it is killed; those of
+`in2_plugin.demo.process.run_logged` go on until the next start on the same machine finds them.
 """
 
 import ctypes
@@ -25,7 +26,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.evidence.study import STUDY, Study, load_study
+from benchmarks.evidence.study import STUDY, Study, load_study, read_study
 from benchmarks.measured import ENVIRONMENT, commit
 from in2_plugin.errors import ConfigError
 from in2_plugin.io.atomic import write_json_atomic, write_text_atomic
@@ -111,11 +112,13 @@ def open_folder(path: Path, study: Path | None, model: Path | None, device: str 
 
 def _keep_study(path: Path, given: Path | None) -> None:
     kept = path / "study.yml"
-    text = (given or STUDY).read_text(encoding="utf-8") if given or not kept.exists() else ""
+    if given is None and kept.exists():
+        return
+    text = yaml.safe_dump(read_study(given or STUDY), sort_keys=False)  # whole: a recipe may change before it goes on
     if not kept.exists():
         load_study(given or STUDY)
         write_text_atomic(kept, text)
-    elif text and text != kept.read_text(encoding="utf-8"):
+    elif text != kept.read_text(encoding="utf-8"):
         raise ConfigError(f"{path}: was started with another study file; choose another --out, or leave --study out")
 
 

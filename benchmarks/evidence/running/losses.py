@@ -18,9 +18,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from benchmarks.evidence.rows import KINDS, ScoredUnit, write_scores
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.dataset.reader import IN2Dataset
+from in2_plugin.probing.scoring.dip import FIFTHS
 from in2_plugin.training.answer_logits import keep_supervised
 
-OPENING, BLOCK, FIFTHS = 4, 128, 5
+OPENING, BLOCK = 4, 128
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]

@@ -1,7 +1,6 @@
 """Train one model with the script of `in2 sft`, resumable to the last checkpoint after a kill at any moment.
 
-A checkpoint counts if its trainer_state.json, which the trainer writes last, is complete; others are deleted. The
-script runs without accelerate's launcher, whose child would outlive a killed harness. Invariant: finished.json is
+The script runs without accelerate's launcher, whose child would outlive a killed harness. Invariant: finished.json is
 written after the model, checkpoints are deleted after that.
 """
 
@@ -14,11 +13,12 @@ from typing import Any
 
 from benchmarks.evidence.running.folder import StudyFolder
 from benchmarks.evidence.study import Section
+from in2_plugin.demo.checkpoints import STATE, newest_checkpoint
 from in2_plugin.errors import ConfigError
 from in2_plugin.io.atomic import write_json_atomic
 
 SCRIPT = (sys.executable, "-m", "in2_plugin.training.trl.sft", "--config")
-STATE, FINISHED = "trainer_state.json", "finished.json"
+FINISHED = "finished.json"
 
 
 def train(folder: StudyFolder, name: str, start: str, data: Path, section: Section, seed: int) -> dict[str, Any]:
@@ -30,17 +30,19 @@ def train(folder: StudyFolder, name: str, start: str, data: Path, section: Secti
     output = folder.path / "models" / name
     finished = output / FINISHED
     if not finished.exists():
-        resumed, begun = _last_checkpoint(output), time.monotonic()
+        resumed, begun = newest_checkpoint(output), time.monotonic()
         config = {**section, **_settings(folder, name, start, data, seed, resumed)}
         folder.run(f"train-{name}", *SCRIPT, folder.write_config(f"train-{name}", config))
-        before = int(resumed.rpartition("-")[2]) if resumed else 0
+        before = int(resumed.name.rpartition("-")[2]) if resumed else 0
         write_json_atomic(finished, _facts(output, before, time.monotonic() - begun))
     for checkpoint in output.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
     return dict(json.loads(finished.read_text(encoding="utf-8")))
 
 
-def _settings(folder: StudyFolder, name: str, start: str, data: Path, seed: int, resumed: str | None) -> dict[str, Any]:
+def _settings(
+    folder: StudyFolder, name: str, start: str, data: Path, seed: int, resumed: Path | None
+) -> dict[str, Any]:
     settings = {
         "model_name_or_path": start,
         "datasets": [{"path": "in2", "data_dir": str(data)}],
@@ -53,36 +55,14 @@ def _settings(folder: StudyFolder, name: str, start: str, data: Path, seed: int,
         "save_total_limit": 2,
         "report_to": "none",
     }
-    return settings | ({"resume_from_checkpoint": resumed} if resumed else {})
-
-
-def _last_checkpoint(output: Path) -> str | None:
-    """Return the last complete checkpoint relative to the study's folder, and delete incomplete ones."""
-    complete = []
-    for checkpoint in sorted(output.glob("checkpoint-*"), key=_step):
-        if _state(checkpoint).get("global_step") == _step(checkpoint):
-            complete.append(f"models/{output.name}/{checkpoint.name}")
-        else:
-            shutil.rmtree(checkpoint)
-    return complete[-1] if complete else None
-
-
-def _step(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])
-
-
-def _state(checkpoint: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads((checkpoint / STATE).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}
+    return settings | ({"resume_from_checkpoint": str(resumed.relative_to(folder.path))} if resumed else {})
 
 
 def _facts(output: Path, before: int, seconds: float) -> dict[str, Any]:
-    checkpoints = sorted(output.glob("checkpoint-*"), key=_step)
-    state = _state(checkpoints[-1]) if checkpoints else {}
-    if not state:
+    newest = newest_checkpoint(output)
+    if newest is None:
         raise ConfigError(f"{output}: the trainer wrote no checkpoint; leave `save_strategy` to the harness")
+    state = json.loads((newest / STATE).read_text(encoding="utf-8"))
     steps = int(state["global_step"])
     losses = [entry for entry in state["log_history"] if "loss" in entry]
     # of the last attempt alone: a kill loses the time of those before

@@ -5,6 +5,8 @@ contexts, so the numbers hold from about five questions per span and context. Se
 """
 
 import math
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,13 +53,14 @@ def detectable_dip(questions: float, design: Design, models: int = 1) -> float:
 
 def questions_needed(dip: float, design: Design, models: int = 1) -> int | None:
     """Return the questions per span that show a Dip of this size; None if no number does, because contexts differ."""
-    low, high = 0, MOST_QUESTIONS
-    if detectable_dip(high, design, models) > dip:
+    return smallest(lambda questions: detectable_dip(questions, design, models) <= dip, 1, MOST_QUESTIONS)
+
+
+def smallest(shows: Callable[[int], bool], least: int, most: int) -> int | None:
+    """Return the smallest number from `least` to `most` that shows; None if none does. All larger ones show, too."""
+    if not shows(most):
         return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if detectable_dip(middle, design, models) <= dip else (middle, high)
-    return high
+    return bisect_left(range(least, most), True, key=shows) + least
 
 
 def gap_by_chance(questions: float, design: Design) -> float:
@@ -86,12 +89,11 @@ def detectable_paired_dip(questions: int, design: Design, correlation: float = 0
 
 def paired_questions_needed(dip: float, design: Design, correlation: float = 0.0, models: int = 1) -> int:
     """Return the questions that show a Dip of this size, each asked at every depth."""
-    low, high = 1, MOST_QUESTIONS
-    while high - low > 1:
-        middle = (low + high) // 2
-        shown = detectable_paired_dip(middle, design, correlation, models) <= dip
-        low, high = (low, middle) if shown else (middle, high)
-    return high
+
+    def shows(questions: int) -> bool:
+        return detectable_paired_dip(questions, design, correlation, models) <= dip
+
+    return smallest(shows, 2, MOST_QUESTIONS) or MOST_QUESTIONS
 
 
 def shown_by(interval: Interval, power: float = 0.8) -> float:

@@ -87,8 +87,3 @@ def test_a_training_run_of_another_length_ends_the_study(folder, done, monkeypat
     monkeypatch.setattr(cells, "count", lambda data, training: replace(COUNTS, steps=5))
     with pytest.raises(SystemExit, match="first-s0: took 4 steps instead of 5"):
         cells.Runner(folder, lambda line: None).run([cells.Cell(Model("first", 0), "train")])
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(45, "45 s"), (600, "10 min"), (9_000, "2.5 h")])
-def test_durations(seconds, text):
-    assert cells.duration(seconds) == text

@@ -30,6 +30,14 @@ def test_a_new_folder_has_a_copy_of_all_it_needs(opened, monkeypatch):
     assert again.dtype == "bfloat16" and again.study == opened.study
 
 
+def test_the_folder_keeps_the_values_of_the_recipe(tmp_path, model, monkeypatch):
+    monkeypatch.setattr(folders, "_dtype", lambda device: "float32")
+    folder = folders.open_folder(tmp_path / "out", None, model, None)
+    kept = (folder.path / "study.yml").read_text()
+    assert "recipe" not in kept and "learning_rate: 0.0004" in kept
+    assert folders.open_folder(tmp_path / "out", folders.STUDY, None, None).study == folder.study
+
+
 def test_another_study_or_no_model_is_refused(opened, tmp_path):
     with pytest.raises(ConfigError, match="started with another study file"):
         folders.open_folder(opened.path, write_study(tmp_path / "other.yml", seeds=[5]), None, None)
