@@ -1,8 +1,8 @@
 """The tree of a study file: arms, seeds, stages, lengths and measures. All numbers of a study are in this file.
 
 `build` and `training` sections have the keys of `in2 build` and `in2 sft`; a study file must not contain those that the
-harness sets (paths, seeds, dtype). Sections are merged: study, then stage, then arm. With `recipe: NAME`, the sections of
-the study state what they change in build.yml and sft.yml of this recipe.
+harness sets (paths, seeds, dtype). Sections are merged: study, then stage, then arm. With `recipe: NAME`, the sections
+of the study state what they change in build.yml and sft.yml of this recipe.
 """
 
 from collections.abc import Mapping

@@ -11,7 +11,7 @@ seeds - 1. In simulation, intervals cover 94 to 98% (tests/benchmarks/evidence/a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +28,22 @@ class Stratum:
     values: Numbers
     """(seeds, questions)"""
     weight: float
+    shares: Numbers | None = None
+    """(questions,) share of each question in the mean, 1 in sum; by default equal."""
 
     @property
     def by_seed(self) -> Numbers:
         """(seeds,) the part of each seed's estimate."""
-        return np.asarray(self.weight * self.values.mean(axis=1))
+        return np.asarray(self.weight * np.average(self.values, axis=1, weights=self.shares))
+
+    @property
+    def effective_questions(self) -> float:
+        """Number of questions with equal shares whose mean varies as much."""
+        return self.values.shape[1] if self.shares is None else 1 / float(self.shares @ self.shares)
 
     def minus(self, other: "Stratum") -> "Stratum":
         """Return the differences, question by question."""
-        return Stratum(self.values - other.values, self.weight)
+        return replace(self, values=self.values - other.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +102,12 @@ def _variances(stratum: Stratum) -> tuple[float, float]:
     """Return the variances of the estimate from questions, and from what neither seeds nor questions explain."""
     values = stratum.values
     n_seeds, n = values.shape
-    of_questions = float(values.mean(axis=0).var(ddof=1)) / n
+    effective = stratum.effective_questions
+    of_questions = float(values.mean(axis=0).var(ddof=1)) / effective
     if n_seeds == 1:
         return stratum.weight**2 * of_questions, 0.0
     rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True) + values.mean()
-    of_both = float((rest**2).sum()) / ((n_seeds - 1) * (n - 1)) / (n_seeds * n)
+    of_both = float((rest**2).sum()) / ((n_seeds - 1) * (n - 1)) / (n_seeds * effective)
     return stratum.weight**2 * of_questions, stratum.weight**2 * of_both
 
 

@@ -1,13 +1,13 @@
 """The hypotheses of the study: a direction each, and what would refute it. docs/evidence/protocol.md explains them.
 
 A hypothesis about an effect is *supported* if the whole interval is beyond zero in its direction, *refuted* if the
-whole interval excludes effects as large as `smallest_effect` of the study, otherwise *undecided*. One about the absence
-of harm is *supported* if the whole interval excludes harm of `short_task_margin`, *refuted* if all of it is harm of
-that size or more.
+whole interval excludes effects as large as `smallest_effect` of the study, *smaller than N points* if both hold,
+otherwise *undecided*. One about the absence of harm is *supported* if the whole interval excludes harm of
+`short_task_margin`, *refuted* if all of it is harm of that size or more.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,8 @@ from benchmarks.evidence.analysis.scores import Quantity, StudyScores, Task
 from benchmarks.evidence.rows import KINDS
 from benchmarks.evidence.study import Study
 
-Status = Literal["supported", "refuted", "undecided", "not measured"]
+CLAIM = ("H2", "H3", "H4")
+"""Hypotheses that the claim consists of."""
 OWN, GOLD_ONLY = "in2_probe_context", "in2_probe_gold_only"
 
 
@@ -36,17 +37,23 @@ class Hypothesis:
     """Effects that are smaller do not count; for absence of harm, the largest harm that does not count."""
     absence_of_harm: bool = False
 
-    def judge(self, found: Estimate | None) -> Status:
-        """Compare an estimate with the claim."""
+    def judge(self, found: Estimate | None) -> str:
+        """Return the status: supported, refuted, smaller than N points, undecided or not measured."""
         if found is None:
             return "not measured"
         low, high = found.interval or (-math.inf, math.inf)
         if self.direction < 0:
             low, high = -high, -low
-        bounds = (-self.size, -self.size) if self.absence_of_harm else (0.0, self.size)
-        if low > bounds[0]:
-            return "supported"
-        return "refuted" if high < bounds[1] else "undecided"
+        if self.absence_of_harm:
+            return "supported" if low > -self.size else "refuted" if high < -self.size else "undecided"
+        if high < self.size:
+            return self.smaller if low > 0 else "refuted"
+        return "supported" if low > 0 else "undecided"
+
+    @property
+    def smaller(self) -> str:
+        """The status of an effect that is there but does not count."""
+        return f"smaller than {100 * self.size:g} points"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ class Verdict:
     found: Estimate | None
 
     @property
-    def status(self) -> Status:
+    def status(self) -> str:
         return self.hypothesis.judge(self.found)
 
 
@@ -96,3 +103,18 @@ def judge_all(scores: StudyScores) -> list[Verdict]:
         for one in hypotheses(scores.study, min(lengths, default=0))
         if {one.arm, one.minus or one.arm} <= set(scores.study.arms)
     ]
+
+
+def judge_claim(verdicts: Sequence[Verdict]) -> str:
+    """Return the status of the claim: that of H2, H3 and H4 together, or void without H1."""
+    found = {one.hypothesis.name: one for one in verdicts}
+    if any(name not in found or found[name].found is None for name in ("H1", *CLAIM)):
+        return "not measured"
+    if found["H1"].status != "supported":
+        return "void, because H1 is not supported"
+    if "refuted" in (found["H3"].status, found["H4"].status):
+        return "refuted"
+    parts, smaller = {found[name].status for name in CLAIM}, found["H2"].hypothesis.smaller
+    if parts == {"supported"}:
+        return "supported"
+    return smaller if parts <= {"supported", smaller} else "undecided"

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.evidence.analysis.estimates import Estimate
-from benchmarks.evidence.analysis.hypotheses import GOLD_ONLY, OWN, Verdict, judge_all
+from benchmarks.evidence.analysis.hypotheses import GOLD_ONLY, OWN, Verdict, judge_all, judge_claim
 from benchmarks.evidence.analysis.panels import draw_curves
 from benchmarks.evidence.analysis.scores import Quantity, StudyScores, Task, read_scores
 from benchmarks.evidence.rows import TRAIN
@@ -102,7 +102,7 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Iterator[str]:
         contrast = f"{asked.arm} - {asked.minus}" if asked.minus else asked.arm
         what = f"{asked.quantity} of {asked.task[0]}, {contrast}"
         yield f"| {asked.name} | {asked.claim} | {what} | {_shown(asked.task, one.found)} | **{one.status}** |"
-    yield ""
+    yield f"\nThe claim, which is H2, H3 and H4 together: **{judge_claim(verdicts)}**.\n"
 
 
 def _arms(scores: StudyScores, title: str, tasks: Sequence[Task]) -> Iterator[str]:

@@ -1,18 +1,20 @@
 """Arrange the scores of a study by task, arm, seed and question, and estimate quantities of arms and contrasts.
 
 A question of a position probe is asked at every depth, so its scores are combined into one value; in VAL and the
-held-out questions each question has one depth, so fifths are strata. Contrasts are paired by seed and question.
+held-out questions each question has one depth, so fifths are strata, in which every context of VAL counts the same,
+as in `in2 report`. Contrasts are paired by seed and question.
 Invariant: all arms and seeds of a task answered the same questions.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.evidence.analysis.estimates import (
     Estimate,
@@ -60,10 +62,13 @@ class StudyScores:
         return tuple(sorted(set.intersection(*having))) if having else ()
 
     def estimate(self, task: Task, quantity: Quantity, arm: str, minus: str | None = None) -> Estimate | None:
-        """Return a quantity of an arm, or its difference from another arm; None without scores."""
+        """Return a quantity of an arm, or its difference from another arm.
+
+        Returns None without scores, and where the quantity depends on depths that were not asked for.
+        """
         arms = [arm, *([minus] if minus else [])]
         seeds = self.seeds(task, arms)
-        if not seeds:
+        if not seeds or (quantity != "avg" and not self.has_depths(task)):
             return None
         one, *other = (self._strata(task, quantity, name, seeds) for name in arms)
         if not other:
@@ -75,7 +80,7 @@ class StudyScores:
     def curve(self, task: Task, arm: str, seed: int) -> list[float]:
         """Return the mean score in each fifth of the depth."""
         table = Table.of(task, [self.by_task[task][arm, seed]])
-        return [float(np.mean(np.concatenate([x.ravel() for x in of_fifth]))) for of_fifth in table.fifths]
+        return [float(of_fifth.by_seed[0]) for of_fifth in table.fifths]
 
     def has_depths(self, task: Task) -> bool:
         """Return True if every fifth of the depth has questions."""
@@ -126,23 +131,25 @@ class Table:
 
     @property
     def has_depths(self) -> bool:
-        return all(len(of_fifth) for of_fifth in self.fifths)
+        return all(of_fifth.values.shape[1] for of_fifth in self.fifths)
 
     @cached_property
-    def fifths(self) -> list[list[Numbers]]:
-        """Return per fifth the (models,) scores of each place in it."""
-        found: list[list[Numbers]] = [[] for _ in range(FIFTHS)]
-        for place, column in zip(self.places, self.values.T, strict=True):
-            if place[2] >= FIFTHS:
-                found[self._fifth(place)].append(column)
-        return found
+    def fifths(self) -> list[Stratum]:
+        """Return the scores in each fifth, in which every unit counts the same."""
+        fifth_of = np.array([self._fifth(place) if place[2] >= FIFTHS else -1 for place in self.places])
+        return [self._mean_over_units(np.flatnonzero(fifth_of == fifth)) for fifth in range(FIFTHS)]
+
+    def _mean_over_units(self, chosen: NDArray[np.intp]) -> Stratum:
+        units = [self.places[i][0] for i in chosen]
+        sizes = Counter(units)
+        return Stratum(self.values[:, chosen], 1.0, np.array([1 / (len(sizes) * sizes[unit]) for unit in units]))
 
     def strata(self, weights: Numbers) -> list[Stratum]:
         """Return the values whose weighted means add up to the quantity with these weights by fifth."""
         if not self.has_depths:
             return [Stratum(self.values, 1.0)]
         if self.name.startswith(ONE_DEPTH):
-            return [Stratum(np.array(one).T, float(w)) for one, w in zip(self.fifths, weights, strict=True) if w]
+            return [replace(one, weight=float(w)) for one, w in zip(self.fifths, weights, strict=True) if w]
         return [Stratum(self._by_question(weights), 1.0)]
 
     def _by_question(self, weights: Numbers) -> Numbers:
@@ -150,8 +157,10 @@ class Table:
         cells: dict[int, dict[int, list[Numbers]]] = defaultdict(lambda: defaultdict(list))
         for place, column in zip(self.places, self.values.T, strict=True):
             cells[place[0]][self._fifth(place)].append(column)
-        complete = [of_question for of_question in cells.values() if len(of_question) == FIFTHS]
-        combined = [sum(weights[f] * np.mean(one[f], axis=0) for f in range(FIFTHS)) for one in complete]
+        for question, of_question in cells.items():
+            if len(of_question) < FIFTHS:
+                raise ReportError(f"{self.name}: question {question} was not asked in every fifth; measure it again")
+        combined = [sum(weights[f] * np.mean(one[f], axis=0) for f in range(FIFTHS)) for one in cells.values()]
         return np.array(combined).T
 
     def _fifth(self, place: Place) -> int:

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.evidence.analysis.estimates import Estimate
-from benchmarks.evidence.analysis.hypotheses import Hypothesis, judge_all
+from benchmarks.evidence.analysis.hypotheses import CLAIM, Hypothesis, Verdict, judge_all, judge_claim
 from benchmarks.evidence.analysis.invented import invent_study
 from benchmarks.evidence.analysis.scores import read_scores
 
@@ -18,7 +18,8 @@ def judged(low: float, high: float, direction: int, absence_of_harm: bool = Fals
     [
         (0.01, 0.3, 1, "supported"), (-0.05, 0.05, 1, "refuted"), (-0.05, 0.15, 1, "undecided"),
         (-0.3, -0.2, 1, "refuted"), (-0.3, -0.01, -1, "supported"), (-0.05, 0.3, -1, "refuted"),
-        (-0.15, 0.02, -1, "undecided"),
+        (-0.15, 0.02, -1, "undecided"), (-0.09, -0.01, -1, "smaller than 10 points"),
+        (0.01, 0.09, 1, "smaller than 10 points"),
     ],
 )  # fmt: skip
 def test_an_effect_is_supported_refuted_or_undecided(low, high, direction, status):
@@ -38,6 +39,37 @@ def test_what_does_not_vary_or_was_not_measured():
     one = Hypothesis("H", "c", ("t", 0), "dip", "a", None, 1, 0.1)
     assert one.judge(Estimate(0.0, None, 3, 100)) == "undecided"
     assert one.judge(None) == "not measured"
+
+
+SUPPORTED, SMALLER, REFUTED, UNDECIDED = (-0.3, -0.2), (-0.09, -0.01), (-0.05, 0.05), (-0.15, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("intervals", "status"),
+    [
+        ((SUPPORTED, SUPPORTED, SUPPORTED), "supported"),
+        ((SUPPORTED, REFUTED, SUPPORTED), "refuted"),
+        ((UNDECIDED, SUPPORTED, REFUTED), "refuted"),
+        ((REFUTED, SUPPORTED, SUPPORTED), "undecided"),
+        ((SUPPORTED, SMALLER, SUPPORTED), "smaller than 10 points"),
+        ((SUPPORTED, SMALLER, UNDECIDED), "undecided"),
+        ((SUPPORTED, SUPPORTED, None), "not measured"),
+    ],
+)
+def test_the_claim_is_h2_to_h4_together(intervals, status):
+    def found(limits):
+        return limits and Estimate(sum(limits) / 2, limits, 3, 100)
+
+    def judged_with(of_h1):
+        of_all = {"H1": (1, of_h1), **{name: (-1, one) for name, one in zip(CLAIM, intervals, strict=True)}}
+        return judge_claim([
+            Verdict(Hypothesis(name, "c", ("t", 0), "dip", "a", None, direction, 0.1), found(one))
+            for name, (direction, one) in of_all.items()
+        ])  # fmt: skip
+
+    assert judged_with((0.2, 0.3)) == status
+    if status != "not measured":
+        assert judged_with((-0.1, 0.3)) == "void, because H1 is not supported"
 
 
 def verdicts(folder, **dips: float) -> dict[str, str]:

@@ -32,6 +32,7 @@ def test_the_page_has_verdicts_tables_and_where_it_is_from(written):
     assert "| task | tokens | start | short | edges | middle | uniform |" in text
     assert "| dip | " in text and "## Losses" in text and "## Cost" in text
     assert "Incomplete: start (seeds 0, 1)" in text
+    assert "The claim, which is H2, H3 and H4 together: **" in text
     assert "nan" not in text
 
 

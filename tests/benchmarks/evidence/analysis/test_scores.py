@@ -25,7 +25,8 @@ def scores_of(tmp_path, by_model: dict[Model, list[ScoredUnit]]) -> StudyScores:
 def test_the_dip_is_that_of_the_report(tmp_path):
     rng = np.random.default_rng(0)
     own = [ScoredUnit(*OWN, q, d, 7, float(rng.integers(2))) for q in range(9) for d in range(7)]
-    val = [ScoredUnit("val_probe_code", 4_096, s, p, 20, float(rng.integers(2))) for s in range(1) for p in range(20)]
+    sets = ((0, 20, range(20)), (1, 15, range(2, 15)), (2, 10, range(0, 10, 2)))  # of uneven sizes
+    val = [ScoredUnit("val_probe_code", 4_096, s, p, n, float(rng.integers(2))) for s, n, ps in sets for p in ps]
     found = scores_of(tmp_path, {Model("uniform", 0): [*own, *val]})
     for task, units, by_question in ((OWN, own, True), (("val_probe_code", 4_096), val, False)):
         sets = gather((one.score, one.position, one.n_positions, one.unit) for one in units)
@@ -49,6 +50,23 @@ def test_controls_have_an_average_and_no_depths(tmp_path):
     found = scores_of(tmp_path, {Model("start", 0): units})
     assert not found.has_depths(("in2_probe_gold_only", 1_024))
     assert found.estimate(("in2_probe_gold_only", 1_024), "avg", "start").value == 0.5
+    for quantity in ("dip", "ends", "middle"):
+        assert found.estimate(("in2_probe_gold_only", 1_024), quantity, "start") is None
+
+
+@pytest.mark.parametrize(("task", "n"), [(OWN, 4), (("val_probe_code", 4_096), 4), (("held_out_exact", 0), 5)])
+def test_a_fifth_without_a_question_gives_no_dip(tmp_path, task, n):
+    units = [ScoredUnit(*task, q, d, n, float(q % 2)) for q in range(4) for d in range(4)]
+    found = scores_of(tmp_path, {Model("start", 0): units, Model("uniform", 0): units})
+    assert found.estimate(task, "dip", "start") is None and found.estimate(task, "dip", "uniform", "start") is None
+    assert found.estimate(task, "avg", "start").value == 0.5
+
+
+def test_a_question_that_lacks_a_fifth_is_not_left_out_silently(tmp_path):
+    units = [ScoredUnit(*OWN, q, d, 5, 1.0) for q in range(4) for d in range(5)]
+    found = scores_of(tmp_path, {Model("start", 0): units[:-1]})
+    with pytest.raises(ReportError, match="question 3 was not asked in every fifth"):
+        found.estimate(OWN, "dip", "start")
 
 
 def test_only_common_seeds_are_compared(tmp_path):
