@@ -34,17 +34,20 @@ def sample_store(
 ) -> Iterator[SegmentStore]:
     """Open the store of the dataset in `folder`, or a temporary one of the first `documents` documents of the corpus.
 
+    The store of the dataset is used only if it has text, unless `documents` is 0, and records, unless `registers` is 0.
+
     Args:
-        registers: number of registers of invented records in the temporary store; the store of the dataset is used only
-            if it has records, unless this is 0.
+        registers: number of registers of invented records in the temporary store.
 
     Raises:
         CorpusError: the corpus cannot be read.
     """
     built = folder / layout.SEGMENTS
-    if (built / layout.STORE_FACTS).exists() and (not registers or SegmentStore(built).record_segments):
-        yield SegmentStore(built)
-        return
+    if (built / layout.STORE_FACTS).exists():
+        store = SegmentStore(built)
+        if (store.corpus_segments or not documents) and (store.record_segments or not registers):
+            yield store
+            return
     with tempfile.TemporaryDirectory(prefix="in2-sample-") as temporary:
         yield build_store(
             islice(read_documents(corpus.sources if documents else ()), documents),

@@ -70,7 +70,8 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
     if (folder / layout.STORE_FACTS).exists():
         store = SegmentStore(folder)
         require_same_tokenizer(run.folder, config.tokenizer, store.facts.tokenizer, tokenizer)
-        if len(store.record_segments) == PAGES * registers:  # else `--extend` has changed the mixture or lengths
+        has_corpus, has_records = bool(store.corpus_segments), len(store.record_segments) == PAGES * registers
+        if has_records and has_corpus == config.mixture.reads_corpus:  # else `--extend` has changed mixture or lengths
             return store
     sources = config.corpus.sources if config.mixture.reads_corpus else ()
     found = [find_pieces([source], SHARD_BYTES) for source in sources]

@@ -78,6 +78,22 @@ def test_a_wrong_field_of_any_source_is_found_before_files_are_cut(mistral_folde
     assert not (tmp_path / "in2").exists()
 
 
+WITH_TEXT = {"fine_grained": 8, "integration": 0, "short_context": 0, "records": 8}
+RECORDS_ALONE = {**WITH_TEXT, "fine_grained": 0}
+
+
+@pytest.mark.parametrize(("first", "second"), [(RECORDS_ALONE, WITH_TEXT), (WITH_TEXT, RECORDS_ALONE)])
+def test_a_store_is_replaced_when_the_mixture_starts_or_stops_reading_the_corpus(
+    mistral_folder, tmp_path, first, second
+):
+    corpus = {"sources": [_rows(tmp_path / "rows/a.jsonl", 50, 0)]}
+    for mixture in (first, second):
+        asked = small_config(tmp_path / "in2", mistral_folder, corpus=corpus, mixture=mixture)
+        store = segment_stage(Run(asked, Quiet(), LocalEngine(1), WHOLE_BUILD), load_tokenizer(asked.tokenizer))
+        assert bool(store.corpus_segments) == (mixture is WITH_TEXT)
+        assert len(store.record_segments) == 128
+
+
 @pytest.mark.slow
 def test_a_limit_is_met_document_by_document_whatever_the_shards(corpus, mistral_folder, tmp_path):
     sources = [{"path": str(corpus / "a.jsonl"), "limit": 37}, {"path": str(corpus / "b.jsonl"), "limit": 20}]
