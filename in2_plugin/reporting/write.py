@@ -62,7 +62,8 @@ def write_report(results: Sequence[Path], output: Path, labels: Sequence[str] = 
     comparison = compare(models)
     sections = position_sections(position) if position else ()
     page, record = render_page(comparison, suite, position, sections), as_json(comparison)
-    record["headlines"] = [asdict(one) for each in (position, comparison) if each for one in headlines(each)]
+    found = filter(None, (section.headline for section in sections))
+    record["headlines"] = [asdict(one) for one in (*found, *headlines(comparison))]
     if position is not None:
         record["position_probes"] = position_json(position, sections)
     if suite is not None:

@@ -6,6 +6,7 @@ import in2_plugin.reporting
 from in2_plugin.errors import ConfigError, ReportError
 from in2_plugin.reporting import WrittenReport, write_report
 from tests.support import lm_eval_results as made
+from tests.support import position_results as made_position
 
 
 def test_the_package_exports_its_public_names():
@@ -90,3 +91,41 @@ def test_a_folder_without_any_results_is_an_error(before, tmp_path):
     with pytest.raises(ReportError, match="none holds no val_probe results; run"):
         write_report([before, tmp_path / "none"], tmp_path / "r.html")
     assert not (tmp_path / "r.html").exists()
+
+
+def test_a_position_probe_opens_with_its_headline_curve_and_three_questions(tmp_path):
+    answers = {"before": made_position.only_ends, "after": made_position.reader}
+    for label, answer in answers.items():
+        made_position.write(tmp_path / label, label, answer, questions=10)
+    written = write_report([tmp_path / label for label in answers], tmp_path / "r.html", list(answers))
+    (headline,) = written.record["headlines"]
+    page = written.paths[0].read_text()
+    section = page[page.index('<section class="position"') :]
+    parts = [
+        "Improved: from 40.0% right answers",
+        "<svg",
+        "Question</th>",
+        "after reads the middle better",
+        "The gold alone",
+    ]
+    places = [section.index(part) for part in parts]
+    assert places == sorted(places) and page.count(headline["sentence"]) == 1
+    assert section[places[2] : places[3]].count('<tr><th scope="row">') == 3
+
+
+def test_the_headlines_of_all_probes_are_in_the_record_once(tmp_path):
+    for label, level in (("before", 0.3), ("after", 0.8)):
+        content = made.content(label, {})
+        made.add(content, "val_probe_code", made.drawn_sets([level] * 16, 100, 0))
+        made.write(tmp_path / label, content)
+        answer = made_position.reader if label == "after" else made_position.only_ends
+        made_position.write(tmp_path / label / "litm", label, answer, questions=10)
+    sources = [tmp_path / "before", tmp_path / "after"]
+    record = write_report(sources, tmp_path / "r.html", ["before", "after"]).record
+    assert [(one["task"], one["improved"]) for one in record["headlines"]] == [("litm_qa", True), ("code", True)]
+    assert set(record["headlines"][0]) == {"task", "improved", "sentence", "average", "dip"}
+    assert (tmp_path / "r.json").read_text().count(record["headlines"][0]["sentence"]) == 1
+
+
+def test_one_model_has_no_headline(before, tmp_path):
+    assert write_report([before], tmp_path / "r.html").record["headlines"] == []

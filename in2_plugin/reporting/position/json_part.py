@@ -18,5 +18,7 @@ def position_json(comparison: Comparison, sections: Sequence[PositionSection]) -
 
 
 def _section(section: PositionSection) -> dict[str, Any]:
-    """Return a section; its verdicts become their sentences, as `verdicts` has the rest."""
-    return asdict(section) | {"verdicts": [sentence for sentence, _ in section.verdicts]}
+    """Return a section; its verdicts become their sentences, and its headline is among those of the whole report."""
+    values = asdict(section) | {"verdicts": [sentence for sentence, _ in section.verdicts]}
+    del values["headline"]
+    return values

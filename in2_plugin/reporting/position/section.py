@@ -15,7 +15,7 @@ from in2_plugin.reporting.position.examples import HOW_TO_LOG, AnswerPair, found
 from in2_plugin.reporting.position.judged import JudgedCurve, judged_curve
 from in2_plugin.reporting.position.two_golds import TwoGolds, two_golds
 from in2_plugin.reporting.results import ModelResult, TaskResult
-from in2_plugin.reporting.text.headline import headlines
+from in2_plugin.reporting.text.headline import Headline, headline_of
 from in2_plugin.reporting.text.wording import percent, tokens
 from in2_plugin.reporting.verdict import NO_CURVE, ProbeVerdict, Verdict, shows_nothing, too_few_depths
 
@@ -87,8 +87,8 @@ class PositionSection:
 
     task: str
     title: str
-    headline: str
-    """What the last model does better or worse than the first; empty if they cannot be compared."""
+    headline: Headline | None
+    """What the last model does better or worse than the first; None if they cannot be compared."""
     verdicts: tuple[tuple[str, ProbeVerdict], ...]
     """A sentence for the reader, and the verdict that it states."""
     models: tuple[PositionOfModel, ...]
@@ -109,8 +109,8 @@ def _section(comparison: Comparison, task: str) -> PositionSection:
     verdicts = tuple((lead(one), one) for one in comparison.verdicts if one.task == task)
     logged = all(one.has_samples for one in models)
     found = _found([model for _, model in having], task)
-    headline = next((one.sentence for one in headlines(comparison) if one.task == task), "")
-    return PositionSection(task, title(task), headline, verdicts, models, found, "" if logged else HOW_TO_LOG)
+    how_to_log = "" if logged else HOW_TO_LOG
+    return PositionSection(task, title(task), headline_of(comparison, task), verdicts, models, found, how_to_log)
 
 
 def lead(one: ProbeVerdict) -> str:

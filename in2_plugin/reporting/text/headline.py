@@ -1,19 +1,23 @@
-"""State in one sentence per probe what training changed, with the two numbers that matter, before and after.
+"""State in a sentence or two per probe what training changed, with the averages before and after.
 
 A verdict (`reporting/verdict.py`) is about position alone, and says nothing where the first model finds nothing. A
-headline is about finding: it says *improved* if the middle scores higher, beyond its interval, and so does the average,
-or the dip is smaller. Every number and interval is one of the comparison.
+headline is about finding: it repeats a verdict of *improved* or *worse*, and otherwise says what average and middle
+show. Invariant: a headline and a verdict never contradict, and every statement rests on an interval.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from in2_plugin.probing.scoring.dip import PositionEffect
 from in2_plugin.reporting.comparison import Comparison
 from in2_plugin.reporting.evidence import Change, Evidence
 from in2_plugin.reporting.results import ModelResult
 from in2_plugin.reporting.text.wording import ABSENT, estimate, percent, with_interval
+from in2_plugin.reporting.verdict import Verdict, floor_of, is_at_floor
 
 ARROW = " → "
+ROUNDING = 1e-9
+"""The change of the ends is a sum: a zero can come out as a tiny number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,44 +34,64 @@ class Headline:
 
 
 def headlines(comparison: Comparison) -> Iterator[Headline]:
-    """Yield a headline for each probe whose curves of the first and the last model can be subtracted."""
-    changes = {(one.after, one.tasks): one for one in comparison.changes}
-    last = comparison.models[-1]
-    for task in last.tasks:
-        change = changes.get((last.label, (task,)))
-        if change and change.position and change.difference.avg_interval:
-            yield _headline(comparison, task, change)
+    """Yield the headline of each probe that has one."""
+    yield from filter(None, (headline_of(comparison, task) for task in comparison.models[-1].tasks))
 
 
-def _headline(comparison: Comparison, task: str, change: Change) -> Headline:
+def headline_of(comparison: Comparison, task: str) -> Headline | None:
+    """Return the headline of one probe; None if the curves of the first and the last model cannot be subtracted."""
+    last = comparison.models[-1].label
+    change = next((one for one in comparison.changes if (one.after, one.tasks) == (last, (task,))), None)
+    if change is None or change.position is None or change.difference.avg_interval is None:
+        return None
+    verdict = next(one.verdict for one in comparison.verdicts if (one.after, one.task) == (last, task))
     models = [model for model in comparison.models if task in model.tasks]
     known = [comparison.of(model, model.tasks[task]) for model in models]
+    improved, sentence = _sentence(models, task, known, verdict, change)
     averages = [with_interval(model.tasks[task].score.avg, one.avg) for model, one in zip(models, known, strict=True)]
-    improved, sentence = _sentence((models[0], models[-1]), task, known[-1], change)
     return Headline(task, improved, sentence, ARROW.join(averages), ARROW.join(map(_dip, known)))
 
 
-def _sentence(ends: tuple[ModelResult, ModelResult], task: str, after: Evidence, change: Change) -> tuple[bool, str]:
+def _sentence(
+    models: Sequence[ModelResult], task: str, known: Sequence[Evidence], verdict: Verdict, change: Change
+) -> tuple[bool, str]:
     """Return True and the sentence if the change is an improvement, False and the sentence otherwise."""
     position, limits = change.position, change.difference.avg_interval
-    assert position and limits  # see `headlines`
-    first, last = (f"{percent(model.tasks[task].score.avg)}%" for model in ends)
-    scores = f"{ends[1].label} gives {last} right answers, {ends[0].label} {first}"
-    if position.middle.above_zero and (limits[0] > 0 or position.dip.below_zero):
-        return True, f"Improved: {scores}, and {_ends_and_middle(after, change)}."
+    assert position and limits  # see `headline_of`
+    scores, floor = _scores(models[0], models[-1], task), floor_of(models[-1], task)
     if limits[1] < 0:
         return False, f"Worse: {scores}."
-    return False, f"No improvement shown: {scores}, a difference within chance or not in the middle."
+    if verdict is Verdict.WORSE:
+        return False, f"Worse by position: {scores}; the middle has lost ground to the ends."
+    if is_at_floor(models[-1].tasks[task], known[-1], floor):
+        least = f"the {percent(floor)}% of answers that need no reading"
+        return False, f"No improvement shown: {scores}, which is not clearly above {least}."
+    if verdict is Verdict.IMPROVED or (limits[0] > 0 and position.middle.above_zero):
+        return True, f"Improved: {scores}. {_gain(position)}{_level(known[0], known[-1])}."
+    why = "the middle is not shown to score higher" if limits[0] > 0 else "the difference is within chance"
+    return False, f"No improvement shown: {scores}; {why}."
 
 
-def _ends_and_middle(after: Evidence, change: Change) -> str:
-    dip = after.position.dip if after.position else None
-    smaller = "the middle has gained more than the ends" if change.position and change.position.dip.below_zero else ""
-    if dip is None or dip.interval is None:
-        return smaller or "the middle scores higher"
-    if dip.above_zero:
-        return f"{smaller or 'the middle scores higher'}, but still less than the ends"
-    return f"{smaller or 'the middle scores higher'}; it is not shown to be lower than the ends"
+def _scores(first: ModelResult, last: ModelResult, task: str) -> str:
+    """Return `from 2.2% right answers (before) to 86.7% (after)`; VAL's document score is not a share of answers."""
+    before, after = (f"{percent(model.tasks[task].score.avg)}%" for model in (first, last))
+    named = f"{before} right answers" if last.tasks[task].position else f"an average of {before}"
+    return f"from {named} ({first.label}) to {after} ({last.label})"
+
+
+def _gain(change: PositionEffect) -> str:
+    if not change.dip.below_zero:
+        return "The middle scores higher"
+    ends = change.middle.value + change.dip.value
+    return "The middle has gained more" if ends > ROUNDING else "Only the middle scores higher"
+
+
+def _level(before: Evidence, after: Evidence) -> str:
+    """Return where the middle is now, as the end of the sentence on its gain."""
+    was_below, is_below = (bool(one.position and one.position.dip.above_zero) for one in (before, after))
+    if is_below:
+        return f", but is {'still ' * was_below}below the ends"
+    return f", and is {'no longer' if was_below else 'not'} shown to be below the ends"
 
 
 def _dip(known: Evidence) -> str:
