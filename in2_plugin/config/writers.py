@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -40,6 +40,9 @@ class FormDeclaration(Protocol):
     def style(self) -> str: ...
     @property
     def direction(self) -> str: ...
+
+
+FormT = TypeVar("FormT", bound=FormDeclaration)
 
 
 class WriterDeclaration(Protocol):
@@ -102,9 +105,14 @@ def complete_settings(model: type[BaseModel] | None, writer: str, given: Mapping
         raise ValueError(first_error(model, failure)) from None
 
 
-def weighed_forms(forms: Sequence[FormDeclaration], weights: Mapping[str, float]) -> list[FormDeclaration]:
+def names_of(form: FormDeclaration) -> tuple[str, str, str]:
+    """Return the names that weigh a form, in the order in which they are drawn: direction, style, form."""
+    return form.direction, form.style, form.name
+
+
+def weighed_forms(forms: Sequence[FormT], weights: Mapping[str, float]) -> list[FormT]:
     """Return the forms that `weights`, by name of a form, style or direction, do not exclude."""
-    return [form for form in forms if all(weights.get(name, 1) for name in (form.name, form.style, form.direction))]
+    return [form for form in forms if all(weights.get(name, 1) for name in names_of(form))]
 
 
 def check_weights(forms: Sequence[FormDeclaration], writer: str, weights: Mapping[str, float]) -> None:
@@ -115,8 +123,8 @@ def check_weights(forms: Sequence[FormDeclaration], writer: str, weights: Mappin
     """
     if not forms:
         raise ValueError(f"`writer: {writer}` has no forms of questions to weigh; delete the section")
-    groups = [dict.fromkeys(getattr(form, what) for form in forms) for what in ("direction", "style", "name")]
-    known = [str(name) for group in groups for name in group]
+    groups = zip(*map(names_of, forms), strict=True)
+    known = [str(name) for group in groups for name in dict.fromkeys(group)]
     for name in weights:
         if name not in known:
             near = nearest(name, known)

@@ -36,13 +36,10 @@ def form_counts(questions: Mapping[str, int], config: QuestionsConfig) -> dict[s
 
 
 def form_line(counts: Counts) -> str:
-    """Return the counts in one line, and in words what the text does not have; empty without counts."""
+    """Return the counts in one line, and in words which styles have no questions; empty without counts."""
     sums = {style: sum(of_style.values()) for style, of_style in counts.items()}
-    total = sum(n for style, n in sums.items() if style != RECORDS)
     have = [f"{style} {n:,} ({_directions(counts[style])})" for style, n in sums.items() if n]
-    lack = [
-        f"no {NOUNS.get(style, style)} in this corpus: 0 of {total:,} questions" for style, n in sums.items() if not n
-    ]
+    lack = [f"no questions about {NOUNS.get(style, style)}" for style, n in sums.items() if not n]
     return "; ".join([", ".join(have), *lack] if have else lack)
 
 

@@ -6,20 +6,16 @@ others contain, and names that are common words, are not asked about.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
-from typing import TypeVar
+from collections.abc import Iterator
 
 import numpy as np
 
 from in2_plugin.questions.extractive.code_lines import CodeLine, Signature, code_lines, signatures
-from in2_plugin.questions.extractive.quoting import Draft, Excerpt, is_rare
+from in2_plugin.questions.extractive.quoting import Draft, Excerpt, is_rare, neighbours, some_of
 
 LINE_LETTERS = range(12, 121)
 """Characters of a line that is quoted or asked for."""
 LINES_BETWEEN = range(1, 4)
-PICKS = 6
-"""Random lines, signatures or assignments that a form looks at."""
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _ASSIGNMENT = re.compile(
@@ -28,17 +24,11 @@ _ASSIGNMENT = re.compile(
 )
 _UNFINISHED = re.compile(r"[(\[{,\\+*/=&|.-]$|\b(?:and|or|not|if|else|in)$|\s(?:#|//)\s")
 """What ends a line of an assignment that goes on, or a comment after it."""
-_Found = TypeVar("_Found")
 
 
 def has_code(excerpt: Excerpt) -> bool:
     """Return True if the excerpt has a block of code, or explains a signature."""
     return bool(code_lines(excerpt.texts) or signatures(excerpt.texts))
-
-
-def _drawn(found: Sequence[_Found], accept: Callable[[_Found], bool], rng: np.random.Generator) -> Iterator[_Found]:
-    """Yield those of PICKS random elements that `accept` accepts."""
-    return (found[i] for i in rng.permutation(len(found))[:PICKS] if accept(found[i]))
 
 
 def _can_quote(text: str) -> bool:
@@ -47,14 +37,8 @@ def _can_quote(text: str) -> bool:
 
 def _lines(excerpt: Excerpt, rng: np.random.Generator) -> Iterator[CodeLine]:
     """Yield random lines that can be quoted."""
-    return _drawn(code_lines(excerpt.texts), lambda line: _can_quote(line.text) and excerpt.has_once(line.text), rng)
-
-
-def _neighbours(excerpt: Excerpt, rng: np.random.Generator) -> tuple[CodeLine, CodeLine] | None:
-    """Draw two consecutive lines, without a blank one between them, that can both be quoted."""
-    lines = code_lines(excerpt.texts)
-    pairs = [(a, b) for a, b in pairwise(lines) if _gap(a, b) == 1]
-    return next(_drawn(pairs, lambda pair: _can_quote(pair[0].text) and _can_quote(pair[1].text), rng), None)
+    lines = some_of(code_lines(excerpt.texts), rng)
+    return (line for line in lines if _can_quote(line.text) and excerpt.has_once(line.text))
 
 
 def _gap(line: CodeLine, later: CodeLine) -> int:
@@ -62,20 +46,25 @@ def _gap(line: CodeLine, later: CodeLine) -> int:
     return later.number - line.number if is_same_block else 0
 
 
+def _line_beside(excerpt: Excerpt, rng: np.random.Generator, *, is_after: bool) -> Draft | None:
+    """Ask for one of two consecutive lines, without a blank one between them."""
+    pairs = neighbours(code_lines(excerpt.texts), lambda line, later: _gap(line, later) == 1)
+    for pair in some_of(pairs, rng):
+        line, answer = pair if is_after else pair[::-1]
+        if _can_quote(line.text) and _can_quote(answer.text):
+            question = f"Which line comes right {'after' if is_after else 'before'} `{line.text}`?"
+            return excerpt.draft(question, answer.text, line.segment, line.text)
+    return None
+
+
 def next_line(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     """Ask for the line after the quoted one."""
-    if not (pair := _neighbours(excerpt, rng)):
-        return None
-    line, answer = pair
-    return excerpt.draft(f"Which line comes right after `{line.text}`?", answer.text, line.segment, line.text)
+    return _line_beside(excerpt, rng, is_after=True)
 
 
 def previous_line(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     """Ask for the line before the quoted one."""
-    if not (pair := _neighbours(excerpt, rng)):
-        return None
-    answer, line = pair
-    return excerpt.draft(f"Which line comes right before `{line.text}`?", answer.text, line.segment, line.text)
+    return _line_beside(excerpt, rng, is_after=False)
 
 
 def line_with(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
@@ -129,7 +118,7 @@ def _signature(excerpt: Excerpt, rng: np.random.Generator) -> Signature | None:
     found = signatures(excerpt.texts)
     names = Counter(signature.name for signature in found)
     accept = lambda it: names[it.name] == 1 and is_rare(it.name) and _can_quote(it.parameters)  # noqa: E731
-    return next(_drawn(found, accept, rng), None)
+    return next(filter(accept, some_of(found, rng)), None)
 
 
 def signature_of(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
@@ -160,7 +149,7 @@ def _assignment(excerpt: Excerpt, rng: np.random.Generator) -> tuple[CodeLine, r
         is_whole = is_balanced and not _UNFINISHED.search(value)
         return is_whole and names[name] == 1 and is_rare(name) and _can_quote(value) and name not in value
 
-    return next(_drawn(found, accept, rng), None)
+    return next(filter(accept, some_of(found, rng)), None)
 
 
 def assigned_value(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:

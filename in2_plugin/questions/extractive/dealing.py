@@ -10,15 +10,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from in2_plugin.config.writers import names_of, weighed_forms
 from in2_plugin.questions.extractive.form import QuestionForm
 from in2_plugin.questions.extractive.quoting import Excerpt
 from in2_plugin.questions.extractive.registry import FORMS, RECOGNIZERS
 from in2_plugin.questions.question import Kind
-
-
-def names_of(form: QuestionForm) -> tuple[str, str, str]:
-    """Return the names that weigh a form, in the order in which they are drawn."""
-    return form.direction, form.style, form.name
 
 
 def deal(
@@ -48,7 +44,6 @@ def _weighed(
     kind: Kind, weights: frozenset[tuple[str, float]]
 ) -> tuple[list[tuple[QuestionForm, tuple[str, str, str]]], list[str]]:
     """Return the forms of a kind that are not excluded, each with the names that weigh it, and all names in order."""
-    excluded = {name for name, weight in weights if not weight}
-    named = [(form, names_of(form)) for form in FORMS if form.kind is kind]
-    kept = [(form, names) for form, names in named if excluded.isdisjoint(names)]
+    forms = [form for form in FORMS if form.kind is kind]
+    kept = [(form, names_of(form)) for form in weighed_forms(forms, dict(weights))]
     return kept, sorted({name for _, names in kept for name in names})

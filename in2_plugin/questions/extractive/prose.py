@@ -16,17 +16,17 @@ from in2_plugin.questions.extractive.quoting import (
     Excerpt,
     Sentence,
     is_unspaced,
+    neighbours,
+    one_of,
 )
 
 EDGE_UNITS = 6
-"""Units of an answer that is the beginning or the end of a sentence or line; always the same, so that a model need not
-count."""
+"""Units of an answer that is the beginning of a sentence or line; always the same, so that a model need not count."""
 
 
 def _pick(sentences: Iterable[Sentence], rng: np.random.Generator, units: int = 0) -> Sentence | None:
     """Draw a sentence of at least `units` units."""
-    fitting = [sentence for sentence in sentences if len(sentence.units) >= units]
-    return fitting[rng.integers(len(fitting))] if fitting else None
+    return one_of([sentence for sentence in sentences if len(sentence.units) >= units], rng)
 
 
 def _short(excerpt: Excerpt) -> list[Sentence]:
@@ -35,12 +35,8 @@ def _short(excerpt: Excerpt) -> list[Sentence]:
 
 def _neighbours(excerpt: Excerpt, rng: np.random.Generator) -> tuple[Sentence, Sentence] | None:
     """Draw two consecutive sentences of a segment."""
-    pairs = [
-        (one, other)
-        for one, other in zip(excerpt.sentences, excerpt.sentences[1:], strict=False)
-        if one.segment == other.segment and one.order + 1 == other.order
-    ]
-    return pairs[rng.integers(len(pairs))] if pairs else None
+    is_next = lambda a, b: (a.segment, a.order + 1) == (b.segment, b.order)  # noqa: E731
+    return one_of(neighbours(excerpt.sentences, is_next), rng)
 
 
 def _first(sentence: Sentence) -> str:

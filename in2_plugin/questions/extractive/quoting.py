@@ -6,8 +6,10 @@ for English and Chinese. Invariant: a quotation occurs exactly once in its excer
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
@@ -32,6 +34,9 @@ ANY_UNITS = range(SENTENCE_UNITS.stop)
 RARE_WORDS_LETTERS, RARE_LETTERS = 10, 6
 """Characters of a rare text of plain words alone, and of one with digits, capitals inside a word, or punctuation: at
 this length nine of ten names of the Python documentation occur in less than 1% of its segments; `format` is in 8%."""
+PICKS = 6
+"""Random elements that a form looks at."""
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,21 @@ class Excerpt:
         return Draft(question, answer, (segment,), exclusive)
 
 
+def some_of(found: Sequence[_Found], rng: np.random.Generator) -> Iterator[_Found]:
+    """Yield up to `PICKS` random elements."""
+    return (found[i] for i in rng.permutation(len(found))[:PICKS])
+
+
+def one_of(found: Sequence[_Found], rng: np.random.Generator) -> _Found | None:
+    """Draw an element; None if there is none."""
+    return found[int(rng.integers(len(found)))] if found else None
+
+
+def neighbours(found: Sequence[_Found], is_next: Callable[[_Found, _Found], bool]) -> list[tuple[_Found, _Found]]:
+    """Return the pairs of consecutive elements of which the second one is next to the first."""
+    return [(one, other) for one, other in pairwise(found) if is_next(one, other)]
+
+
 def _sentences(segment: int, text: str) -> list[Sentence]:
     found = []
     for order, (start, stop) in enumerate(sentence_spans(text)):
@@ -142,16 +162,13 @@ def words_of(sentence: Sentence, min_letters: int) -> set[str]:
     return {word.casefold() for word in stripped if word.isalpha() and len(word) >= min_letters}
 
 
-_IDEOGRAPH = re.compile(rf"[{UNSPACED}]")
-
-
 def is_rare(text: str) -> bool:
     """Return True if few other segments contain `text` by chance, so that it costs few fillers.
 
     A character of a script without spaces counts as two. Special methods such as `__init__` are in every class.
     """
     words = text.split()
-    letters = sum(map(len, words)) + len(_IDEOGRAPH.findall(text))
+    letters = sum(map(len, words)) + len(_UNSPACED.findall(text))
     is_plain = all(word.isalpha() and (word.islower() or word[1:].islower()) for word in words)
     is_special = text.rpartition(".")[2].startswith("__") and text.endswith("__")
     return letters >= (RARE_WORDS_LETTERS if is_plain else RARE_LETTERS) and not is_special

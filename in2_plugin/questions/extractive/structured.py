@@ -5,24 +5,33 @@ rare are not asked about; a row is named by as many of its cells as make it uniq
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
 from in2_plugin.corpus.sentences import sentence_spans
-from in2_plugin.questions.extractive.entries import SENTENCE_ENDS, Entry, ListItem, structures
-from in2_plugin.questions.extractive.quoting import QUOTED_UNITS, UNIT, Draft, Excerpt, is_rare
+from in2_plugin.questions.extractive.entries import SENTENCE_ENDS, Entry, ListItem, Structures, structures
+from in2_plugin.questions.extractive.quoting import (
+    QUOTED_UNITS,
+    UNIT,
+    Draft,
+    Excerpt,
+    is_rare,
+    neighbours,
+    one_of,
+    some_of,
+)
 from in2_plugin.questions.extractive.tables import TableRow
 
 MAX_UNITS = 30
 """Units of an answer."""
 MAX_LETTERS = 200
 """Characters of an answer; a unit of a table may be a long identifier."""
-PICKS = 6
-"""Random rows, items or entries that a form looks at."""
 _TWO_SENTENCES = re.compile(r"[.!?] [A-Z]")
 """Left in a sentence after a single letter, which the sentence splitter takes for an abbreviation."""
+_Found = TypeVar("_Found")
 
 
 def has_structure(excerpt: Excerpt) -> bool:
@@ -39,6 +48,11 @@ def _quote(text: str) -> str:
     return f"`{_flat(text)}`" if '"' in text else f'"{_flat(text)}"'
 
 
+def _located(excerpt: Excerpt, what: Callable[[Structures], Sequence[_Found]]) -> list[tuple[int, _Found]]:
+    """Return all rows, items or entries, each with the index of its segment."""
+    return [(segment, one) for segment, text in enumerate(excerpt.texts) for one in what(structures(text))]
+
+
 def _draft(excerpt: Excerpt, question: str, answer: str, segment: int, *quoted: str) -> Draft | None:
     """Return a question, or None if its answer is long or common, or a quotation contains both sorts of marks."""
     if len(answer) > MAX_LETTERS or len(UNIT.findall(answer)) > MAX_UNITS or not is_rare(answer):
@@ -51,8 +65,7 @@ def _draft(excerpt: Excerpt, question: str, answer: str, segment: int, *quoted: 
 
 def _entries(excerpt: Excerpt, rng: np.random.Generator) -> Iterator[tuple[int, Entry]]:
     """Yield random entries with a rare key, each with the index of its segment."""
-    found = [(i, entry) for i, text in enumerate(excerpt.texts) for entry in structures(text).entries]
-    picks = (found[i] for i in rng.permutation(len(found))[:PICKS])
+    picks = some_of(_located(excerpt, lambda found: found.entries), rng)
     return ((i, entry) for i, entry in picks if is_rare(entry.key) and excerpt.has_once(entry.head))
 
 
@@ -82,8 +95,7 @@ def key_of_value(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
 
 def _rows(excerpt: Excerpt, rng: np.random.Generator) -> Iterator[tuple[int, TableRow]]:
     """Yield random rows, each with the index of its segment."""
-    found = [(i, row) for i, text in enumerate(excerpt.texts) for row in structures(text).rows]
-    return (found[i] for i in rng.permutation(len(found))[:PICKS])
+    return some_of(_located(excerpt, lambda found: found.rows), rng)
 
 
 def _begin(excerpt: Excerpt, row: TableRow) -> int | None:
@@ -151,17 +163,6 @@ def cell_before(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     return _cell_beside(excerpt, rng, is_after=False)
 
 
-def _row_pair(excerpt: Excerpt, rng: np.random.Generator) -> tuple[int, TableRow, TableRow] | None:
-    """Draw two consecutive rows of a table."""
-    found = [
-        (segment, row, later)
-        for segment, text in enumerate(excerpt.texts)
-        for row, later in pairwise(structures(text).rows)
-        if row.is_before(later)
-    ]
-    return found[rng.integers(len(found))] if found else None
-
-
 def _named(excerpt: Excerpt, row: TableRow) -> tuple[str, str] | None:
     """Return how a question names a row, and the text that it quotes for that."""
     if row.is_object:
@@ -172,29 +173,26 @@ def _named(excerpt: Excerpt, row: TableRow) -> tuple[str, str] | None:
     return (f"the one that starts with {_quote(quoted)}", quoted) if quoted else None
 
 
+def _row_beside(excerpt: Excerpt, rng: np.random.Generator, *, is_after: bool) -> Draft | None:
+    """Ask for one of two consecutive rows of a table."""
+    rows = _located(excerpt, lambda found: found.rows)
+    if not (pair := one_of(neighbours(rows, lambda a, b: a[0] == b[0] and a[1].is_before(b[1])), rng)):
+        return None
+    (segment, row), (_, answer) = pair if is_after else pair[::-1]
+    if not (named := _named(excerpt, row)):
+        return None
+    question = f"Which row comes right {'after' if is_after else 'before'} {named[0]}?"
+    return _draft(excerpt, question, answer.text, segment, named[1])
+
+
 def next_row(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     """Ask for the row after a row."""
-    if not (pair := _row_pair(excerpt, rng)) or not (named := _named(excerpt, pair[1])):
-        return None
-    return _draft(excerpt, f"Which row comes right after {named[0]}?", pair[2].text, pair[0], named[1])
+    return _row_beside(excerpt, rng, is_after=True)
 
 
 def previous_row(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     """Ask for the row before a row."""
-    if not (pair := _row_pair(excerpt, rng)) or not (named := _named(excerpt, pair[2])):
-        return None
-    return _draft(excerpt, f"Which row comes right before {named[0]}?", pair[1].text, pair[0], named[1])
-
-
-def _item_pair(excerpt: Excerpt, rng: np.random.Generator) -> tuple[int, ListItem, ListItem] | None:
-    """Draw two consecutive items of a list."""
-    found = [
-        (segment, item, later)
-        for segment, text in enumerate(excerpt.texts)
-        for item, later in pairwise(structures(text).items)
-        if item.is_before(later)
-    ]
-    return found[rng.integers(len(found))] if found else None
+    return _row_beside(excerpt, rng, is_after=False)
 
 
 def _opening(item: ListItem) -> str:
@@ -203,17 +201,24 @@ def _opening(item: ListItem) -> str:
     return item.text[: ends[min(QUOTED_UNITS, len(ends)) - 1]]
 
 
+def _item_beside(excerpt: Excerpt, rng: np.random.Generator, *, is_after: bool) -> Draft | None:
+    """Ask for one of two consecutive items of a list."""
+    items = _located(excerpt, lambda found: found.items)
+    if not (pair := one_of(neighbours(items, lambda a, b: a[0] == b[0] and a[1].is_before(b[1])), rng)):
+        return None
+    (segment, item), (_, answer) = pair if is_after else pair[::-1]
+    if not is_rare(quoted := _opening(item)):
+        return None
+    place = "after" if is_after else "before"
+    question = f"Which list item comes right {place} the one that starts with {_quote(quoted)}?"
+    return _draft(excerpt, question, answer.text, segment, quoted)
+
+
 def next_item(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     """Ask for the list item after an item."""
-    if not (pair := _item_pair(excerpt, rng)) or not is_rare(quoted := _opening(pair[1])):
-        return None
-    question = f"Which list item comes right after the one that starts with {_quote(quoted)}?"
-    return _draft(excerpt, question, pair[2].text, pair[0], quoted)
+    return _item_beside(excerpt, rng, is_after=True)
 
 
 def previous_item(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     """Ask for the list item before an item."""
-    if not (pair := _item_pair(excerpt, rng)) or not is_rare(quoted := _opening(pair[2])):
-        return None
-    question = f"Which list item comes right before the one that starts with {_quote(quoted)}?"
-    return _draft(excerpt, question, pair[1].text, pair[0], quoted)
+    return _item_beside(excerpt, rng, is_after=False)
