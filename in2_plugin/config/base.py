@@ -6,14 +6,30 @@ Invariant: an unknown key is an error that names the nearest valid key, at any d
 import inspect
 import typing
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from in2_plugin.config.sentences import nearest, wrong_value
 from in2_plugin.errors import ConfigError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class AddedLater:
+    """Marks a field, within `Annotated`, that earlier versions did not have.
+
+    At its default it is not written, so that build.json of their datasets stays the same.
+    """
 
 
 class Config(BaseModel):
@@ -32,6 +48,14 @@ class Config(BaseModel):
             ConfigError: one sentence that starts with `origin`.
         """
         return parse_config(cls, data, origin)
+
+    @model_serializer(mode="wrap")
+    def _omit_added_fields(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = serialize(self)
+        for name, field in type(self).model_fields.items():
+            if AddedLater() in field.metadata and getattr(self, name) == field.default:
+                written.pop(name, None)
+        return written
 
 
 def changeable(default: Any) -> Any:

@@ -56,9 +56,7 @@ class BuildConfig(Config):
             raise ValueError(
                 "`mixture.general` needs conversations; add an instruction dataset to `instructions.sources`"
             )
-        self.questions.require_forms(
-            {f"mixture.{kind}": getattr(self.mixture, kind) for kind in ("fine_grained", "integration")}
-        )
+        self.questions.require_forms((f"mixture.{part}", kind, n) for part, kind, n in self.mixture.corpus_questions())
         if self.distractors.judge_hardest and not self.questions.writer_spec.asks_model:
             raise ValueError(
                 f"`distractors.judge_hardest` needs a language model, and `questions.writer: {self.questions.writer}` "

@@ -4,11 +4,11 @@
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import Field, PositiveInt, field_validator
 
-from in2_plugin.config.base import Config, changeable
+from in2_plugin.config.base import AddedLater, Config, changeable
 
 BUNDLED_CORPUS = "bundled:python-docs"
 MaxBadRows = Annotated[float, Field(ge=0, le=1)]
@@ -97,7 +97,7 @@ class Decontamination(Config):
     """Folder with more VAL items, for example `VaLProbing/pieces` in a clone of microsoft/FILM."""
     sources: tuple[EvaluationSource, ...] = ()
     """Other evaluation datasets."""
-    against: tuple[ExcludedFolder, ...] = ()
+    against: Annotated[tuple[ExcludedFolder, ...], AddedLater()] = ()
     """Probe and dataset folders that must not share text with this one: a probe of your own documents that you will
     evaluate on, or other training sets. Leaves out their documents, recognized by their text without whitespace, also
     if `ngram` is null; and documents that share an n-gram with a gold segment of their questions."""
@@ -106,14 +106,6 @@ class Decontamination(Config):
     @classmethod
     def _accept_bare_paths(cls, value: object) -> object:
         return bare_paths([value] if isinstance(value, str) else value)
-
-    @model_serializer(mode="wrap")
-    def _leave_out_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Keep build.json of datasets without `against` as it was before the key existed."""
-        written: dict[str, Any] = serialize(self)
-        if not self.against:
-            written.pop("against", None)
-        return written
 
 
 class NearDuplicateConfig(Config):

@@ -3,20 +3,18 @@
 "Unstated in the paper" marks a default that is our decision, not a reproduction.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
-    SerializerFunctionWrapHandler,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
-from in2_plugin.config.base import Config
+from in2_plugin.config.base import AddedLater, Config
 from in2_plugin.config.corpus import RowSource, bare_paths
 
 PARTS = ("fine_grained", "integration", "short_context", "general", "records")
@@ -40,7 +38,7 @@ class Mixture(Config):
     and integration questions in the proportion of the two long parts."""
     general: NonNegativeInt = 0
     """Conversations from the instruction datasets in `instructions`. The paper uses 200K of OpenOrca."""
-    records: NonNegativeInt = 0
+    records: Annotated[NonNegativeInt, AddedLater()] = 0
     """Questions about invented records (names, numbers, codes, UUIDs) among other invented records, made by rule. Not
     in the paper: artificial needles of arXiv 2406.19292, where 150 to 350 are enough. If this is the only part with
     questions, the corpus is not read."""
@@ -57,14 +55,6 @@ class Mixture(Config):
         if (records := self.counts()["records"]) > MOST_RECORDS:
             raise ValueError(f"`records` asks for {records:,} questions; set at most {MOST_RECORDS:,}")
         return self
-
-    @model_serializer(mode="wrap")
-    def _leave_out_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Keep build.json of datasets without records as it was before the key existed."""
-        written: dict[str, Any] = serialize(self)
-        if not self.records:
-            written.pop("records", None)
-        return written
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -87,6 +77,23 @@ class Mixture(Config):
         for part in sorted(rest, key=lambda part: -rest[part])[: self.total - sum(counts.values())]:
             counts[part] += 1
         return counts
+
+    def corpus_questions(self) -> list[tuple[str, str, int]]:
+        """Return part, kind and number of the questions about the corpus, in the order in which they are written.
+
+        The short-context part has both kinds in the proportion of the two long parts, or only fine-grained questions
+        when there are no long parts.
+        """
+        counts = self.counts()
+        fine_grained, integration, short = (counts[part] for part in CORPUS_PARTS)
+        long = fine_grained + integration
+        short_integration = short * integration // long if long else 0
+        return [
+            ("fine_grained", "fine_grained", fine_grained),
+            ("integration", "integration", integration),
+            ("short_context", "fine_grained", short - short_integration),
+            ("short_context", "integration", short_integration),
+        ]
 
 
 class Instructions(Config):

@@ -136,7 +136,8 @@ class ProbeConfig(Config):
             )
         if not self.questions.file and not any(self.counts):
             raise ValueError("the probe has no questions; set `fine_grained` or `integration`")
-        self.questions.require_forms(dict(zip(("fine_grained", "integration"), self.counts, strict=True)))
+        kinds = ("fine_grained", "integration")
+        self.questions.require_forms(zip(kinds, kinds, self.counts, strict=True))
         return self
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -13,14 +13,12 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
-    SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
-from in2_plugin.config.base import Config, changeable
+from in2_plugin.config.base import AddedLater, Config, changeable
 from in2_plugin.config.writers import (
     FormDeclaration,
     WriterDeclaration,
@@ -233,17 +231,9 @@ class LiteralChecks(Config):
     """Shortest and longest answer, in characters."""
     min_overlap: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Minimum fraction of the answer's longer words that occur in the gold segments or the question."""
-    whole_prompts: bool = True
+    whole_prompts: Annotated[bool, AddedLater()] = True
     """Reject answers of a server whose `usage.prompt_tokens` is smaller than the number of words that were sent: it
     has cut the prompt. False is for servers that do not count cached tokens there."""
-
-    @model_serializer(mode="wrap")
-    def _leave_out_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Keep build.json of earlier datasets as it was before `whole_prompts` existed."""
-        written: dict[str, Any] = serialize(self)
-        if self.whole_prompts:
-            written.pop("whole_prompts", None)
-        return written
 
 
 class QuestionsConfig(Config):
@@ -254,9 +244,9 @@ class QuestionsConfig(Config):
     OpenAI-compatible server; `vllm` loads a model into this process. Other packages can register more."""
     endpoint: EndpointConfig | None = None
     vllm: VllmConfig | None = None
-    settings: Setting = Field(default={}, validate_default=True)
+    settings: Annotated[Setting, AddedLater()] = Field(default={}, validate_default=True)
     """Settings of a writer from another package, as that package documents them."""
-    forms: Mapping[str, Weight] = {}
+    forms: Annotated[Mapping[str, Weight], AddedLater()] = {}
     """Weights of the forms of question of `writer: extractive`, by direction (`forward`, `backward`, `both`), style
     (`prose`, `code`, `structured`) or form: `{backward: 2, code: 0, words_before: 3}`. 1 when absent; 0 excludes. Each
     passage is dealt a direction, then a style that its text has, then a form."""
@@ -287,11 +277,11 @@ class QuestionsConfig(Config):
         """Forms of question that `forms` does not exclude; empty for a writer that declares none."""
         return weighed_forms(self.writer_spec.forms(), self.forms)
 
-    def require_forms(self, asked: Mapping[str, int]) -> None:
+    def require_forms(self, asked: Iterable[tuple[str, str, int]]) -> None:
         """Check that `forms` leaves a form for each kind of question that is asked for.
 
         Args:
-            asked: number of questions by key, whose last part is the kind.
+            asked: keys of the file, each with a kind of question and the number of them that it asks for.
 
         Raises:
             ValueError: names the key of a kind without a form.
@@ -299,11 +289,11 @@ class QuestionsConfig(Config):
         if not self.forms:
             return
         kinds = {form.kind for form in self.weighed_forms}
-        for key, count in asked.items():
-            if count and key.rpartition(".")[2] not in kinds:
+        for key, kind, count in asked:
+            if count and kind not in kinds:
                 raise ValueError(
-                    f"`{key}` asks for {count:,} questions, but `questions.forms` excludes every form of this kind; "
-                    "set the number to 0, or give one of these forms a weight above 0"
+                    f"`{key}` asks for {count:,} {kind.replace('_', '-')} questions, but `questions.forms` excludes "
+                    "every form of this kind; set the number to 0, or give one of these forms a weight above 0"
                 )
 
     @property
@@ -366,9 +356,3 @@ class QuestionsConfig(Config):
             if len({own.currency for own in prices.values() if own}) > 1:
                 raise ValueError("`max_cost` needs one currency: `endpoint.prices` and the judge's have two")
         return self
-
-    @model_serializer(mode="wrap")
-    def _leave_out_empty_sections(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Keep build.json of datasets without `settings` or `forms` as it was before the keys existed."""
-        written: dict[str, Any] = serialize(self)
-        return {key: value for key, value in written.items() if value or key not in ("settings", "forms")}

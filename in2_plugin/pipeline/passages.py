@@ -16,11 +16,7 @@ PAIRS = 4
 
 
 def wanted_questions(mixture: Mixture) -> Iterator[tuple[Part, Kind, int]]:
-    """Yield the number of questions per part and kind, in the order in which they are written.
-
-    The short-context part has both kinds in the proportion of the two long parts, or only fine-grained questions when
-    there are no long parts.
-    """
+    """Yield the number of questions per part and kind, in the order in which they are written."""
     yield from corpus_questions(mixture)
     records = mixture.counts()[Part.RECORDS]
     yield Part.RECORDS, Kind.FINE_GRAINED, records - records // PAIRS
@@ -29,14 +25,7 @@ def wanted_questions(mixture: Mixture) -> Iterator[tuple[Part, Kind, int]]:
 
 def corpus_questions(mixture: Mixture) -> Iterator[tuple[Part, Kind, int]]:
     """Yield the same for the questions that the writer of the build file writes about the corpus."""
-    counts = mixture.counts()
-    for kind in Kind:
-        yield Part(kind), kind, counts[kind]
-    long = counts[Kind.FINE_GRAINED] + counts[Kind.INTEGRATION]
-    short = counts[Part.SHORT_CONTEXT]
-    integration = short * counts[Kind.INTEGRATION] // long if long else 0
-    yield Part.SHORT_CONTEXT, Kind.FINE_GRAINED, short - integration
-    yield Part.SHORT_CONTEXT, Kind.INTEGRATION, integration
+    return ((Part(part), Kind(kind), n) for part, kind, n in mixture.corpus_questions())
 
 
 def questions_by_kind(mixture: Mixture) -> dict[Kind, int]:

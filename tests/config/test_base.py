@@ -1,7 +1,9 @@
+from typing import Annotated
+
 import pytest
 
 from in2_plugin.config import BuildConfig
-from in2_plugin.config.base import models_in
+from in2_plugin.config.base import AddedLater, Config, models_in
 from in2_plugin.config.corpus import EvaluationSource, Source
 from in2_plugin.errors import ConfigError
 
@@ -45,3 +47,13 @@ def test_a_misspelled_key_is_reported_before_the_key_it_leaves_missing():
 def test_models_are_found_inside_lists_and_unions():
     assert models_in(list[Source] | EvaluationSource | None) == {Source, EvaluationSource}
     assert models_in(dict[str, int]) == set()
+
+
+def test_a_field_of_a_later_version_is_written_unless_it_has_its_default():
+    class Section(Config):
+        old: int = 1
+        new: Annotated[int, AddedLater()] = 2
+
+    assert Section().model_dump() == {"old": 1}
+    assert Section(new=3).model_dump(mode="json") == {"old": 1, "new": 3}
+    assert Section.parse(Section().model_dump(), "t") == Section()

@@ -4,6 +4,8 @@ from in2_plugin.config import BuildConfig, Source, load_build_config
 from in2_plugin.errors import ConfigError
 
 MINIMAL = {"output": "out", "tokenizer": "model"}
+SHORT_ALONE = {"fine_grained": 0, "integration": 0}
+NO_FINE_GRAINED = dict.fromkeys(["forward", "backward", "code", "structured", "sentence_with", "missing_words"], 0)
 
 
 def test_the_defaults_are_those_of_the_paper():
@@ -26,7 +28,11 @@ def test_the_defaults_are_those_of_the_paper():
         ({**MINIMAL, "distractors": {"judge_hardest": 2}}, "`questions.writer: extractive` uses none"),
         (
             {**MINIMAL, "questions": {"forms": {"prose": 0, "code": 0, "values_of_both": 0, "keys_of_both": 0}}},
-            "`mixture.integration` asks for 300 questions, but `questions.forms` excludes every form of this kind",
+            "`mixture.integration` asks for 300 integration questions, but `questions.forms` excludes every form",
+        ),
+        (
+            {**MINIMAL, "mixture": SHORT_ALONE, "questions": {"forms": NO_FINE_GRAINED}},
+            "`mixture.short_context` asks for 150 fine-grained questions, but `questions.forms` excludes every form",
         ),
         ({**MINIMAL, "questions_per_context": 0}, "`questions_per_context`"),
         ({**MINIMAL, "seed": -1}, "`seed` must be at least 0, got -1"),

@@ -41,7 +41,7 @@ def test_short_contexts_have_short_segments():
         ({"fine_grained": 0, "integration": 0}, "has no questions"),
         (
             {"questions": {"forms": {"prose": 0, "code": 0, "values_of_both": 0, "keys_of_both": 0}}},
-            "`integration` asks for 50 questions, but `questions.forms` excludes every form of this kind",
+            "`integration` asks for 50 integration questions, but `questions.forms` excludes every form of this kind",
         ),
         ({"lengths": [100]}, "`lengths.0`"),
         ({"questions": {"writer": "endpoint"}}, "needs a section `endpoint:`"),
