@@ -30,7 +30,7 @@ RECORDS = "records"
 
 
 class FormDeclaration(Protocol):
-    """The interface of `QuestionForm` (in2_plugin/questions/extractive/form.py), with the names that weigh it."""
+    """The interface of `QuestionForm` (in2_plugin/questions/extractive/registry.py), with the names that weigh it."""
 
     @property
     def name(self) -> str: ...

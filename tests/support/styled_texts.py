@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from in2_plugin.corpus.segmentation import segment
-from in2_plugin.questions.extractive.form import QuestionForm
 from in2_plugin.questions.extractive.quoting import Draft, Excerpt
+from in2_plugin.questions.extractive.registry import QuestionForm
 from tests.support import ROOT
 
 MARKED = re.compile(r'`([^`]*)`|"([^"]*)"')

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from in2_plugin.questions.extractive.code_lines import CodeLine, Signature, code_lines, signatures
+from in2_plugin.questions.extractive.code_lines import CodeLine, code_lines
+from in2_plugin.questions.extractive.definitions import Signature, signatures
 from in2_plugin.questions.extractive.quoting import Draft, Excerpt, is_rare, neighbours, some_of
 
 LINE_LETTERS = range(12, 121)

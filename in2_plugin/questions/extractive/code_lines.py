@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
+from in2_plugin.questions.extractive.definitions import STRING, owners
+
 MIN_CODE_LINES = 3
 """Lines that look like code in a block; a single one may be prose with a semicolon at its end."""
 CERTAIN = {"code", "fenced", "prompt"}
@@ -20,7 +22,6 @@ MAX_LINE = 300
 MAX_BLANK_LINES = 2
 """Blank lines inside a block; PEP 8 puts two between functions."""
 
-_STRING = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""")
 _BRACKETS = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}")
 _PROSE = re.compile(r"(?:\b[A-Za-z’']+[,;]? ){5}[A-Za-z]|[\u3400-\u9fff]{6}")
 _PROMPT = re.compile(r"(?:>>>|\.\.\.|In \[\d+\]:) |\$ \w")
@@ -42,39 +43,6 @@ _CODE = re.compile(
     """,
     re.VERBOSE,
 )
-_KEYWORDS = (
-    r"(?!(?:if|elif|except|for|while|switch|catch|return|else|foreach|synchronized|using|lock|with|until|match)\b)"
-)
-_HEADER = re.compile(
-    rf"""  (?:(?:export|default|public|private|protected|internal|abstract|final|static|sealed|data|pub)\ )*
-           (?:(?:async\ )?def|class|interface|struct|enum|trait|impl|namespace|fn|fun|function\*?|func(?:\ \([^)]*\))?)
-           \ (?P<keyword>[A-Za-z_][\w.]*)
-         | (?:const|let|var)\ (?P<arrow>\w+)\ =\ (?:async\ )?(?:function\b.*|(?:\([^)]*\)|\w+)\ =>\ ?)\{{$
-         | {_KEYWORDS}(?:[\w<>\[\],*&:.]+\ )*[*&]?(?P<plain>(?:\w+::)*~?[A-Za-z_]\w*)\ ?\([^;{{}}]*\)[^;(){{}}=]*\{{$
-    """,
-    re.VERBOSE,
-)
-_SIGNATURE = re.compile(
-    r"""(?: (?:(?:export|public|private|protected|static|final|pub|async|virtual|inline)\ )*
-            (?P<keyword>(?:def|function\*?|fn|fun|func(?:\ \([^)]*\))?)\ )
-          | (?:KEYWORDS[A-Za-z_]\w*[\ *]+){0,3}
-        )
-        (?P<name>KEYWORDS[A-Za-z_][\w.]*)
-        (?P<parameters>\((?:[^()]|\([^()]*\))*\)(?:\ ->\ [^:{]+)?)
-        (?P<end>\s*[:{]$|:\s)
-    """.replace("KEYWORDS", _KEYWORDS),
-    re.VERBOSE,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """A function or class with its parameters, where it is defined or explained, on one line."""
-
-    segment: int
-    name: str
-    parameters: str
-    """With their brackets, and the type of the result if it follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +54,7 @@ class CodeLine:
     """Index among the lines of the segment, blank ones included."""
     text: str
     owner: str | None
-    """Name of the innermost function or class around the line, if it begins in the segment."""
+    """Name of the innermost function or class around the line, if it is certain and begins in the segment."""
     block: int
     """Index of the block in the segment."""
 
@@ -111,9 +79,9 @@ def _lines_of(text: str) -> tuple[tuple[int, str, str | None, int], ...]:
     blocks = list(_blocks(lines))
     if not blocks:
         return ()
-    owners = _owners(lines)
+    around = owners(lines)
     return tuple(
-        (number, lines[number].strip(), owners[number], index)
+        (number, lines[number].strip(), around[number], index)
         for index, block in enumerate(blocks)
         for number in block
         if lines[number].strip()
@@ -126,7 +94,7 @@ def looks_like_code(line: str) -> bool:
         return True
     if len(line) > MAX_LINE:
         return False
-    bare = _STRING.sub('""', line)
+    bare = STRING.sub('""', line)
     return _CODE.match(bare) is not None and not _PROSE.search(_BRACKETS.sub("()", bare))
 
 
@@ -169,61 +137,3 @@ def _kinds(lines: Sequence[str]) -> Iterator[str]:
             kind = "other"
         yield kind
         last = kind
-
-
-def _owners(lines: Sequence[str]) -> list[str | None]:
-    """Return for each line the name of the innermost definition around it, by indentation.
-
-    The segmentation removes the indentation of the first line, so a definition there reaches as far as its body.
-    """
-    owners: list[str | None] = []
-    open_: list[tuple[int, str]] = []
-    pending: str | None = None
-    depth, header_indent = 0, 0
-    for number, line in enumerate(lines):
-        text = line.strip()
-        indent = len(line) - len(line.lstrip())
-        if not text:
-            owners.append(None)
-            continue
-        if pending and depth <= 0:  # this is the first line of a body
-            open_.append((indent - 1 if header_indent < 0 else header_indent, pending))
-            pending = None
-        if pending:
-            owners.append(None)  # a line of a header of several lines
-            depth += _depth(text)
-            continue
-        while open_ and indent <= open_[-1][0] and number:
-            open_.pop()
-        owners.append(open_[-1][1] if open_ else None)
-        if found := defined_name(text):
-            depth = _depth(text)
-            if depth > 0 or text.endswith((":", "{")):
-                pending, header_indent = found, indent if number else -1
-    return owners
-
-
-def _depth(text: str) -> int:
-    bare = _STRING.sub("", text)
-    return bare.count("(") + bare.count("[") - bare.count(")") - bare.count("]")
-
-
-def defined_name(line: str) -> str | None:
-    """Return the name that a line, without its indentation, begins to define as a function or class."""
-    found = _HEADER.match(line)
-    return next(filter(None, found.groups())) if found else None
-
-
-def signatures(texts: Sequence[str]) -> list[Signature]:
-    """Return the signatures in code, and those that a reference explains (`name(a, b): Return ...`)."""
-    return [Signature(segment, *found) for segment, text in enumerate(texts) for found in _signatures_of(text)]
-
-
-@lru_cache(maxsize=512)
-def _signatures_of(text: str) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (found["name"], found["parameters"])
-        for line in text.split("\n")
-        # an explanation follows in a reference, nothing in code: `if x(y):` is neither
-        if (found := _SIGNATURE.match(line.strip())) and bool(found["keyword"]) != (found["end"] == ": ")
-    )

@@ -11,9 +11,8 @@ from functools import lru_cache
 import numpy as np
 
 from in2_plugin.config.writers import names_of, weighed_forms
-from in2_plugin.questions.extractive.form import QuestionForm
 from in2_plugin.questions.extractive.quoting import Excerpt
-from in2_plugin.questions.extractive.registry import FORMS, RECOGNIZERS
+from in2_plugin.questions.extractive.registry import FORMS, RECOGNIZERS, QuestionForm
 from in2_plugin.questions.question import Kind
 
 

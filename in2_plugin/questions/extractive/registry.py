@@ -1,14 +1,55 @@
-"""Register the forms of the extractive writer, and the recognizers of the styles that they need.
+"""Register the forms of the extractive writer, each with the kind of text that it asks about and the side of the
+quotation that its answer is on, and the recognizers of these kinds.
 
 To add a form, write a function in the module of its style and add it to `FORMS`.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
 
 from in2_plugin.questions.extractive import code, integration, pairs, prose, structured
-from in2_plugin.questions.extractive.form import Direction, QuestionForm, TextStyle
-from in2_plugin.questions.extractive.quoting import Excerpt
+from in2_plugin.questions.extractive.quoting import Draft, Excerpt
 from in2_plugin.questions.question import Kind
+
+
+class TextStyle(StrEnum):
+    """Kinds of text in a passage."""
+
+    PROSE = "prose"
+    CODE = "code"
+    STRUCTURED = "structured"
+    """Tables, lists, `key: value`, CSV and JSON lines."""
+
+
+class Direction(StrEnum):
+    """Where the answer begins, seen from the quotation."""
+
+    FORWARD = "forward"
+    """After it."""
+    BACKWARD = "backward"
+    """Before it."""
+    BOTH = "both"
+    """The answer surrounds the quotation, or is between two."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionForm:
+    """A form of question, named after its function."""
+
+    write: Callable[[Excerpt, np.random.Generator], Draft | None]
+    """Returns None when its random choice fails; the writer calls it again, then tries other forms."""
+    kind: Kind
+    style: TextStyle
+    direction: Direction
+
+    @property
+    def name(self) -> str:
+        """Name in build files and in questions.parquet."""
+        return self.write.__name__
+
 
 FORMS = (
     QuestionForm(prose.words_after, Kind.FINE_GRAINED, TextStyle.PROSE, Direction.FORWARD),

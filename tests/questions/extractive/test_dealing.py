@@ -9,9 +9,8 @@ from in2_plugin.config import Lengths
 from in2_plugin.questions import Kind, Question
 from in2_plugin.questions.collection import passages
 from in2_plugin.questions.extractive.dealing import deal
-from in2_plugin.questions.extractive.form import Direction, TextStyle
 from in2_plugin.questions.extractive.quoting import Excerpt
-from in2_plugin.questions.extractive.registry import FORMS
+from in2_plugin.questions.extractive.registry import FORMS, Direction, TextStyle
 from in2_plugin.questions.extractive.writer import ExtractiveWriter
 
 BY_NAME = {form.name: form for form in FORMS}

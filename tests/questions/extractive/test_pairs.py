@@ -2,10 +2,9 @@
 
 import pytest
 
-from in2_plugin.questions.extractive.form import TextStyle
 from in2_plugin.questions.extractive.pairs import SEPARATOR
 from in2_plugin.questions.extractive.quoting import Excerpt
-from in2_plugin.questions.extractive.registry import FORMS
+from in2_plugin.questions.extractive.registry import FORMS, TextStyle
 from in2_plugin.questions.question import Kind
 from tests.support.extractive_forms import flat
 from tests.support.styled_texts import MARKDOWN, PYTHON, drafts, segments_of

@@ -8,9 +8,8 @@ import pytest
 
 from in2_plugin.probing.probes.builtin import BUILTIN
 from in2_plugin.probing.probes.items import read_items
-from in2_plugin.questions.extractive.form import Direction, TextStyle
 from in2_plugin.questions.extractive.quoting import Excerpt
-from in2_plugin.questions.extractive.registry import FORMS, RECOGNIZERS
+from in2_plugin.questions.extractive.registry import FORMS, RECOGNIZERS, Direction, TextStyle
 from in2_plugin.questions.question import Kind
 from in2_plugin.questions.records import wording
 from tests.support.styled_texts import CHINESE, CSV, GRID, MARKDOWN, MARKED, PYTHON, REFERENCE, drafts, segments_of

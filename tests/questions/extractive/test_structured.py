@@ -2,9 +2,8 @@
 
 import pytest
 
-from in2_plugin.questions.extractive.form import TextStyle
 from in2_plugin.questions.extractive.quoting import Excerpt, is_rare
-from in2_plugin.questions.extractive.registry import FORMS, RECOGNIZERS
+from in2_plugin.questions.extractive.registry import FORMS, RECOGNIZERS, TextStyle
 from in2_plugin.questions.question import Kind
 from tests.support.extractive_forms import flat
 from tests.support.styled_texts import CHINESE, MARKDOWN, PYTHON, TEXTS, drafts, excerpts_of, quotations

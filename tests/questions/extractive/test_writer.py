@@ -1,8 +1,7 @@
 """The extractive writer: every form, quotations that occur once, the same questions for the same seed."""
 
 from in2_plugin.questions import Kind, Passage, Question, Rejection
-from in2_plugin.questions.extractive.form import TextStyle
-from in2_plugin.questions.extractive.registry import FORMS
+from in2_plugin.questions.extractive.registry import FORMS, TextStyle
 from in2_plugin.questions.extractive.writer import ExtractiveWriter
 from tests.support.extractive_forms import QUOTED
 
