@@ -37,10 +37,13 @@ def report(given: argparse.Namespace) -> None:
 
 
 def power(given: argparse.Namespace) -> None:
-    """Print how many questions show a dip."""
-    from benchmarks.evidence.analysis.power import table
+    """Print how many questions the study needs, by true effect and deviation of seeds."""
+    from benchmarks.evidence.analysis.power import StudyDesign, table
 
-    print(table(given.dip, given.power, given.seeds, given.arms))
+    design = StudyDesign(
+        given.questions, 0.0, given.seeds, given.arms, score=given.average / 100, stable=given.stable / 100
+    )
+    print(table(design, given.effects, given.deviations, given.power / 100, given.runs))
 
 
 def invent(given: argparse.Namespace) -> None:
@@ -85,11 +88,16 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--output", "-o", type=Path, help="folder of the page; default: docs/evidence")
     one.set_defaults(run=report)
 
-    one = commands.add_parser("power", help="print how many questions show a dip")
-    one.add_argument("--dip", type=float, default=10, help="points")
-    one.add_argument("--power", type=float, default=0.9)
+    one = commands.add_parser("power", help="print how many questions the study needs")
+    one.add_argument("--effects", type=float, nargs="+", default=[0, 10, 20, 25, 30], help="true effects, points")
+    one.add_argument("--deviations", type=float, nargs="+", default=[0, 3, 6], help="of dips between seeds, points")
+    one.add_argument("--questions", type=int, default=120, help="whose power is printed")
     one.add_argument("--seeds", type=int, default=3)
-    one.add_argument("--arms", type=int, default=4, help="arms with a second stage")
+    one.add_argument("--arms", type=int, default=3, help="arms with a second stage")
+    one.add_argument("--average", type=float, default=50, help="score to expect, percent")
+    one.add_argument("--stable", type=float, default=25, help="percent of a question's variance that seeds share")
+    one.add_argument("--power", type=float, default=90, help="percent")
+    one.add_argument("--runs", type=int, default=1_000, help="simulated studies per number")
     one.set_defaults(run=power)
 
     one = commands.add_parser("invent", help="write invented rows, to try `report`")

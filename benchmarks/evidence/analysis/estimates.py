@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
 Numbers = NDArray[np.float64]
@@ -114,7 +114,7 @@ def _variances(stratum: Stratum) -> tuple[float, float]:
 def _estimate(value: float, variance: float, degrees: float, seeds: int, questions: int) -> Estimate:
     if variance <= 0:
         return Estimate(value, None, seeds, questions)
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, max(1.0, degrees)) * variance**0.5)
+    half = float(stdtrit(max(1.0, degrees), (1 + CONFIDENCE) / 2)) * variance**0.5
     return Estimate(value, (value - half, value + half), seeds, questions)
 
 

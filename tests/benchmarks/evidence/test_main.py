@@ -16,8 +16,8 @@ def call(monkeypatch, *arguments: object) -> None:
 
 
 def test_power_prints_a_table(monkeypatch, capsys):
-    call(monkeypatch, "power", "--dip", 10, "--seeds", 3)
-    assert "| 0 | " in capsys.readouterr().out
+    call(monkeypatch, "power", "--effects", 30, "--deviations", 0, "--seeds", 3, "--runs", 20)
+    assert "| 30 | 0 | " in capsys.readouterr().out
 
 
 def test_invented_results_are_reported_to_a_given_folder(monkeypatch, tmp_path, capsys):
