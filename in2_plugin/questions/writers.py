@@ -27,13 +27,14 @@ To add a writer to this package, declare it below and add its name to `OURS` in 
 This module imports only the standard library: in2_plugin.config loads it.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from in2_plugin.questions.question import QuestionWriter
+from in2_plugin.errors import ConfigError
+from in2_plugin.questions.question import RECORDS_WRITER, QuestionWriter
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -102,6 +103,7 @@ class WriterSpec:
         return self.model_section is not None
 
 
+@contextmanager
 def open_writer(
     config: "QuestionsConfig",
     seed: int,
@@ -111,17 +113,24 @@ def open_writer(
     on_ray: bool = False,
     known_log: Path | None = None,
     jobs: int = 1,
-) -> AbstractContextManager[QuestionWriter, Any]:
+) -> Iterator[QuestionWriter]:
     """Open the writer of a build file; the arguments are the fields of `WriterSetup`.
 
     Raises:
         MissingExtra: a package that the writer needs is not installed.
+        ConfigError: the writer has the name of our writer of questions about records.
         ConfigError, EndpointError: the endpoint's key is missing.
         WorkLogError: the work log cannot be opened.
     """
     spec = config.writer_spec
     settings = spec.settings.model_validate(config.settings) if spec.settings else None
-    return spec.open(WriterSetup(config, settings, seed, work_log, say, on_ray, known_log, jobs))
+    with spec.open(WriterSetup(config, settings, seed, work_log, say, on_ray, known_log, jobs)) as writer:
+        if writer.name.startswith(RECORDS_WRITER):
+            raise ConfigError(
+                f"`writer: {config.writer}` gives its questions the name {writer.name!r}, and names that start with "
+                f"`{RECORDS_WRITER}` mark the part `records` of the mixture; change the `name` of the writer"
+            )
+        yield writer
 
 
 def _open_extractive(setup: WriterSetup) -> AbstractContextManager[QuestionWriter, Any]:

@@ -6,10 +6,13 @@ import math
 import numpy as np
 import pytest
 
+from in2_plugin.config.examples import MOST_RECORDS
 from in2_plugin.corpus.store import SegmentStatus
 from in2_plugin.corpus.store_writer import build_store
+from in2_plugin.pipeline.passages import PAIRS
 from in2_plugin.pipeline.record_pool import LEAST_REGISTERS, SOURCE, add_records, n_registers
-from in2_plugin.questions.records.registers import MOST_REGISTERS
+from in2_plugin.questions.collection import MAX_DRAWS
+from in2_plugin.questions.records.registers import MOST_REGISTERS, PAGES, invent_register
 from tests.support.builds import small_config
 
 NO_TEXT = {"fine_grained": 0, "integration": 0}
@@ -29,6 +32,13 @@ def test_the_pool_has_a_page_per_question_and_several_contexts(tmp_path, records
     mixture = {**NO_TEXT, "general": 0, "fine_grained": 10, "records": records}
     config = small_config(tmp_path, tmp_path, mixture=mixture, lengths={"min": 512, "max": longest})
     assert n_registers(config) == registers
+
+
+def test_the_largest_pool_gives_the_most_records_if_pages_have_one_record():
+    sizes = np.array([len(invent_register(number, 0).fields) for number in range(0, MOST_REGISTERS, 50)])
+    questions = np.minimum(sizes * (sizes - 1), MAX_DRAWS).mean() * MOST_REGISTERS  # ordered pairs of fields
+    assert questions >= MOST_RECORDS / PAIRS
+    assert PAGES * questions >= MOST_RECORDS * (1 - 1 / PAIRS)
 
 
 def test_shares_of_a_total_count(tmp_path):

@@ -6,7 +6,10 @@ import os
 import subprocess
 import sys
 import tomllib
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,13 +17,13 @@ from in2_plugin import layout
 from in2_plugin.config import QuestionsConfig
 from in2_plugin.config import writers as registry
 from in2_plugin.dataset.tables import read_rows
-from in2_plugin.errors import ArrayJobDone
+from in2_plugin.errors import ArrayJobDone, ConfigError
 from in2_plugin.pipeline.array_job import ArrayJob
 from in2_plugin.pipeline.build import build_dataset
 from in2_plugin.pipeline.stages.array_job_questions import ASKED
 from in2_plugin.questions.extractive.writer import ExtractiveWriter
 from in2_plugin.questions.model.writer import ModelWriter
-from in2_plugin.questions.writers import WriterSpec, open_writer
+from in2_plugin.questions.writers import WriterSetup, WriterSpec, open_writer
 from tests.support import ROOT
 from tests.support.builds import Quiet, small_config
 
@@ -53,9 +56,18 @@ def test_the_extractive_writer_opens_with_the_seed(tmp_path):
     ],
 )
 def test_writers_that_ask_a_model_share_one_class(tmp_path, section):
-    writer = opened(tmp_path, **section)
+    config = QuestionsConfig.parse(section, "test")
+    writer = config.writer_spec.open(WriterSetup(config, None, 7, tmp_path / "work.sqlite", print))  # loads no vLLM yet
     assert isinstance(writer, ModelWriter)
     assert writer.name == f"{section['writer']}:m/prompts-1"
+
+
+def test_no_other_writer_has_the_name_of_ours_for_records(declared, tmp_path):
+    spec, use = declared
+    use(replace(spec, open=lambda setup: nullcontext(SimpleNamespace(name="records/of-mine"))))
+    expected = "`writer: first_words` gives its questions the name 'records/of-mine'"
+    with pytest.raises(ConfigError, match=expected), opened(tmp_path, writer="first_words"):
+        pass
 
 
 def install(folder: Path) -> dict[str, str]:

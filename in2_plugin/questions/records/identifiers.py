@@ -6,6 +6,7 @@ identifiers is needed. Cost: 5 to 30 us.
 """
 
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 
 FIRST_STARTS = (
@@ -51,6 +52,7 @@ class IdentifierKind(StrEnum):
     UUID = "uuid"
 
 
+@lru_cache(4_096)  # a writer looks for both pages of a register from its first record
 def identifier(kind: IdentifierKind, index: int, seed: int) -> str:
     """Return identifier `index`, below MOST_INDICES, of a kind."""
     key = f"{seed} {kind}"

@@ -97,10 +97,10 @@ class PageStyle:
             return self._sentence(labels, record)
         return ITEMS[self.form](self.variant, ordered)
 
-    def page(self, labels: Sequence[str], records: Sequence[Record]) -> str:
-        """Return the text of a page."""
+    def page(self, labels: Sequence[str], items: Sequence[str]) -> str:
+        """Return the text of a page with these items."""
         between = "\n\n" if self.form == "block" else " " if self.form == "sentence" and self.variant % 2 else "\n"
-        return f"{self.head(labels)}{between.join(self.item(labels, record) for record in records)}{self.end}"
+        return f"{self.head(labels)}{between.join(items)}{self.end}"
 
     def _ordered(self, columns: Sequence[str]) -> list[str]:
         """Return the columns with the key first or last."""

@@ -69,9 +69,8 @@ class Register:
         """Return the records on a page with this text, in order."""
         found: list[tuple[str, ...]] = []
         for place in range(RECORDS):
-            record = self.record(place)
-            if record[0] in text:
-                found.append(record)
+            if identifier(self.fields[0][1], self.number * RECORDS + place, self.seed) in text:
+                found.append(self.record(place))
             elif found:
                 break
         return found

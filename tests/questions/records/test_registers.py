@@ -30,10 +30,15 @@ def test_registers_have_every_form_and_one_or_two_values():
     assert {register.fields[0] for register in registers} == {fields[0] for fields in SUBJECTS}
 
 
+def page_of(register, records) -> str:
+    items = [register.style.item(register.labels, record) for record in records]
+    return register.style.page(register.labels, items)
+
+
 def test_the_records_of_a_page_are_found_by_its_text():
     for number in range(30):
         register = invent_register(number, 0)
         records = [register.record(place) for place in range(9)]
-        pages = [register.style.page(register.labels, some) for some in (records[:4], records[4:9])]
+        pages = [page_of(register, some) for some in (records[:4], records[4:9])]
         assert [register.records_on(page) for page in pages] == [records[:4], records[4:9]]
     assert register.records_on("another page") == []

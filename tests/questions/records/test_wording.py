@@ -12,7 +12,7 @@ from in2_plugin.questions.records.wording import ONE, TWO, question_text, relati
 
 LABELS = ("employee", "badge number", "locker")
 SHARED_WORDS = 4
-"""Longest run of words that a question may share with one of a probe: "what is the"."""
+"""Words in a row that no question shares with one of a probe; "what is the" is in both."""
 
 
 @pytest.mark.parametrize(
