@@ -7,28 +7,43 @@ from typing import Any
 
 from in2_plugin import layout
 from in2_plugin.demo.folder import FIRST, LOCK, PAGE, PROBE, RESULTS, SPEED, DemoFolder
-from in2_plugin.demo.plan import Stage
+from in2_plugin.demo.plan import DemoRequest, Stage
 from in2_plugin.demo.speed import read_speed
 from in2_plugin.demo.training_log import LogFollower, curve
 from in2_plugin.errors import DemoFailed
+from in2_plugin.io.resources import packaged_folder
 
 OWN_PROBE = "in2_probe"
-WHAT_TO_TRY = (
-    "Try `in2 demo --full`, which trains longer and on longer contexts; more questions (`build` in demo.yml); or a "
-    "larger model (`--model`)."
-)
+COMMAND = 42
+"""Columns of a command before its explanation."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoVerdict:
     """What the report says in short."""
 
-    improved: bool
     sentence: str
+    next_step: str
+    """What to try; empty if the model has improved."""
     average: str
-    """`0.0% [0.0, 1.2] → 67.1% [60.2, 73.9]`."""
+    """`0.0 [0.0, 1.2] → 67.1 [60.2, 73.9]`, in percent."""
     dip: str
     """Ends minus middle, in the same form."""
+
+
+def how_to_try(request: DemoRequest) -> tuple[str, ...]:
+    """Return the commands of other attempts, one line each."""
+    longer = () if request.is_full else (_line("--full", "longer, also on longer contexts"),)
+    another = _line("--model NAME-OR-FOLDER", "another model")
+    if not request.recipe.is_relative_to(packaged_folder("recipes")):
+        return (*longer, another, _line(f"--recipe {request.recipe}", "after a change of its numbers"))
+    name = request.recipe.name
+    copied = f"{f'in2 recipes copy {name}':{COMMAND}} # other numbers: edit the copy"
+    return (*longer, another, copied, _line(f"--recipe ./{name}"))
+
+
+def _line(options: str, does: str = "") -> str:
+    return f"{f'in2 demo NEW-FOLDER {options}':{COMMAND}} # {does}" if does else f"in2 demo NEW-FOLDER {options}"
 
 
 def summary_of(stage: Stage, folder: DemoFolder) -> str:
@@ -50,7 +65,7 @@ def read_verdict(folder: DemoFolder) -> DemoVerdict:
     chosen = next((one for one in headlines if one["task"] == OWN_PROBE), headlines[0] if headlines else None)
     if chosen is None:
         raise DemoFailed(f"{folder.path / PAGE}: compares no probe; add `in2_probe` to the tasks in demo.yml")
-    return DemoVerdict(chosen["improved"], chosen["sentence"], chosen["average"], chosen["dip"])
+    return DemoVerdict(chosen["sentence"], chosen["next_step"], chosen["average"], chosen["dip"])
 
 
 def _json(page: Path) -> Any:

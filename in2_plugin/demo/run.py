@@ -14,7 +14,7 @@ from typing import TextIO
 
 from in2_plugin.demo.checkpoints import newest_checkpoint
 from in2_plugin.demo.folder import CACHE, FIRST, LOCK, PAGE, SPEED, DemoFolder, StageRecord
-from in2_plugin.demo.outcome import WHAT_TO_TRY, DemoVerdict, read_verdict, summary_of
+from in2_plugin.demo.outcome import DemoVerdict, how_to_try, read_verdict, summary_of
 from in2_plugin.demo.plan import Command, DemoRequest, Stage, first_stage, later_stages, settings_of
 from in2_plugin.demo.process import end_orphans, require_programs, run_logged
 from in2_plugin.demo.screen import DemoScreen, about, clock
@@ -143,8 +143,10 @@ class _Demo:
         self._screen.say(found.sentence)
         self._screen.say(f"average           {found.average}", 2)
         self._screen.say(f"ends minus middle {found.dip}", 2)
-        if not found.improved:
-            self._screen.say(WHAT_TO_TRY)
+        if found.next_step:
+            self._screen.say(f"What to try: {found.next_step}")
+            for line in how_to_try(self._request):
+                self._screen.say(line, 2)
         self._screen.say(f"The page: {self._folder.path / PAGE}")
         return found
 

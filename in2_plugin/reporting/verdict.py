@@ -59,7 +59,7 @@ def judge_model(model: ModelResult, task: str, known: Evidence) -> ProbeVerdict:
     result = model.tasks[task]
     verdict, reason = _of_one(result, known, floor_of(model, task))
     if verdict is Verdict.FLOOR:
-        verdict = _floor_verdict(model, task)
+        verdict = floor_verdict(model, task)
     return ProbeVerdict(task, None, model.label, verdict, reason, model.label)
 
 
@@ -72,17 +72,18 @@ def judge_change(
         alone = judge_model(second, task, known[1])
         averages = f"averages {_averages(first.tasks[task], second.tasks[task])}"
         reason = f"{_at_floor(first, task)}; {averages}. {second.label} alone: {alone.verdict}. {alone.reason}"
-        return ProbeVerdict(task, first.label, second.label, _floor_verdict(first, task), reason, first.label)
+        return ProbeVerdict(task, first.label, second.label, floor_verdict(first, task), reason, first.label)
     verdict, reason = _of_two(models, task, known, change)
     return ProbeVerdict(task, first.label, second.label, verdict, reason, second.label)
 
 
 def floor_of(model: ModelResult, task: str) -> float:
     """Return the highest score that needs no reading: the measured baselines, else the paper's; closed book, if run."""
-    return max(_baseline_floor(model, task), _closed_book(model, task))
+    return max(baseline_floor(model, task), _closed_book(model, task))
 
 
-def _baseline_floor(model: ModelResult, task: str) -> float:
+def baseline_floor(model: ModelResult, task: str) -> float:
+    """Return the highest score of a text that is no answer, measured or else the paper's; without closed book."""
     baselines = model.tasks[task].baselines
     floors = [value for value in (baselines.echo, baselines.other) if value is not None]
     return max(floors or [one.score / 100 for one in PAPER_BASELINES.get(task, ())], default=0.0)
@@ -92,11 +93,11 @@ def _closed_book(model: ModelResult, task: str) -> float:
     return max((result.score.avg for result in model.of_family("closed_book", task)), default=0.0)
 
 
-def _floor_verdict(model: ModelResult, task: str) -> Verdict:
-    """Tell a model that knows the answers from one that finds nothing."""
+def floor_verdict(model: ModelResult, task: str) -> Verdict:
+    """Return KNOWN for a model that knows the answers, FLOOR for one that finds nothing."""
     closed_book, alone = _closed_book(model, task), model.of_family("gold_only", task)
     most = max((result.score.avg for result in alone), default=1.0)
-    known = closed_book >= max(_baseline_floor(model, task) + MARGIN, KNOWN_SHARE * most)
+    known = closed_book >= max(baseline_floor(model, task) + MARGIN, KNOWN_SHARE * most)
     return Verdict.KNOWN if known else Verdict.FLOOR
 
 
@@ -201,7 +202,7 @@ def _of_two(
     if is_at_floor(results[1], known[1], floor_of(models[1], task)):
         if verdict is Verdict.WORSE:  # it has lost what the first one could do
             return verdict, f"{reason} {_at_floor(models[1], task)}."
-        return _floor_verdict(models[1], task), f"{_at_floor(models[1], task)}; averages {_averages(*results)}."
+        return floor_verdict(models[1], task), f"{_at_floor(models[1], task)}; averages {_averages(*results)}."
     if all(is_at_ceiling(result, evidence) for result, evidence in zip(results, known, strict=True)):
         return Verdict.CEILING, "Both averages are at least 98%; use longer contexts to see differences."
     return verdict, reason

@@ -1,13 +1,14 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
 from in2_plugin.demo.folder import DemoFolder
-from in2_plugin.demo.outcome import read_verdict, summary_of
+from in2_plugin.demo.outcome import how_to_try, read_verdict, summary_of
 from in2_plugin.demo.plan import Stage
 from in2_plugin.errors import DemoFailed
 from in2_plugin.io.atomic import write_json_atomic
+from in2_plugin.io.resources import packaged_folder
 from tests.demo.conftest import CPU
 
 
@@ -46,10 +47,23 @@ def test_results_that_are_missing_are_an_error(folder):
 
 
 def test_the_verdict_is_that_of_the_own_probe(folder):
-    headline = {"improved": True, "sentence": "Improved.", "average": "0 → 9", "dip": "0 → 1"}
+    headline = {"sentence": "Improved.", "next_step": "", "average": "0 → 9", "dip": "0 → 1"}
     others = [{**headline, "task": "code", "sentence": "Not this."}, {**headline, "task": "in2_probe"}]
     (folder.path / "demo.json").write_text(json.dumps({"headlines": others}))
     assert read_verdict(folder).sentence == "Improved."
     (folder.path / "demo.json").write_text(json.dumps({"headlines": []}))
     with pytest.raises(DemoFailed, match="compares no probe"):
         read_verdict(folder)
+
+
+def test_how_to_try_names_commands_with_a_new_folder(request_of):
+    packaged = replace(request_of(), recipe=packaged_folder("recipes") / "smollm2-135m")
+    assert how_to_try(packaged) == (
+        "in2 demo NEW-FOLDER --full                 # longer, also on longer contexts",
+        "in2 demo NEW-FOLDER --model NAME-OR-FOLDER # another model",
+        "in2 recipes copy smollm2-135m              # other numbers: edit the copy",
+        "in2 demo NEW-FOLDER --recipe ./smollm2-135m",
+    )
+    own = request_of(is_full=True)
+    assert "--full" not in how_to_try(own)[0]
+    assert how_to_try(own)[-1] == f"in2 demo NEW-FOLDER --recipe {own.recipe} # after a change of its numbers"

@@ -14,7 +14,7 @@ from in2_plugin.io.lock import folder_lock
 from tests.demo.conftest import CPU
 
 HEADLINE = {
-    "task": "in2_probe", "improved": True, "sentence": "Improved: after gives 67.1% right answers, before 0.0%.",
+    "task": "in2_probe", "sentence": "Improved: from 0.0% right answers (before) to 67.1% (after).", "next_step": "",
     "average": "0.0 [0.0, 1.2] → 67.1 [60.2, 73.9]", "dip": "+0.0 [-2.0, +2.0] → +3.0 [-4.0, +9.0]",
 }  # fmt: skip
 
@@ -23,7 +23,7 @@ class Commands:
     """Stands for `run_logged`: writes the files of each command, and can fail at one."""
 
     def __init__(self):
-        self.ran, self.fails, self.improved = [], "", True
+        self.ran, self.fails, self.next_step = [], "", ""
 
     def __call__(self, command, folder, log, environment, look):
         self.ran.append(command)
@@ -34,7 +34,7 @@ class Commands:
         if name == "lm-eval":
             file = f"{command[-1]}/m/results_1.json"
         if name == "report":
-            value = {"headlines": [{**HEADLINE, "improved": self.improved}]}
+            value = {"headlines": [{**HEADLINE, "next_step": self.next_step}]}
             (folder / "demo.html").touch()
         with log.open("a") as out:
             out.write("{'loss': '2.0'}\n 10%| | 3/30 [00:01<00:09]\n")
@@ -88,8 +88,8 @@ def test_a_demo_from_start_to_verdict(commands, demo, tmp_path):
         r"^5/7  train +train with Axolotl in float32 +about 4 min$", shown, re.M
     )  # half as fast: 2 x 120 s
     assert re.search(r"^4/7  before +ask the model before training +about 2 min$", shown, re.M)
-    assert "Improved: after gives 67.1% right answers" in shown and "average           0.0 [0.0, 1.2] → 67.1" in shown
-    assert lines[-1].endswith("demo.html") and "Try" not in shown
+    assert "to 67.1% (after)." in shown and "average           0.0 [0.0, 1.2] → 67.1" in shown
+    assert lines[-1].endswith("demo.html") and "What to try" not in shown
 
 
 def test_a_finished_demo_runs_nothing_again(commands, demo):
@@ -152,8 +152,9 @@ def test_two_demos_in_one_folder_are_refused(commands, demo, tmp_path):
 
 
 def test_without_an_improvement_it_says_what_to_try(commands, demo):
-    commands.improved = False
-    assert "Try `in2 demo --full`" in demo()
+    commands.next_step = "Train a larger model."
+    shown = demo()
+    assert "What to try: Train a larger model." in shown and "\n  in2 demo NEW-FOLDER --full  " in shown
 
 
 def test_a_command_that_writes_nothing_is_an_error(commands, demo, monkeypatch):

@@ -59,6 +59,7 @@ def test_a_demo_that_is_killed_while_it_trains_goes_on_there(place):
     kill(demo)
     shown = run(*command("work"), cwd=place)
     assert shown.count("done before") == 4 and "No improvement shown" in shown
+    assert "What to try: after gives 0.0% right answers even from the gold segment" in shown
     lines = shown.splitlines()
     assert len(lines) <= 30 and lines[-1].endswith("work/demo.html")
     assert "--resume_from_checkpoint out/checkpoint-" in (work / "logs/train.log").read_text()

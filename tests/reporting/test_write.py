@@ -122,9 +122,19 @@ def test_the_headlines_of_all_probes_are_in_the_record_once(tmp_path):
         made_position.write(tmp_path / label / "litm", label, answer, questions=10)
     sources = [tmp_path / "before", tmp_path / "after"]
     record = write_report(sources, tmp_path / "r.html", ["before", "after"]).record
-    assert [(one["task"], one["improved"]) for one in record["headlines"]] == [("litm_qa", True), ("code", True)]
-    assert set(record["headlines"][0]) == {"task", "improved", "sentence", "average", "dip"}
+    assert [(one["task"], one["outcome"]) for one in record["headlines"]] == [
+        ("litm_qa", "improved"),
+        ("code", "improved"),
+    ]
+    assert set(record["headlines"][0]) == {"task", "outcome", "sentence", "next_step", "average", "dip"}
     assert (tmp_path / "r.json").read_text().count(record["headlines"][0]["sentence"]) == 1
+
+
+def test_a_page_without_an_improvement_says_what_to_try(tmp_path):
+    for label in ("before", "after"):
+        made_position.write(tmp_path / label, label, made_position.only_ends, questions=10)
+    written = write_report([tmp_path / "before", tmp_path / "after"], tmp_path / "r.html", ["before", "after"])
+    assert f"<p>{written.record['headlines'][0]['next_step']}</p>" in written.paths[0].read_text()
 
 
 def test_one_model_has_no_headline(before, tmp_path):

@@ -12,6 +12,7 @@ from in2_plugin.probing.scoring.dip import PositionEffect
 from in2_plugin.reporting.comparison import Comparison
 from in2_plugin.reporting.evidence import Change, Evidence
 from in2_plugin.reporting.results import ModelResult
+from in2_plugin.reporting.text.next_step import Outcome, next_step
 from in2_plugin.reporting.text.wording import ABSENT, estimate, percent, with_interval
 from in2_plugin.reporting.verdict import Verdict, floor_of, is_at_floor
 
@@ -25,8 +26,11 @@ class Headline:
     """The last model against the first on one probe."""
 
     task: str
-    improved: bool
+    outcome: Outcome
     sentence: str
+    """Begins with the outcome."""
+    next_step: str
+    """What to try in another training run; empty if the outcome is *improved*."""
     average: str
     """Average of each model in percent, with its interval: `0.0 [0.0, 1.2] → 67.1 [60.2, 73.9]`."""
     dip: str
@@ -47,29 +51,32 @@ def headline_of(comparison: Comparison, task: str) -> Headline | None:
     verdict = next(one.verdict for one in comparison.verdicts if (one.after, one.task) == (last, task))
     models = [model for model in comparison.models if task in model.tasks]
     known = [comparison.of(model, model.tasks[task]) for model in models]
-    improved, sentence = _sentence(models, task, known, verdict, change)
+    outcome, detail = _outcome(models, task, known, verdict, change)
+    sentence = f"{outcome.capitalize()}: {_scores(models[0], models[-1], task)}{detail}."
     averages = [with_interval(model.tasks[task].score.avg, one.avg) for model, one in zip(models, known, strict=True)]
-    return Headline(task, improved, sentence, ARROW.join(averages), ARROW.join(map(_dip, known)))
+    dips = map(_dip, known)
+    return Headline(
+        task, outcome, sentence, next_step(outcome, models[-1], task), ARROW.join(averages), ARROW.join(dips)
+    )
 
 
-def _sentence(
+def _outcome(
     models: Sequence[ModelResult], task: str, known: Sequence[Evidence], verdict: Verdict, change: Change
-) -> tuple[bool, str]:
-    """Return True and the sentence if the change is an improvement, False and the sentence otherwise."""
+) -> tuple[Outcome, str]:
+    """Return the outcome, and what the sentence says after the scores."""
     position, limits = change.position, change.difference.avg_interval
     assert position and limits  # see `headline_of`
-    scores, floor = _scores(models[0], models[-1], task), floor_of(models[-1], task)
+    floor = floor_of(models[-1], task)
     if limits[1] < 0:
-        return False, f"Worse: {scores}."
+        return Outcome.WORSE, ""
     if verdict is Verdict.WORSE:
-        return False, f"Worse by position: {scores}; the middle has lost ground to the ends."
+        return Outcome.WORSE_BY_POSITION, "; the middle has lost ground to the ends"
     if is_at_floor(models[-1].tasks[task], known[-1], floor):
-        least = f"the {percent(floor)}% of answers that need no reading"
-        return False, f"No improvement shown: {scores}, which is not clearly above {least}."
+        return Outcome.NOT_SHOWN, f", not clearly better than without reading ({percent(floor)}%)"
     if verdict is Verdict.IMPROVED or (limits[0] > 0 and position.middle.above_zero):
-        return True, f"Improved: {scores}. {_gain(position)}{_level(known[0], known[-1])}."
+        return Outcome.IMPROVED, f". {_gain(position)}{_level(known[0], known[-1])}"
     why = "the middle is not shown to score higher" if limits[0] > 0 else "the difference is within chance"
-    return False, f"No improvement shown: {scores}; {why}."
+    return Outcome.NOT_SHOWN, f"; {why}"
 
 
 def _scores(first: ModelResult, last: ModelResult, task: str) -> str:

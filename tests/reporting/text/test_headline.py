@@ -10,6 +10,7 @@ from in2_plugin.reporting.comparison import compare
 from in2_plugin.reporting.position.read import read_position_models
 from in2_plugin.reporting.read_results import read_models
 from in2_plugin.reporting.text.headline import headlines
+from in2_plugin.reporting.text.next_step import Outcome
 from in2_plugin.reporting.verdict import Verdict, judge_change
 from tests.support import lm_eval_results as made_val
 from tests.support import position_results as made
@@ -49,7 +50,7 @@ def mostly_ends(row):
 
 def test_a_model_that_learns_to_find_has_improved(headline):
     (found,), _ = headline(before=nothing, after=made.reader)
-    assert found.improved and found.task == "litm_qa"
+    assert found.outcome is Outcome.IMPROVED and found.task == "litm_qa"
     assert found.sentence == (
         "Improved: from 0.0% right answers (before) to 100.0% (after). "
         "The middle scores higher, and is not shown to be below the ends."
@@ -69,7 +70,7 @@ def test_a_model_that_learns_to_find_has_improved(headline):
 )
 def test_the_middle_is_compared_with_the_ends(headline, before, after, says):
     (found,), _ = headline(before=before, after=after)
-    assert found.improved and found.sentence.endswith(f"(after). {says}")
+    assert found.outcome is Outcome.IMPROVED and found.sentence.endswith(f"(after). {says}")
 
 
 @pytest.mark.parametrize(
@@ -82,15 +83,15 @@ def test_the_middle_is_compared_with_the_ends(headline, before, after, says):
                                   "the middle is not shown to score higher."),
         (half, mostly_ends, "Worse by position: from 50.0% right answers (before) to 70.0% (after); "
                             "the middle has lost ground to the ends."),
-        (nothing, made.oracle, "No improvement shown: from 0.0% right answers (before) to 100.0% (after), which is not "
-                               "clearly above the 100.0% of answers that need no reading."),
-        (nothing, nothing, "No improvement shown: from 0.0% right answers (before) to 0.0% (after), which is not "
-                           "clearly above the 0.0% of answers that need no reading."),
+        (nothing, made.oracle, "No improvement shown: from 0.0% right answers (before) to 100.0% (after), not clearly "
+                               "better than without reading (100.0%)."),
+        (nothing, nothing, "No improvement shown: from 0.0% right answers (before) to 0.0% (after), not clearly "
+                           "better than without reading (0.0%)."),
     ],
 )  # fmt: skip
 def test_a_model_that_has_not_improved(headline, before, after, sentence):
     (found,), _ = headline(before=before, after=after)
-    assert not found.improved and found.sentence == sentence
+    assert found.sentence == sentence and found.next_step
 
 
 @pytest.mark.parametrize("before", [nothing, half, made.only_ends])
@@ -115,11 +116,11 @@ def _check(comparison, average, dip, middle):
     verdict = judge_change(comparison.models, task, evidence, change)
     (found,) = headlines(replace(comparison, changes=(change,), verdicts=(verdict,)))
     said, verdict = found.sentence.partition(":")[0], verdict.verdict
-    assert found.improved == (said == "Improved")
-    if found.improved:
+    assert said == found.outcome.capitalize()
+    if found.outcome is Outcome.IMPROVED:
         assert verdict is not Verdict.WORSE and average[1] >= 0 and middle[0] > 0
     if verdict is Verdict.IMPROVED:
-        assert found.improved
+        assert found.outcome is Outcome.IMPROVED
     if verdict is Verdict.WORSE:
         assert said == ("Worse" if average[1] < 0 else "Worse by position")
     if said.startswith("Worse"):
@@ -138,7 +139,7 @@ def test_the_average_of_a_document_probe_is_no_share_of_answers(tmp_path):
 
 def test_the_last_of_several_models_is_compared_and_all_are_listed(headline):
     (found,), comparison = headline(a=nothing, b=half, c=made.reader)
-    assert found.improved and "from 0.0% right answers (a) to 100.0% (c)" in found.sentence
+    assert found.outcome is Outcome.IMPROVED and "from 0.0% right answers (a) to 100.0% (c)" in found.sentence
     assert found.average.count("→") == 2
     assert [model.label for model in comparison.models] == ["a", "b", "c"]
 
