@@ -17,15 +17,12 @@ def run(given: argparse.Namespace) -> None:
     _require_known("--arms", given.arms, folder.study.arms)
     _require_known("--seeds", given.seeds, folder.study.seeds)
     _require_known("--measures", given.measures or [], measures_of(folder.study))
+    cells = cells_of(folder.study, given.arms, given.seeds, given.measures)
+    if given.plan:  # also while the study runs, which holds the lock
+        print("\n".join(Runner(folder).plan(cells)))
+        return
     with folder_lock(folder.path, name="study.lock"):
-        cells = cells_of(folder.study, given.arms, given.seeds, given.measures)
-        runner = Runner(folder, lambda line: print(line, flush=True))
-        if given.plan:
-            left = [cell for cell in cells if not runner.rows.find(cell.model, cell.measure)]
-            print("\n".join(f"{cell.model.name} {cell.measure}" for cell in left))
-            print(runner.remaining(left))
-            return
-        runner.run(cells)
+        Runner(folder, lambda line: print(line, flush=True)).run(cells)
     print(f"finished; next: python -m benchmarks.evidence report {given.out}")
 
 

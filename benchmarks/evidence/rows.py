@@ -1,7 +1,7 @@
 """The rows of a study: one line of JSON per finished cell, and the scores of its questions in Parquet, without text.
 
     rows.jsonl                   appended and synced when a cell is finished
-    scores/MODEL-MEASURE.parquet task, length, unit, position, n_positions, score
+    scores/MODEL-MEASURE.parquet task, length, unit, position, n_positions, score, context
 
 A unit is what a position belongs to: a question of a position probe, a context of VAL, a block of text. Invariant: the
 scores are complete before their row is written, and a row that a kill has cut off is removed when the file is opened.
@@ -22,6 +22,8 @@ from in2_plugin.io.atomic import write_atomic
 
 TRAIN = "train"
 """Measure of a row about training."""
+UNKNOWN = -1
+"""Context of a score that has none, or whose source does not name it."""
 KINDS = ("prose", "code", "dialogue")
 """Texts that no arm saw; their tasks are `text_KIND`, their scores nats per token."""
 SCHEMA = pa.schema(
@@ -32,6 +34,7 @@ SCHEMA = pa.schema(
         ("position", pa.int32()),
         ("n_positions", pa.int32()),
         ("score", pa.float32()),
+        ("context", pa.int32()),
     ]
 )
 
@@ -60,6 +63,8 @@ class ScoredUnit:
     n_positions: int
     """1 where the score belongs to no depth."""
     score: float
+    context: int = UNKNOWN
+    """Number of the context among those of its task; questions with the same number share it."""
 
 
 class Rows:
@@ -101,6 +106,14 @@ class Rows:
             raise ReportError(f"{path} is missing, and rows.jsonl names it; copy the whole folder")
         for unit in pq.read_table(path).to_pylist():
             yield ScoredUnit(**unit)
+
+
+def whole_seconds(row: dict[str, Any]) -> float | None:
+    """Return how long a cell takes without an interruption; None if its last attempt had no step left to train."""
+    if row["measure"] != TRAIN:
+        return float(row["seconds"])
+    timed: int = row["timed_steps"]
+    return row["seconds"] * row["steps"] / timed if timed else None
 
 
 def write_scores(path: Path, scores: Sequence[ScoredUnit]) -> None:

@@ -104,7 +104,7 @@ class Study(Config):
     measures: dict[str, Measure]
     """Measures by lm_eval. A measure of the task `in2_probe` uses `own_probe`."""
     probe_untrained: bool = True
-    """Measure the untrained model, too, for the check of short tasks."""
+    """Measure losses and multiple choice of the untrained model, too: it does not know the form of the questions."""
     smallest_effect: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Smallest difference in ends minus middle that counts, as a fraction."""
     short_task_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05

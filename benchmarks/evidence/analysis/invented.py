@@ -18,6 +18,8 @@ from in2_plugin.probing.scoring.dip import FIFTHS
 
 SHAPE = np.array([0.6, -0.4, -0.4, -0.4, 0.6])
 """Ends minus middle of 1, with an average of 0."""
+PER_CONTEXT = 10
+"""Questions about a context."""
 INVENTED = "invented"
 """Key of the rows."""
 
@@ -73,7 +75,9 @@ def _tasks(study: Study) -> list[tuple[str, int]]:
 
 def _paired(task: str, length: int, answers: NDArray[np.float64]) -> Iterator[ScoredUnit]:
     for (question, depth), score in np.ndenumerate(answers):
-        yield ScoredUnit(task, length, question, depth, FIFTHS, float(score))
+        block = question // PER_CONTEXT
+        context = FIFTHS * block + (depth - question) % FIFTHS
+        yield ScoredUnit(task, length, question, depth, FIFTHS, float(score), context)
 
 
 def _without_depth(rng: np.random.Generator, questions: int) -> Iterator[ScoredUnit]:

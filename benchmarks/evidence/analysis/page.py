@@ -14,7 +14,7 @@ from benchmarks.evidence.analysis.estimates import Estimate
 from benchmarks.evidence.analysis.hypotheses import GOLD_ONLY, OWN, Verdict, judge_all, judge_claim
 from benchmarks.evidence.analysis.panels import draw_curves
 from benchmarks.evidence.analysis.scores import Quantity, StudyScores, Task, read_scores
-from benchmarks.evidence.rows import TRAIN
+from benchmarks.evidence.rows import TRAIN, whole_seconds
 from benchmarks.evidence.study import UNTRAINED
 from benchmarks.measured import ROOT
 from in2_plugin.cli.progress import duration
@@ -130,6 +130,9 @@ def _contrasts(scores: StudyScores, task: Task) -> Iterator[str]:
     for quantity in quantities:
         cells = (_points(scores.estimate(task, quantity, "uniform", arm)) for arm in arms)
         yield f"| {quantity} | " + " | ".join(cells) + " |"
+    if scores.contexts.get(task):
+        cells = (_points(scores.estimate(task, "dip", "uniform", arm, by_block=True)) for arm in arms)
+        yield "| dip, questions that share contexts as one | " + " | ".join(cells) + " |"
     yield ""
 
 
@@ -166,14 +169,14 @@ def _data(scores: StudyScores) -> Iterator[str]:
         data, row = rows[arm]["data"], rows[arm]
         numbers = (f"{data[name]:,}" for name in ("questions", "steps", "answer_tokens", "tokens"))
         fifths = ", ".join(map(str, data["gold_by_fifth"]))
-        yield f"| {arm} | {' | '.join(numbers)} | {fifths} | {row['seconds'] / 60:.0f} |"
+        yield f"| {arm} | {' | '.join(numbers)} | {fifths} | {(whole_seconds(row) or row['seconds']) / 60:.0f} |"
     yield ""
 
 
 def _cost(scores: StudyScores) -> Iterator[str]:
     by_measure = defaultdict(list)
     for row in scores.rows.all:
-        by_measure[row["measure"]].append(row["seconds"])
+        by_measure[row["measure"]].append(whole_seconds(row) or row["seconds"])
     yield "## Cost\n\n| cells | number | mean | all |\n|---|---|---|---|"
     for name, seconds in by_measure.items():
         yield f"| {name} | {len(seconds)} | {duration(fmean(seconds))} | {duration(sum(seconds))} |"

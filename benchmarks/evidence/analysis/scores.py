@@ -2,7 +2,8 @@
 
 A question of a position probe is asked at every depth, so its scores are combined into one value; in VAL and the
 held-out questions each question has one depth, so fifths are strata, in which every context of VAL counts the same,
-as in `in2 report`. Contrasts are paired by seed and question.
+as in `in2 report`. Contrasts are paired by seed and question. With `by_block`, questions that share contexts are one
+unit.
 Invariant: all arms and seeds of a task answered the same questions.
 """
 
@@ -10,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +26,7 @@ from benchmarks.evidence.analysis.estimates import (
     estimate,
     pooled_seed_variance,
 )
-from benchmarks.evidence.rows import Rows, ScoredUnit
+from benchmarks.evidence.rows import UNKNOWN, Rows, ScoredUnit
 from benchmarks.evidence.study import Study, load_study
 from in2_plugin.errors import ReportError
 from in2_plugin.probing.scoring.curves import span_of, span_of_depth
@@ -54,6 +56,8 @@ class StudyScores:
     rows: Rows
     by_task: Mapping[Task, Mapping[tuple[str, int], Mapping[Place, float]]]
     """Task -> (arm, seed) -> place -> score."""
+    contexts: Mapping[Task, Mapping[Place, int]] = field(default_factory=dict)
+    """Task -> place -> number of the context; without those that are unknown."""
     _tables: dict[tuple[Task, str, tuple[int, ...]], "Table"] = field(default_factory=dict, repr=False)
 
     def seeds(self, task: Task, arms: Iterable[str]) -> tuple[int, ...]:
@@ -61,16 +65,21 @@ class StudyScores:
         having = [{seed for arm, seed in self.by_task.get(task, {}) if arm == one} for one in arms]
         return tuple(sorted(set.intersection(*having))) if having else ()
 
-    def estimate(self, task: Task, quantity: Quantity, arm: str, minus: str | None = None) -> Estimate | None:
+    def estimate(
+        self, task: Task, quantity: Quantity, arm: str, minus: str | None = None, by_block: bool = False
+    ) -> Estimate | None:
         """Return a quantity of an arm, or its difference from another arm.
 
-        Returns None without scores, and where the quantity depends on depths that were not asked for.
+        Returns None without scores, and where the quantity depends on depths or contexts that are not known. With
+        `by_block`, questions of a position probe that share contexts are one unit.
         """
         arms = [arm, *([minus] if minus else [])]
         seeds = self.seeds(task, arms)
         if not seeds or (quantity != "avg" and not self.has_depths(task)):
             return None
-        one, *other = (self._strata(task, quantity, name, seeds) for name in arms)
+        if by_block and not self.contexts.get(task):
+            return None
+        one, *other = (self._strata(task, quantity, name, seeds, by_block) for name in arms)
         if not other:
             return estimate(one)
         self._require_same_questions(task, arms, seeds)
@@ -101,11 +110,13 @@ class StudyScores:
         if first.places != other.places:
             raise ReportError(f"{task[0]}: {arms[0]} and {arms[1]} were asked different questions; {REMEDY}")
 
-    def _strata(self, task: Task, quantity: Quantity, arm: str, seeds: tuple[int, ...]) -> list[Stratum]:
+    def _strata(
+        self, task: Task, quantity: Quantity, arm: str, seeds: tuple[int, ...], by_block: bool = False
+    ) -> list[Stratum]:
         key = task, arm, seeds
         if key not in self._tables:
             self._tables[key] = Table.of(task, [self.by_task[task][arm, seed] for seed in seeds])
-        return self._tables[key].strata(WEIGHTS[quantity])
+        return self._tables[key].strata(WEIGHTS[quantity], self.contexts[task] if by_block else None)
 
 
 @dataclass(frozen=True)
@@ -144,13 +155,25 @@ class Table:
         sizes = Counter(units)
         return Stratum(self.values[:, chosen], 1.0, np.array([1 / (len(sizes) * sizes[unit]) for unit in units]))
 
-    def strata(self, weights: Numbers) -> list[Stratum]:
-        """Return the values whose weighted means add up to the quantity with these weights by fifth."""
+    def strata(self, weights: Numbers, contexts: Mapping[Place, int] | None = None) -> list[Stratum]:
+        """Return the values whose weighted means add up to the quantity with these weights by fifth.
+
+        With `contexts`, those of a position probe are means over the questions that share them.
+        """
         if not self.has_depths:
             return [Stratum(self.values, 1.0)]
         if self.name.startswith(ONE_DEPTH):
             return [replace(one, weight=float(w)) for one, w in zip(self.fifths, weights, strict=True) if w]
-        return [Stratum(self._by_question(weights), 1.0)]
+        values = self._by_question(weights)
+        return [Stratum(values, 1.0) if contexts is None else self._by_block(values, contexts)]
+
+    def _by_block(self, values: Numbers, contexts: Mapping[Place, int]) -> Stratum:
+        """Return the means of questions whose first contexts are the same."""
+        first = {unit: min(contexts[p] for p in places) for unit, places in groupby(self.places, key=lambda p: p[0])}
+        blocks = np.array(list(first.values()))
+        found, sizes = np.unique(blocks, return_counts=True)
+        means = np.array([values[:, blocks == block].mean(axis=1) for block in found]).T
+        return Stratum(means, 1.0, sizes / sizes.sum())
 
     def _by_question(self, weights: Numbers) -> Numbers:
         """Return (models, questions) the quantity of each question, which is asked at every depth."""
@@ -178,10 +201,13 @@ def read_scores(folder: Path) -> StudyScores:
     if not rows.all:
         raise ReportError(f"{folder}: has no rows.jsonl with a finished cell; run the study first")
     by_task: dict[Task, dict[tuple[str, int], dict[Place, float]]] = defaultdict(lambda: defaultdict(dict))
+    contexts: dict[Task, dict[Place, int]] = defaultdict(dict)
     for row in rows.all:
         for one in rows.scores(row):
             by_task[one.task, one.length][row["arm"], row["seed"]][_place(one)] = one.score
-    return StudyScores(load_study(folder / "study.yml"), rows, by_task)
+            if one.context != UNKNOWN:
+                contexts[one.task, one.length][_place(one)] = one.context
+    return StudyScores(load_study(folder / "study.yml"), rows, by_task, contexts)
 
 
 def _place(one: ScoredUnit) -> Place:

@@ -4,6 +4,7 @@ Order: the untrained model, then seed by seed the first stage, and arm by arm tr
 interrupted study has complete seeds. A cell is one training run, or one measure of one model.
 """
 
+import shutil
 import sys
 import time
 from collections import defaultdict
@@ -15,11 +16,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from benchmarks.evidence.rows import TRAIN, Model, Rows, ScoredUnit
+from benchmarks.evidence.rows import TRAIN, Model, Rows, ScoredUnit, whole_seconds
 from benchmarks.evidence.running.data import HELD_OUT, build_shared, build_training
 from benchmarks.evidence.running.equality import Counts, count, require_comparable, shared_questions
 from benchmarks.evidence.running.folder import StudyFolder
-from benchmarks.evidence.running.probing import measure, measure_choices
+from benchmarks.evidence.running.probing import CACHE, measure, measure_choices
 from benchmarks.evidence.running.training import train
 from benchmarks.evidence.study import FIRST, UNTRAINED, Study
 from in2_plugin.cli.progress import duration
@@ -53,7 +54,8 @@ def cells_of(
 ) -> list[Cell]:
     """Return the cells of some arms, seeds and measures, by default all, in the order in which they run."""
     measures = measures_of(study) if measures is None else measures
-    found = [Cell(Model(UNTRAINED, 0), name) for name in measures] if study.probe_untrained else []
+    short = [name for name in measures if name in (LOSSES, CHOICES)] if study.probe_untrained else []
+    found = [Cell(Model(UNTRAINED, 0), name) for name in short]
     for seed in seeds or study.seeds:
         found.append(Cell(Model(FIRST, seed), TRAIN))
         for arm in arms or study.arms:
@@ -72,7 +74,7 @@ class Runner:
 
     def run(self, cells: Sequence[Cell]) -> None:
         """Run the cells that have no row."""
-        left = [cell for cell in cells if not self.rows.find(cell.model, cell.measure)]
+        left = self._left(cells)
         self._say(f"{len(cells) - len(left)} of {len(cells)} cells are finished; {self.remaining(left)}")
         if left:
             build_shared(self._folder)
@@ -82,6 +84,14 @@ class Runner:
             took = duration(time.monotonic() - begun)
             self._say(f"[{number}/{len(left)}] {cell.model.name} {cell.measure}: {took}; "
                       f"{self.remaining(left[number:])}")  # fmt: skip
+
+    def plan(self, cells: Sequence[Cell]) -> list[str]:
+        """Return a line for each cell without a row, and one about their time."""
+        left = self._left(cells)
+        return [*(f"{cell.model.name} {cell.measure}" for cell in left), self.remaining(left)]
+
+    def _left(self, cells: Sequence[Cell]) -> list[Cell]:
+        return [cell for cell in cells if not self.rows.find(cell.model, cell.measure)]
 
     def remaining(self, left: Sequence[Cell]) -> str:
         """Say how long the remaining cells take, from the finished cells of their kind."""
@@ -100,8 +110,8 @@ class Runner:
         found: dict[str, list[float]] = defaultdict(list)
         for row in self.rows.all:
             kind = Cell(Model(row["arm"], row["seed"]), row["measure"]).kind
-            whole = row["steps"] / max(1, row["timed_steps"]) if row["measure"] == TRAIN else 1.0
-            found[kind].append(row["seconds"] * whole)
+            if (seconds := whole_seconds(row)) is not None:
+                found[kind].append(seconds)
         return {kind: fmean(seconds) for kind, seconds in found.items()}
 
     def _run(self, cell: Cell) -> None:
@@ -112,6 +122,7 @@ class Runner:
         scores = self._measure(cell)
         seconds = round(time.monotonic() - begun, 1)
         self.rows.add(cell.model, cell.measure, scores, seconds=seconds, **self._folder.facts())
+        shutil.rmtree(self._folder.path / CACHE, ignore_errors=True)
 
     def _train(self, model: Model) -> None:
         study = self._folder.study

@@ -42,7 +42,7 @@ def answer_scores(model: Any, dataset: IN2Dataset) -> Iterator[ScoredUnit]:
                 "answer": losses[part].mean(), "opening": losses[part][:OPENING].mean(), "exact": right[part].all(),
             }  # fmt: skip
             for name, value in values.items():
-                yield ScoredUnit(f"held_out_{name}", 0, question, int(depth * FIFTHS), FIFTHS, float(value))
+                yield ScoredUnit(f"held_out_{name}", 0, question, int(depth * FIFTHS), FIFTHS, float(value), number)
             question += 1
 
 

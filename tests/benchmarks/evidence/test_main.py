@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.evidence import __main__ as program
 from benchmarks.evidence.running import folder as folders
+from in2_plugin.io.lock import folder_lock
 from tests.support.small_study import write_study
 
 
@@ -40,8 +41,10 @@ def test_the_plan_lists_what_remains_and_unknown_arms_are_named(monkeypatch, tmp
     monkeypatch.setattr(folders, "_dtype", lambda device: "float32")
     run = ("run", "--out", tmp_path / "out")
     call(monkeypatch, *run, "--study", write_study(tmp_path / "s.yml"), "--model", tmp_path / "model", "--plan")
+    with folder_lock(tmp_path / "out", name="study.lock"):  # as while the study runs
+        call(monkeypatch, *run, "--plan")
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "base-s0 own" and "uniform-s0 train" in said and said[-1].startswith("15 remain")
+    assert said[0] == "base-s0 losses" and "uniform-s0 train" in said and said[-1].startswith("14 remain")
     with pytest.raises(SystemExit, match="--arms: the study has no unform; choose of start, edges, uniform"):
         call(monkeypatch, *run, "--arms", "unform")
     with pytest.raises(SystemExit, match="--seeds: the study has no 7"):

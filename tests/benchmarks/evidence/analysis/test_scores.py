@@ -1,5 +1,7 @@
 """Scores are arranged by question and depth, and only equal questions are compared."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ OWN = ("in2_probe_context", 4_096)
 
 
 def scores_of(tmp_path, by_model: dict[Model, list[ScoredUnit]]) -> StudyScores:
+    tmp_path.mkdir(exist_ok=True)
     (tmp_path / "study.yml").write_text(STUDY.read_text())
     rows = Rows(tmp_path)
     for model, scores in by_model.items():
@@ -100,3 +103,13 @@ def test_arms_that_were_asked_other_questions_are_not_compared(tmp_path):
     found = scores_of(tmp_path, {Model("start", 0): units, Model("uniform", 0): others})
     with pytest.raises(ReportError, match="uniform and start were asked different questions"):
         found.estimate(OWN, "dip", "uniform", "start")
+
+
+def test_questions_that_share_contexts_can_be_one_unit(tmp_path):
+    rng = np.random.default_rng(0)
+    units = [ScoredUnit(*OWN, q, d, 5, float(rng.integers(2)), 5 * (q // 3) + d) for q in range(8) for d in range(5)]
+    found = scores_of(tmp_path, {Model("start", 0): units})
+    one, blocks = (found.estimate(OWN, "dip", "start", by_block=by_block) for by_block in (False, True))
+    assert blocks.value == pytest.approx(one.value) and (one.questions, blocks.questions) == (8, 3)
+    unknown = scores_of(tmp_path / "unknown", {Model("start", 0): [replace(unit, context=-1) for unit in units]})
+    assert unknown.estimate(OWN, "dip", "start", by_block=True) is None
