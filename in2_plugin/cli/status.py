@@ -64,7 +64,9 @@ def lines(found: "FolderStatus") -> Iterator[tuple[str, str]]:
     for stage, (finished, shards) in found.shards.items():
         yield "shards", f"{stage.replace('_', '-')}: {finished:,} of {shards:,} done"
     if found.segments:
-        yield "segments", f"{found.segments['segments']:,} from {found.segments['documents']:,} documents"
+        records = found.segments.get("record_segments", 0)
+        text = f"{found.segments['segments'] - records:,} from {found.segments['documents']:,} documents"
+        yield "segments", f"{text}, {records:,} of invented records" if records else text
     if found.questions:
         yield "questions", _counts(found.questions)
     elif found.wanted:

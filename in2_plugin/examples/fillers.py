@@ -32,11 +32,8 @@ class FillerPool:
     """(n,) document of each segment."""
 
     @classmethod
-    def of(
-        cls, usable: npt.NDArray[np.bool_], n_tokens: Ids, document: Ids, within: range | None = None
-    ) -> "FillerPool":
-        """Create a pool from the columns of a segment store, or of its segments `within` a range."""
-        within = within if within is not None else range(len(usable))
+    def of(cls, usable: npt.NDArray[np.bool_], n_tokens: Ids, document: Ids, within: range) -> "FillerPool":
+        """Create a pool of the segments `within` a range, from the columns of the whole segment store."""
         ids = (within.start + np.flatnonzero(usable[within.start : within.stop])).astype(np.uint32)
         ids = ids[np.argsort(n_tokens[ids], kind="stable")]
         return cls(ids, n_tokens[ids], document[ids])

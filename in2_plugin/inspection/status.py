@@ -24,6 +24,7 @@ from in2_plugin.llm.usage import price
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.questions import Kind
 from in2_plugin.questions.form_counts import form_counts
+from in2_plugin.questions.records.registers import registers_in
 
 KINDS = frozenset(Kind)
 
@@ -94,14 +95,16 @@ def read_status(folder: Path) -> FolderStatus:
     layout.require_dataset_folder(folder)
     build = _mapping(_json(folder / layout.BUILD))
     finished = tuple(name for name, file in layout.STAGES.items() if (folder / file).exists())
+    asked = "questions" in finished
+    kinds, forms = _counts(folder / layout.QUESTIONS, "kind", "form") if asked else ({}, {})
     return FolderStatus(
         folder=folder,
         finished=finished,
         holder=lock_holder(folder),
         segments=_segments(folder / layout.STAGES["segments"]) if "segments" in finished else {},
-        questions=_column(folder / layout.STAGES["questions"], "kind") if "questions" in finished else {},
-        forms=_forms(folder / layout.QUESTIONS, build.get("questions")) if "questions" in finished else {},
-        rejected=_column(folder / layout.REJECTED, "reason") if "questions" in finished else {},
+        questions=kinds,
+        forms=_forms(forms, build.get("questions")),
+        rejected=_counts(folder / layout.REJECTED, "reason")[0] if asked else {},
         examples=_rows(folder / layout.STAGES["examples"]) if "examples" in finished else 0,
         wanted={
             name: n for name, n in _mapping(build.get("mixture")).items() if name in PARTS and isinstance(n, int) and n
@@ -135,7 +138,10 @@ def _mapping(value: object) -> Mapping[str, Any]:
 def _segments(path: Path) -> dict[str, int]:
     with _explained(path):
         facts = json.loads(path.read_text(encoding="utf-8"))
-        return {name: int(facts[name]) for name in ("documents", "segments", "tokens")}
+        counts = {name: int(facts[name]) for name in ("documents", "segments", "tokens")}
+        if records := int(facts.get("record_segments", 0)):
+            counts |= {"documents": counts["documents"] - registers_in(records), "record_segments": records}
+        return counts
 
 
 def _rows(path: Path) -> int:
@@ -143,17 +149,19 @@ def _rows(path: Path) -> int:
         return int(pq.read_metadata(path).num_rows)
 
 
-def _column(path: Path, name: str) -> dict[str, int]:
-    counts: Counter[str] = Counter()
+def _counts(path: Path, *columns: str) -> list[dict[str, int]]:
+    """Return for each column how often each value occurs, most frequent first."""
+    counts: list[Counter[str]] = [Counter() for _ in columns]
     with _explained(path), pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(columns=[name]):
-            counts.update(map(str, batch.column(0).to_pylist()))
-    return dict(counts.most_common())
+        for batch in file.iter_batches(columns=columns):
+            for column, found in zip(columns, counts, strict=True):
+                found.update(map(str, batch.column(column).to_pylist()))
+    return [dict(found.most_common()) for found in counts]
 
 
-def _forms(path: Path, section: object) -> dict[str, dict[str, int]]:
+def _forms(forms: Mapping[str, int], section: object) -> dict[str, dict[str, int]]:
     try:
-        return form_counts(_column(path, "form"), QuestionsConfig.parse(section, layout.BUILD))
+        return form_counts(forms, QuestionsConfig.parse(section, layout.BUILD)) if forms else {}
     except ConfigError:  # damaged, or a writer of a package that is not installed here
         return {}
 

@@ -8,17 +8,17 @@ whatever the build file contains.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from in2_plugin import layout
-from in2_plugin.config import PARTS
+from in2_plugin.config import PARTS, Mixture
 from in2_plugin.config.corpus import BUNDLED_CORPUS
-from in2_plugin.config.examples import CORPUS_PARTS
 from in2_plugin.config.writers import find_writer
 from in2_plugin.errors import ConfigError
+from in2_plugin.questions.records.registers import registers_in
 
 if TYPE_CHECKING:
     from in2_plugin.dataset.reader import Manifest
@@ -158,14 +158,18 @@ def length_facts(manifest: "Manifest") -> list[tuple[str, str]]:
         ("mean length", f"{counts['tokens'] / n:,.0f} tokens an example"),
         ("mean answer", f"{counts['answer_tokens'] / max(1, turns):,.1f} tokens, end of turn included"),
         ("longest example", longest),
-        ("corpus", f"{counts['documents']:,} documents, {counts['segments']:,} segments{_invented(counts)}"),
+        *_store_facts(counts),
     ]
 
 
-def _invented(counts: Mapping[str, int]) -> str:
-    """Return how many segments are invented records; nothing without any."""
-    number = counts.get("record_segments")
-    return f", {number:,} of them invented records" if number else ""
+def _store_facts(counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """Yield what the segments are made of: the corpus, invented records, or both."""
+    records = counts.get("record_segments", 0)
+    registers = registers_in(records)
+    if segments := counts["segments"] - records:
+        yield "corpus", f"{counts['documents'] - registers:,} documents, {segments:,} segments"
+    if records:
+        yield "invented records", f"{registers:,} lists, {records:,} segments"
 
 
 def provenance(manifest: "Manifest", audit: Mapping[str, Any] | None) -> str:
@@ -201,20 +205,20 @@ def size_category(rows: int) -> str:
 
 
 def _source_rows(build: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    invented = [("invented records", "none needed")] if build["mixture"].get("records") else []
+    invented = [("invented records", "none needed")] if _mixture(build).records else []
     own = [(_cell(_described(source)), _cell(license_of(source) or "not stated")) for source in _sources(build)]
     return [*own, *invented]
 
 
 def _sources(build: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return every source whose text is in the examples."""
-    general = build["instructions"]["sources"] if build["mixture"]["general"] else []
-    return [*(build["corpus"]["sources"] if _reads_corpus(build) else []), *general]
+    mixture = _mixture(build)
+    general = build["instructions"]["sources"] if mixture.general else []
+    return [*(build["corpus"]["sources"] if mixture.reads_corpus else []), *general]
 
 
-def _reads_corpus(build: Mapping[str, Any]) -> bool:
-    mixture = build["mixture"]
-    return not mixture.get("records") or any(mixture[part] for part in CORPUS_PARTS)
+def _mixture(build: Mapping[str, Any]) -> Mixture:
+    return Mixture.parse(build["mixture"], layout.BUILD)
 
 
 def _license_fields(build: Mapping[str, Any]) -> dict[str, Any]:
@@ -237,8 +241,9 @@ def _described(source: Mapping[str, Any]) -> str:
 
 def _writers(build: Mapping[str, Any]) -> list[str]:
     """Return a paragraph about the writer of the build file, and one about the questions of the part `records`."""
-    paragraphs = [_writer(build["questions"])] if _reads_corpus(build) else []
-    return [*paragraphs, _RECORDS] if build["mixture"].get("records") else paragraphs
+    mixture = _mixture(build)
+    paragraphs = [_writer(build["questions"])] if mixture.reads_corpus else []
+    return [*paragraphs, _RECORDS] if mixture.records else paragraphs
 
 
 def _writer(questions: Mapping[str, Any]) -> str:

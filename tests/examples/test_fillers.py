@@ -14,7 +14,7 @@ NONE: frozenset[int] = frozenset()
 def pool_of(lengths, documents=None) -> FillerPool:
     n = np.array(lengths, np.uint32)
     document = np.array(documents if documents is not None else range(len(n)), np.uint32)
-    return FillerPool.of(np.ones(len(n), bool), n, document)
+    return FillerPool.of(np.ones(len(n), bool), n, document, range(len(n)))
 
 
 def nobody(_: int) -> bool:

@@ -20,6 +20,7 @@ from in2_plugin.dataset.reader import IN2Dataset, read_manifest
 from in2_plugin.dataset.tables import read_rows
 from in2_plugin.errors import ConfigError, CorpusError, NotEnoughQuestions, NotEnoughSegments, TokenizerMismatch
 from in2_plugin.inspection.doctor.run import examine
+from in2_plugin.inspection.status import read_status
 from in2_plugin.pipeline.array_job import ArrayJob
 from in2_plugin.pipeline.build import _require_places, build_dataset
 from tests.support.builds import Quiet, small_config
@@ -309,6 +310,10 @@ def test_records_alone_need_no_corpus(mistral_folder, mistral, tmp_path):
     assert manifest.counts["record_segments"] == manifest.counts["segments"] == 128
     assert any(line.startswith("40 questions by records/1; 0 rejected") for line in progress.lines)
     card = (tmp_path / "in2/README.md").read_text()
+    assert "| invented records | 64 lists, 128 segments |" in card and "| corpus |" not in card
+    assert read_status(tmp_path / "in2").segments | {"tokens": 0} == {
+        "documents": 0, "segments": 128, "tokens": 0, "record_segments": 128,
+    }  # fmt: skip
     assert "license: []" not in card and "| invented records | none needed |" in card and "nowhere" not in card[:2_000]
     assert not examine(tmp_path / "in2").findings
     dataset = IN2Dataset(tmp_path / "in2", mistral)

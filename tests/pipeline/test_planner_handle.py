@@ -17,6 +17,8 @@ def test_a_pickled_handle_opens_an_equal_planner_and_leaves_the_open_one_behind(
 def test_a_file_of_fillers_gives_the_same_answers(again, tmp_path):
     handle, question = again.handle, again.asked[0][0]
     store = handle.store
-    FillerPool.of(store.usable, store.n_tokens, store.document).write(tmp_path / "pool.arrow", "test")
+    FillerPool.of(store.usable, store.n_tokens, store.document, store.corpus_segments).write(
+        tmp_path / "pool.arrow", "test"
+    )
     pooled = handle.with_pool(tmp_path / "pool.arrow")
     assert pooled.planner.objection(question) == handle.planner.objection(question)

@@ -54,6 +54,12 @@ def test_the_bundled_corpus_has_its_own_licence(manifest):
     assert "| `bundled:python-docs` | PSF-2.0 |" in card
 
 
+def test_registers_are_no_documents_of_the_corpus(manifest):
+    counts = {**manifest.counts, "documents": 100, "segments": 1_000, "record_segments": 128}
+    card = dataset_card(replace(manifest, counts=counts), "0")
+    assert "| corpus | 36 documents, 872 segments |\n| invented records | 64 lists, 128 segments |" in card
+
+
 def test_sources_of_conversations_are_listed(manifest):
     card = dataset_card(manifest, "0")
     assert re.search(r"\| `.*chats\.jsonl` \| cc-by-4\.0 \|", card)

@@ -29,7 +29,7 @@ from in2_plugin.pipeline.record_pool import add_records, n_registers
 from in2_plugin.pipeline.run import Run, stage_rng
 from in2_plugin.pipeline.shards import FinishedShards, digest, make_shards, remove_shards
 from in2_plugin.pipeline.stages.decompress import UNPACKED, unpacked
-from in2_plugin.questions.records.registers import PAGES
+from in2_plugin.questions.records.registers import registers_in
 
 SAMPLED_SEGMENTS = 4_096
 """Segments in which unknown tokens are counted."""
@@ -70,8 +70,9 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
     if (folder / layout.STORE_FACTS).exists():
         store = SegmentStore(folder)
         require_same_tokenizer(run.folder, config.tokenizer, store.facts.tokenizer, tokenizer)
-        has_corpus, has_records = bool(store.corpus_segments), len(store.record_segments) == PAGES * registers
-        if has_records and has_corpus == config.mixture.reads_corpus:  # else `--extend` has changed mixture or lengths
+        has_records = registers_in(len(store.record_segments)) == registers
+        # else `--extend` has changed the mixture or lengths
+        if has_records and bool(store.corpus_segments) == config.mixture.reads_corpus:
             return store
     sources = config.corpus.sources if config.mixture.reads_corpus else ()
     found = [find_pieces([source], SHARD_BYTES) for source in sources]
@@ -101,7 +102,7 @@ def _cut(run: Run, tokenizer: ModelTokenizer) -> SegmentStore:
     unusable = facts.segments - int(store.usable.sum())
     run.progress.say(
         f"{facts.segments:,} segments of {facts.tokens / max(facts.segments, 1):.0f} tokens from "
-        f"{facts.documents:,} documents; {unusable:,} excluded because of their tokens"
+        f"{facts.documents - registers:,} documents; {unusable:,} excluded because of their tokens"
     )
     if facts.record_segments:
         run.progress.say(f"{facts.record_segments:,} of these segments are invented records, for `mixture.records`")

@@ -109,7 +109,7 @@ def _build(config: ProbeConfig, progress: Progress, engine: Engine) -> ProbeFold
     if config.documents:
         store = draw_documents(store, config.documents, config.seed, own.documents if own else ())
     _require_text(store, max(config.lengths), progress.say)
-    neighbours = Neighbours(store, FillerPool.of(store.usable, store.n_tokens, store.document))
+    neighbours = Neighbours(store, FillerPool.of(store.usable, store.n_tokens, store.document, store.corpus_segments))
     questions = _own(run, own, neighbours, config) if own else _written(run, store, tokenizer, template, config)
     questions, contexts = _contexts(config, questions, neighbours, progress, own)
     return _finish(config, tokenizer, rows, questions, contexts, store)

@@ -76,6 +76,11 @@ class Register:
         return found
 
 
+def registers_in(record_segments: int) -> int:
+    """Return the number of registers that so many segments of invented records are; each is a document of the store."""
+    return record_segments // PAGES
+
+
 def invent_register(number: int, seed: int) -> Register:
     """Return register `number`, below MOST_REGISTERS, of a seed."""
     rng = np.random.default_rng([seed, *b"register", number])

@@ -50,7 +50,7 @@ def figures(store, tmp_path):
 
 
 def _planned(store, config, n, rng):
-    pool, lengths = FillerPool.of(store.usable, store.n_tokens, store.document), config.lengths
+    pool, lengths = FillerPool.of(store.usable, store.n_tokens, store.document, store.corpus_segments), config.lengths
     dealer = Dealer(config.positions, rng)
     for number in range(n):
         golds = rng.choice(len(store), 1 if number % 3 else 2, replace=False).tolist()

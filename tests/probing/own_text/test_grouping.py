@@ -18,7 +18,7 @@ def neighbours():
     texts = [f"Fact {i} of document {i // 2}." for i in range(N)]
     n_tokens, document = np.full(N, 100, np.uint32), np.arange(N, dtype=np.uint32) // 2
     store = SimpleNamespace(n_tokens=n_tokens, document=document, repeats_in_use={39: 0}, text=texts.__getitem__)
-    return Neighbours(store, FillerPool.of(np.ones(N, bool), n_tokens, document))
+    return Neighbours(store, FillerPool.of(np.ones(N, bool), n_tokens, document, range(N)))
 
 
 def ask(number, segment, gold="nothing of the kind", exclusive=()):
