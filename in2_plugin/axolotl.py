@@ -168,6 +168,7 @@ def _check_keys(cfg: Mapping[str, Any]) -> None:
     import yaml
     from axolotl.integrations.config import merge_input_args
 
+    from in2_plugin.training.axolotl.args import IN2Options
     from in2_plugin.training.axolotl.keys import refuse_unknown_keys
 
     # read the file again: Axolotl has added its command-line options to `cfg`
@@ -175,6 +176,7 @@ def _check_keys(cfg: Mapping[str, Any]) -> None:
     section = written.get("in2")
     accepted = section.get("accept_keys") if isinstance(section, Mapping) else None
     refuse_unknown_keys(written, merge_input_args()[1], tuple(accepted or ()))
+    IN2Options.parse(section or {}, "section `in2`")
 
 
 def _check_dataset(dataset: Any, sequence_len: int | None) -> None:

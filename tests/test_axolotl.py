@@ -80,6 +80,8 @@ def test_plugin_runs_once_whether_listed_or_not(config, listed, monkeypatch):
     [
         ({"micro_batch_sise": 2}, "`micro_batch_sise`; did you mean `micro_batch_size`?"),
         ({"in2": {"accept": []}}, "`in2.accept`; did you mean `accept_keys`?"),
+        ({"in2": {"lazy": "never"}}, "section `in2`: `lazy` must be `auto` or true or false, got 'never'"),
+        ({"in2": {"loss_normalization": "example", "answer_weighting": "question"}}, "remove one of the two"),
         ({"sequence_len": 1_024}, "set `sequence_len: "),
         ({"sequence_len": None}, "`sequence_len: None` is too short"),
         ({"datasets": [{"type": "in2"}]}, "has no `path:`"),

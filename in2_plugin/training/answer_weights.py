@@ -74,5 +74,4 @@ def opening_weights(answers: Tensor, is_opening: Tensor) -> Tensor:
 
 def _sizes(groups: Tensor) -> Tensor:
     """Return (n,) the size of the group that each token belongs to."""
-    _, which, counts = groups.unique(return_inverse=True, return_counts=True)
-    return counts[which].float()
+    return groups.bincount()[groups].float()

@@ -7,6 +7,8 @@ from in2_plugin.errors import ConfigError
 
 Normalization = Literal["token", "example"]
 Weighting = Literal["token", "question", "opening"]
+SPLIT_EXAMPLES = "under context parallelism each rank holds only part of an example"
+"""Reason for which answer tokens cannot have different weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +25,16 @@ class TrainingOptions:
 
     @property
     def weighted_by(self) -> str | None:
-        """Return `weighted_by` of these options."""
-        return weighted_by(self.loss_normalization, self.answer_weighting)
+        """Return the option that gives answer tokens different weights, as written in a config; None if none does."""
+        return weighting_option(self.loss_normalization, self.answer_weighting)
+
+    def not_possible(self, reason: str) -> ConfigError:
+        """Return the error for the option that weighs answer tokens."""
+        return not_possible(str(self.weighted_by), reason)
 
 
-def weighted_by(normalization: Normalization, weighting: Weighting) -> str | None:
-    """Return the option that gives answer tokens different weights, as written in a config; None if none does.
-
-    Raises:
-        ConfigError: the two contradict each other.
-    """
-    if (normalization, weighting) == ("example", "question"):
-        raise ConfigError(
-            "`loss_normalization: example` gives every example the same weight and `answer_weighting: question` every "
-            "answer; remove one of the two"
-        )
+def weighting_option(normalization: Normalization, weighting: Weighting) -> str | None:
+    """Return the option that gives answer tokens different weights, as written in a config; None if none does."""
     if weighting != "token":
         return f"answer_weighting: {weighting}"
     return None if normalization == "token" else f"loss_normalization: {normalization}"

@@ -24,11 +24,16 @@ from in2_plugin.training.collator import AnswerCollator, gathered
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
 from in2_plugin.training.length_balance import BalancedSampler, Work, efficiency
 from in2_plugin.training.loss_by_depth import AnswerStatistics, is_opening
-from in2_plugin.training.options import TrainingOptions, not_possible
+from in2_plugin.training.options import TrainingOptions
 
 Inputs = dict[str, Any]
+WEIGHTS = "in2_weights"
+"""Key of a batch: (n_supervised,) the weights of its answer tokens, from the count of the step to its loss."""
 TOLERANCE = 1e-3
 """Largest relative difference between a model's own loss and the cross-entropy of its answer tokens."""
+ROUTER_LOSS = "the model adds the router loss of its experts"
+PROMPT_IN_CACHE = ("PREFIX_TUNING", "CARTRIDGE")
+"""Adapters of PEFT whose learnt prompt is in the key-value cache, and not among the tokens."""
 
 
 class IN2Trainer(Trainer):
@@ -41,6 +46,8 @@ class IN2Trainer(Trainer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.in2_options.weighted_by:
+            self.model_accepts_loss_kwargs = True  # we divide by the weights of the whole step, whatever the model can
         self._in2_tallies = {True: AnswerStatistics(), False: AnswerStatistics()}
         self._in2_logged, self._in2_checked = 0, False
         self._in2_no_figures: str | None = "prepared examples do not carry the depth of their answers"
@@ -134,8 +141,9 @@ class IN2Trainer(Trainer):
         if not self.in2_options.weighted_by or not batch_samples or "labels" not in batch_samples[0]:
             return super()._get_num_items_in_batch(batch_samples, device)
         # Trainer counts labels; a weighted loss is divided by the weights of the step
-        each = [self._weights(batch, batch.get(ANSWERS)).sum() for batch in batch_samples]
-        total = torch.stack(each).sum().to(device)
+        for batch in batch_samples:
+            batch[WEIGHTS] = self._weights(batch, batch.get(ANSWERS))
+        total = torch.stack([batch[WEIGHTS].sum() for batch in batch_samples]).sum().to(device)
         if self.args.world_size > 1 and self.args.average_tokens_across_devices:
             total = self.accelerator.gather(total).sum()
             if config := getattr(self.accelerator, "parallelism_config", None):
@@ -146,14 +154,14 @@ class IN2Trainer(Trainer):
         self, model: Any, inputs: Inputs, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Return Trainer's loss with logits only at answers, and record the loss of each answer token."""
-        codes = inputs.pop(ANSWERS, None)
+        codes, weights = inputs.pop(ANSWERS, None), inputs.pop(WEIGHTS, None)
         if self.in2_options.shift_labels and "shift_labels" not in inputs:
             self._in2_no_figures = self._in2_no_figures and "rows are split over ranks inside the model"
             return super().compute_loss(model, with_shift_labels(inputs), return_outputs, num_items_in_batch)
         kept = keep_supervised(inputs) if self.in2_options.logits_at_answers else inputs
         targets = targets_of(kept)  # before Trainer removes the labels for a `compute_loss_func`
         if self.in2_options.weighted_by:
-            weights = self._weights(inputs, codes)
+            weights = self._weights(inputs, codes) if weights is None else weights  # None: the step was not counted
             loss, outputs, losses = self._weighted_loss(model, kept, targets, weights, num_items_in_batch)
         else:
             loss, outputs = super().compute_loss(model, kept, True, num_items_in_batch)
@@ -179,9 +187,7 @@ class IN2Trainer(Trainer):
         options, opening = self.in2_options, None
         if options.answer_weighting == "opening":
             if codes is None:
-                raise not_possible(
-                    str(options.weighted_by), "these examples do not carry the openings of their answers"
-                )
+                raise options.not_possible("these examples do not carry the openings of their answers")
             opening = is_opening(gathered(codes))
         return loss_weights(inputs, options.loss_normalization, options.answer_weighting, opening)
 
@@ -191,9 +197,9 @@ class IN2Trainer(Trainer):
         """Return the loss with gradients, the outputs, and the unweighted loss of each answer token."""
         outputs = model(**{name: value for name, value in kept.items() if name not in ("labels", "shift_labels")})
         if outputs.get("aux_loss") is not None:
-            raise not_possible(str(self.in2_options.weighted_by), "the model adds the router loss of its experts")
+            raise self.in2_options.not_possible(ROUTER_LOSS)
         if outputs["logits"].shape[:2] != targets.shape:
-            raise not_possible(str(self.in2_options.weighted_by), "the model adds tokens of its own to the prompt")
+            raise self.in2_options.not_possible("the model adds tokens of its own to the prompt")
         losses = token_losses(outputs["logits"], targets)
         divisor = weights.sum() if total is None else torch.as_tensor(total, device=losses.device)
         loss = (losses * weights).sum() / divisor.clamp(min=1)  # 1: a batch without a label
@@ -270,6 +276,16 @@ def model_full_logits_reason(model: Any) -> str | None:
         return f"the forward of {type(base).__name__} has no `logits_to_keep`"
     if LOSS_MAPPING.get(getattr(base, "loss_type", None)) is not ForCausalLMLoss:
         return f"the loss of {type(base).__name__} is not the shifted cross-entropy of a causal model"
+    return None
+
+
+def model_weights_reason(model: Any) -> str | None:
+    """Return why answer tokens of a model cannot have different weights, or None if they can."""
+    adapters = (getattr(model, "peft_config", None) or {}).values()
+    if any(one.is_prompt_learning and one.peft_type not in PROMPT_IN_CACHE for one in adapters):
+        return "prompt tuning prepends tokens that have no labels"
+    if getattr(model.config.get_text_config(), "output_router_logits", False):
+        return f"{ROUTER_LOSS} (`output_router_logits`)"
     return None
 
 

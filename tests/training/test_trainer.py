@@ -11,8 +11,9 @@ from transformers import DataCollatorForSeq2Seq, MistralConfig, MistralForCausal
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
 from in2_plugin.training.options import TrainingOptions
-from in2_plugin.training.trainer import IN2Trainer, model_full_logits_reason
+from in2_plugin.training.trainer import IN2Trainer, model_full_logits_reason, model_weights_reason
 from tests.support.plain_loss import KINDS, plain_loss
+from tests.support.stage_runs import forget_openings
 
 DEFAULTS = TrainingOptions()
 
@@ -33,9 +34,15 @@ def examples(built, mistral):
     return lazy.select(np.argsort(lazy.lengths, kind="stable")[:24])
 
 
-def tiny(vocabulary=32_000):
+class Uncounted(MistralForCausalLM):
+    """A model that does not divide its loss by the tokens of a step, such as Gemma 3."""
+
+    accepts_loss_kwargs = False
+
+
+def tiny(vocabulary=32_000, kind=MistralForCausalLM):
     torch.manual_seed(0)
-    return MistralForCausalLM(
+    return kind(
         MistralConfig(vocab_size=vocabulary, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
                       num_attention_heads=2, num_key_value_heads=2, sliding_window=None)
     )  # fmt: skip
@@ -120,6 +127,8 @@ def test_accumulation_does_not_change_the_steps(train, kind):
     whole = steps(train(options, micro=4, accumulation=1)[0])
     for micro, accumulation in ((2, 2), (1, 4)):
         np.testing.assert_allclose(steps(train(options, micro, accumulation)[0]), whole, rtol=2e-4)
+    if kind != ("token", "token"):  # then the model's own loss is not used
+        np.testing.assert_allclose(steps(train(options, model=tiny(kind=Uncounted))[0]), whole, rtol=2e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -130,7 +139,7 @@ def test_logits_at_answers_do_not_change_the_steps(train, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_loss_and_gradients_equal_those_of_a_plain_implementation(train, examples, kind):
-    """Two micro-batches of a step, with examples of different lengths."""
+    """Two micro-batches of a step, with examples of different lengths, and an evaluation of the same model."""
 
     class Kept(IN2Trainer):
         def training_step(self, model, inputs, num_items_in_batch=None):
@@ -139,8 +148,11 @@ def test_loss_and_gradients_equal_those_of_a_plain_implementation(train, example
             return loss
 
     found = []
-    _, seen, _ = train(options_of(kind, length_balanced=False), kind=Kept, max_steps=1, max_grad_norm=0)
+    log, seen, _ = train(options_of(kind, length_balanced=False), kind=Kept, max_steps=1, max_grad_norm=0,
+                         learning_rate=0.0, eval_strategy="steps", eval_steps=1)  # fmt: skip
     model = tiny()
+    held_out = plain_loss(model, examples._plans[0], examples._chosen[:4], kind).item()
+    assert next(entry["eval_loss"] for entry in log if "eval_loss" in entry) == pytest.approx(held_out, rel=1e-6)
     expected = plain_loss(model, examples._plans[0], seen[:4], kind)
     expected.backward()
     assert sum(loss for loss, _ in found).item() == pytest.approx(expected.item(), rel=1e-6)
@@ -155,14 +167,9 @@ def test_weightings_differ(train):
     assert all(abs(one - other) > 1e-4 for one, other in combinations(first.values(), 2))
 
 
-def test_contradiction_is_refused(train):
-    with pytest.raises(ConfigError, match="`loss_normalization: example` gives every example the same weight and"):
-        train(options_of(("example", "question")))
-
-
 def test_openings_of_earlier_versions_are_assumed_and_logged(train, examples, built, mistral, tmp_path):
     shutil.copytree(built, tmp_path / "old")
-    (tmp_path / "old/plans/openings.bin").unlink()
+    forget_openings(tmp_path / "old/plans")
     old = LazyExamples.open([tmp_path / "old"], mistral).select(np.argsort(examples._plans[0].n_tokens)[:24])
     log, _, printed = train(options_of(("token", "opening")), data=old)
     assert len([line for line in printed if "assumed to be its first 8 tokens; to record them, delete" in line]) == 1
@@ -171,9 +178,10 @@ def test_openings_of_earlier_versions_are_assumed_and_logged(train, examples, bu
 
 def test_opening_needs_examples_that_carry_it(train):
     class Bare(IN2Trainer):
-        def compute_loss(self, model, inputs, *rest, **named):
-            inputs.pop(ANSWERS)
-            return super().compute_loss(model, inputs, *rest, **named)
+        def _get_num_items_in_batch(self, batch_samples, device):
+            for batch in batch_samples:
+                batch.pop(ANSWERS)
+            return super()._get_num_items_in_batch(batch_samples, device)
 
     with pytest.raises(ConfigError, match="`answer_weighting: opening` is not possible: these examples do not carry"):
         train(options_of(("token", "opening")), kind=Bare)
@@ -222,9 +230,10 @@ def test_order_is_length_balanced_and_logged(train, examples):
     assert len([line for line in printed if "length-balanced order for 1 ranks and micro-batches of 4" in line]) == 1
 
 
-def test_resumed_run_takes_the_same_steps(train, tmp_path):
-    whole, seen, _ = train(max_steps=6, save_strategy="steps", save_steps=2)
-    resumed, later, _ = train(max_steps=6, resume=str(tmp_path / "out/checkpoint-2"))
+@pytest.mark.parametrize("kind", [("token", "token"), ("example", "opening")])
+def test_resumed_run_takes_the_same_steps(train, tmp_path, kind):
+    whole, seen, _ = train(options_of(kind), max_steps=6, save_strategy="steps", save_steps=2)
+    resumed, later, _ = train(options_of(kind), max_steps=6, resume=str(tmp_path / "out/checkpoint-2"))
     np.testing.assert_allclose(steps(resumed), steps(whole), rtol=1e-6)
     assert later[:16] == seen[8:24]
 
@@ -260,9 +269,19 @@ def test_models_that_need_full_logits():
 
 
 def test_adapters_are_unwrapped():
-    from peft import LoraConfig, PromptTuningConfig, TaskType, get_peft_model
+    from peft import LoraConfig, PrefixTuningConfig, PromptTuningConfig, TaskType, get_peft_model
 
     adapted = get_peft_model(tiny(), LoraConfig(task_type=TaskType.CAUSAL_LM, r=2, target_modules=["q_proj", "v_proj"]))
     assert model_full_logits_reason(adapted) is None
     prompted = get_peft_model(tiny(), PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=3))
     assert "prompt tuning" in model_full_logits_reason(prompted)
+    assert model_weights_reason(prompted) == "prompt tuning prepends tokens that have no labels"
+    in_cache = get_peft_model(tiny(), PrefixTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=3))
+    assert model_weights_reason(adapted) is model_weights_reason(in_cache) is None
+
+
+def test_models_that_add_a_router_loss():
+    model = tiny()
+    assert model_weights_reason(model) is None
+    model.config.output_router_logits = True
+    assert model_weights_reason(model) == "the model adds the router loss of its experts (`output_router_logits`)"

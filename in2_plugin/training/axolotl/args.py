@@ -1,13 +1,14 @@
 """The keys under `in2:` in an Axolotl config, and what the config implies for our datasets and loss."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from in2_plugin.config.base import Config
+from in2_plugin.errors import ConfigError
 from in2_plugin.training.axolotl.context_parallel import splits_inside_model
-from in2_plugin.training.options import Normalization, Weighting, weighted_by
+from in2_plugin.training.options import Normalization, Weighting, weighting_option
 
 FUSED = {"cut_cross_entropy": "Cut Cross Entropy", "liger_fused_linear_cross_entropy": "Liger"}
 """Axolotl settings under which a kernel computes head and loss together, with the name of the kernel."""
@@ -40,6 +41,20 @@ class IN2Options(Config):
     accept_keys: tuple[str, ...] = ()
     """Keys of the config, in dotted form, to accept although Axolotl's schema does not list them."""
 
+    @model_validator(mode="after")
+    def _refuse_contradiction(self) -> Self:
+        if (self.loss_normalization, self.answer_weighting) == ("example", "question"):
+            raise ConfigError(
+                "`loss_normalization: example` gives every example the same weight and `answer_weighting: question` "
+                "every answer; remove one of the two"
+            )
+        return self
+
+    @property
+    def weighted_by(self) -> str | None:
+        """Return the option that gives answer tokens different weights, as written in a config; None if none does."""
+        return weighting_option(self.loss_normalization, self.answer_weighting)
+
 
 class IN2Args(BaseModel):
     """Axolotl merges this model into its own schema."""
@@ -67,6 +82,6 @@ def config_full_logits_reason(cfg: Mapping[str, Any]) -> str | None:
 def fused_loss(options: IN2Options, cfg: Mapping[str, Any]) -> str | None:
     """Return the FUSED setting that computes head and loss, or None if we compute them."""
     # the kernels cannot weigh tokens
-    if options.answer_logits_only is True or weighted_by(options.loss_normalization, options.answer_weighting):
+    if options.answer_logits_only is True or options.weighted_by:
         return None
     return next((name for name in FUSED if cfg.get(name)), None)

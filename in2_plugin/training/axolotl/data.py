@@ -32,15 +32,10 @@ def load_lazy_datasets(cfg: Any, options: IN2Options, *, preprocess: bool) -> Tr
     """Return the datasets of a validated config, or None if Axolotl has to prepare them.
 
     Raises:
-        ConfigError: `in2: {lazy: true}` or `{answer_weighting: opening}` conflicts with another setting.
+        ConfigError: `in2: {lazy: true}` conflicts with another setting.
         DatasetError, TokenizerMismatch: a dataset cannot be used.
     """
-    if reason := "`lazy: false` is set" if options.lazy is False else eager_reason(cfg):
-        if options.answer_weighting == "opening":
-            raise ConfigError(
-                f"`in2: {{answer_weighting: opening}}` is not possible: {reason}, and prepared examples do not carry "
-                "the openings of their answers; remove one of the two"
-            )
+    if reason := not_lazy_reason(options, cfg):
         if options.lazy is True:
             raise ConfigError(f"`in2: {{lazy: true}}` is not possible: {reason}; remove one of the two")
         LOG.info(f"in2: examples are prepared in advance: {reason}")
@@ -57,6 +52,11 @@ def load_lazy_datasets(cfg: Any, options: IN2Options, *, preprocess: bool) -> Tr
         return TrainDatasetMeta(train_dataset=train, eval_dataset=held_out, total_num_steps=-1)
     steps = calculate_total_num_steps(cfg, train)
     return TrainDatasetMeta(train, held_out, min(steps, cfg.max_steps) if cfg.max_steps else steps)
+
+
+def not_lazy_reason(options: IN2Options, cfg: Mapping[str, Any]) -> str | None:
+    """Return why examples are prepared in advance, or None if they are loaded lazily."""
+    return "`lazy: false` is set" if options.lazy is False else eager_reason(cfg)
 
 
 def eager_reason(cfg: Mapping[str, Any]) -> str | None:

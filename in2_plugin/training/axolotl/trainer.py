@@ -17,11 +17,12 @@ from transformers import Trainer
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.axolotl.args import FUSED, IN2Options, config_full_logits_reason, fused_loss
 from in2_plugin.training.axolotl.context_parallel import splits_rows, uses_ring_flash_attn, uses_ulysses
+from in2_plugin.training.axolotl.data import not_lazy_reason
 from in2_plugin.training.axolotl.format import exit_with
 from in2_plugin.training.axolotl.packing import PackedRows, packing_order
 from in2_plugin.training.axolotl.split_rows import SplitRowsLoss, summed_ranks
-from in2_plugin.training.options import TrainingOptions, not_possible, weighted_by
-from in2_plugin.training.trainer import IN2Trainer, model_full_logits_reason
+from in2_plugin.training.options import SPLIT_EXAMPLES, TrainingOptions, not_possible
+from in2_plugin.training.trainer import IN2Trainer, model_full_logits_reason, model_weights_reason
 
 LOG = get_logger(f"axolotl.{__name__}")
 OWN_TRAINERS = ("rl", "reward_model", "process_reward_model", "trainer_cls")
@@ -62,13 +63,20 @@ def refuse_conflicts(options: IN2Options, cfg: Mapping[str, Any], model: Any | N
         ConfigError: names the conflict.
     """
     under = config_full_logits_reason(cfg)
-    split = "under context parallelism each rank holds only part of an example" if splits_rows(cfg) else None
-    weights = weighted_by(options.loss_normalization, options.answer_weighting)
-    if weights and (reason := split or under):
-        raise not_possible(weights, reason)
+    if weights := options.weighted_by:
+        split = SPLIT_EXAMPLES if splits_rows(cfg) else None
+        of_model = model_weights_reason(model) if model is not None else None
+        if reason := split or under or _no_openings_reason(options, cfg) or of_model:
+            raise not_possible(weights, reason)
     reason = under or (model_full_logits_reason(model) if model is not None else None)
     if options.answer_logits_only is True and reason:
         raise ConfigError(f"`answer_logits_only: true` is not possible: {reason}; set it to `auto` or `false`")
+
+
+def _no_openings_reason(options: IN2Options, cfg: Mapping[str, Any]) -> str | None:
+    """Return why the openings of answers are needed and not known, or None."""
+    prepared = not_lazy_reason(options, cfg) if options.answer_weighting == "opening" else None
+    return f"{prepared}, and prepared examples do not carry the openings of their answers" if prepared else None
 
 
 def normalizes_across_ranks(cfg: Mapping[str, Any]) -> bool:

@@ -13,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import trl
 from packaging.version import Version
+from torch import Tensor
 from trl import SFTConfig, SFTTrainer
 
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.answer_logits import keep_supervised, targets_of
+from in2_plugin.training.answer_logits import keep_supervised
 from in2_plugin.training.dataset import ANSWERS, LazyExamples
 from in2_plugin.training.documents import TrainingDocuments
-from in2_plugin.training.options import TrainingOptions, Weighting, not_possible
-from in2_plugin.training.trainer import IN2Trainer, model_full_logits_reason
+from in2_plugin.training.options import SPLIT_EXAMPLES, TrainingOptions, Weighting
+from in2_plugin.training.trainer import ROUTER_LOSS, IN2Trainer, model_full_logits_reason, model_weights_reason
 from in2_plugin.training.trl.data import lengths_of, longest_of, transform_of, with_answers
 from in2_plugin.training.trl.losses import AnswerTokenLosses, token_statistics
 from in2_plugin.training.trl.settings import refuse_incompatible, sft_settings
@@ -66,7 +67,9 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
         # TRL itself applies the head only at supervised positions, gathered under ZeRO-3 and FSDP2
         self.in2_options = TrainingOptions(False, "token", answer_weighting, length_balanced)
         if self.in2_options.weighted_by and named.get("compute_loss_func"):
-            raise not_possible(self.in2_options.weighted_by, "`compute_loss_func` computes the loss")
+            raise self.in2_options.not_possible("`compute_loss_func` computes the loss")
+        if answer_weighting == "opening" and any(one is not None and transform_of(one) is None for one in held_out):
+            raise self.in2_options.not_possible("`eval_dataset` does not carry the openings of its answers")
         super().__init__(
             model, args, train_dataset=with_answers(train_dataset), eval_dataset=with_answers(eval_dataset), **named
         )
@@ -80,13 +83,16 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
 
     def _compute_weighted_loss(self) -> None:
         """Check that the loss can be weighted, and choose how to compute logits."""
-        option = str(self.in2_options.weighted_by)
-        if getattr(self.accelerator, "parallelism_config", None) is not None:
-            raise not_possible(option, "under context parallelism each rank holds only part of an example")
-        if self.aux_loss_enabled:
-            raise not_possible(option, "the model adds the router loss of its experts (`router_aux_loss_coef`)")
+        if reason := self._no_weights_reason():
+            raise self.in2_options.not_possible(reason)
         at_answers = self.compute_metrics is None and model_full_logits_reason(self.model) is None
         self.in2_options = replace(self.in2_options, logits_at_answers=at_answers)
+
+    def _no_weights_reason(self) -> str | None:
+        """Return why answer tokens cannot have different weights, or None if they can."""
+        if getattr(self.accelerator, "parallelism_config", None) is not None:
+            return SPLIT_EXAMPLES
+        return f"{ROUTER_LOSS} (`router_aux_loss_coef`)" if self.aux_loss_enabled else model_weights_reason(self.model)
 
     def in2_examples(self, dataset: Any) -> LazyExamples | None:
         """Return the examples of a dataset from `load_in2_dataset`."""
@@ -107,11 +113,10 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
     ) -> Any:
         """Return TRL's loss, or the weighted one, and record the loss of each answer token."""
         if self.in2_options.weighted_by:
-            inputs.pop("_prediction_loss_only", None)  # TRL before 1.15 passes it from `prediction_step`
-            weighted = {**inputs, "use_cache": False}
-            loss, outputs = IN2Trainer.compute_loss(self, model, weighted, True, num_items_in_batch)
-            self._append_metrics(inputs, outputs["logits"])
-            return (loss, outputs) if return_outputs else loss
+            for name in ("_prediction_loss_only", "skip_logits"):  # TRL before 1.15 passes them from `prediction_step`
+                inputs.pop(name, None)
+            inputs["use_cache"] = False
+            return IN2Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
         codes = inputs.pop(ANSWERS, None)
         if self._in2_keeps_answers and not return_outputs and "shift_labels" not in inputs:
             kept = keep_supervised(inputs)
@@ -131,11 +136,17 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
             self._tally(model.training, codes, losses)
         return found
 
-    def _append_metrics(self, inputs: Mapping[str, Any], logits: Any) -> None:
+    def _weighted_loss(
+        self, model: Any, kept: dict[str, Any], targets: Tensor, weights: Tensor, total: Any
+    ) -> tuple[Tensor, Any, Tensor]:
+        found = super()._weighted_loss(model, kept, targets, weights, total)
+        self._append_metrics(kept, found[1]["logits"], targets)
+        return found
+
+    def _append_metrics(self, inputs: Mapping[str, Any], logits: Tensor, targets: Tensor) -> None:
         """Append the metrics that SFTTrainer.compute_loss appends."""
         metrics = self._metrics["train" if self.model.training else "eval"]
-        kept = keep_supervised(inputs) if self.in2_options.logits_at_answers else inputs
-        mine = token_statistics(logits, targets_of(kept))
+        mine = token_statistics(logits, targets)
         entropy, correct, n_answer_tokens = self.accelerator.gather(mine[None]).sum(0).tolist()
         metrics["entropy"].append(entropy / max(1, n_answer_tokens))
         metrics["mean_token_accuracy"].append(correct / max(1, n_answer_tokens))

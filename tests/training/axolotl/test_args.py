@@ -2,6 +2,7 @@
 
 import pytest
 
+from in2_plugin.errors import ConfigError
 from in2_plugin.training.axolotl.args import (
     IN2Options,
     config_full_logits_reason,
@@ -18,6 +19,11 @@ def test_options_may_be_missing():
     assert options_of(Cfg()) == IN2Options()
     Cfg.in2 = {"loss_normalization": "example", "lazy": True}
     assert options_of(Cfg()) == IN2Options(loss_normalization="example", lazy=True)
+
+
+def test_contradiction_is_refused():
+    with pytest.raises(ConfigError, match="`loss_normalization: example` gives every example the same weight and"):
+        IN2Options(loss_normalization="example", answer_weighting="question")
 
 
 @pytest.mark.parametrize(

@@ -52,14 +52,6 @@ def test_lazy_true_with_a_conflicting_setting_is_refused(config):
     assert load_lazy_datasets(cfg, IN2Options(), preprocess=False) is None
 
 
-@pytest.mark.parametrize(("changes", "lazy"), [({}, False), ({"dataset_exact_deduplication": True}, "auto")])
-def test_openings_need_lazy_examples(config, changes, lazy):
-    options = IN2Options(lazy=lazy, answer_weighting="opening")
-    with pytest.raises(ConfigError, match=r"`in2: \{answer_weighting: opening\}` is not possible: .*; remove one"):
-        load_lazy_datasets(config(**changes), options, preprocess=False)
-    assert load_lazy_datasets(config(), IN2Options(answer_weighting="opening"), preprocess=False)
-
-
 @pytest.mark.parametrize("size", [130, 0.001])
 def test_empty_split_is_refused(config, size):
     with pytest.raises(ConfigError, match="leaves an empty split of 130 examples"):

@@ -1,7 +1,6 @@
 """How logits are computed under a config, and which trainer is used."""
 
 import os
-import re
 
 import pytest
 import torch
@@ -15,7 +14,6 @@ from transformers import Trainer
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.axolotl.args import IN2Options
 from in2_plugin.training.axolotl.trainer import choose_logits, normalizes_across_ranks, refuse_conflicts, trainer_class
-from in2_plugin.training.options import weighted_by
 from in2_plugin.training.trainer import IN2Trainer
 from tests.support.axolotl_hosts import pretend
 
@@ -59,14 +57,31 @@ def test_weighted_tokens_do_not_use_a_fused_kernel(name, options):
 @pytest.mark.parametrize("options", WEIGHTED)
 @pytest.mark.parametrize("cfg", [{"context_parallel_size": 2}, {"label_smoothing_factor": 0.1}])
 def test_conflicts_of_weighted_tokens_are_refused(cfg, options):
-    option = re.escape(str(weighted_by(options.loss_normalization, options.answer_weighting)))
-    with pytest.raises(ConfigError, match=f"`{option}` is not possible: .*; set it to `token`"):
+    with pytest.raises(ConfigError, match=f"`{options.weighted_by}` is not possible: .*; set it to `token`"):
         refuse_conflicts(options, cfg)
 
 
-def test_contradiction_is_refused():
-    with pytest.raises(ConfigError, match="remove one of the two"):
-        refuse_conflicts(IN2Options(loss_normalization="example", answer_weighting="question"), {})
+@pytest.mark.parametrize(
+    ("lazy", "cfg", "reason"),
+    [
+        (False, {}, "`lazy: false` is set, and prepared examples do not carry the openings of their answers"),
+        ("auto", {"datasets": [{"path": "a", "type": "alpaca"}]}, "a is not of `type: in2`, and prepared examples"),
+    ],
+)
+def test_openings_need_lazy_examples(lazy, cfg, reason):
+    options = IN2Options(lazy=lazy, answer_weighting="opening")
+    with pytest.raises(ConfigError, match=f"`answer_weighting: opening` is not possible: {reason}"):
+        refuse_conflicts(options, cfg)
+    refuse_conflicts(IN2Options(lazy=lazy, answer_weighting="question"), cfg)
+    refuse_conflicts(IN2Options(answer_weighting="opening"), {"datasets": [{"path": "a", "type": "in2"}]})
+
+
+def test_models_whose_tokens_cannot_be_weighted_are_refused():
+    model = tiny()
+    model.config.output_router_logits = True
+    with pytest.raises(ConfigError, match="`answer_weighting: question` is not possible: the model adds the router"):
+        choose_logits(IN2Options(answer_weighting="question"), {}, model)
+    assert choose_logits(IN2Options(), {}, model).at_answers
 
 
 @pytest.mark.parametrize(("cfg", "option", "at_answers", "sentence"), CHOICES)

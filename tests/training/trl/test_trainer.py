@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from peft import PromptTuningConfig, TaskType
 from transformers import MistralConfig, MistralForCausalLM
 from trl import SFTConfig
 
@@ -33,11 +34,17 @@ def settings(tmp_path, **changes) -> SFTConfig:
     return SFTConfig(str(tmp_path / "out"), **given)
 
 
-def tiny(**changes):
+class Uncounted(MistralForCausalLM):
+    """A model that does not divide its loss by the tokens of a step, such as Gemma 3."""
+
+    accepts_loss_kwargs = False
+
+
+def tiny(kind=MistralForCausalLM, **changes):
     torch.manual_seed(0)
     values = {"vocab_size": 32_000, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
               "num_attention_heads": 2, "num_key_value_heads": 2, "sliding_window": None}  # fmt: skip
-    return MistralForCausalLM(MistralConfig(**{**values, **changes}))
+    return kind(MistralConfig(**{**values, **changes}))
 
 
 def test_errors_are_raised_before_the_model_is_loaded(loaded, tmp_path):
@@ -95,11 +102,12 @@ def test_head_scores_only_answer_tokens(loaded, pretrained, tmp_path):
 def step_of(loaded, pretrained, tmp_path):
     """Return a function that returns the log of a step of four examples, in micro-batches of this size."""
 
-    def run(weighting, micro, **changes):
+    def run(weighting, micro, kind=MistralForCausalLM):
         args = settings(tmp_path, max_steps=1, logging_steps=1, save_strategy="no", disable_tqdm=True, seed=3,
                         per_device_train_batch_size=micro, gradient_accumulation_steps=4 // micro,
-                        gradient_checkpointing=False, eval_strategy="steps", eval_steps=1, **changes)  # fmt: skip
-        trainer = IN2SFTTrainer(tiny(), args, train_dataset=shortest(loaded, 4), eval_dataset=shortest(loaded, 4),
+                        gradient_checkpointing=False, eval_strategy="steps", eval_steps=1,
+                        learning_rate=0.0)  # fmt: skip
+        trainer = IN2SFTTrainer(tiny(kind), args, train_dataset=shortest(loaded, 4), eval_dataset=shortest(loaded, 4),
                                 processing_class=pretrained, answer_weighting=weighting)  # fmt: skip
         trainer.train()
         return {name: value for entry in trainer.state.log_history for name, value in entry.items()}
@@ -114,8 +122,8 @@ SAME_METRICS = ("entropy", "mean_token_accuracy", "num_tokens", "in2/answer_toke
 def test_weighted_loss_is_that_of_a_plain_implementation(built, mistral, step_of, weighting):
     plans = IN2Dataset(built, mistral).plans
     expected = plain_loss(tiny(), plans, np.argsort(plans.n_tokens, kind="stable")[:4], ("token", weighting)).item()
-    whole, cut, plain = step_of(weighting, 4), step_of(weighting, 1), step_of("token", 4)
-    assert whole["loss"] == pytest.approx(expected, rel=1e-6)
+    whole, cut, plain = step_of(weighting, 4), step_of(weighting, 1, Uncounted), step_of("token", 4)
+    assert (whole["loss"], whole["eval_loss"]) == pytest.approx((expected, expected), rel=1e-6)
     assert (cut["loss"], cut["grad_norm"]) == pytest.approx((whole["loss"], whole["grad_norm"]), rel=2e-4)
     assert abs(plain["loss"] - whole["loss"]) > 1e-4
     for name in SAME_METRICS:
@@ -128,6 +136,14 @@ def test_weights_that_are_not_possible_are_refused(loaded, pretrained, tmp_path)
     given = {"train_dataset": loaded, "processing_class": pretrained, "answer_weighting": "question"}
     with pytest.raises(ConfigError, match="`answer_weighting: question` is not possible: `compute_loss_func`"):
         IN2SFTTrainer("no/model", settings(tmp_path), compute_loss_func=print, **given)
+    prepared = Dataset.from_dict({"input_ids": [[1]], "labels": [[1]]})
+    for held_out in (prepared, {"a": loaded, "b": prepared}):
+        with pytest.raises(ConfigError, match="`answer_weighting: opening` is not possible: `eval_dataset` does not"):
+            IN2SFTTrainer("no/model", settings(tmp_path), eval_dataset=held_out,
+                          **{**given, "answer_weighting": "opening"})  # fmt: skip
+    prompt = PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=3)
+    with pytest.raises(ConfigError, match="`answer_weighting: question` is not possible: prompt tuning prepends"):
+        IN2SFTTrainer(tiny(), settings(tmp_path), peft_config=prompt, **given)
 
 
 def test_other_losses_have_no_statistics(loaded, pretrained, tmp_path, capsys):
