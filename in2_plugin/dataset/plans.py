@@ -8,8 +8,8 @@
                      examples are tokenized as a whole
       answers.bin    ANSWER records, one per turn
       openings.bin   uint32, tokens of the opening of each answer; datasets of earlier versions do not have it
-      facts.json     written last: counts, joining, digest of examples.parquet, the fixed texts of the template with
-                     their token ids
+      facts.json     written last: counts, joining, digest of examples.parquet, whether there are openings, the fixed
+                     texts of the template with their token ids
 
 Invariant: `assemble` returns the ids and labels of `IN2Dataset.render`, without a tokenizer under `Joining.SPLICE`.
 Opening maps a few files regardless of their size; `Plans` pickles as its path; an example of 16K tokens takes about
@@ -145,6 +145,7 @@ class PlanWriter:
             for name in FILES:
                 commit_part(self._folder / name)
             facts = {"examples": self.count, "joining": self._store.facts.joining, "made_of": self._made_of,
+                     "openings": True,
                      "heads": [{"text": text, "ids": list(ids)} for text, ids in self._heads.items()]}  # fmt: skip
             write_json_atomic(self._folder / layout.PLAN_FACTS, facts)
 
@@ -170,6 +171,8 @@ class Plans:
         except FileNotFoundError:
             raise DatasetError(f"{folder}: contains no finished plans; {REBUILD_PLANS}") from None
         self._n, self.made_of = int(facts["examples"]), str(facts["made_of"])
+        self.knows_openings = bool(facts.get("openings"))
+        """False for datasets of earlier versions, where openings are assumed."""
         self._spliced = store.facts.joining is Joining.SPLICE
         if facts["joining"] != store.facts.joining or (tokenizer is None and not self._spliced):
             raise DatasetError(f"{folder}: does not belong to {store.folder}; {REBUILD_PLANS}")
@@ -234,11 +237,6 @@ class Plans:
         """Return the (n_turns,) ANSWER records of an example."""
         begin, end = self._examples["answers"][number : number + 2].tolist()
         return self._columns[2][begin:end]
-
-    @cached_property
-    def knows_openings(self) -> bool:
-        """Return False for datasets of earlier versions, where openings are assumed."""
-        return (self._folder / layout.PLAN_OPENINGS).exists()
 
     @cached_property
     def _openings(self) -> npt.NDArray[np.uint32]:

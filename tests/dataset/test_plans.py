@@ -17,6 +17,7 @@ from in2_plugin.examples.opening import ASSUMED
 from in2_plugin.examples.rendering import IGNORED
 from in2_plugin.pipeline.build import build_dataset
 from tests.support.builds import Quiet, small_config
+from tests.support.stage_runs import forget_openings
 
 
 def build_four_parts(folder, tokenizer):
@@ -111,7 +112,7 @@ def test_openings_are_unambiguous_in_the_context(four_parts, mistral):
 
 def test_openings_of_datasets_of_earlier_versions_are_assumed(four_parts, tmp_path):
     shutil.copytree(four_parts.folder / layout.PLANS, tmp_path / "plans")
-    (tmp_path / "plans" / layout.PLAN_OPENINGS).unlink()
+    forget_openings(tmp_path / "plans")
     plans = Plans(tmp_path / "plans", four_parts.store)
     assert not plans.knows_openings and four_parts.plans.knows_openings
     for number, row in enumerate(four_parts.rows()):
@@ -141,6 +142,13 @@ def test_a_truncated_file_is_refused(four_parts, tmp_path, name):
     (tmp_path / "plans" / name).write_bytes(content[:-7])
     with pytest.raises(DatasetError, match=f"{name}: is missing or damaged; delete plans/facts.json"):
         Plans(tmp_path / "plans", four_parts.store).plan(2)
+
+
+def test_missing_openings_are_refused(four_parts, tmp_path):
+    shutil.copytree(four_parts.folder / layout.PLANS, tmp_path / "plans")
+    (tmp_path / "plans/openings.bin").unlink()
+    with pytest.raises(DatasetError, match=r"openings\.bin: is missing or damaged; delete plans/facts\.json"):
+        Plans(tmp_path / "plans", four_parts.store).openings(2)
 
 
 def test_an_example_with_another_length_is_refused(four_parts, tmp_path):

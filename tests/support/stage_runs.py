@@ -1,5 +1,6 @@
 """The last stages of a finished dataset, made again in shards of a few examples, and an engine that is watched."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -113,6 +114,14 @@ class Stages:
     def parts(self, stage: str) -> dict[str, int]:
         """When each finished part was written."""
         return {path.name: path.stat().st_mtime_ns for path in (self.folder / "parts" / stage).glob("*.arrow")}
+
+
+def forget_openings(plans: Path) -> None:
+    """Make the plans those of an earlier version, which does not record openings."""
+    (plans / "openings.bin").unlink()
+    facts = json.loads((plans / "facts.json").read_text())
+    del facts["openings"]
+    (plans / "facts.json").write_text(json.dumps(facts))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

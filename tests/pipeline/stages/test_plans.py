@@ -6,7 +6,7 @@ from in2_plugin.dataset.tables import EXAMPLES, read_rows, write_rows
 from in2_plugin.errors import ArrayJobDone, DatasetError, ShardsMissing
 from in2_plugin.execution.local import LocalEngine
 from in2_plugin.pipeline.array_job import ArrayJob
-from tests.support.stage_runs import MERGE, Watched, contents
+from tests.support.stage_runs import MERGE, Watched, contents, forget_openings
 
 
 @pytest.fixture
@@ -72,6 +72,13 @@ def test_plans_that_are_there_are_left_alone(planned):
     watched = Watched()
     planned.plans(engine=watched)
     assert not watched.asked
+
+
+def test_plans_of_earlier_versions_get_openings(planned, expected):
+    planned.plans()
+    forget_openings(planned.folder / "plans")
+    planned.plans()
+    assert contents(planned.folder) == expected
 
 
 def test_a_row_that_is_not_what_was_planned_ends_the_stage(planned):
