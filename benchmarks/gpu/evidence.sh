@@ -27,7 +27,7 @@ part() { # part NAME SECONDS COMMAND...
 [[ -z "$wheels" ]] || part install 120 python -m pip install --quiet --no-index --find-links "$wheels" "in2-plugin[trl,eval,report]"
 part answer_logits "${LIMIT:-150}" python "$root/benchmarks/answer_logits.py" --device "$device" "${quick[@]}"
 part shared_context "${LIMIT:-150}" python "$root/benchmarks/shared_context.py" --device "$device" "${quick[@]}"
-study=(run --out "$out/study" --model "$model" --device "$device" --seeds 0 ${STUDY:+--study "$STUDY"})
+study=(run --out "$out/study" --model "$model" --device "$device" --study "${STUDY:-$root/benchmarks/gpu/evidence.yml}")
 # trains and measures the primary outcome; run it again with more arms where time is left
 part study "${LIMIT:-420}" python -m benchmarks.evidence "${study[@]}" --arms start uniform --measures own
 part report 60 python -m benchmarks.evidence report "$out/study" --output "$out/page"

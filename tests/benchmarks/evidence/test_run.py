@@ -73,6 +73,9 @@ def test_every_cell_has_a_row_and_the_report_reads_them(whole, tmp_path):
         "in2_probe_context", "in2_probe_closed_book", "in2_probe_gold_only", "choices", "text_prose", "text_code",
         "text_dialogue", "held_out_answer", "held_out_opening", "held_out_exact",
     }  # fmt: skip
+    units = [unit for row in rows.all for unit in rows.scores(row)]
+    assert all(unit.context >= 0 for unit in units if unit.task.startswith(("in2_probe_context", "held_out")))
+    assert not (whole / "cache").exists()
     run(sys.executable, "-m", "benchmarks.evidence", "report", whole, "-o", tmp_path / "page", cwd=ROOT)
     page = (tmp_path / "page/README.md").read_text()
     assert "**Not a registered study.**" in page and "| uniform | 16 | 4 |" in page

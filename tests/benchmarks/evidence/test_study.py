@@ -34,8 +34,9 @@ def test_the_shipped_study_is_the_recipe_with_stated_differences():
     assert study.first_training()["learning_rate"] == shipped["learning_rate"]
     build = yaml.safe_load((recipe / "build.yml").read_text())
     assert {key for key, value in study.second_build("uniform").items() if build[key] != value} == {
-        "corpus", "lengths", "mixture",
+        "corpus", "lengths", "mixture", "questions", "questions_per_context",
     }  # fmt: skip
+    assert study.build["questions"] == {"writer": "extractive", **study.own_probe["questions"]}
     assert study.build["corpus"] == {"segment_tokens": 64, "decontamination": {}}
 
 

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from benchmarks.evidence.study import STUDY, load_study
 from tests.support.e2e_run import ENVIRONMENT, ROOT
 from tests.support.small_study import write_study
 from tests.support.tiny_model import save_tiny_mistral
@@ -31,3 +32,14 @@ def test_all_parts_run(tmp_path):
 def test_the_script_is_executable_and_parses():
     assert os.access(SCRIPT, os.X_OK)
     subprocess.run(["bash", "-n", SCRIPT], check=True)
+
+
+def test_its_study_is_the_shipped_one_with_fewer_questions():
+    small, study = load_study(SCRIPT.with_suffix(".yml")), load_study(STUDY)
+    assert len(small.seeds) == 1 and small.probe_seed != study.probe_seed
+    assert small.first_training() == study.first_training()
+    for arm in small.trained_arms:
+        assert small.second_training(arm) == study.second_training(arm)
+        assert small.second_build(arm) | {"mixture": {}} == study.second_build(arm) | {"mixture": {}}
+    smaller = {"fine_grained", "lengths"}
+    assert {key for key, value in study.own_probe.items() if small.own_probe[key] != value} == smaller
