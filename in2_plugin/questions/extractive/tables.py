@@ -8,7 +8,8 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from functools import partial
+from itertools import chain, groupby, pairwise
 
 from in2_plugin.questions.extractive.quoting import UNIT
 
@@ -18,12 +19,15 @@ MAX_DELIMITED = 400
 """Characters of a comma-separated line; longer ones are paragraphs."""
 MAX_CELL_UNITS = 8
 """A comma-separated line with a longer cell is prose."""
+MAX_SPACED_UNITS = 4
+"""The same where spaces follow the commas."""
 DELIMITERS = "\t;,"
 
 _MARKDOWN_RULE = re.compile(r"\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?$")
 _GRID_RULE = re.compile(r"\+(?:[-=]+\+)+$")
 _SIMPLE_RULE = re.compile(r"={2,}(?:\s+={2,})+$")
 _BAR = re.compile(r"(?<!\\)\|")
+_QUOTED = re.compile(r'"(?:[^"]|"")*"|[\t;,]')
 _JSON_SCALAR = re.compile(
     r'"(?P<key>[^"\\]+)"\s*:\s*(?:"(?P<string>[^"\\]*)"|(?P<other>-?\d[\d.eE+-]*|true|false|null))'
 )
@@ -66,8 +70,15 @@ class TableRow:
 def table_rows(lines: Sequence[str]) -> list[TableRow]:
     """Return the rows of all tables in `lines`, table by table, without headers."""
     beginnings = {line.lstrip()[:1] for line in lines}
-    finds = [find for find, first in FINDS if not beginnings.isdisjoint(first)]
-    tables = (table for find in (*finds, _delimited) for table in find(lines))
+    finds: list[Find] = [find for find, first in FINDS if not beginnings.isdisjoint(first)]
+    finds += [partial(_delimited, delimiter) for delimiter in DELIMITERS]
+    left = list(lines)  # what no table has yet, so that no row is in two
+    tables: list[_Table] = []
+    for find in finds:
+        found = list(find(left))
+        tables += found
+        for row in chain.from_iterable(found):
+            left[row[0]] = ""
     return [
         TableRow(number, index, text, cells, columns, 2 if _is_rule(lines, number + 1) else 1)
         for index, table in enumerate(tables)
@@ -76,6 +87,7 @@ def table_rows(lines: Sequence[str]) -> list[TableRow]:
 
 
 _Table = list[tuple[int, str, Ranges, tuple[str, ...]]]
+Find = Callable[[Sequence[str]], Iterator[_Table]]
 
 
 def _runs(lines: Sequence[str], belongs: Callable[[str], object]) -> Iterator[list[int]]:
@@ -158,32 +170,42 @@ def _simple(lines: Sequence[str]) -> Iterator[_Table]:
             header = []
 
 
-def _delimited(lines: Sequence[str]) -> Iterator[_Table]:
-    """Find lines of comma-separated, tab-separated or semicolon-separated values."""
-    for delimiter in DELIMITERS if len(lines) >= MIN_DELIMITED_ROWS else "":
-        counts = [
-            line.count(delimiter) if len(line) <= MAX_DELIMITED and not line.startswith(("{", "[")) else 0
-            for line in lines
-        ]
-        for n, run in groupby(range(len(lines)), key=counts.__getitem__):
-            same = list(run)
-            if n < 2 or len(same) < MIN_DELIMITED_ROWS:
-                continue
-            rows = [(number, *_fields(lines[number].strip(), delimiter)) for number in same]
-            if all(map(_is_data, rows)):
-                header = _header(rows)
-                yield _with_columns(rows[bool(header) :], header)
+def _delimited(delimiter: str, lines: Sequence[str]) -> Iterator[_Table]:
+    """Find lines of values that are separated by a delimiter."""
+    texts = [line.strip() for line in lines]
+    found = [_delimiters(text, delimiter) for text in texts]
+    for n, run in groupby(range(len(texts)), key=lambda number: len(found[number])):
+        same = list(run)
+        if n < 2 or len(same) < MIN_DELIMITED_ROWS:
+            continue
+        rows = [(number, texts[number], _between(texts[number], found[number])) for number in same]
+        if all(map(_is_data, rows)) and (delimiter == "\t" or not _is_wrapped(rows)):
+            header = _header(rows)
+            yield _with_columns(rows[bool(header) :], header)
 
 
-def _fields(line: str, delimiter: str) -> tuple[str, Ranges]:
-    return line, _between(line, [(at, at + 1) for at, character in enumerate(line) if character == delimiter])
+def _delimiters(line: str, delimiter: str) -> list[tuple[int, int]]:
+    """Return the ranges of the delimiters that are not between quotation marks; none in a paragraph or JSON."""
+    if delimiter not in line or len(line) > MAX_DELIMITED or line.startswith(("{", "[")):
+        return []
+    return [match.span() for match in _QUOTED.finditer(line) if match[0] == delimiter]
 
 
 def _is_data(row: tuple[int, str, Ranges]) -> bool:
     _, text, cells = row
     found = [text[start:stop] for start, stop in cells]
     is_open = any(cell.count("(") != cell.count(")") or cell.count("[") != cell.count("]") for cell in found)
+    is_open = is_open or any(cell.count('"') % 2 for cell in found)  # a delimiter between quotation marks
     return text[-1] not in ".。,({" and not is_open and all(len(UNIT.findall(cell)) <= MAX_CELL_UNITS for cell in found)
+
+
+def _is_wrapped(rows: Sequence[tuple[int, str, Ranges]]) -> bool:
+    """Return True if commas or semicolons may be those of wrapped prose: with spaces, long cells, or no numbers."""
+    if not any(start - stop > 1 for _, _, cells in rows for (_, stop), (start, _) in pairwise(cells)):
+        return False
+    is_long = any(len(UNIT.findall(text[a:b])) > MAX_SPACED_UNITS for _, text, cells in rows for a, b in cells)
+    columns = zip(*([text[a:b] for a, b in cells] for _, text, cells in rows), strict=True)
+    return is_long or not any(all(any(map(str.isdigit, cell)) for cell in column[1:]) for column in columns)
 
 
 def _header(rows: Sequence[tuple[int, str, Ranges]]) -> list[str]:

@@ -50,6 +50,51 @@ def test_prose_with_commas_is_no_table(line):
     assert cells("\n".join([line] * 4)) == []
 
 
+WRAPPED = (  # the same number of commas in each line
+    """nobody had ever seen the harbour, the lighthouse, or the
+long stone pier, which the fishermen, with the keeper
+of the light had built, long ago, when the herring came""",
+    """means either the Harbour Public Licence, Version 2.0, the
+Lesser Harbour Licence, Version 2.1, the Affero Harbour
+Public Licence, Version 3.0, or any later ones of those""",
+    """class ships.Add, class ships.Sub, class ships.Mult, class
+ships.Div, class ships.Mod, class ships.Pow, class
+ships.Left, class ships.Right, class ships.Or, class""",
+    """none, true, and false;
+whole numbers, real numbers, complex numbers;
+texts, bytes, arrays of bytes;""",
+)
+
+
+@pytest.mark.parametrize("text", WRAPPED)
+def test_wrapped_prose_with_commas_is_no_table(text):
+    assert cells(text) == []
+
+
+def test_spaces_may_follow_the_delimiters_of_numbers():
+    assert cells(CSV.replace(",", ", ")) == cells(CSV)
+    text = "Ada Hopper, 12 May, Oslo\nJo Lind, 3 June, Rome\nMel Ray, 30 May, Bonn"
+    assert cells(text)[1] == ["Jo Lind", "3 June", "Rome"]
+
+
+def test_a_delimiter_between_quotation_marks_is_part_of_a_cell():
+    text = '1,"Ishikawa, E.",Rome\n2,"Lind, ""Jo""",Oslo\n3,"Ray, M.",Bonn'
+    assert cells(text)[1] == ["2", '"Lind, ""Jo"""', "Oslo"]
+
+
+def test_a_table_with_commas_in_its_cells_is_found_once():
+    rows = [f"| ship-{i}, red, large | pier {i} |" for i in range(5)]
+    assert cells("\n".join(["| ship, colour, size | place |", "|---|---|", *rows])) == [
+        [f"ship-{i}, red, large", f"pier {i}"] for i in range(5)
+    ]
+    simple = "=======  ==========\n" + "\n".join(f"ship-0{i}  a, b, c-{i}" for i in range(4))
+    assert len(cells(simple)) == 4
+
+
+def test_a_row_that_ends_with_an_empty_cell_ends_its_table():
+    assert cells("a\tb\tc\nd\te\t\ng\th\ti") == []
+
+
 def test_objects_have_the_names_of_their_keys():
     assert cells(JSON_LINES)[0] == ["1593", "Ottokar Eberhardt", "Gothenburg", "2022-07-24"]
     assert columns(JSON_LINES) == {("id", "name", "city", "signed")}
