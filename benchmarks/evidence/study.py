@@ -25,6 +25,7 @@ Section = dict[str, Any]
 STUDY = Path(__file__).with_name("study.yml")
 UNTRAINED, FIRST = "base", "first"
 """Names of the models before any training and after the first stage, which are not arms."""
+HELD_OUT = "held_out_questions"
 SET_BY_HARNESS = {
     "build": {"output", "tokenizer", "seed", "corpus.sources", "corpus.decontamination.against"},
     "training": {
@@ -152,7 +153,11 @@ def load_study(path: Path) -> Study:
     study = Study.parse(read_study(path), str(path))
     for name, section in _builds(study).items():
         _refuse_own_keys(path, name, section, "build")
-        BuildConfig.parse({**section, "output": "o", "tokenizer": "t"}, f"{path}, {name}")
+        mixture = BuildConfig.parse({**section, "output": "o", "tokenizer": "t"}, f"{path}, {name}").mixture
+        if name == HELD_OUT and (mixture.integration or mixture.short_context):
+            raise ConfigError(
+                f"{path}: `{name}.mixture` must have `fine_grained` questions alone: others have no depth"
+            )
     for name, section in _trainings(study).items():
         _refuse_own_keys(path, name, section, "training")
     _refuse_own_keys(path, "own_probe", study.own_probe, "own_probe")
@@ -192,7 +197,7 @@ def _without(section: Mapping[str, Any], keys: set[str]) -> Section:
 def _builds(study: Study) -> dict[str, Section]:
     arms = {f"arms.{arm}.build": study.second_build(arm) for arm in study.trained_arms}
     held_out = changed(study.build, study.held_out_questions)
-    return {"first.build": study.first_build(), **arms, "held_out_questions": held_out}
+    return {"first.build": study.first_build(), **arms, HELD_OUT: held_out}
 
 
 def _trainings(study: Study) -> dict[str, Section]:

@@ -45,6 +45,7 @@ def test_the_shipped_study_is_the_recipe_with_stated_differences():
     [
         ({"training": {"seed": 1}}, r"`first\.training\.seed` is set by the harness"),
         ({"own_probe": {**STUDY_VALUES["own_probe"], "depths": 4}}, "`own_probe.depths: 4` leaves fifths without"),
+        ({"held_out_questions": {"mixture": {"integration": 4}}}, "must have `fine_grained` questions alone"),
         ({"recipe": "smollm2-135"}, "did you mean `smollm2-135m`"),
         ({"own_probe": {"output": "here"}}, r"`own_probe\.output` is set by the harness"),
         ({"build": {"lenghts": {}}}, "unknown key `lenghts`; did you mean `lengths`"),
