@@ -104,6 +104,14 @@ def test_on_a_gpu_the_model_has_the_shape_of_mistral_7b(answer_logits):
     assert model.num_parameters() == 7_241_732_096
 
 
+def test_openings_are_counted_and_timed(built, dataset, tmp_path):
+    said = run(sys.executable, ROOT / "benchmarks/openings.py", built, cwd=tmp_path)
+    (counted,), (timed,) = tables(said)
+    assert counted["answers"] == str(sum(row["part"] == "fine_grained" for row in dataset.rows()))
+    assert timed["answers"] == "1.0"
+    assert float(timed["ms to make the plan"]) > 0
+
+
 @pytest.mark.e2e_full
 def test_scale_has_the_same_bytes_from_both_engines(tmp_path, mistral_folder):
     """A corpus of one shard, which the driver makes by itself: every phase is there, and every table."""

@@ -161,9 +161,10 @@ def recipe(folder):
     return write
 
 
-def test_in2_sft_trains_evaluates_and_saves(recipe):
+@pytest.mark.parametrize("weighting", ["token", pytest.param("opening", marks=pytest.mark.e2e_full)])
+def test_in2_sft_trains_evaluates_and_saves(recipe, weighting):
     evaluated = {"test_split_size": 8, "eval_strategy": "steps", "eval_steps": 2}
-    folder = recipe(per_device_train_batch_size=4, logging_steps=1, **evaluated)
+    folder = recipe(per_device_train_batch_size=4, logging_steps=1, answer_weighting=weighting, **evaluated)
     output = run("in2", "sft", "--config", "sft.yml", "--max_steps", "2", "--num_processes", "1", cwd=folder)
     assert "in2: length-balanced order for 1 ranks and micro-batches of 4" in output
     assert "'eval_in2/answer_tokens'" in output and "in2: saved the model to out-trl" in output

@@ -113,8 +113,7 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
     ) -> Any:
         """Return TRL's loss, or the weighted one, and record the loss of each answer token."""
         if self.in2_options.weighted_by:
-            for name in ("_prediction_loss_only", "skip_logits"):  # TRL before 1.15 passes them from `prediction_step`
-                inputs.pop(name, None)
+            inputs.pop("_prediction_loss_only", None)  # TRL before 1.15 passes it from `prediction_step`
             inputs["use_cache"] = False
             return IN2Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
         codes = inputs.pop(ANSWERS, None)

@@ -1,7 +1,10 @@
 """The script that `in2 sft` starts in every process."""
 
+import shutil
+
 import pytest
 import yaml
+from transformers import MistralConfig, MistralForCausalLM
 
 from in2_plugin.errors import TokenizerMismatch
 from in2_plugin.training.trl.arguments import load_datasets, parse
@@ -28,6 +31,19 @@ def test_dataset_for_another_tokenizer_is_refused_before_the_model_is_loaded(par
         load_datasets(arguments, load_tokenizer(arguments))
     with pytest.raises(TokenizerMismatch):
         main(["--config", str(tmp_path / "sft.yml")])
+
+
+def test_answer_weighting_of_the_file_is_that_of_the_loss(parsed, mistral_folder, tmp_path):
+    shutil.copytree(mistral_folder, tmp_path / "model")
+    config = MistralConfig(vocab_size=32_000, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+                           num_attention_heads=2, num_key_value_heads=2)  # fmt: skip
+    MistralForCausalLM(config).save_pretrained(tmp_path / "model")
+    parsed(model_name_or_path=str(tmp_path / "model"), answer_weighting="opening", max_steps=1, logging_steps=1,
+           per_device_train_batch_size=2)  # fmt: skip
+    trainer = main(["--config", str(tmp_path / "sft.yml")])
+    assert trainer.in2_options.weighted_by == "answer_weighting: opening"
+    (step, _) = trainer.state.log_history
+    assert step["in2/answer_tokens_per_step"] > 2 and 9 < step["loss"] < 12
 
 
 def test_model_settings(parsed):
