@@ -58,6 +58,19 @@ PLAN_TAILS = "tails.bin"
 PLAN_ANSWERS = "answers.bin"
 PLAN_OPENINGS = "openings.bin"
 
+GOLD_ROWS = "gold_rows"
+"""Subfolder of each question with its gold segments alone, for teachers."""
+GOLD_FACTS = "gold_facts.json"
+GOLD_EXAMPLES = "gold_examples.bin"
+GOLD_RECORDS = "gold_rows.bin"
+GOLD_IDS = "gold_ids.bin"
+
+TEACHER = "teacher"
+"""Subfolder with a folder of scores for each teacher."""
+TEACHER_FACTS = "teacher.json"
+TEACHER_LOCK = "teacher.lock"
+TEACHER_REPORT = "teacher_report.json"
+
 PARTS = "parts"
 """Subfolder of intermediate results; deleted when the build is complete."""
 SHARDS = "shards.json"
@@ -128,6 +141,11 @@ def stopped_file(job: str) -> str:
 def shard_file(number: int) -> str:
     """Return the name of one shard of a stage in `parts/`."""
     return f"{number:05d}.arrow"
+
+
+def scores_file(number: int) -> str:
+    """Return the name of one shard of a teacher's scores."""
+    return f"{number:05d}.bin"
 
 
 def require_dataset_folder(folder: Path) -> None:

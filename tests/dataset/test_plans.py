@@ -1,6 +1,5 @@
 """Plans assemble to the rendered rows, and damaged plans are refused."""
 
-import json
 import pickle
 import shutil
 
@@ -15,20 +14,8 @@ from in2_plugin.dataset.reader import IN2Dataset
 from in2_plugin.errors import DatasetError
 from in2_plugin.examples.opening import ASSUMED
 from in2_plugin.examples.rendering import IGNORED
-from in2_plugin.pipeline.build import build_dataset
-from tests.support.builds import Quiet, small_config
+from tests.support.builds import build_four_parts
 from tests.support.stage_runs import forget_openings
-
-
-def build_four_parts(folder, tokenizer):
-    """All parts of the mixture, two questions per context, conversations of two turns."""
-    turns = [(role, f"{role} {j}") for j in range(2) for role in ("user", "assistant")]
-    said = [{"messages": [{"role": role, "content": f"{text} of {i}"} for role, text in turns]} for i in range(12)]
-    (folder / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
-    mixture = {"fine_grained": 24, "integration": 8, "short_context": 8, "general": 8}
-    config = small_config(folder / "in2", tokenizer, mixture=mixture, questions_per_context=2,
-                          instructions={"sources": [{"path": str(folder / "chats.jsonl")}]})  # fmt: skip
-    build_dataset(config, Quiet())
 
 
 @pytest.fixture(scope="module")

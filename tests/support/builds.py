@@ -1,5 +1,6 @@
 """Small builds for tests, and a progress that keeps quiet."""
 
+import json
 from contextlib import closing, nullcontext
 from pathlib import Path
 
@@ -39,6 +40,21 @@ def small_config(output: Path, tokenizer: Path, **changes: object) -> BuildConfi
     if "mixture" in changes:
         changes["mixture"] = {"short_context": 0, **changes["mixture"]}
     return BuildConfig.parse({**values, **changes}, "test")
+
+
+def build_four_parts(folder: Path, tokenizer: Path, **changes: object) -> Path:
+    """Build all parts of the mixture with two questions per context and conversations of two turns: `folder`/in2."""
+    turns = [(role, f"{role} {j}") for j in range(2) for role in ("user", "assistant")]
+    said = [{"messages": [{"role": role, "content": f"{text} of {i}"} for role, text in turns]} for i in range(12)]
+    folder.mkdir(exist_ok=True)
+    (folder / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
+    values = {
+        "mixture": {"fine_grained": 24, "integration": 8, "short_context": 8, "general": 8},
+        "questions_per_context": 2,
+        "instructions": {"sources": [{"path": str(folder / "chats.jsonl")}]},
+    }
+    build_dataset(small_config(folder / "in2", tokenizer, **{**values, **changes}), Quiet())
+    return folder / "in2"
 
 
 def endpoint_config(output: Path, tokenizer: Path, base_url: str, **changes: object) -> BuildConfig:
