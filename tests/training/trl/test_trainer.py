@@ -90,7 +90,7 @@ def test_head_scores_only_answer_tokens(loaded, pretrained, tmp_path):
     )
     assert scored == [answers.any(0).sum()]
     logged = trainer.state.log_history[0]
-    assert any(key.startswith("in2/loss_depth_") for key in logged)
+    assert any(key.startswith("in2/loss_") for key in logged)
     trainer = IN2SFTTrainer(tiny(), args, train_dataset=shortest(loaded, 2), processing_class=pretrained)
     trainer.__dict__["_in2_keeps_answers"] = False  # TRL's own computation
     trainer.train()
