@@ -12,7 +12,7 @@ from tests.support import ROOT, TESTS
 PACKAGE = ROOT / "in2_plugin"
 ORDER = (
     "errors", "prompt_text", "answer_text", "layout", "io", "config", "models", "execution", "corpus", "llm",
-    "questions", "examples", "dataset", "teaching", "sharing", "inspection", "pipeline", "training", "preflight",
+    "questions", "examples", "dataset", "sharing", "inspection", "pipeline", "teaching", "training", "preflight",
     "probing", "rewards", "reporting", "recipe", "axolotl", "trl", "demo", "cli",
 )  # fmt: skip
 """A room imports those before it; the last ones are what users name in Axolotl files, scripts and shells."""

@@ -81,7 +81,8 @@ class GoldOnlyRows:
             facts = json.loads((self._folder / layout.GOLD_FACTS).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DatasetError(f"{dataset}: has no gold rows; {self._again}") from None
-        if facts["source"] != asdict(ExamplesIdentity.of(dataset)):
+        self.source = ExamplesIdentity.of(dataset)
+        if facts["source"] != asdict(self.source):
             raise DatasetError(f"{dataset}: its gold rows were written before it was rebuilt; {self._again}")
         self._n = {name: facts[name] for name in FILES}
 
@@ -96,6 +97,13 @@ class GoldOnlyRows:
     def n_tokens(self) -> int:
         """Total number of tokens of all rows."""
         return int(self._n[layout.GOLD_IDS])
+
+    @property
+    def n_answer_tokens(self) -> npt.NDArray[np.int64]:
+        """(n_examples,) supervised tokens of each example."""
+        ends = np.concatenate([[0], np.cumsum(self._mapped[layout.GOLD_RECORDS]["answer"], dtype=np.int64)])
+        n_tokens: npt.NDArray[np.int64] = np.diff(ends[self._mapped[layout.GOLD_EXAMPLES].astype(np.int64)])
+        return n_tokens
 
     def of(self, example: int) -> list[GoldOnlyRow]:
         """Return the row of each question of an example, in the order of its turns."""
