@@ -29,20 +29,24 @@ _FENCE = re.compile(r"(?:`{3,}|~{3,})\s*\{?\.?([\w+#-]*)")
 _DATA_LANGUAGES = {"", "text", "txt", "plain", "markdown", "md", "rst", "csv", "tsv", "json", "jsonl", "yaml", "yml"}
 _NEUTRAL = re.compile(r"""(?:\#|//|/\*|\*/|--\ )|[rbuf]{0,2}["']|[\])}]+[,;)]*$|[\w.*]+,$""", re.VERBOSE)
 _CODE = re.compile(
-    r"""(?!\{\ ?")(?:                                          # not an object of JSON lines
+    r"""(?:
           @[\w.]+(?:\(.*\))?$
         | (?:(?:async\ )?def|class|func|fn|function|fun|sub)\b.*[:({,]$
         | (?:from\ [\w.]+\ )?import\ [\w.*{"(]+.*$ | \#include\ [<"] | (?:using|package|use)\ [\w.:{}, *]+;?$
         | (?:if|elif|for|while|with|except|match|case|switch|async|unless|foreach)\b.*[:{]$
         | (?:\}\ *)?(?:else|try|finally|do|begin)\s*[:{]$ | (?:pass|break|continue|return|end|endif|fi|done);?$
         | (?:return|yield|raise|throw|assert|del|await|global|nonlocal|echo|export|print)\b\ ?\S.*[^.:?!]$
-        | [\w.\[\]"'(),*&> -]{1,60}?(?::\s*[\w.\[\], |"']+?)?\ ?(?:[-+*/|&%^:]|//|\*\*|<<|>>)?=\ ?[^=\s].*$
-        | [\w.:>-]+\(.*\)(?:\.\w+\(.*\))*[;,]?$ | [\w.:>-]+\($ | .*[(){}=<>\[\]].*[;{}]$ | \S+(?:\ \S+)?[;{}]$ | \}.*
+        | [\w.:>-]+\(.*\)(?:\.\w+\(.*\))*[;,]?$ | [\w.:>-]+\($ | \S+(?:\ \S+)?[;{}]$ | \}.*
         | (?:pip3?|python3?|git|docker|sudo|apt|npm|cargo|make|cd|curl|conda|uv)\ [-\w./]+
         )
     """,
     re.VERBOSE,
 )
+_ASSIGNMENT = re.compile(
+    r"""[\w.\[\]"'(),*&> -]{1,60}?(?::\s*[\w.\[\], |"']+?)? ?(?:[-+*/|&%^:]|//|\*\*|<<|>>)?= ?[^=\s].*$"""
+)
+_MARKS = set("(){}=<>[]")
+"""Before the semicolon or brace at the end of a line of code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,14 @@ def looks_like_code(line: str) -> bool:
     if len(line) > MAX_LINE:
         return False
     bare = STRING.sub('""', line)
-    return _CODE.match(bare) is not None and not _PROSE.search(_BRACKETS.sub("()", bare))
+    if bare.startswith(('{"', '{ "')):  # an object of JSON lines
+        return False
+    is_code = (
+        _CODE.match(bare)
+        or ("=" in bare and _ASSIGNMENT.match(bare))
+        or (bare.endswith((";", "{", "}")) and not _MARKS.isdisjoint(bare[:-1]))
+    )
+    return bool(is_code) and not _PROSE.search(_BRACKETS.sub("()", bare))
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[range]:

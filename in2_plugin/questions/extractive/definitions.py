@@ -2,7 +2,7 @@
 
 A body is known by its indentation, so that Python and languages with braces are read in the same way. Invariant: a line
 has an owner only if it is certain; blocks of unknown calls, macros and strings of several lines have none. Cost: about
-5 µs per line.
+6 µs per line.
 """
 
 import re

@@ -126,4 +126,5 @@ def _entry(lines: Sequence[str], number: int) -> Entry | None:
 
 def _is_key(key: str) -> bool:
     is_short = len(key) <= MAX_KEY_LETTERS and (len(UNIT.findall(key)) <= MAX_KEY_UNITS or key.endswith(")"))
-    return is_short and not _LABEL.match(key) and any(map(str.isalpha, key)) and not _SENTENCE.search(key)
+    is_whole = all(key.count(a) == key.count(b) for a, b in ("()", "[]", "{}"))  # not `if (x:` of code
+    return is_short and is_whole and not _LABEL.match(key) and any(map(str.isalpha, key)) and not _SENTENCE.search(key)

@@ -134,9 +134,10 @@ def _sentences(segment: int, text: str) -> list[Sentence]:
     found = []
     for order, (start, stop) in enumerate(sentence_spans(text)):
         sentence = text[start:stop].strip()
+        if "\n" in sentence or '"' in sentence or not _begins(sentence):
+            continue
         units = tuple(match.span() for match in UNIT.finditer(sentence))
-        is_whole = "\n" not in sentence and '"' not in sentence and _begins(sentence)
-        if len(units) in SENTENCE_UNITS and is_whole and not _has_other_style(sentence):
+        if len(units) in SENTENCE_UNITS and not _has_other_style(sentence):
             found.append(Sentence(segment, order, sentence, units))
     return found
 

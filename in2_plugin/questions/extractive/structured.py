@@ -53,6 +53,15 @@ def _located(excerpt: Excerpt, what: Callable[[Structures], Sequence[_Found]]) -
     return [(segment, one) for segment, text in enumerate(excerpt.texts) for one in what(structures(text))]
 
 
+def _has_once_flat(excerpt: Excerpt, *texts: str) -> bool:
+    """Return False if a text that its table pads occurs more than once, whatever the padding."""
+    padded = [flat.casefold() for text in texts if (flat := _flat(text)) != text]
+    if not padded:
+        return True
+    folded = _flat(excerpt.folded)
+    return all(folded.count(text) == 1 for text in padded)
+
+
 def _draft(excerpt: Excerpt, question: str, answer: str, segment: int, *quoted: str) -> Draft | None:
     """Return a question, or None if its answer is long or common, or a quotation contains both sorts of marks."""
     if len(answer) > MAX_LETTERS or len(UNIT.findall(answer)) > MAX_UNITS or not is_rare(answer):
@@ -60,7 +69,10 @@ def _draft(excerpt: Excerpt, question: str, answer: str, segment: int, *quoted: 
     if any('"' in text and "`" in text for text in quoted):
         return None
     draft = excerpt.draft(question, answer, segment, *quoted)
-    return Draft(draft.question, _flat(draft.answer), draft.segments, draft.exclusive) if draft else None
+    if not draft or not _has_once_flat(excerpt, *quoted, answer):
+        return None
+    exclusive = dict.fromkeys((*draft.exclusive, *map(_flat, draft.exclusive)))  # another table may pad differently
+    return Draft(draft.question, _flat(draft.answer), draft.segments, tuple(exclusive))
 
 
 def _entries(excerpt: Excerpt, rng: np.random.Generator) -> Iterator[tuple[int, Entry]]:

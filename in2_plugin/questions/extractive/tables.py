@@ -71,7 +71,8 @@ def table_rows(lines: Sequence[str]) -> list[TableRow]:
     """Return the rows of all tables in `lines`, table by table, without headers."""
     beginnings = {line.lstrip()[:1] for line in lines}
     finds: list[Find] = [find for find, first in FINDS if not beginnings.isdisjoint(first)]
-    finds += [partial(_delimited, delimiter) for delimiter in DELIMITERS]
+    delimiters = [each for each in DELIMITERS if sum(each in line for line in lines) >= MIN_DELIMITED_ROWS]
+    finds += [partial(_delimited, delimiter) for delimiter in delimiters]
     left = list(lines)  # what no table has yet, so that no row is in two
     tables: list[_Table] = []
     for find in finds:

@@ -30,3 +30,12 @@ def test_blocks_are_found_between_paragraphs_in_fences_and_after_prompts():
         (3, "x"), (8, ">>> first(3)"), (9, "[1, 2, 3]"), (10, ">>> second(3)"),
     ]  # fmt: skip
     assert code_lines(["```json\nx = 3\n```", "A single line;\nis no block."]) == []
+
+
+def test_an_indented_block_needs_three_lines_that_look_like_code():
+    lines = ["    ship = harbour.find(3)", "    ship.anchor()", "    return ship"]
+    text = "\n".join(["The harbour master says::", "", *lines, "", "Then the tide turns."])
+    assert [(line.number, line.text) for line in code_lines([text])] == [
+        (2, "ship = harbour.find(3)"), (3, "ship.anchor()"), (4, "return ship"),
+    ]  # fmt: skip
+    assert code_lines([text.replace(lines[2], "    of the bay")]) == []

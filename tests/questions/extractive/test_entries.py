@@ -37,6 +37,7 @@ def test_a_head_is_as_in_the_text():
 @pytest.mark.parametrize("text", [
     "There are two methods for getting input from a window: the first one reads a key.\nNote: not always.\nNote: once.",
     "He came at noon: it was late.", "Changed in version 3.7: It is faster.\nChanged in version 3.8: It is slower.",
+    "if first_row[0]: 3\nand second_row[1:] == rows[: 2]", "It has names (two of them: one)\nand values (also: two).",
 ])  # fmt: skip
 def test_sentences_and_labels_are_no_keys(text):
     assert pairs(text) == {}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from in2_plugin.probing.position import litm_kv, litm_qa, niah_text, nolima_files
 from in2_plugin.probing.probes.builtin import BUILTIN
 from in2_plugin.probing.probes.items import read_items
 from in2_plugin.questions.extractive.quoting import Excerpt
@@ -16,6 +17,13 @@ from tests.support.styled_texts import CHINESE, CSV, GRID, MARKDOWN, MARKED, PYT
 
 COMMON_WORDS = 4
 """Words in a row that a question may share with a question of a probe: "of the line that"."""
+POSITION_WORDING = [
+    text
+    for module in (litm_kv, litm_qa, niah_text, nolima_files)
+    for name, text in vars(module).items()
+    if name.isupper() and isinstance(text, str) and " " in text
+]
+"""What the position probes ask and say in their prompts; the questions of `litm_qa` and `nolima` are not shipped."""
 ITEM_FORMATS = re.compile(r"<id: .*, label: |^def \w+:$", re.MULTILINE)
 
 
@@ -66,10 +74,19 @@ def test_every_direction_of_prose_has_a_form_and_backward_has_several():
 
 def test_no_question_repeats_the_wording_of_a_probe(written):
     assert all(written.values()), [name for name, found in written.items() if not found]
-    theirs = set().union(*(runs(probe.question, COMMON_WORDS + 1) for probe in BUILTIN))
+    wordings = [*(probe.question for probe in BUILTIN), *POSITION_WORDING]
+    theirs = set().union(*(runs(text, COMMON_WORDS + 1) for text in wordings))
     repeated = {text: runs(text, COMMON_WORDS + 1) & theirs for text in templates(written)}
     assert len(repeated) > 60
     assert not {text: both for text, both in repeated.items() if both}
+
+
+def test_the_wording_of_every_probe_is_compared():
+    parts = (
+        "magic {kind} for {query}", "What are all the", "corresponding to the specified key", "Corresponding value",
+        "using only the provided search results", "Question: {}", "based on the following book snippet",
+    )  # fmt: skip
+    assert all(any(part in text for text in POSITION_WORDING) for part in parts)
 
 
 def test_no_answer_is_an_item_of_a_probe_or_has_its_format(written):

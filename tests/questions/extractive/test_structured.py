@@ -36,6 +36,16 @@ def test_quotations_and_answers_occur_once_and_are_kept_out_of_fillers(written):
         assert any(each in draft.answer for each in exclusive), draft
 
 
+def test_a_padded_text_is_asked_about_once_and_kept_out_of_fillers_however_it_is_padded():
+    rule = "=========  =========  ====="
+    table = f"\n{rule}\nport-bell  pier-five  red\nport-lamp  pier-nine  blue\n{rule}\n"
+    (draft, *_) = [draft for _, draft in drafts(STRUCTURED["row_end"], [Excerpt.of([table])], 20)]
+    assert {draft.answer, draft.answer.replace(" ", "  ")} <= set(draft.exclusive)
+    twice = f"{table}\nThe pier-five red of the town."
+    answers = {draft.answer for _, draft in drafts(STRUCTURED["row_end"], [Excerpt.of([twice])], 20)}
+    assert answers == {"pier-nine blue"}
+
+
 def test_answers_are_rare(written):
     assert all(is_rare(draft.answer) for each in written.values() for _, draft in each)
 
@@ -104,6 +114,7 @@ def test_every_small_text_has_structure(name):
     assert RECOGNIZERS[TextStyle.STRUCTURED](Excerpt.of([TEXTS[name]]))
 
 
-def test_prose_and_code_have_none():
+def test_prose_has_none_and_code_hardly_any():
     assert not RECOGNIZERS[TextStyle.STRUCTURED](Excerpt.of(["The harbour master kept a daily log: it was long."]))
-    assert sum(RECOGNIZERS[TextStyle.STRUCTURED](excerpt) for excerpt in excerpts_of(*PYTHON)) < 0.1 * len(PYTHON) * 20
+    excerpts = excerpts_of(*PYTHON)  # annotated fields and lists in docstrings are structured
+    assert sum(RECOGNIZERS[TextStyle.STRUCTURED](excerpt) for excerpt in excerpts) < 0.22 * len(excerpts)
