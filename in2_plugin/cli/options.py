@@ -24,7 +24,7 @@ BuildFile = Annotated[Path, typer.Argument(help="The build file, for example bui
 DatasetFolder = Annotated[Path, typer.Argument(help="A dataset folder: the `output` of a build file.")]
 EngineOption = Annotated[EngineName, typer.Option(help="Run on this machine or on a Ray cluster.")]
 RayAddress = Annotated[str | None, typer.Option(help="Address of the Ray cluster. Overrides `ray.address`.")]
-GpuName = Annotated[str | None, typer.Option(help="GPU type: A100-80G, H100-80G, H200, L40S, RTX-4090, ...")]
+GpuName = Annotated[str | None, typer.Option(help="GPU type: A100-80G, H100-80G, H200, L40S, RTX-4090, ..., or CPU.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress, only the result.")]

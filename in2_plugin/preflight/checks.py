@@ -164,7 +164,8 @@ def check_memory(case: Case) -> Iterator[ConfigFinding]:
     need, have = case.memory.total, case.gpu.memory
     if need <= have * TIGHT:
         return
-    what = f"the run needs about {need / GIB:.0f} GiB per GPU, and the {case.gpu.name} has {have / GIB:.0f}"
+    each, whole = ("", "this machine") if case.gpu.is_cpu else (" per GPU", f"the {case.gpu.name}")
+    what = f"the run needs about {need / GIB:.0f} GiB{each}, and {whole} has {have / GIB:.0f}"
     yield ConfigFinding("error" if need > have * TOO_MUCH else "warning", "memory", what, _memory_remedy(case))
 
 
@@ -197,7 +198,7 @@ def _memory_remedy(case: Case) -> str:
 
 
 def check_precision(case: Case) -> Iterator[ConfigFinding]:
-    """Find bf16 weights without a float32 copy, which do not change under a small learning rate."""
+    """Find bf16 weights without a float32 copy, which do not change under a small learning rate, and float32."""
     cfg = case.cfg
     name = str(cfg.optimizer or "adamw_torch_fused")
     plain = name.startswith(("adamw_torch", "adamw_hf", "adamw_bnb", "adamw_8bit", "paged_adamw"))
@@ -206,6 +207,9 @@ def check_precision(case: Case) -> Iterator[ConfigFinding]:
         what = f"bf16 weights without a float32 copy round away updates of {rate:g}, so the model hardly changes"
         remedy = "use `deepspeed:` or `fsdp_config:`, which keep a float32 copy, or set `optimizer: optimi_adamw`"
         yield ConfigFinding("warning", "bf16", what, remedy)
+    if case.setup.compute_bytes == 4 and not case.gpu.is_cpu:
+        what = "is off, and the estimated time is for bf16: in float32 a GPU takes several times longer"
+        yield ConfigFinding("note", "bf16", what, "set `bf16: true`, or `--gpu CPU` for a run on the CPU")
 
 
 def check_order(case: Case) -> Iterator[ConfigFinding]:

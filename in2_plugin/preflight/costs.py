@@ -24,11 +24,13 @@ FUSED_ROWS = 4_096
 """Rows of logits that a fused or chunked loss holds at a time."""
 CONTEXT = 4 * 10**9
 """CUDA context, communication buffers, workspaces and allocator fragmentation."""
+PROCESS = 1.5 * 10**9
+"""A process on a CPU: Python, torch, the trainer's packages, and the allocator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU model, with the figures of the vendor's data sheet."""
+    """A GPU model, with the figures of the vendor's data sheet, or the CPU of this machine."""
 
     name: str
     memory: int
@@ -37,6 +39,8 @@ class Gpu:
     """Dense bf16 tensor operations, 10^12 per second."""
     capability: str
     """Compute capability, e.g. `sm_80`."""
+    is_cpu: bool = False
+    """True for a CPU; `tflops` is then measured, in the dtype of the run."""
 
 
 _SHEETS = {

@@ -19,6 +19,8 @@ from in2_plugin.errors import ConfigError, DatasetError, MissingExtra, one_line
 from in2_plugin.preflight.costs import GPUS, Gpu
 from in2_plugin.training.axolotl.plugins import TYPES, refuse_missing_plugins, require_plugin
 
+CPU = "CPU"
+
 
 def read_file(path: Path) -> dict[str, Any]:
     """Return the config as written in its file.
@@ -37,18 +39,36 @@ def read_file(path: Path) -> dict[str, Any]:
     return data
 
 
-def choose_gpu(name: str | None) -> Gpu:
-    """Return the GPU of that name, ignoring case; without a name, the GPU of this machine or the paper's A100-80G.
+def choose_gpu(name: str | None, *, half: bool = True, starts: bool = False) -> Gpu:
+    """Return the GPU of that name, ignoring case; `CPU` is that of this machine.
+
+    Without a name, return the GPU of this machine. If it has none: its CPU for a run in float32 or one that starts
+    here, or else the paper's A100-80G, since the run will be elsewhere.
+
+    Args:
+        half: the run computes in half precision.
+        starts: the run starts on this machine.
 
     Raises:
         ConfigError: the name is unknown.
     """
     if name is None:
-        return _gpu_here() or GPUS["A100-80G"]
-    known = {one.lower(): one for one in GPUS}
+        return _gpu_here() or (GPUS["A100-80G"] if half and not starts else _cpu_here(half))
+    known = {one.lower(): one for one in (*GPUS, CPU)}
     if name.lower() not in known:
-        raise ConfigError(f"unknown GPU `{name}`; choose one of {', '.join(GPUS)}")
-    return GPUS[known[name.lower()]]
+        raise ConfigError(f"unknown GPU `{name}`; choose one of {', '.join(known.values())}")
+    return _cpu_here(half) if known[name.lower()] == CPU else GPUS[known[name.lower()]]
+
+
+def _cpu_here(half: bool) -> Gpu:
+    """Return the CPU of this machine: its memory, and the measured speed of the cores that torch uses, all together."""
+    import torch
+
+    from in2_plugin.inspection.environment.cpu_dtype import cpu_matmul_speeds
+
+    speed = cpu_matmul_speeds()["bfloat16" if half else "float32"] * torch.get_num_threads()
+    size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Gpu(CPU, size, round(speed, 2), GPUS["A100-80G"].capability, is_cpu=True)
 
 
 def _gpu_here() -> Gpu | None:

@@ -54,7 +54,7 @@ class PreflightReport:
         rows += [("dataset", _dataset(dataset)) for dataset in self.case.datasets]
         if self.run:
             rows += _run(self.run, self.case)
-        return [*rows, ("memory/GPU", _memory(self.case))]
+        return [*rows, ("memory" if self.case.gpu.is_cpu else "memory/GPU", _memory(self.case))]
 
 
 def _parts(memory: Memory) -> dict[str, float]:
@@ -80,7 +80,7 @@ def _setup(case: Case) -> str:
     setup = case.setup
     stage = 3 if setup.shard_weights else 2 if setup.shard_gradients else 1 if setup.shard_optimizer else 0
     parts = [
-        f"{setup.gpus} x {case.gpu.name}",
+        _devices(case),
         f"micro-batch {setup.micro_batch} x accumulation {setup.accumulation} x {setup.replicas} ranks",
         ("nothing sharded", "optimizer sharded", "gradients sharded", "all sharded")[stage],
         "checkpointing" if setup.checkpointing else "no checkpointing",
@@ -88,6 +88,10 @@ def _setup(case: Case) -> str:
     ]
     parts += [f"{name} offloaded" for name, is_off in _offloaded(case).items() if is_off]
     return ", ".join(parts)
+
+
+def _devices(case: Case) -> str:
+    return "the CPU of this machine" if case.gpu.is_cpu else f"{case.setup.gpus} x {case.gpu.name}"
 
 
 def _offloaded(case: Case) -> dict[str, bool]:
@@ -114,7 +118,7 @@ def _dataset(dataset: DatasetSummary) -> str:
 
 def _run(run: RunEstimate, case: Case) -> list[tuple[str, str]]:
     order = "length-balanced" if run.balanced else "random"
-    gpus = f"{case.setup.gpus} x {case.gpu.name} at {run.mfu:.0%} of {case.gpu.tflops:g} TFLOP/s"
+    gpus = f"{_devices(case)} at {run.mfu:.0%} of {case.gpu.tflops:g} TFLOP/s"
     return [
         ("steps", f"{run.steps:,} of {run.rows_per_step:,} rows, {run.examples:,} examples x {run.epochs:g} epochs"),
         ("tokens/step", f"{run.tokens_per_step:,.0f}, {run.answer_tokens_per_step:,.0f} of them answers"),

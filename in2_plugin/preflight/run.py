@@ -6,12 +6,13 @@ under a second for a config with only IN2 datasets.
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from in2_plugin.errors import ConfigError, In2Error, one_line
 from in2_plugin.preflight.checks import findings_of
-from in2_plugin.preflight.costs import memory
+from in2_plugin.preflight.costs import PROCESS, Gpu, memory
 from in2_plugin.preflight.dataset_summary import DatasetSummary, summarize_in2, unread_summary
 from in2_plugin.preflight.estimate import estimate_run, most_answers, row_length
 from in2_plugin.preflight.findings import Case, ConfigFinding
@@ -31,6 +32,13 @@ ONE_GPU_ASSUMED = ConfigFinding(
     "set the number and type, e.g. `--gpus 16 --gpu A100-80G`",
 )
 
+CPU_ASSUMED = ConfigFinding(
+    "note",
+    "gpu",
+    "this machine has no GPU and the config computes in float32, so the figures are for the CPU of this machine",
+    "set the GPU to train on, e.g. `--gpu A100-80G`, unless it is this CPU",
+)
+
 
 def preflight(
     axolotl_file: Path, *, gpus: int | None = None, gpu: str | None = None, rows: int = ROWS
@@ -39,7 +47,7 @@ def preflight(
 
     Args:
         gpus: number of GPUs; default: the GPUs of this machine, or one.
-        gpu: a name in `costs.GPUS`; default: the name under `in2:`, the GPU of this machine, or an A100-80G.
+        gpu: a name in `costs.GPUS`, or `CPU`; default: the name under `in2:`, or as in `choose_gpu`.
         rows: rows to sample from each dataset of another type.
 
     Raises:
@@ -83,16 +91,25 @@ def preflight_config(
     Raises:
         ConfigError: the model config cannot be read.
     """
-    chosen = choose_gpu(gpu or options_of(cfg).gpu)
-    n_gpus = gpus or _gpus_here()
+    named, n_gpus = gpu or options_of(cfg).gpu, gpus or _gpus_here()
     model = read_model(cfg)
     setup = setup_of(cfg, n_gpus or 1, model.adapter)
+    chosen = choose_gpu(named, half=setup.compute_bytes == 2, starts=not file)
     datasets, errors = _summaries(cfg, tokenizer, rows)
     row = row_length(cfg, datasets)
     need = memory(model.shape, setup, row, most_answers(cfg, datasets, row))
+    if chosen.is_cpu:
+        need = replace(need, other=PROCESS)
     case = Case(cfg, model, setup, chosen, tuple(datasets), need, tokenizer)
-    findings = [*errors, *findings_of(case), *([ONE_GPU_ASSUMED] if file and not n_gpus else [])]
+    findings = [*errors, *findings_of(case), *_assumed(chosen, named, n_gpus, file)]
     return PreflightReport(file, case, estimate_run(cfg, model, setup, chosen, datasets), findings)
+
+
+def _assumed(gpu: Gpu, named: str | None, n_gpus: int, file: str) -> list[ConfigFinding]:
+    """Return the note on a GPU or CPU that nobody has named."""
+    if not file or n_gpus or (named and gpu.is_cpu):
+        return []
+    return [CPU_ASSUMED if gpu.is_cpu else ONE_GPU_ASSUMED]
 
 
 def _gpus_here() -> int:

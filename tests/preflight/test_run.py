@@ -6,7 +6,8 @@ from transformers import AutoTokenizer
 
 from in2_plugin.dataset.reader import read_manifest
 from in2_plugin.errors import ConfigError
-from in2_plugin.preflight.loading import load_config
+from in2_plugin.preflight.costs import PROCESS
+from in2_plugin.preflight.loading import choose_gpu, load_config
 from in2_plugin.preflight.run import preflight, preflight_config
 
 
@@ -46,6 +47,36 @@ def test_one_gpu_is_assumed_by_default(axolotl_file, monkeypatch):
     report = preflight(axolotl_file())
     assert about(report, "gpus")[0].remedy == "set the number and type, e.g. `--gpus 16 --gpu A100-80G`"
     assert report.case.setup.gpus == 1
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
+    """A machine without a GPU and with two cores, which multiply float32 twice as fast as bfloat16."""
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    speeds = {"float32": 0.2, "bfloat16": 0.1}
+    monkeypatch.setattr("in2_plugin.inspection.environment.cpu_dtype.cpu_matmul_speeds", lambda: speeds)
+
+
+def test_a_run_in_float32_is_for_the_cpu_of_this_machine(axolotl_file, two_cores):
+    report = preflight(axolotl_file(bf16=False))
+    assert (report.case.gpu.name, report.case.gpu.tflops, report.case.memory.other) == ("CPU", 0.4, PROCESS)
+    assert about(report, "gpu")[0].remedy.startswith("set the GPU to train on")
+    shown = dict(report.rows())
+    assert "on the CPU of this machine at 40% of 0.4 TFLOP/s" in shown["time"] and "memory/GPU" not in shown
+    assert not about(preflight(axolotl_file(bf16=False), gpu="cpu"), "gpu")
+
+
+def test_a_gpu_is_slower_in_float32_than_estimated(axolotl_file):
+    report = preflight(axolotl_file(bf16=False), gpus=1, gpu="A100-80G")
+    assert about(report, "bf16")[0].remedy == "set `bf16: true`, or `--gpu CPU` for a run on the CPU"
+
+
+@pytest.mark.parametrize(("starts", "name"), [(False, "A100-80G"), (True, "CPU")])
+def test_a_run_in_bf16_is_on_another_machine_unless_it_starts_here(two_cores, starts, name):
+    assert choose_gpu(None, starts=starts).name == name
+    assert choose_gpu("cpu").tflops == 0.2
 
 
 def test_dataset_for_another_tokenizer(axolotl_file, model_folder, tmp_path):
