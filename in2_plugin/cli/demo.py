@@ -1,6 +1,7 @@
 """`in2 demo`: train a small real model before your eyes, and show what changed."""
 
 import sys
+from glob import has_magic
 from pathlib import Path
 from typing import Annotated
 
@@ -43,5 +44,6 @@ def demo(
 
 
 def _absolute(name: str | None) -> str | None:
-    """Return the absolute path of a file or folder; other names unchanged."""
-    return str(Path(name).resolve()) if name and Path(name).exists() else name
+    """Return the absolute path of a file, a folder or a glob; other names unchanged."""
+    is_path = name and (Path(name).exists() or ("://" not in name and has_magic(name)))
+    return str(Path(name).resolve()) if name and is_path else name

@@ -6,7 +6,7 @@ writes, so a stage with a record is complete. Everything is written atomically.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,12 @@ class DemoFolder:
 
     path: Path
 
-    def claim(self, identity: Mapping[str, Any]) -> None:
-        """Record what the folder is a demo of, or check that it is the same.
+    def claim(self, identity: Mapping[str, Any], facts: Callable[[], Mapping[str, Any]] = dict) -> Mapping[str, Any]:
+        """Record what the folder is a demo of, or check that it is the same; return the recorded facts about it.
+
+        Args:
+            identity: what must stay the same.
+            facts: finds out what else to record in a new folder; its error leaves the folder unused.
 
         Raises:
             ConfigError: it is a demo of something else, or another kind of folder.
@@ -52,12 +56,25 @@ class DemoFolder:
         file = self.path / IDENTITY
         if file.is_file():
             self._refuse_other(json.loads(file.read_text(encoding="utf-8")), identity)
-        elif others := [one.name for one in self.path.iterdir() if one.name != LOCK]:
-            raise ConfigError(f"{self.path}: is not a demo's folder (it has {sorted(others)[0]}); give a new one")
+        else:
+            self.refuse_other_kind()
+            write_json_atomic(file, {**identity, **facts()})
         for name in (LOGS, RECORDS):
             (self.path / name).mkdir(exist_ok=True)
-        if not file.is_file():
-            write_json_atomic(file, dict(identity))
+        found: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return found
+
+    def refuse_other_kind(self) -> None:
+        """Check that the folder is a demo's, empty, or not there.
+
+        Raises:
+            ConfigError: it is a file, or has other files.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ConfigError(f"{self.path}: is a file; give a folder")
+        names = sorted(one.name for one in self.path.iterdir()) if self.path.is_dir() else []
+        if IDENTITY not in names and (others := [name for name in names if name != LOCK]):
+            raise ConfigError(f"{self.path}: is not a demo's folder (it has {others[0]}); give a new one")
 
     def _refuse_other(self, found: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
         for key, value in identity.items():

@@ -11,9 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from in2_plugin.config.build import read_mapping
 from in2_plugin.demo.folder import CACHE, FIRST, MODEL, PAGE, PROBE, RESULTS, SPEED, DemoFolder
-from in2_plugin.demo.settings import DemoSettings, DemoSize, TrainingRound, changed
+from in2_plugin.demo.settings import DemoSettings, DemoSize, TrainingRound, merged
 from in2_plugin.demo.speed import MachineSpeed
 
 Command = tuple[str, ...]
@@ -31,6 +30,8 @@ class DemoRequest:
     """A folder or file of text; None for the bundled documentation."""
     model: str | None
     """Name or folder of the model; None for that of the recipe."""
+    probe_documents: int | None = None
+    """Documents of a small corpus that the probe gets; None for the number of the recipe."""
 
     @property
     def size(self) -> DemoSize:
@@ -120,15 +121,14 @@ class _Planner:
         return {"sources": [self.request.corpus]} if self.request.corpus else {}
 
     def _write(self, source: str, target: str, *changes: Mapping[str, Any]) -> str:
-        values = read_mapping(self.request.recipe / source, f"a recipe with {source}", {})
-        for one in changes:
-            values = changed(values, one)
+        values = merged(self.request.recipe, source, *changes)
         self.folder.write_settings(target, values, f"{self.request.recipe.name}/{source}")
         return target
 
     def probe(self) -> Stage:
         wiring = {"output": PROBE, "tokenizer": self.request.model_path, "corpus": self._sources}
-        file = self._write("probe.yml", "probe.yml", self.request.size.probe, wiring)
+        fewer = {"documents": self.request.probe_documents} if self.request.probe_documents else {}
+        file = self._write("probe.yml", "probe.yml", self.request.size.probe, wiring, fewer)
         does = "questions about documents that training never sees"
         return Stage(PROBE, does, (("in2", "probe", "build", file),), (file,), task="probe")
 

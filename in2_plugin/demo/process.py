@@ -109,7 +109,8 @@ def _advice(status: int, shown: str) -> str:
         return "The disk is full: free some space, then run the same command again."
     if status == -signal.SIGKILL or "out of memory" in shown.lower() or "MemoryError" in shown:
         return "Probably not enough memory: close other programs, then run the same command again."
-    return "Fix the cause, then run the same command again: finished stages are kept."
+    again = "Fix the cause, then run the same command again: finished stages are kept."
+    return f"{again} After a change of the recipe, give another folder."
 
 
 def require_programs(trainer: str | None) -> None:

@@ -9,11 +9,13 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 from in2_plugin.demo.checkpoints import newest_checkpoint
 from in2_plugin.demo.folder import CACHE, FIRST, LOCK, PAGE, SPEED, DemoFolder, StageRecord
+from in2_plugin.demo.inputs import probe_documents, read_probe_settings
 from in2_plugin.demo.outcome import DemoVerdict, how_to_try, read_verdict, summary_of
 from in2_plugin.demo.plan import Command, DemoRequest, Stage, first_stage, later_stages, settings_of
 from in2_plugin.demo.process import end_orphans, require_programs, run_logged
@@ -23,6 +25,8 @@ from in2_plugin.demo.training_log import LogFollower
 from in2_plugin.errors import DemoFailed
 from in2_plugin.io.lock import folder_lock
 
+PROBE_DOCUMENTS = "probe_documents"
+"""Key of the folder's record: documents for the probe of a small corpus."""
 SCALED = ("evaluation", "training")
 """Stages whose time depends on the speed of training; the others take about the same anywhere."""
 
@@ -31,17 +35,21 @@ def run_demo(path: Path, request: DemoRequest, out: TextIO) -> DemoVerdict:
     """Run all stages that are not finished, and print the verdict.
 
     Raises:
-        ConfigError: the folder belongs to something else, or the recipe has no demo.
+        ConfigError: the folder belongs to something else, or a setting of the recipe is invalid.
+        CorpusError: the corpus cannot be read.
         MissingExtra: a program that the demo needs is not installed.
         FolderLocked: another demo is running in this folder.
         DemoFailed: a command failed.
     """
     require_programs(request.settings.trainer)
-    path.mkdir(parents=True, exist_ok=True)
+    probe = read_probe_settings(request)
     folder = DemoFolder(path.resolve())
+    folder.refuse_other_kind()  # before a lock file is written there
+    path.mkdir(parents=True, exist_ok=True)
     with folder_lock(folder.path, name=LOCK):
         end_orphans(folder.path)
-        folder.claim(_identity(request))
+        found = folder.claim(_identity(request), lambda: {PROBE_DOCUMENTS: probe_documents(request, probe)})
+        request = replace(request, probe_documents=found.get(PROBE_DOCUMENTS))
         return _Demo(folder, request, DemoScreen(out)).run()
 
 
@@ -67,6 +75,10 @@ class _Demo:
     def run(self) -> DemoVerdict:
         self._screen.say(f"in2 demo: teach {self._request.model_name} to find an answer anywhere in its context")
         self._screen.say(f"in {self._folder.path}; Ctrl-C stops, the same command goes on", 2)
+        if kept := self._request.probe_documents:
+            self._screen.say(
+                f"the corpus is small: {kept} of its documents are for the probe, the others for training", 2
+            )
         self._total = 4 + 3 * len(self._request.size.rounds)
         self._finish(first_stage(self._request))
         self._speed = read_speed(self._folder.path / SPEED)
@@ -133,7 +145,8 @@ class _Demo:
         return seconds * reference / self._speed.tokens_per_second if reference and self._speed else None
 
     def _environment(self) -> dict[str, str]:
-        local = {} if self._request.model and not Path(self._request.model).is_dir() else {"HF_HUB_OFFLINE": "1"}
+        named = [one for one in (self._request.model, self._request.corpus) if one and not Path(one).exists()]
+        local = {} if named else {"HF_HUB_OFFLINE": "1"}
         quiet = {"AXOLOTL_DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
         return {**os.environ, **quiet, **local}
 

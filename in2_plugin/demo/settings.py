@@ -89,3 +89,15 @@ def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         before = merged.get(key)
         merged[key] = changed(before, value) if isinstance(before, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def merged(recipe: Path, source: str, *changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a YAML file of the recipe with changes, the later ones over the earlier.
+
+    Raises:
+        ConfigError: the recipe has no such file, or it is not valid YAML.
+    """
+    values = read_mapping(recipe / source, f"a recipe with {source}", {})
+    for one in changes:
+        values = changed(values, one)
+    return values

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from in2_plugin.errors import ConfigError, one_line
 from in2_plugin.io.atomic import write_json_atomic
 
 TOKENS = 512
@@ -42,12 +43,22 @@ def read_speed(path: Path) -> MachineSpeed:
 
 
 def measure(name: str) -> MachineSpeed:
-    """Load a model and time a training step of it."""
+    """Load a model and time a training step of it.
+
+    Raises:
+        ConfigError: it is not a model that transformers can load.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
     device, dtype = _device_and_dtype(torch)
-    model = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, dtype)).to(device)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, dtype)).to(device)
+    except (OSError, ValueError) as failure:
+        raise ConfigError(
+            f"{name}: cannot be loaded as a model ({one_line(failure)}); give a folder with a config.json and "
+            "weights, or a name on the Hugging Face hub"
+        ) from None
     ids = torch.randint(0, model.config.vocab_size, (1, TOKENS), device=device)
     seconds = [_step(torch, model, ids, device) for _ in range(2)][-1]
     return MachineSpeed(device, dtype, torch.get_num_threads(), round(TOKENS / seconds, 1), model.num_parameters())
@@ -77,7 +88,10 @@ def main() -> None:
     parser.add_argument("model", help="name or folder of the model")
     parser.add_argument("file", type=Path, help="JSON file to write")
     given = parser.parse_args()
-    found = measure(given.model)
+    try:
+        found = measure(given.model)
+    except ConfigError as failure:
+        raise SystemExit(f"error: {failure}") from None
     write_json_atomic(given.file, asdict(found))
     print(f"{found.dtype} on {found.device}, {found.tokens_per_second:,.0f} tokens/s in training")
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from in2_plugin.demo import run
-from in2_plugin.errors import ConfigError, DemoFailed, FolderLocked
+from in2_plugin.errors import ConfigError, CorpusError, DemoFailed, FolderLocked
 from in2_plugin.io.atomic import write_json_atomic
 from in2_plugin.io.lock import folder_lock
 from tests.demo.conftest import CPU
@@ -142,6 +142,39 @@ def test_a_changed_recipe_or_option_is_refused(commands, demo, recipe):
         demo(corpus="/texts")
     (recipe / "build.yml").write_text((recipe / "build.yml").read_text() + "seed: 1\n")
     with pytest.raises(ConfigError, match="other settings in its recipe"):
+        demo()
+
+
+def test_an_unreadable_corpus_leaves_the_folder_free_for_another(commands, demo, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CorpusError, match="none of the 0 files"):
+        demo(corpus=str(tmp_path / "empty"))
+    assert commands.ran == []
+    demo()
+
+
+def test_a_small_corpus_is_divided_once(commands, demo, tmp_path):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for number in range(6):
+        (texts / f"{number}.txt").write_text("Text.")
+    assert "the corpus is small: 3 of its documents" in demo(corpus=str(texts))
+    assert "documents: 3\n" in (tmp_path / "work/probe.yml").read_text()
+    (texts / "0.txt").unlink()
+    assert "the corpus is small: 3 of its documents" in demo(corpus=str(texts))
+
+
+def test_a_folder_of_another_kind_stays_as_it_is(commands, demo, tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/thesis.tex").touch()
+    with pytest.raises(ConfigError, match="not a demo's folder"):
+        demo()
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_is_no_folder(commands, demo, tmp_path):
+    (tmp_path / "work").touch()
+    with pytest.raises(ConfigError, match="work: is a file; give a folder"):
         demo()
 
 
