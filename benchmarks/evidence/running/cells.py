@@ -78,6 +78,9 @@ class Runner:
         self._say(f"{len(cells) - len(left)} of {len(cells)} cells are finished; {self.remaining(left)}")
         if left:
             build_shared(self._folder)
+        trained = (cell.model for cell in left if cell.measure == TRAIN and cell.model.arm != FIRST)
+        for seed in sorted({model.seed for model in trained}):
+            self._comparable(seed)  # of all seeds, before hours are spent on the first
         for number, cell in enumerate(left, start=1):
             begun = time.monotonic()
             self._run(cell)
