@@ -10,3 +10,10 @@ BEFORE_CONTEXT = (
 )
 BEFORE_QUESTION = "\n\n### Instruction:\n"
 BEFORE_INSTRUCTION = "Below is a user instruction. Write a response for the instruction.\n\n### Instruction:\n"
+SEGMENT_NUMBER = "[{}] "
+"""Before each segment of a context whose segments are numbered from 1."""
+CITING = (
+    "\n\nAnswer first. Then, on the last line, give the numbers of the segments that contain the answer, in the form\n"
+    "Sources: [number] [number]"
+)
+"""After a question about numbered segments. The example has no digits, so that repeating it cites nothing."""

@@ -23,6 +23,7 @@ class ExportFormat(StrEnum):
     PROMPT_COMPLETION = "prompt-completion"
     TOKENIZED = "tokenized"
     AXOLOTL = "axolotl"
+    GRPO = "grpo"
 
 
 UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -46,6 +47,12 @@ def export(
     shard_size: Annotated[
         str, typer.Option(help="Maximum size of a Parquet file before compression, for example 500MB.")
     ] = "500MB",
+    number_segments: Annotated[
+        bool, typer.Option("--number-segments", help="With `--to grpo`: number segments, and ask for their numbers.")
+    ] = False,
+    max_prompt_tokens: Annotated[
+        int | None, typer.Option(min=1, help="With `--to grpo`: leave out longer prompts.")
+    ] = None,
     tokenizer: Annotated[
         str | None, typer.Option(help="Tokenizer folder or hub name, if the one in the build file has moved.")
     ] = None,
@@ -74,6 +81,8 @@ def export(
             Format(to),
             output,
             tokenizer=tokenizer,
+            number_segments=number_segments,
+            max_prompt_tokens=max_prompt_tokens,
             shard_bytes=shard_bytes,
             workers=workers or len(os.sched_getaffinity(0)),
             engine=opened,

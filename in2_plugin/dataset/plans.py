@@ -84,7 +84,7 @@ def plan_of(
         tail = rendered.input_ids[tail_from:].astype(store.id_type).tobytes()
     else:
         tail = frame.after_context(turns)[0].encode()
-    depths = [_depth(row, turn) for turn in row["turns"]]
+    depths = [depth_of(row, turn) for turn in row["turns"]]
     answers = [(start, stop, depth) for (start, stop), depth in zip(rendered.answers, depths, strict=True)]
     openings = np.array(_openings(store.texts(segment_ids), rendered, frame, turns), np.uint32)
     return ExamplePlan(row["part"], frame.head, segment_ids, tail, np.array(answers, ANSWER), openings, row["n_tokens"])
@@ -99,8 +99,8 @@ def _openings(texts: Sequence[str], rendered: Rendered, frame: Frame, turns: Seq
     ]
 
 
-def _depth(row: Mapping[str, Any], turn: Mapping[str, Any]) -> float:
-    """Return the depth of a single gold; NaN for several golds and for short contexts, which are all gold."""
+def depth_of(row: Mapping[str, Any], turn: Mapping[str, Any]) -> float:
+    """Return the depth of a turn's single gold; NaN for several golds and for short contexts, which are all gold."""
     if len(turn["gold"]) != 1 or len(row["segment_ids"]) < 2 or row["part"] == "short_context":
         return float("nan")
     place = row["segment_ids"].index(turn["gold"][0]["segment_id"])
@@ -223,6 +223,12 @@ class Plans:
         """(n,) index in PARTS of each example's part."""
         part: npt.NDArray[np.uint8] = self._examples["part"][:-1]
         return part
+
+    @property
+    def n_turns(self) -> npt.NDArray[np.int64]:
+        """(n,) questions of each example."""
+        turns: npt.NDArray[np.int64] = np.diff(self._examples["answers"].astype(np.int64))
+        return turns
 
     @property
     def n_answer_tokens(self) -> npt.NDArray[np.int64]:

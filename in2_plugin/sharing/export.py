@@ -11,13 +11,14 @@ one of the export. Exports of the same dataset have the same bytes for any numbe
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import in2_plugin
 from in2_plugin import layout
 from in2_plugin.corpus.tokenizer import ModelTokenizer, load_tokenizer
+from in2_plugin.dataset.prompts import QuestionPrompts
 from in2_plugin.dataset.reader import IN2Dataset, Manifest, read_manifest
 from in2_plugin.errors import ConfigError, TokenizerError
 from in2_plugin.execution.engine import Engine
@@ -54,6 +55,8 @@ def export_dataset(
     output: Path | None = None,
     *,
     tokenizer: str | None = None,
+    number_segments: bool = False,
+    max_prompt_tokens: int | None = None,
     shard_bytes: int = SHARD_BYTES,
     workers: int = 1,
     engine: Engine | None = None,
@@ -62,13 +65,15 @@ def export_dataset(
 ) -> Export:
     """Write a dataset in another format to `output`, by default a sibling folder with the format in its name.
 
-    `tokenizer` replaces the name in the manifest, for a model folder that was moved. `engine` converts the rows, by
+    `tokenizer` replaces the name in the manifest, for a model folder that was moved. `number_segments` and
+    `max_prompt_tokens` are for `grpo`: see `in2_plugin.training.prompts.load_prompts`. `engine` converts the rows, by
     default in `workers` processes on this machine; with more than one, a script must call this function under
     `if __name__ == "__main__":`.
 
     Raises:
         ConfigError: `output` contains something other than an export, an export that `overwrite` does not replace, or
-            cannot be written; or the format does not support the template of the dataset.
+            cannot be written; the format does not support the template of the dataset; an option is for another
+            format; or no prompt is short enough.
         DatasetError: the dataset is missing, incomplete or damaged.
         TokenizerError: the tokenizer cannot be loaded, is a different one, or splits the text of an example
             differently in parts.
@@ -86,7 +91,9 @@ def export_dataset(
     _require_export_or_nothing(output)
     if is_export(output) and not overwrite:
         raise ConfigError(f"{output}: has an export already; add `--overwrite`, or choose another folder with `-o`")
-    conversion, notes = _conversion(folder, manifest, form, tokenizer)
+    if form is not Format.GRPO and (number_segments or max_prompt_tokens is not None):
+        raise ConfigError("`--number-segments` and `--max-prompt-tokens` need `--to grpo`; add it or remove them")
+    conversion, notes = _conversion(folder, manifest, form, tokenizer, number_segments, max_prompt_tokens)
     part = output.with_name(f"{output.name}.part")
     _require_export_or_nothing(part)
     try:
@@ -94,7 +101,8 @@ def export_dataset(
         with folder_lock(part):
             _empty(part)
             shards = _write(conversion, part / DATA, shard_bytes, engine or LocalEngine(workers), on_examples)
-            export = Export(output, sum(shard.rows for shard in shards), tuple(shards), notes)
+            rows = sum(shard.rows for shard in shards)
+            export = Export(output, rows, tuple(shards), (*notes, *_left_out(conversion, rows)))
             _describe(part, manifest, form, export)
             _put_in_place(part, output)
     except OSError as failure:
@@ -105,13 +113,34 @@ def export_dataset(
     return export
 
 
-def _conversion(folder: Path, manifest: Manifest, form: Format, name: str | None) -> tuple[Conversion, tuple[str, ...]]:
+def _conversion(
+    folder: Path, manifest: Manifest, form: Format, name: str | None, number_segments: bool, most: int | None
+) -> tuple[Conversion, tuple[str, ...]]:
     tokenizer = _tokenizer(folder, manifest, name)
+    if form is Format.GRPO:
+        prompts = QuestionPrompts.open(folder, tokenizer, number_segments=number_segments)
+        return Conversion(prompts.dataset, form, tokenizer, prompts=prompts, max_prompt_tokens=most), tuple(
+            notes_for(prompts.dataset, form, tokenizer)
+        )
     dataset = IN2Dataset(folder, tokenizer)
     dataset.require_stored_ids()
     is_plain = form is Format.PROMPT_COMPLETION and manifest.template == "film"
     adds_bos = is_plain and trainer_adds_bos(tokenizer)
     return Conversion(dataset, form, tokenizer, adds_bos), tuple(notes_for(dataset, form, tokenizer))
+
+
+def _left_out(conversion: Conversion, rows: int) -> Iterator[str]:
+    """Yield a note on the prompts that are too long, and raise if all are."""
+    if conversion.prompts is None:
+        return
+    questions = int(conversion.prompts.counts.sum())
+    if not rows:
+        raise ConfigError(
+            f"{conversion.dataset.folder}: none of its {questions:,} prompts has at most "
+            f"{conversion.max_prompt_tokens} tokens; raise `--max-prompt-tokens` or use another dataset"
+        )
+    if questions > rows:
+        yield f"{questions - rows:,} prompts longer than {conversion.max_prompt_tokens:,} tokens are left out"
 
 
 def _tokenizer(folder: Path, manifest: Manifest, name: str | None) -> ModelTokenizer:

@@ -30,11 +30,17 @@ datasets:
 sequence_len: $longest
 ```
 """
+_GRPO = """\
+```
+trl grpo --model_name_or_path $tokenizer --dataset_name PATH --reward_funcs in2_plugin.rewards.answer
+```
+"""
 USES = {
     Format.MESSAGES: (("TRL", _TRL, ", assistant_only_loss=True"), ("Axolotl", _AXOLOTL, "\n    type: chat_template")),
     Format.PROMPT_COMPLETION: (("TRL", _TRL, ", completion_only_loss=True"),),
     Format.TOKENIZED: (("TRL", _TRL, ""), ("Axolotl", _AXOLOTL, "")),
     Format.AXOLOTL: (("Axolotl", _AXOLOTL, "\n    type: input_output"),),
+    Format.GRPO: (("TRL", _GRPO, ""),),
 }
 """Trainers that accept each format, with the settings they need."""
 

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from in2_plugin.corpus.tokenizer import TextTokenizer
+from in2_plugin.dataset.prompts import QuestionPrompts
 from in2_plugin.dataset.reader import IN2Dataset, turns_of
 from in2_plugin.errors import TokenizerError
 
@@ -32,11 +33,23 @@ class Format(StrEnum):
     """Ids and labels, for TRL, Axolotl and other trainers."""
     AXOLOTL = "axolotl"
     """Text segments with and without loss, for Axolotl's `type: input_output`."""
+    GRPO = "grpo"
+    """One row per question about a context: a prompt, and what rewards compare."""
 
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 TEXT_SEGMENTS = pa.list_(pa.struct([("label", pa.bool_()), ("text", pa.string())]))
 PART = ("part", pa.string())
+PROMPTS = pa.schema(
+    [
+        ("prompt", MESSAGES),
+        ("answer", pa.string()),
+        ("gold_ids", pa.list_(pa.int32())),
+        ("depth", pa.float32()),
+        ("kind", pa.string()),
+        ("prompt_tokens", pa.int32()),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,10 @@ class Conversion:
     tokenizer: TextTokenizer
     trainer_adds_bos: bool = False
     """True if the trainer's tokenizer adds the beginning-of-sequence token to plain text."""
+    prompts: QuestionPrompts | None = None
+    """Makes the rows of `grpo`."""
+    max_prompt_tokens: int | None = None
+    """Rows of `grpo` with longer prompts are left out."""
 
     @property
     def is_film(self) -> bool:
@@ -64,6 +81,8 @@ class Conversion:
             return pa.schema([("prompt", text), ("completion", text), PART])
         if self.format is Format.AXOLOTL:
             return pa.schema([("segments", TEXT_SEGMENTS), PART])
+        if self.format is Format.GRPO:
+            return PROMPTS
         # the types of Axolotl's own formats, so that datasets can be concatenated
         ids, mask, labels = pa.list_(pa.int32()), pa.list_(pa.int8()), pa.list_(pa.int64())
         return pa.schema([("input_ids", ids), ("attention_mask", mask), ("labels", labels)])
@@ -85,6 +104,8 @@ class Conversion:
             return self._tokenized
         if self.format is Format.AXOLOTL:
             return self._pieces
+        if self.format is Format.GRPO:
+            return self._prompts
         return self._plain_turns if self.is_film else self._turns
 
     def _messages(self, row: Row) -> Iterator[dict[str, Any]]:
@@ -136,6 +157,11 @@ class Conversion:
                 raise _splitting_error(self.tokenizer, self.format, text, places[i])
             pieces.append({"label": i % 2 == 1, "text": piece})
         yield {"segments": pieces, "part": row["part"]}
+
+    def _prompts(self, row: Row) -> Iterator[dict[str, Any]]:
+        assert self.prompts is not None
+        most = self.max_prompt_tokens
+        yield from (one for one in self.prompts.each(row) if most is None or one["prompt_tokens"] <= most)
 
     def _text_with_ids(self, text: str, ids: list[int]) -> str | None:
         """Return `text` in the form that has these ids: unchanged, or without the leading space that SentencePiece

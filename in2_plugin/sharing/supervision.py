@@ -30,6 +30,11 @@ def notes_for(dataset: IN2Dataset, form: Format, tokenizer: ModelTokenizer) -> I
             "messages carry no loss mask: TRL trains only on the answers with `assistant_only_loss=True` and a "
             "chat template that marks them with `{% generation %}`"
         )
+    if form is Format.GRPO and dataset.manifest.counts.get("general"):
+        yield (
+            f"{dataset.manifest.counts['general']:,} conversations without a context are left out, because they have "
+            "no gold"
+        )
     if form is Format.PROMPT_COMPLETION:
         counts = dataset.manifest.counts
         if counts["turns"] > counts["examples"]:

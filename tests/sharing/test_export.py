@@ -140,6 +140,24 @@ def test_concurrent_exports_are_refused(in_chat, tmp_path):
         export_dataset(in_chat.folder, Format.MESSAGES, tmp_path / "out")
 
 
+def test_prompts_that_are_too_long_are_counted(in_chat, tmp_path):
+    whole = export_dataset(in_chat.folder, Format.GRPO, tmp_path / "whole", number_segments=True)
+    (note,) = whole.notes
+    assert note == "3 conversations without a context are left out, because they have no gold"
+    rows = datasets.load_dataset(str(whole.folder), split="train")
+    assert "[1] " in rows[0]["prompt"][0]["content"] and len(rows) == whole.rows
+    limit = sorted(rows["prompt_tokens"])[-3]
+    options = {"number_segments": True, "max_prompt_tokens": limit, "workers": 2}
+    done = export_dataset(in_chat.folder, Format.GRPO, tmp_path / "out", **options)
+    assert done.notes[-1] == f"{whole.rows - done.rows} prompts longer than {limit} tokens are left out"
+    assert "trl grpo --model_name_or_path" in (done.folder / "README.md").read_text()
+    with pytest.raises(ConfigError, match="prompts has at most 9 tokens; raise `--max-prompt-tokens`"):
+        export_dataset(in_chat.folder, Format.GRPO, tmp_path / "none", max_prompt_tokens=9)
+    assert not (tmp_path / "none").exists()
+    with pytest.raises(ConfigError, match="need `--to grpo`; add it or remove them"):
+        export_dataset(in_chat.folder, Format.TOKENIZED, tmp_path / "none", number_segments=True)
+
+
 def test_films_form_is_refused_for_messages(in_film, tmp_path):
     with pytest.raises(ConfigError, match=r"`template: film`.*`--to prompt-completion`, `tokenized` or `axolotl`"):
         export_dataset(in_film.folder, Format.MESSAGES, tmp_path / "out")

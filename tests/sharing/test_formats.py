@@ -1,12 +1,14 @@
 """Trainers compute the ids and labels of the dataset from each format, token by token."""
 
 import pickle
+from dataclasses import replace
 
 import pytest
 from axolotl.prompt_strategies import chat_template, input_output
 from axolotl.utils.dict import DictDefault
 from tokenizers.processors import TemplateProcessing
 
+from in2_plugin.dataset.prompts import QuestionPrompts
 from in2_plugin.dataset.reader import turns_of
 from in2_plugin.errors import TokenizerError
 from in2_plugin.sharing.formats import Conversion, Format
@@ -99,6 +101,18 @@ def test_chatml_trains_on_an_extra_line_break(in_chatml):
         assert by_completion(prompt, whole) == [*labels[:-1], line_break]
 
 
+def test_prompts_are_those_of_each_question(in_chat, in_chatml):
+    for shared in (in_chat, in_chatml):
+        prompts = QuestionPrompts.open(shared.folder, shared.tokenizer, number_segments=True)
+        expected = [one for row in shared.dataset.rows() for one in prompts.each(row)]
+        rows = converted(shared, Format.GRPO, prompts=prompts)
+        assert [{**row, "depth": None} for row in rows] == [{**one, "depth": None} for one in expected]
+        assert [row["depth"] for row in rows] == pytest.approx([one["depth"] for one in expected])
+        limit = max(one["prompt_tokens"] for one in expected) - 1
+        short = converted(shared, Format.GRPO, prompts=prompts, max_prompt_tokens=limit)
+        assert short == [row for row in rows if row["prompt_tokens"] <= limit]
+
+
 def plain_rows_train_on(rows: list[dict], pretrained) -> list[tuple[list[int], list[int]]]:
     for row in rows:
         assert row["completion"].endswith(pretrained.eos_token)  # or TRL would add one
@@ -161,8 +175,10 @@ def test_a_pickled_conversion_gives_the_same_rows(shared):
     rows = list(shared.dataset.rows())[:3]
     for form in Format:
         here = Conversion(shared.dataset, form, shared.tokenizer)
-        if form is Format.MESSAGES and here.is_film:
+        if form in (Format.MESSAGES, Format.GRPO) and here.is_film:
             continue
+        if form is Format.GRPO:
+            here = replace(here, prompts=QuestionPrompts.open(shared.folder, shared.tokenizer))
         there = pickle.loads(pickle.dumps(here))
         assert there(rows).equals(here(rows))
         assert there.schema == here.schema

@@ -8,14 +8,16 @@ it to compute a fingerprint and to pass it to workers. Cost: 4 bytes per example
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 
 from in2_plugin.corpus.tokenizer import ModelTokenizer
+from in2_plugin.errors import ConfigError
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
+from in2_plugin.training.prompts import load_prompts
 
 Batch = Mapping[str, Any]
 
@@ -34,25 +36,43 @@ class ExampleTransform:
         return {name: [item[name] for item in items] for name in names}
 
 
-def load_in2_dataset(path: str | Path | Iterable[str | Path], tokenizer: Any) -> Dataset:
-    """Load one finished IN2 dataset, or several concatenated, for TRL's `SFTTrainer`.
+def load_in2_dataset(
+    path: str | Path | Iterable[str | Path],
+    tokenizer: Any,
+    *,
+    task: Literal["sft", "grpo"] = "sft",
+    number_segments: bool = False,
+    max_prompt_tokens: int | None = None,
+) -> Dataset:
+    """Load one finished IN2 dataset, or several concatenated, for TRL's `SFTTrainer` or `GRPOTrainer`.
 
-    Nothing is tokenized or written. Train with `SFTConfig(**sft_settings())`: TRL's own preparation would refuse such a
-    dataset, and its default `max_length` is 1,024.
+    Nothing is tokenized or written. For `sft`, train with `SFTConfig(**sft_settings())`: TRL's own preparation would
+    refuse such a dataset, and its default `max_length` is 1,024.
 
     Args:
         path: the folder that `in2 build` wrote, or several.
         tokenizer: the tokenizer of the model, as `AutoTokenizer` loads it.
+        task: the trainer.
+        number_segments: for `grpo`: number the segments in the prompt, and ask for the numbers of those with the
+            answer.
+        max_prompt_tokens: for `grpo`: leave out longer prompts; a log message counts them.
 
     Returns:
-        a dataset whose rows hold `input_ids` and `labels`, numpy arrays (n_tokens,); it supports `select`,
-        `train_test_split` and `shuffle` like any other.
+        for `sft`, a dataset whose rows hold `input_ids` and `labels`, numpy arrays (n_tokens,); for `grpo`, one row per
+        question with `dataset.prompts.COLUMNS`. It supports `select`, `train_test_split` and `shuffle` like any other.
 
     Raises:
+        ConfigError: an option is for another task, a dataset was built with `template: film`, or no prompt is left.
         DatasetError: a folder is missing, unfinished or not an IN2 dataset.
         TokenizerMismatch: it was built for another tokenizer or chat template.
     """
     folders = [path] if isinstance(path, str | Path) else list(path)
+    if task == "grpo":
+        return load_prompts(
+            folders, ModelTokenizer(tokenizer), number_segments=number_segments, max_prompt_tokens=max_prompt_tokens
+        )
+    if number_segments or max_prompt_tokens is not None:
+        raise ConfigError('`number_segments` and `max_prompt_tokens` need `task="grpo"`; add it or remove them')
     examples = LazyExamples.open(folders, ModelTokenizer(tokenizer)).remove_columns("attention_mask")
     numbers = np.arange(len(examples), dtype=np.uint32)
     return Dataset.from_dict({EXAMPLE: numbers}).with_transform(ExampleTransform(examples))

@@ -7,7 +7,7 @@ import pytest
 from datasets import Dataset
 from transformers import AutoTokenizer
 
-from in2_plugin.errors import DatasetError, TokenizerMismatch
+from in2_plugin.errors import ConfigError, DatasetError, TokenizerMismatch
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE
 from in2_plugin.training.trl.data import lengths_of, load_in2_dataset, longest_of, transform_of, with_answers
 
@@ -70,6 +70,15 @@ def test_datasets_are_concatenated(built, pretrained, loaded):
     twice = load_in2_dataset([built, str(built)], pretrained)
     assert len(twice) == 2 * len(loaded)
     assert twice[len(loaded) + 4]["input_ids"].tolist() == loaded[4]["input_ids"].tolist()
+
+
+def test_prompts_for_grpo(built, pretrained, dataset):
+    prompts = load_in2_dataset(built, pretrained, task="grpo", number_segments=True)
+    assert "\n[1] " in prompts[0]["prompt"][0]["content"]
+    assert len(load_in2_dataset([built], pretrained, task="grpo", max_prompt_tokens=1_000)) < len(prompts)
+    for options in ({"number_segments": True}, {"max_prompt_tokens": 9}):
+        with pytest.raises(ConfigError, match='need `task="grpo"`; add it or remove them'):
+            load_in2_dataset(built, pretrained, **options)
 
 
 def test_other_tokenizer_and_missing_dataset_are_refused(built, qwen_folder, pretrained, tmp_path):

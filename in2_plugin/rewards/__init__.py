@@ -1,0 +1,14 @@
+"""Reward functions for GRPO on prompts from IN2 datasets, for `reward_funcs` of TRL and `trl.reward_funcs` of Axolotl.
+
+    trl grpo ... --reward_funcs in2_plugin.rewards.answer in2_plugin.rewards.grounding
+    trl: {reward_funcs: [in2_plugin.rewards.answer, in2_plugin.rewards.grounding]}
+
+Each function takes `prompts`, `completions` and the columns of `dataset.prompts.COLUMNS` as keyword arguments, and
+returns one number from 0 to 1 per completion, or None for a row without the column that it needs, so that rows of other
+datasets can be mixed in.
+"""
+
+from in2_plugin.rewards.citations import format, grounding
+from in2_plugin.rewards.correctness import answer, exact_answer
+
+__all__ = ["answer", "exact_answer", "format", "grounding"]
