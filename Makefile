@@ -11,7 +11,7 @@ LM_EVAL_TESTS := $(addprefix tests/,e2e/test_lm_eval.py e2e/test_val_tasks.py e2
 # whatever runs or imports a trainer, an evaluator or transformers; tests/conftest.py leaves out what needs Axolotl, without it
 HOST_TESTS := $(addprefix tests/,test_trl.py training models recipe recipes probing/lm_eval probing/backends \
     inspection/environment corpus e2e/test_trl.py e2e/test_exports.py \
-    e2e/test_field_probes.py e2e/test_own_probe.py e2e/test_apart.py) $(LM_EVAL_TESTS)
+    e2e/test_field_probes.py e2e/test_own_probe.py e2e/test_apart.py e2e/test_grpo.py rewards) $(LM_EVAL_TESTS)
 AXOLOTL_TESTS := $(addprefix tests/,test_axolotl.py preflight e2e/test_context_parallel.py e2e/test_parity.py \
     e2e/test_preflight.py) $(wildcard tests/e2e/test_axolotl*.py)
 

@@ -22,10 +22,18 @@ from axolotl.utils.logging import get_logger
 
 from in2_plugin.errors import ConfigError, In2Error
 from in2_plugin.training.axolotl.context_parallel import refuse_missing_package
-from in2_plugin.training.axolotl.plugins import config_in_preparation, in2_entries, is_active, refuse_missing_plugins
+from in2_plugin.training.axolotl.plugins import (
+    config_in_preparation,
+    in2_entries,
+    is_active,
+    refuse_missing_plugins,
+    trains_on_prompts,
+)
 
 if TYPE_CHECKING:
     from in2_plugin.preflight.findings import ConfigFinding
+    from in2_plugin.preflight.prompts.report import PromptReport
+    from in2_plugin.preflight.report import PreflightReport
     from in2_plugin.training.axolotl.format import IN2Strategy
 
 __all__ = ["IN2Plugin", "load"]
@@ -85,7 +93,7 @@ class IN2Plugin(BasePlugin):
         _check_keys(cfg)
         refuse_missing_package(cfg)
         for dataset in in2_entries(cfg):
-            _check_dataset(dataset, cfg.get("sequence_len"))
+            _check_dataset(dataset, cfg)
         if cfg.get("seed") is None:
             LOG.warning("`seed:` is not set, so the order of examples differs from run to run; set e.g. `seed: 42`")
 
@@ -96,6 +104,8 @@ class IN2Plugin(BasePlugin):
         from in2_plugin.training.axolotl.data import load_lazy_datasets
         from in2_plugin.training.axolotl.trainer import refuse_conflicts
 
+        if any(in2_entries(cfg)) and trains_on_prompts(cfg):
+            return _load_prompts(cfg, with_preflight=options_of(cfg).preflight)
         refuse_conflicts(options_of(cfg), cfg)
         if options_of(cfg).preflight:
             _run_preflight(cfg)
@@ -130,11 +140,26 @@ class IN2Plugin(BasePlugin):
 
     @_for_in2
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
-        """Average over the answer tokens of all ranks where the trainer is ours, and allow bfloat16 on the CPU."""
+        """Average over the answer tokens of all ranks where the trainer is ours, and allow bfloat16 on the CPU.
+
+        For prompts of ours, also return the settings of generation that Axolotl drops.
+        """
+        from in2_plugin.training.axolotl.prompts import generation_settings
         from in2_plugin.training.axolotl.trainer import normalizes_across_ranks, requires_use_cpu
 
         changes = {"average_tokens_across_devices": normalizes_across_ranks(cfg), "use_cpu": requires_use_cpu(cfg)}
-        return {name: True for name, needed in changes.items() if needed}
+        settings = generation_settings(cfg) if any(in2_entries(cfg)) and trains_on_prompts(cfg) else {}
+        return {**settings, **{name: True for name, needed in changes.items() if needed}}
+
+
+def _load_prompts(cfg: Any, *, with_preflight: bool) -> Any:
+    from in2_plugin.preflight.prompts.checks import report_prompts
+    from in2_plugin.training.axolotl.prompts import choose_axolotl_prompts, load_prompt_datasets
+
+    chosen = choose_axolotl_prompts(cfg)
+    if with_preflight:
+        _log_report(report_prompts(cfg, chosen))
+    return load_prompt_datasets(cfg, chosen)
 
 
 def _run_preflight(cfg: Any) -> None:
@@ -148,6 +173,10 @@ def _run_preflight(cfg: Any) -> None:
     except In2Error as error:
         LOG.warning(f"in2: preflight is skipped: {error}")
         return
+    _log_report(report)
+
+
+def _log_report(report: "PreflightReport | PromptReport") -> None:
     for line in report.lines():
         LOG.info(f"in2: {line}")
     for finding in report.findings:
@@ -179,12 +208,14 @@ def _check_keys(cfg: Mapping[str, Any]) -> None:
     IN2Options.parse(section or {}, "section `in2`")
 
 
-def _check_dataset(dataset: Any, sequence_len: int | None) -> None:
+def _check_dataset(dataset: Any, cfg: Mapping[str, Any]) -> None:
     from in2_plugin.dataset.reader import read_manifest, revision_of
     from in2_plugin.training.axolotl.format import require_room
 
     path = dataset.get("path")
     if not path:
         raise ConfigError("a dataset of `type: in2` has no `path:`; set it to the folder that `in2 build` wrote")
-    require_room(path, read_manifest(Path(path)), sequence_len)
+    manifest = read_manifest(Path(path))
+    if not trains_on_prompts(cfg):  # prompts that are too long are left out
+        require_room(path, manifest, cfg.get("sequence_len"))
     dataset["revision"] = revision_of(Path(path))

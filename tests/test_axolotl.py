@@ -119,3 +119,12 @@ def test_preflight_error_stops_the_run_before_the_model_is_loaded(config):
     assert "to train anyway, set `in2: {preflight: false}`" in message
     cfg.in2 = {"preflight": False}
     assert len(IN2Plugin().load_datasets(cfg).train_dataset) == 130
+
+
+def test_other_kinds_of_reinforcement_learning_are_refused(config):
+    assert "`rl: dpo` needs other data than questions with answers" in refusal(config, rl="dpo")
+
+
+def test_prompts_may_be_longer_than_the_sequence(config):
+    assert "is too short" in refusal(config, sequence_len=1_000)
+    assert config(sequence_len=1_000, rl="grpo", trl={"max_completion_length": 64}).rl == "grpo"

@@ -9,6 +9,7 @@ from in2_plugin.preflight.costs import GIB, Memory
 from in2_plugin.preflight.dataset_summary import DatasetSummary
 from in2_plugin.preflight.estimate import RunEstimate
 from in2_plugin.preflight.findings import Case, ConfigFinding
+from in2_plugin.preflight.prompts.report import PromptReport
 
 MARKS = {"error": "ERROR", "warning": "warning", "note": "note"}
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
@@ -139,7 +140,7 @@ def _memory(case: Case) -> str:
     return f"about {case.memory.total / GIB:.1f} of {case.gpu.memory / GIB:.0f} GiB ({parts})"
 
 
-def show(report: PreflightReport) -> None:
+def show(report: PreflightReport | PromptReport) -> None:
     """Print to stdout: a table in a terminal, one unbroken line per figure otherwise."""
     import sys
 
@@ -161,11 +162,11 @@ def show(report: PreflightReport) -> None:
         console.print(mark + Text(f"{finding.where}: {finding.what}; {finding.remedy}"))
 
 
-def _plain(report: PreflightReport) -> None:
+def _plain(report: PreflightReport | PromptReport) -> None:
     for name, figure in report.rows():
         print(f"{name:<14}{figure}")
 
 
-def to_json(report: PreflightReport) -> str:
+def to_json(report: PreflightReport | PromptReport) -> str:
     """Return the report as one indented JSON object."""
     return json.dumps(report.as_json(), indent=2, ensure_ascii=False)

@@ -17,11 +17,12 @@ from in2_plugin.preflight.dataset_summary import DatasetSummary, summarize_in2, 
 from in2_plugin.preflight.estimate import estimate_run, most_answers, row_length
 from in2_plugin.preflight.findings import Case, ConfigFinding
 from in2_plugin.preflight.loading import choose_gpu, load_config, quiet
+from in2_plugin.preflight.prompts.report import PromptReport
 from in2_plugin.preflight.report import PreflightReport
 from in2_plugin.preflight.shape import read_model
 from in2_plugin.preflight.training_setup import setup_of
 from in2_plugin.training.axolotl.args import options_of
-from in2_plugin.training.axolotl.plugins import TYPES
+from in2_plugin.training.axolotl.plugins import TYPES, in2_entries, trains_on_prompts
 
 ROWS = 200
 """Rows to sample from each dataset of another type."""
@@ -42,8 +43,8 @@ CPU_ASSUMED = ConfigFinding(
 
 def preflight(
     axolotl_file: Path, *, gpus: int | None = None, gpu: str | None = None, rows: int = ROWS
-) -> PreflightReport:
-    """Check an Axolotl config and estimate its costs.
+) -> PreflightReport | PromptReport:
+    """Check an Axolotl config and estimate its costs; those of `rl: grpo` are not estimated.
 
     Args:
         gpus: number of GPUs; default: the GPUs of this machine, or one.
@@ -58,7 +59,16 @@ def preflight(
     cfg = load_config(axolotl_file, gpu)
     with quiet():
         tokenizer = _tokenizer(cfg, axolotl_file)
+        if any(in2_entries(cfg)) and trains_on_prompts(cfg):
+            return _preflight_prompts(cfg, tokenizer, str(axolotl_file))
         return preflight_config(cfg, tokenizer, gpus=gpus, gpu=gpu, rows=rows, file=str(axolotl_file))
+
+
+def _preflight_prompts(cfg: Any, tokenizer: Any, file: str) -> PromptReport:
+    from in2_plugin.preflight.prompts.checks import report_prompts
+    from in2_plugin.training.axolotl.prompts import choose_axolotl_prompts
+
+    return report_prompts(cfg, choose_axolotl_prompts(cfg, tokenizer), file)
 
 
 def _tokenizer(cfg: Any, axolotl_file: Path) -> Any:

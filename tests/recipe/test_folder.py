@@ -13,7 +13,8 @@ from in2_plugin.recipe.folder import copy_recipe, find_recipe, recipe_names
 from in2_plugin.recipe.overlay import SCHEMA
 
 OLD_NAMES = [
-    "film-7b", "film-7b-10pct", "film-7b-1pct", "film-7b-20pct", "instruct-only", "llama-3.1-8b", "lora-80gb",
+    "film-7b", "film-7b-10pct", "film-7b-1pct", "film-7b-20pct", "grpo-qwen3-4b", "instruct-only", "llama-3.1-8b",
+    "lora-80gb",
     "qlora-24gb", "qwen3-4b", "qwen3-8b", "rope-1e7", "rope-1e8", "rope-2e6", "sliding-window", "smoke", "smollm2-135m",
     "smollm2-135m-4k", "trl-zero3",
     "yarn-128k", "yarn-64k",

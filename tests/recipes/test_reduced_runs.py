@@ -37,7 +37,8 @@ def said(file: Path) -> dict:
 
 
 FSDP = [file for file in AXOLOTL if "fsdp_config" in said(file)]
-OTHERS = [file for file in AXOLOTL if file not in FSDP]
+PROMPTED = [file for file in AXOLOTL if "rl" in said(file)]
+OTHERS = [file for file in AXOLOTL if file not in (*FSDP, *PROMPTED)]
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,18 @@ def test_a_recipe_of_trl_trains(trl, file):
     seen = json.loads((trl / "out" / name_of(file) / "watch.json").read_text())
     require_steps(seen, said(file)["learning_rate"])
     assert seen["zero"] == (file.with_name("accelerate.yml")).exists()
+
+
+@pytest.mark.e2e_full
+@pytest.mark.parametrize("file", PROMPTED, ids=name_of)
+def test_a_recipe_of_prompts_and_rewards_trains(folder, file):
+    pytest.importorskip("axolotl")
+    seen = witness(train_files(folder, [file], 1, "reduced_runs.py"), name_of(file))
+    entries = [entry for entry in seen["logs"] if "reward" in entry]
+    assert len(entries) == STEPS and seen["zero"]
+    for entry in entries:
+        assert 0 <= entry["rewards/answer/mean"] <= 1 and 0 <= entry["rewards/grounding/mean"] <= 1
+        assert entry["completions/max_length"] <= 16
 
 
 @pytest.mark.e2e_full

@@ -45,6 +45,11 @@ OVERRIDES: Mapping[str, Any] = {
     "logging_steps": 1, "dataset_prepared_path": "prepared", "dataset_num_proc": 1,
 }  # fmt: skip
 """Changes to an Axolotl file, besides the paths of model, dataset and output; None removes a key."""
+ON_PROMPTS: Mapping[str, Any] = {
+    "sequence_len": 640, "vllm": None, "gradient_accumulation_steps": 2,
+    "trl": {"use_vllm": False, "vllm_mode": None, "num_generations": 2, "max_completion_length": 16},
+}  # fmt: skip
+"""Further changes to an Axolotl file for GRPO; those of `trl` are merged into its section."""
 SHIM = "tests.support.cpu_shim.CPUShimPlugin"
 TRL_OVERRIDES: Mapping[str, Any] = {
     "max_steps": STEPS, "bf16": False, "dtype": "float32", "use_cpu": True, "attn_implementation": "sdpa",
@@ -112,6 +117,8 @@ def reduced_axolotl(file: Path, model: Path, data: Path, **changes: Any) -> dict
     if "fsdp_config" in said:
         # accelerate offloads to pinned memory, which needs a GPU
         values["fsdp_config"] = {**said["fsdp_config"], "offload_params": False, "cpu_ram_efficient_loading": False}
+    if "rl" in said:
+        values |= {**ON_PROMPTS, "trl": {**said["trl"], **ON_PROMPTS["trl"]}}
     return {key: value for key, value in {**values, **changes}.items() if value is not None}
 
 

@@ -26,7 +26,7 @@ from in2_plugin.recipe.base_model import BaseModel
 from in2_plugin.recipe.checks.check import FileCheck, Mark, as_config_error
 from in2_plugin.recipe.training_file import TrainingFile
 from in2_plugin.training.axolotl.args import options_of
-from in2_plugin.training.axolotl.plugins import TYPES
+from in2_plugin.training.axolotl.plugins import TYPES, rl_of, trains_on_prompts
 
 MARKS: Mapping[str, Mark] = {"error": "ERROR", "warning": "warning", "note": "note"}
 
@@ -40,12 +40,17 @@ def check_axolotl(file: TrainingFile, model: BaseModel, data: DatasetSummary) ->
         yield FileCheck("note", name, str(missing))
         return
     case = _case(cfg, file, model, data)
-    need, have = case.memory.total / GIB, case.gpu.memory / GIB
-    where = f"{case.setup.gpus} x {case.gpu.name}"
-    seen = "every example counted" if data.is_in2 else data.seen
-    yield FileCheck("ok", name, f"Axolotl accepts it; about {need:.0f} of {have:.0f} GiB per GPU on {where} ({seen})")
+    yield FileCheck("ok", name, f"Axolotl accepts it; {_need(case, data)}")
     for finding in _findings(case):
         yield _as_check(name, finding, model, refuses=options_of(file.cfg).preflight)
+
+
+def _need(case: Case, data: DatasetSummary) -> str:
+    if trains_on_prompts(case.cfg):
+        return f"time and memory are not estimated for `rl: {rl_of(case.cfg)}`"
+    need, have = case.memory.total / GIB, case.gpu.memory / GIB
+    seen = "every example counted" if data.is_in2 else data.seen
+    return f"about {need:.0f} of {have:.0f} GiB per GPU on {case.setup.gpus} x {case.gpu.name} ({seen})"
 
 
 def _as_check(name: str, finding: ConfigFinding, model: BaseModel, refuses: bool) -> FileCheck:
@@ -113,8 +118,9 @@ def _case(cfg: Any, file: TrainingFile, model: BaseModel, data: DatasetSummary) 
 
 def _findings(case: Case) -> list[ConfigFinding]:
     from in2_plugin.preflight.checks import findings_of
+    from in2_plugin.preflight.prompts.checks import config_findings
 
-    return findings_of(case)
+    return config_findings(case) if trains_on_prompts(case.cfg) else findings_of(case)
 
 
 def check_trl(file: TrainingFile, model: BaseModel, data: DatasetSummary) -> Iterator[FileCheck]:

@@ -23,11 +23,14 @@ from in2_plugin.recipe.planning.model_shape import KnownShape, known_shape
 from in2_plugin.recipe.planning.published_models import CONFIGS
 from in2_plugin.recipe.planning.question_cost import QuestionCost, question_cost
 from in2_plugin.recipe.training_file import TrainingFile, read_training_file
+from in2_plugin.training.axolotl.plugins import trains_on_prompts
 from in2_plugin.training.length_balance import Work, balanced_order, efficiency
 
 COUNTS = (1, 8, 16, 32, 64, 128)
 """Numbers of GPUs in the default table."""
 DAY = 86_400
+GROUP = 8
+"""Completions per prompt, TRL's default."""
 PAPER_GPU_DAYS = 300
 """The full run on A100-80G (paper, section 2)."""
 PAPER_GPU, PAPER_MFU = "A100-80G", 0.27
@@ -73,6 +76,7 @@ class RunPlan:
     steps: int
     """Steps with the batch size of the file."""
     machines: tuple[Machines, ...]
+    """Empty for runs on prompts and rewards: most of their time goes into generation, and is not estimated."""
     disk: Disk
 
     @property
@@ -134,6 +138,8 @@ def _built(recipe: RecipeFolder, file: TrainingFile) -> DatasetSummary | None:
 
 
 def _plan(file: TrainingFile, model: KnownShape, data: DatasetSummary, gpus: int | None, gpu: Gpu) -> RunPlan:
+    if trains_on_prompts(file.cfg):
+        return _prompt_plan(file, model, data, gpus, gpu)
     counts = (gpus,) if gpus else COUNTS
     machines = tuple(_machines(file, model.shape, data, count, gpu) for count in counts)
     if gpus and not machines[0].accumulation:
@@ -142,6 +148,16 @@ def _plan(file: TrainingFile, model: KnownShape, data: DatasetSummary, gpus: int
     steps = _steps(file, data, batch)
     setup = file.setup(counts[0], model.shape)
     return RunPlan(file, model, gpu, data, steps, machines, disk_of(file, model.shape, setup, data, steps))
+
+
+def _prompt_plan(file: TrainingFile, model: KnownShape, data: DatasetSummary, gpus: int | None, gpu: Gpu) -> RunPlan:
+    """Return a plan without time and memory; a step has the completions of a group for each of its prompts."""
+    setup = file.setup(gpus or (file.launch.gpus if file.launch else 1), model.shape)
+    group = int((file.cfg.trl or {}).get("num_generations") or GROUP)
+    prompts = max(1, (file.launch.batch if file.launch else setup.batch) // group)
+    steps = steps_of(data.examples or 0, file.epochs, prompts)
+    steps = min(steps, file.max_steps) if file.max_steps else steps
+    return RunPlan(file, model, gpu, data, steps, (), disk_of(file, model.shape, setup, data, steps))
 
 
 def _unshared(file: TrainingFile, gpus: int) -> str:
@@ -203,5 +219,7 @@ def short_plan(recipe: RecipeFolder) -> str:
     gpus = file.launch.gpus if file.launch else 1
     data = planned_data(build).facts("", file.sequence_len)
     gpu = choose_gpu(file.gpu or PAPER_GPU)
+    if trains_on_prompts(file.cfg):
+        return f"{gpus} x {gpu.name}, time not estimated"
     one = _machines(file, known_shape(file.base_model, recipe.path).shape, data, gpus, gpu)
     return f"{gpus} x {gpu.name}, {one.days:.2g} to {one.days_at_the_papers_pace:.2g} days"

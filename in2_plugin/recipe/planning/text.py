@@ -21,6 +21,8 @@ def plan_lines(plan: RecipePlan) -> Iterator[str]:
     for run in plan.runs:
         yield ""
         yield from _run(run)
+    if not any(run.machines for run in plan.runs):
+        return
     yield ""
     yield (
         f"days: at {MFU:.0%} of the peak; paper pace: at {PAPER_MFU:.0%}, from the paper's 300 GPU-days. "
@@ -49,13 +51,17 @@ def _run(run: RunPlan) -> Iterator[str]:
     how = "counted" if facts.is_in2 else "planned from build.yml"
     lengths = f"{int(facts.lengths.min()):,} to {facts.longest:,} tokens, {float(facts.lengths.mean()):,.0f} on average"
     yield line("examples", f"{run.examples:,} of {lengths} ({how})")
-    yield line("training", f"{run.steps:,} steps, {count(run.tokens)} tokens; {_setup(run)}")
+    tokens = f", {count(run.tokens)} tokens" if run.machines else ""
+    yield line("training", f"{run.steps:,} steps{tokens}; {_setup(run)}")
     disk = run.disk
     parts = {"base model": disk.base_model, "checkpoints": disk.checkpoints, "final model": disk.trained_model,
              "examples": disk.examples}  # fmt: skip
     text = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items())
     yield line("disk", f"{disk.total / 1e9:,.0f} GB ({text}), plus 6 to 8 bytes per corpus token")
     yield line("GPU", f"{run.gpu.name}: {run.gpu.memory / GIB:.0f} GiB, {run.gpu.tflops:g} TFLOP/s (data sheet)")
+    if not run.machines:
+        yield line("time and memory", "not estimated: most of the time of such a run goes into generation")
+        return
     yield " ".join(f"{name:>{width}}" for name, width in zip(COLUMNS, WIDTHS, strict=True))
     for machines in run.machines:
         yield _row(machines, run)
@@ -75,7 +81,8 @@ def _row(one: Machines, run: RunPlan) -> str:
 
 
 def _setup(run: RunPlan) -> str:
-    setup = run.file.setup(run.machines[0].gpus, run.model.shape)
+    gpus = run.machines[0].gpus if run.machines else run.file.launch.gpus if run.file.launch else 1
+    setup = run.file.setup(gpus, run.model.shape)
     stage = 3 if setup.shard_weights else 2 if setup.shard_gradients else 1 if setup.shard_optimizer else 0
     parts = [("not sharded", "optimizer sharded", "gradients sharded", "fully sharded")[stage]]
     off = {"optimizer": setup.offload_optimizer, "weights": setup.offload_weights,
@@ -120,7 +127,7 @@ def _run_json(run: RunPlan) -> dict[str, Any]:
         "gpu": run.gpu.name,
         "examples": run.examples,
         "steps": run.steps,
-        "tokens": run.tokens,
+        "tokens": run.tokens if run.machines else None,
         "mfu": MFU,
         "disk": asdict(run.disk),
         "machines": machines,

@@ -32,6 +32,8 @@ class IN2Options(Config):
     """Weight of an answer token within that mean: equal for every `token`, equal for every answer (`question`), or half
     of each answer's weight on its `opening`, the first tokens up to the point where the answer is unambiguous in the
     context."""
+    number_segments: bool = False
+    """Under `rl: grpo`: write the number of each segment before it in the prompt, and ask for those with the answer."""
     length_balanced: bool = True
     """Order examples so that the ranks of a step get similar lengths; random between steps."""
     preflight: bool = True

@@ -80,12 +80,25 @@ def _datasets(cfg: Any, tokenizer: ModelTokenizer) -> tuple[LazyExamples, LazyEx
     if cfg.test_datasets:
         packed = split or (bool(cfg.sample_packing) and cfg.eval_sample_packing is not False)
         return train, LazyExamples.open([entry["path"] for entry in cfg.test_datasets], tokenizer, packed=packed)
+    n = held_out(cfg, len(train))
+    return train.split(n, split_seed(cfg)) if n else (train, None)
+
+
+def held_out(cfg: Any, rows: int) -> int:
+    """Return how many of the training rows `val_set_size` holds out.
+
+    Raises:
+        ConfigError: one of the two parts would be empty.
+    """
     if not cfg.val_set_size:
-        return train, None
+        return 0
     share = float(cfg.val_set_size)
-    n = int(share) if share >= 1 else round(share * len(train))
-    if not 0 < n < len(train):
-        raise ConfigError(
-            f"`val_set_size: {cfg.val_set_size}` leaves an empty split of {len(train):,} examples; change it"
-        )
-    return train.split(n, 42 if cfg.seed is None else int(cfg.seed))
+    n = int(share) if share >= 1 else round(share * rows)
+    if not 0 < n < rows:
+        raise ConfigError(f"`val_set_size: {cfg.val_set_size}` leaves an empty split of {rows:,} examples; change it")
+    return n
+
+
+def split_seed(cfg: Any) -> int:
+    """Return the seed that decides which rows are held out."""
+    return 42 if cfg.seed is None else int(cfg.seed)

@@ -19,6 +19,8 @@ TYPES = ("in2", "in2_plugin.axolotl")
 """Values of a dataset's `type:` that make it an IN2 dataset."""
 ENTRY_POINTS = "axolotl.plugins"
 SECTIONS = ("datasets", "test_datasets")
+PROMPTED = ("grpo", "gdpo")
+"""Values of `rl:` that train on prompts and rewards."""
 
 
 def in2_entries(cfg: Mapping[str, Any], sections: Sequence[str] = SECTIONS) -> Iterator[Any]:
@@ -27,6 +29,27 @@ def in2_entries(cfg: Mapping[str, Any], sections: Sequence[str] = SECTIONS) -> I
         for dataset in _list(cfg, section):
             if isinstance(dataset, Mapping) and dataset.get("type") in TYPES:
                 yield dataset
+
+
+def rl_of(cfg: Mapping[str, Any]) -> str:
+    """Return the value of `rl:` as written in a file, which Axolotl turns into a member of an enumeration."""
+    kind = cfg.get("rl")
+    return str(getattr(kind, "value", kind) or "")
+
+
+def trains_on_prompts(cfg: Mapping[str, Any]) -> bool:
+    """Return True if a config trains on prompts and rewards, and False if it trains on the stored answers.
+
+    Raises:
+        ConfigError: `rl:` asks for something that no dataset of ours has.
+    """
+    kind = rl_of(cfg)
+    if kind and kind not in PROMPTED:
+        raise ConfigError(
+            f"`rl: {kind}` needs other data than questions with answers, which datasets of `type: in2` have; set "
+            "`rl: grpo`, or remove `rl:`"
+        )
+    return bool(kind)
 
 
 def plugin_names(cfg: Mapping[str, Any]) -> list[str]:

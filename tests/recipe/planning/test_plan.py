@@ -10,11 +10,12 @@ from in2_plugin.preflight.costs import GPUS, seconds
 from in2_plugin.recipe.folder import RecipeFolder, find_recipe, recipe_names
 from in2_plugin.recipe.planning.plan import PAPER_GPU_DAYS, PAPER_MFU, plan_recipe, short_plan
 from in2_plugin.recipe.planning.published_models import CONFIGS
-from in2_plugin.recipe.planning.text import plan_lines
+from in2_plugin.recipe.planning.text import as_json, plan_lines
 from tests.support.editing import replace_in
 from tests.support.reduced_recipes import MODEL_IS_MADE
 
-OF_THE_PACKAGE = [name for name in recipe_names() if name not in MODEL_IS_MADE]
+ON_PROMPTS = "grpo-qwen3-4b"
+OF_THE_PACKAGE = [name for name in recipe_names() if name not in {*MODEL_IS_MADE, ON_PROMPTS}]
 
 
 @pytest.fixture
@@ -60,6 +61,17 @@ def test_every_recipe_can_be_planned_and_fits_its_gpus(name):
         assert own.days < 20
     assert len(list(plan_lines(plan))) > 8 * len(plan.runs)
     assert short_plan(find_recipe(name))
+
+
+def test_time_on_prompts_is_not_estimated():
+    plan = plan_recipe(find_recipe(ON_PROMPTS))
+    (run,) = plan.runs
+    assert (run.examples, run.steps, run.machines) == (2_000, 250, ())
+    assert run.file.launch.batch == 64
+    (line,) = [line for line in plan_lines(plan) if line.startswith("time and memory")]
+    assert "not estimated" in line
+    assert as_json(plan)["runs"][0]["tokens"] is None
+    assert short_plan(find_recipe(ON_PROMPTS)) == "8 x A100-80G, time not estimated"
 
 
 def test_faster_gpus_take_less_time_and_the_same_memory():

@@ -22,6 +22,7 @@ from in2_plugin.training.axolotl.plugins import (
     plugin_names,
     refuse_missing_plugins,
     require_plugin,
+    trains_on_prompts,
 )
 
 OURS, OTHER = {"path": "a", "type": "in2"}, {"path": "b", "type": "completion"}
@@ -31,6 +32,12 @@ DOTTED = {"path": "c", "type": "in2_plugin.axolotl"}
 def test_in2_entries_of_both_sections():
     assert list(in2_entries({"datasets": [OURS, OTHER], "test_datasets": [DOTTED]})) == [OURS, DOTTED]
     assert list(in2_entries({})) == []
+
+
+def test_kinds_of_reinforcement_learning():
+    assert trains_on_prompts({"rl": "grpo"}) and trains_on_prompts({"rl": "gdpo"}) and not trains_on_prompts({})
+    with pytest.raises(ConfigError, match=r"`rl: kto` needs other data .*; set `rl: grpo`, or remove `rl:`"):
+        trains_on_prompts({"rl": "kto"})
 
 
 def test_names_are_dotted_whatever_their_form():

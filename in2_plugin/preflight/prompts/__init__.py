@@ -1,0 +1,1 @@
+"""Preflight of runs that train on prompts and rewards."""
