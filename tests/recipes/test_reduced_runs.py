@@ -127,7 +127,7 @@ def test_a_recipe_of_prompts_and_rewards_trains(folder, file):
     assert len(entries) == STEPS and seen["zero"]
     for entry in entries:
         assert 0 <= entry["rewards/answer/mean"] <= 1 and 0 <= entry["rewards/grounding/mean"] <= 1
-        assert entry["completions/max_length"] <= 16
+        assert entry["completions/max_length"] <= 96
 
 
 @pytest.mark.e2e_full

@@ -46,8 +46,8 @@ OVERRIDES: Mapping[str, Any] = {
 }  # fmt: skip
 """Changes to an Axolotl file, besides the paths of model, dataset and output; None removes a key."""
 ON_PROMPTS: Mapping[str, Any] = {
-    "sequence_len": 640, "vllm": None, "gradient_accumulation_steps": 2,
-    "trl": {"use_vllm": False, "vllm_mode": None, "num_generations": 2, "max_completion_length": 16},
+    "sequence_len": 720, "vllm": None, "gradient_accumulation_steps": 2,
+    "trl": {"use_vllm": False, "vllm_mode": None, "num_generations": 2, "max_completion_length": 96},
 }  # fmt: skip
 """Further changes to an Axolotl file for GRPO; those of `trl` are merged into its section."""
 SHIM = "tests.support.cpu_shim.CPUShimPlugin"

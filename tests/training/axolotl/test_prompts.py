@@ -65,7 +65,5 @@ def test_settings_that_axolotl_drops_are_passed_on(config):
 
 def test_other_datasets_cannot_be_mixed_in(config):
     ours, other = {"path": str(config.dataset), "type": "in2"}, {"path": "x", "type": "mine.transform"}
-    with pytest.raises(
-        ConfigError, match="x cannot be mixed with datasets of `type: in2`; write those with `in2"
-    ):
+    with pytest.raises(ConfigError, match="x cannot be mixed with datasets of `type: in2`; write those with `in2"):
         choose_axolotl_prompts(config(**GRPO, datasets=[ours, other]))
