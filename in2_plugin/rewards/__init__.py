@@ -5,7 +5,7 @@
 
 Each function takes `prompts`, `completions` and the columns of `dataset.prompts.COLUMNS` as keyword arguments, and
 returns one number from 0 to 1 per completion, or None for a row without the column that it needs, so that rows of other
-datasets can be mixed in.
+datasets can be mixed in. `in2_plugin.rewards.judge.judged_answer` asks a language model.
 """
 
 from in2_plugin.rewards.citations import format, grounding

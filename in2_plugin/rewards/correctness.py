@@ -25,7 +25,7 @@ def answer(prompts: Sequence[Text], completions: Sequence[Text], answer: Sequenc
     containment with 1; the share keeps long answers from being worth as much as right ones.
     """
     return [
-        None if gold is None else _agreement(_units(gold), _units(reply_of(prompt, completion).answer))
+        None if gold is None else agreement(gold, reply_of(prompt, completion).answer)
         for prompt, completion, gold in zip(prompts, completions, answer, strict=True)
     ]
 
@@ -40,15 +40,16 @@ def exact_answer(
     ]
 
 
-def _units(text: str) -> list[str]:
-    folded = unicodedata.normalize("NFKC", text).casefold().strip()
-    return _UNIT.findall(folded.strip(_ENDS) or folded)
-
-
-def _agreement(gold: list[str], given: list[str]) -> float:
-    shorter, longer = sorted((gold, given), key=len)
+def agreement(gold: str, given: str) -> float:
+    """Return 1 for equal texts, the share of the longer one if one contains the other, and 0 otherwise."""
+    shorter, longer = sorted((_units(gold), _units(given)), key=len)
     if not shorter:
         return 0.0
     places = range(len(longer) - len(shorter) + 1)
     contained = any(longer[at : at + len(shorter)] == shorter for at in places)
     return len(shorter) / len(longer) if contained else 0.0
+
+
+def _units(text: str) -> list[str]:
+    folded = unicodedata.normalize("NFKC", text).casefold().strip()
+    return _UNIT.findall(folded.strip(_ENDS) or folded)

@@ -119,14 +119,13 @@ def _conversion(
     tokenizer = _tokenizer(folder, manifest, name)
     if form is Format.GRPO:
         prompts = QuestionPrompts.open(folder, tokenizer, number_segments=number_segments)
-        return Conversion(prompts.dataset, form, tokenizer, prompts=prompts, max_prompt_tokens=most), tuple(
-            notes_for(prompts.dataset, form, tokenizer)
-        )
-    dataset = IN2Dataset(folder, tokenizer)
-    dataset.require_stored_ids()
-    is_plain = form is Format.PROMPT_COMPLETION and manifest.template == "film"
-    adds_bos = is_plain and trainer_adds_bos(tokenizer)
-    return Conversion(dataset, form, tokenizer, adds_bos), tuple(notes_for(dataset, form, tokenizer))
+        conversion = Conversion(prompts.dataset, form, tokenizer, prompts=prompts, max_prompt_tokens=most)
+    else:
+        dataset = IN2Dataset(folder, tokenizer)
+        dataset.require_stored_ids()
+        is_plain = form is Format.PROMPT_COMPLETION and manifest.template == "film"
+        conversion = Conversion(dataset, form, tokenizer, is_plain and trainer_adds_bos(tokenizer))
+    return conversion, tuple(notes_for(conversion.dataset, form, tokenizer))
 
 
 def _left_out(conversion: Conversion, rows: int) -> Iterator[str]:
@@ -134,6 +133,8 @@ def _left_out(conversion: Conversion, rows: int) -> Iterator[str]:
     if conversion.prompts is None:
         return
     questions = int(conversion.prompts.counts.sum())
+    if not questions:
+        raise ConfigError(f"{conversion.dataset.folder}: has no question about a context; use another dataset")
     if not rows:
         raise ConfigError(
             f"{conversion.dataset.folder}: none of its {questions:,} prompts has at most "

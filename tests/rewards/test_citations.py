@@ -1,7 +1,10 @@
 """Citations earn their F1 score, and the form is what the prompt asks for."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from in2_plugin import rewards
 from in2_plugin.errors import ConfigError
 from in2_plugin.prompt_text import CITING
 from in2_plugin.rewards.citations import format, grounding
@@ -47,3 +50,21 @@ def test_form():
     completions = [said(text) for text in texts]
     assert format(prompts=[ASKS] * 5, completions=completions, answer=["a"] * 5) == [1, 0, 0, 0, 0]
     assert format(prompts=[PLAIN] * 5, completions=completions) == [1, 1, 1, 0, 0]
+
+
+def test_trl_calls_every_reward_with_its_columns():
+    """The call of the installed TRL, without a model."""
+    from trl import GRPOTrainer
+
+    functions = [rewards.answer, rewards.exact_answer, rewards.grounding, rewards.format]
+    trainer = GRPOTrainer.__new__(GRPOTrainer)
+    vars(trainer).update(
+        accelerator=SimpleNamespace(device="cpu", is_main_process=True), args=SimpleNamespace(report_to=[]),
+        state=SimpleNamespace(global_step=0), environments=None,
+        reward_funcs=functions, reward_processing_classes=[None] * 4, reward_func_names=["a", "b", "c", "d"],
+    )  # fmt: skip
+    row = {"answer": "b", "gold_ids": [2], "depth": None, "kind": "fine_grained", "prompt_tokens": 9}
+    completions = [said("b\nSources: [2]"), said("b or c")]
+    inputs, prompts = [{"prompt": ASKS, **row}] * 2, [ASKS] * 2
+    found = GRPOTrainer._calculate_rewards(trainer, inputs, prompts, completions, [[1], [2]])
+    assert found.tolist() == [[1, 1, 1, 1], [pytest.approx(1 / 3), 0, 0, 0]]

@@ -5,6 +5,7 @@ most of the time goes into generation, which depends on the server. Cost: openin
 limit are tokenized.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,7 @@ from in2_plugin.training.axolotl.args import options_of
 from in2_plugin.training.prompts import ChosenPrompts
 
 REWARDS = "in2_plugin.rewards."
+JUDGED = f"{REWARDS}judge.judged_answer"
 CITATION_TOKENS = 16
 """Tokens of a line that cites one or two segments."""
 
@@ -53,7 +55,7 @@ def _case(cfg: Any, longest: int) -> Case:
 
 
 def _rewards(cfg: Any) -> Iterator[ConfigFinding]:
-    given, numbered = list(cfg.trl.reward_funcs or []), options_of(cfg).number_segments
+    given, numbered = list((cfg.trl or {}).get("reward_funcs") or []), options_of(cfg).number_segments
     where, number = "trl.reward_funcs", "set `in2: {number_segments: true}`"
     if not given:
         what = "no reward is listed, so completions cannot differ"
@@ -61,6 +63,8 @@ def _rewards(cfg: Any) -> Iterator[ConfigFinding]:
     if f"{REWARDS}grounding" in given and not numbered:
         what = "`grounding` compares numbers of segments, which the prompts do not show"
         yield ConfigFinding("error", where, what, f"{number}, or remove the reward")
+    if JUDGED in given and not os.environ.get("IN2_JUDGE"):
+        yield ConfigFinding("error", where, "`judged_answer` needs a judge", "set IN2_JUDGE to the file of one")
     if numbered and not {f"{REWARDS}grounding", f"{REWARDS}format"} & {*given}:
         what = "asks for citations that none of our rewards reads"
         remedy = f"add `{REWARDS}grounding` to `trl.reward_funcs`, or remove it"
@@ -69,7 +73,7 @@ def _rewards(cfg: Any) -> Iterator[ConfigFinding]:
 
 def _sampling(cfg: Any) -> Iterator[ConfigFinding]:
     for name, value in (("temperature", 0), ("top_k", 1)):
-        if cfg.trl.get(name) == value:
+        if (cfg.trl or {}).get(name) == value:
             what = f"`{value}` makes all completions of a group equal, so their rewards cannot differ"
             yield ConfigFinding("error", f"trl.{name}", what, "remove it, or set e.g. `temperature: 1.0`")
 

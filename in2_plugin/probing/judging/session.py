@@ -33,7 +33,7 @@ from in2_plugin.questions.yield_check import CONFIDENCE, WINDOW, upper_limit
 
 MIN_READABLE = 0.5
 """Smallest share of the judge's answers that must be a verdict; seven unreadable ones in a row end the run."""
-SENTENCES = "`--max-calls {}` is reached", "`--max-cost {}` leaves too little for the next call"
+SENTENCES = "`{} {{}}` is reached", "`{} {{}}` leaves too little for the next call"
 COPY = "judge, paid in another folder"
 """Purpose of an answer that was stored in several folders and paid in one of the others."""
 Outcome = bool | str
@@ -53,6 +53,8 @@ class JudgeConfig:
     """In the currency of the endpoint's prices."""
     whole_prompts: bool = True
     """No verdict counts that a server gives without reading the whole prompt, by its own token counts."""
+    limits: tuple[str, str] = ("--max-calls", "--max-cost")
+    """Where the user has set the limits, for messages."""
 
     def __post_init__(self) -> None:
         if self.max_cost is not None and self.endpoint.prices is None:
@@ -99,7 +101,8 @@ class JudgeSession:
         used = total(use for purpose, use in totals if purpose != COPY)
         spent = Spending(used.answers, self._price(used))
         currency = endpoint.prices.currency if endpoint.prices else ""
-        budget = Budget(self._config.max_calls, self._config.max_cost, spent, currency, sentences=SENTENCES)
+        calls, cost = (text.format(name) for text, name in zip(SENTENCES, self._config.limits, strict=True))
+        budget = Budget(self._config.max_calls, self._config.max_cost, spent, currency, sentences=(calls, cost))
         self._callers = {
             folder: Caller(log, self._transport, budget, endpoint.prices) for folder, log in self._logs.items()
         }

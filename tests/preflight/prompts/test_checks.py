@@ -9,6 +9,7 @@ from in2_plugin.preflight.run import preflight
 from in2_plugin.training.axolotl.prompts import choose_axolotl_prompts
 
 REWARDS = ["in2_plugin.rewards.answer", "in2_plugin.rewards.grounding"]
+JUDGED = ["in2_plugin.rewards.judge.judged_answer", "in2_plugin.rewards.format"]
 TRL = {"reward_funcs": REWARDS, "max_completion_length": 128}
 COMPLETION = "max_completion_length"
 GRPO = {"rl": "grpo", "trl": TRL, "in2": {"number_segments": True}, "bf16": None}
@@ -42,6 +43,7 @@ def test_the_command_reports_prompts(axolotl_file):
         ({"trl": {**TRL, "reward_funcs": None}}, "error", "trl.reward_funcs", "no reward is listed"),
         ({"in2": {}}, "error", "trl.reward_funcs", "`grounding` compares numbers of segments"),
         ({"trl": {**TRL, "reward_funcs": REWARDS[:1]}}, "note", "in2: number_segments", "that none of our rewards"),
+        ({"trl": {**TRL, "reward_funcs": JUDGED}}, "error", "trl.reward_funcs", "`judged_answer` needs a judge"),
         ({"trl": {**TRL, "temperature": 0.0}}, "error", "trl.temperature", "their rewards cannot differ"),
         ({"trl": {**TRL, "top_k": 1}}, "error", "trl.top_k", "their rewards cannot differ"),
         ({"trl": {**TRL, COMPLETION: 30}}, "warning", "completion", "stored answers do not"),
