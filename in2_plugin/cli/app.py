@@ -21,6 +21,7 @@ from in2_plugin.cli.schema import schema
 from in2_plugin.cli.sft import sft
 from in2_plugin.cli.status import status
 from in2_plugin.cli.tasks import tasks, tasks_path
+from in2_plugin.cli.teach import teach
 from in2_plugin.cli.val import val
 from in2_plugin.cli.version import show_version
 
@@ -43,6 +44,7 @@ app.command()(status)
 app.command()(doctor)
 app.command()(preflight)
 app.command()(export)
+app.command()(teach)
 app.command()(push)
 app.command()(schema)
 app.add_typer(recipes, name="recipes")

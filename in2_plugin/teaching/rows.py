@@ -105,6 +105,11 @@ class GoldOnlyRows:
         n_tokens: npt.NDArray[np.int64] = np.diff(ends[self._mapped[layout.GOLD_EXAMPLES].astype(np.int64)])
         return n_tokens
 
+    def n_questions(self, examples: range) -> int:
+        """Return the number of rows of a range of examples."""
+        begin, end = self._mapped[layout.GOLD_EXAMPLES][[examples.start, examples.stop]].tolist()
+        return int(end - begin)
+
     def of(self, example: int) -> list[GoldOnlyRow]:
         """Return the row of each question of an example, in the order of its turns."""
         begin, end = self._mapped[layout.GOLD_EXAMPLES][example : example + 2].tolist()

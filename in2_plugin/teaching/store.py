@@ -13,7 +13,7 @@ K = 16; reading an example takes about 50 us, and needs no tokenizer.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +30,8 @@ TOP_K = 16
 SHARD_EXAMPLES = 64
 INITIAL, CURRENT = "initial", "current"
 """The model before training, which needs no name of its own; the model in training, which needs no scores."""
+_NOUNS = {"dtype": "the dtype", "weights": "weights of SHA-256", "top_k": "a top-k of"}
+"""Facts that must be equal, and how errors name them; a model may have moved to another folder."""
 _REBUILT = "has scores of examples from before the dataset was rebuilt"
 _INSTEAD = "delete the folder, or choose another --name"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -40,17 +42,18 @@ LogProbs = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class TeacherFacts:
-    """The content of teacher.json; `metadata` says how errors name a field."""
+    """The content of teacher.json."""
 
-    model: str = field(metadata={"is": "the model"})
+    model: str
     """Hub name or folder."""
-    weights: str = field(metadata={"is": "weights"})
+    weights: str
     """SHA-256 of all weights in `dtype`."""
-    dtype: str = field(metadata={"is": "the dtype"})
+    dtype: str
     """The dtype of the forward pass, such as `bfloat16`."""
-    top_k: int = field(metadata={"is": "a top-k of"})
-    source: ExamplesIdentity = field(metadata={"is": "the examples"})
-    shard_examples: int = field(default=SHARD_EXAMPLES, metadata={"is": "shards of"})
+    top_k: int
+    source: ExamplesIdentity
+    shard_examples: int = SHARD_EXAMPLES
+    """Examples per shard; those of the first run count."""
 
     @classmethod
     def read(cls, folder: Path) -> "TeacherFacts":
@@ -68,6 +71,28 @@ def teacher_names(dataset: Path) -> list[str]:
     return sorted(path.parent.name for path in (dataset / layout.TEACHER).glob(f"*/{layout.TEACHER_FACTS}"))
 
 
+def require_name(name: str) -> None:
+    """Raise unless a teacher can have this name.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if name == CURRENT or not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"`{name}` cannot be the name of a teacher: use letters, digits, `.`, `_` and `-`; `{CURRENT}` is the "
+            "model in training"
+        )
+
+
+def _require_same(folder: Path, stored: TeacherFacts, facts: TeacherFacts) -> None:
+    if stored.source != facts.source:
+        raise ConfigError(f"{folder}: {_REBUILT}; {_INSTEAD}")
+    for one, noun in _NOUNS.items():
+        old, new = getattr(stored, one), getattr(facts, one)
+        if old != new:
+            raise ConfigError(f"{folder}: was made with {noun} {old}, not {new}; {_INSTEAD}")
+
+
 class TeacherShards:
     """The shards of one teacher, whether complete or not."""
 
@@ -82,28 +107,19 @@ class TeacherShards:
         """Open the shards under a name to write missing ones, and record whose they are.
 
         Raises:
-            ConfigError: the name is not possible, or belongs to another model, other examples or another K.
+            ConfigError: the name belongs to another model, other examples or another K, or is not possible.
         """
-        if name == CURRENT or not _NAME.fullmatch(name):
-            raise ConfigError(
-                f"`{name}` cannot be the name of a teacher: use letters, digits, `.`, `_` and `-`; `{CURRENT}` "
-                "is the model in training"
-            )
-        shards = cls(rows, name, facts)
+        require_name(name)
+        folder = rows.dataset / layout.TEACHER / name
         try:
-            shards._require_same(TeacherFacts.read(shards.folder))
+            stored = TeacherFacts.read(folder)
         except FileNotFoundError:
-            shards.folder.mkdir(parents=True, exist_ok=True)
-            write_json_atomic(shards.folder / layout.TEACHER_FACTS, asdict(facts))
-        return shards
-
-    def _require_same(self, stored: TeacherFacts) -> None:
-        for one in fields(TeacherFacts):
-            old, new = getattr(stored, one.name), getattr(self.facts, one.name)
-            if one.name == "source" and old != new:
-                raise ConfigError(f"{self.folder}: {_REBUILT}; {_INSTEAD}")
-            if old != new:
-                raise ConfigError(f"{self.folder}: was made with {one.metadata['is']} {old}, not {new}; {_INSTEAD}")
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json_atomic(folder / layout.TEACHER_FACTS, asdict(facts))
+            return cls(rows, name, facts)
+        facts = replace(facts, shard_examples=stored.shard_examples)
+        _require_same(folder, stored, facts)
+        return cls(rows, name, facts)
 
     @cached_property
     def _borders(self) -> npt.NDArray[np.int64]:

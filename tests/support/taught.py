@@ -8,6 +8,7 @@ from tests.support.cache import cached_folder
 from tests.support.tiny_model import save_tiny_mistral
 
 WINDOW = 2_048
+SHARD_EXAMPLES = 8
 
 
 def teacher_folder() -> Path:
@@ -22,3 +23,8 @@ def taught_dataset(into: Path) -> Path:
         build_four_parts(folder, teacher_folder(), lengths={"min": 512, "max": 1_024})
 
     return Path(shutil.copytree(cached_folder("taught", make) / "in2", into / "in2"))
+
+
+def scores_in(dataset: Path, name: str = "initial") -> dict[str, bytes]:
+    """Return the bytes of the shards of a teacher."""
+    return {path.name: path.read_bytes() for path in sorted((dataset / "teacher" / name).glob("*.bin"))}

@@ -99,8 +99,7 @@ def test_only_missing_and_damaged_shards_are_written_again(rows, facts):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"model": "other"}, "was made with the model m, not other; delete the folder, or choose another --name"),
-        ({"weights": "1" * 64}, "was made with weights 0000"),
+        ({"weights": "1" * 64}, "was made with weights of SHA-256 0{64}, not 1{64}; delete the folder, or choose"),
         ({"dtype": "bfloat16"}, "was made with the dtype float32, not bfloat16"),
         ({"top_k": 5}, "was made with a top-k of 4, not 5"),
     ],
@@ -109,6 +108,12 @@ def test_another_model_under_the_same_name_is_refused(rows, facts, change, words
     TeacherShards.claim(rows, "mine", facts)
     with pytest.raises(ConfigError, match=words):
         TeacherShards.claim(rows, "mine", replace(facts, **change))
+
+
+def test_a_model_that_has_moved_and_other_shards_are_accepted(rows, facts):
+    TeacherShards.claim(rows, "moved", facts)
+    again = TeacherShards.claim(rows, "moved", replace(facts, model="elsewhere", shard_examples=64))
+    assert again.facts.shard_examples == 8
 
 
 def test_scores_of_other_examples_are_refused(rows, facts):

@@ -1,0 +1,49 @@
+"""`in2 teach` as a user runs it, and what it refuses."""
+
+import json
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from in2_plugin.cli.app import app
+from tests.support.e2e_run import run
+from tests.support.taught import scores_in, taught_dataset, teacher_folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return taught_dataset(tmp_path_factory.mktemp("teach"))
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, ["teach", *map(str, arguments)])
+
+
+@pytest.mark.slow
+def test_the_command_scores_measures_and_says_if_it_can_teach(folder, tmp_path):
+    command = sys.executable, "-m", "in2_plugin.cli", "teach", folder, "--model", teacher_folder(), "--compare", 3
+    said = run(*command, cwd=tmp_path)
+    assert "scoring questions" in said and "exact from the gold alone" in said
+    assert "there is nothing to distil from this teacher: 0% of the answers are exact from the gold alone" in said
+    report = json.loads((folder / "teacher/initial/teacher_report.json").read_text())
+    assert report["teacher"]["top_k"] == 16 and report["depths"][-1]["questions"] > 3
+    assert scores_in(folder)
+
+
+def test_gold_rows_alone(folder):
+    result = invoke(folder, "--quiet")
+    assert result.exit_code == 0 and "gold rows of" in result.output
+    assert "`teacher: current` can use them" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--compare", 3), "--compare needs a teacher; add --model"),
+        (("--model", "m", "--dtype", "int8"), "--dtype int8: choose float32 or bfloat16"),
+    ],
+)
+def test_options_that_are_not_possible(folder, arguments, words):
+    result = invoke(folder, *arguments)
+    assert result.exit_code == 1 and words in result.output
