@@ -33,7 +33,8 @@ from tests.support.recipe_comments import value_comments
 os.environ.setdefault("AXOLOTL_DO_NOT_TRACK", "1")
 
 NAMES = ("lora-80gb", "qlora-24gb", "llama-3.1-8b", "qwen3-4b", "qwen3-8b", "yarn-64k", "yarn-128k", "trl-zero3")
-FOLDERS = {name: find_recipe(name).path for name in NAMES}
+ON_PROMPTS = "grpo-qwen3-4b"
+FOLDERS = {name: find_recipe(name).path for name in (*NAMES, ON_PROMPTS)}
 AXOLOTL = [(name, file.name) for name in NAMES for file in sorted(FOLDERS[name].glob("axolotl*.yml"))]
 EXAMPLES = {"qlora-24gb": 8_750, "yarn-128k": 8_750}
 BATCH = {"lora-80gb": 32, "qlora-24gb": 16, "yarn-128k": 32, "trl-zero3": 128}
@@ -105,7 +106,17 @@ def test_the_dataset_fits_its_trainer(name):
         assert (values["datasets"][0]["path"], values["base_model"]) == (str(build.output), build.tokenizer)
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_prompts_and_completions_of_grpo_fit_its_window():
+    """Also with the number of each segment, about five tokens, and the prompt's own text."""
+    build, values = load_build_config(FOLDERS[ON_PROMPTS] / "build.yml"), written(ON_PROMPTS, "axolotl.yml")
+    assert (values["datasets"][0]["path"], values["base_model"]) == (str(build.output), build.tokenizer)
+    numbers = 5 * build.lengths.max / build.corpus.segment_tokens
+    assert build.lengths.max + numbers + 200 + values["trl"]["max_completion_length"] < values["sequence_len"]
+    assert values["sequence_len"] < values["vllm"]["max_model_len"]
+    assert not build.mixture.general
+
+
+@pytest.mark.parametrize("name", FOLDERS)
 def test_every_value_says_where_it_comes_from(name):
     for file in FOLDERS[name].glob("*.yml"):
         found = list(value_comments(file.read_text()))
@@ -127,7 +138,7 @@ def test_comments_carry_their_sections():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FOLDERS)
 def test_the_readme_has_its_sections_and_names_every_file(name):
     text = readme(name)
     places = [text.index(f"\n## {section}\n") for section in SECTIONS]
