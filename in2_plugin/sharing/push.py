@@ -20,7 +20,11 @@ from in2_plugin.sharing.export import DATA, RECORD, is_export
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
 
-_IGNORED = ["work.sqlite*", layout.WORK_RESERVE, layout.LOCK, "*.part", "*.part/*"]
+_DERIVED = (layout.GOLD_ROWS, layout.TEACHER)
+"""Folders of `in2 teach`, which makes them again from the dataset."""
+_IGNORED = [
+    "work.sqlite*", layout.WORK_RESERVE, layout.LOCK, "*.part", "*.part/*", *(f"{name}/*" for name in _DERIVED)
+]  # fmt: skip
 """Patterns of paths that are never uploaded."""
 _STALE = [f"{DATA}/train-*.parquet"]
 """Patterns of files deleted on the Hub unless this push contains them: shards of an earlier, larger export."""

@@ -34,7 +34,7 @@ def test_a_damaged_file_fails_its_check(built, tmp_path):
     shown = result.output.splitlines()
     assert "FAILS   dataset card          the digest of examples.parquet" in shown
     assert any(line.startswith("error: README.md: does not name the digest") for line in shown)
-    assert any(line.startswith("note: examples.parquet.part: left by a killed build") for line in shown)
+    assert any(line.startswith("note: examples.parquet.part: left by a killed run") for line in shown)
     assert shown[-1] == f"{folder}: 16 checks, 1 failed"
 
 

@@ -62,6 +62,9 @@ def with_work(in_chat, tmp_path) -> Path:
     for name in ("work.sqlite", "work.sqlite-wal", "work.sqlite-shm", "work.reserve", "examples.parquet.part"):
         (folder / name).write_text("secret")
     (folder / "segments" / "ids.bin.part").write_text("half")
+    for name in ("gold_rows/gold_ids.bin", "teacher/initial/00000.bin", "teacher/initial/teaching.lock"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("of a model")
     assert (folder / "build.lock").exists()
     return folder
 

@@ -37,7 +37,7 @@ def check_stages(folder: Path, report: CheckReport) -> str:
         error = one_line(stopped.read_text(encoding="utf-8"), limit=2_000)
         report.error(f"job {job}" if job else "the last build", f"stopped: {error}", advice)
     for part in sorted(path.relative_to(folder) for path in folder.rglob("*.part")):
-        report.note(str(part), "left by a killed build", "nothing to do: the next build replaces it")
+        report.note(str(part), "left by a killed run", "nothing to do: the same command replaces it")
     return f"{sum(present)} finished stages"
 
 
