@@ -17,9 +17,12 @@ from pydantic import BaseModel
 from in2_plugin.config import BuildConfig
 from in2_plugin.probing.probes.options import ProbeOptions
 from in2_plugin.training.axolotl.args import IN2Options
+from in2_plugin.training.options import DistillOptions
 
 PAGE = Path(__file__).parents[1] / "docs/build-file.md"
 HEAD = "| key | type | default | from | meaning |\n|---|---|---|---|---|"
+DISTILL = "distill"
+"""Heading of a section that two files have."""
 REST = "ours"
 """Origin of a default that is not in PAPER."""
 
@@ -41,6 +44,7 @@ PAPER = {
     "probe_spans": "paper, its plots",
     "loss_normalization": "ours, unstated in the paper",
     "answer_weighting": "paper",
+    "objective": "paper",
     "template": "ours; `film` is the paper's",
     "positions.strategy": "ours; `shuffle` is the paper's",
 }
@@ -96,6 +100,9 @@ def option_sections() -> Iterator[str]:
     yield "### `in2:` in an Axolotl file\n"
     yield "The plugin reads them; [training](training.md) explains what each does.\n"
     yield flat_table(IN2Options)
+    yield f"### {DISTILL}\n"
+    yield "In both files, beside `objective`; see [objectives](objectives.md).\n"
+    yield flat_table(DistillOptions)
     yield "### Options of the probes\n"
     yield "Pass them to lm_eval as JSON, `--metadata '{\"probe_length\": 8192}'`; see [the VAL probes](probes.md).\n"
     yield flat_table(ProbeOptions)
@@ -114,7 +121,7 @@ def sft_section() -> Iterator[str]:
     rows = [
         _row(
             one.name,
-            ", ".join(f"`{choice}`" for choice in get_args(one.type)) or "true or false",
+            _sft_type(one.type),
             _shown(one.default),
             PAPER.get(one.name, REST),
             one.metadata["help"],
@@ -124,6 +131,13 @@ def sft_section() -> Iterator[str]:
     given = (_row(key, "as in TRL", _shown(value), REST, "TRL's key, with the default that IN2 examples need.")
              for key, value in sft_settings().items())  # fmt: skip
     yield "\n".join([HEAD, *rows, *given]) + "\n"
+
+
+def _sft_type(annotation: Any) -> str:
+    if annotation is bool:
+        return "true or false"
+    choices = get_args(annotation)
+    return f"[section](#{DISTILL})" if dict[str, Any] in choices else ", ".join(f"`{choice}`" for choice in choices)
 
 
 def flat_table(model: type[BaseModel]) -> str:
@@ -190,6 +204,8 @@ def _scalar(field: dict[str, Any]) -> str:
 
 
 def _link(reference: str) -> str:
+    if reference == DistillOptions.__name__:
+        return f"[section](#{DISTILL})"
     name = next(name for name, schema, _ in sections(BuildConfig.model_json_schema(), "", free=False)
                 if schema["title"] == reference)  # fmt: skip
     return f"[section](#{name.replace('.', '')})"

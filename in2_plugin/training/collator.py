@@ -1,4 +1,4 @@
-"""Collate IN2 items: carry their answer codes past a collator that accepts only model inputs.
+"""Collate IN2 items: carry their answer codes and teachers past a collator that accepts only model inputs.
 
 The codes get the shape of the labels, so that a host which splits rows over ranks splits them too. Invariant: a batch
 has the codes of all its answer tokens, or none.
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from in2_plugin.training.answer_logits import IGNORED, targets_of
-from in2_plugin.training.dataset import ANSWERS, EXAMPLE
+from in2_plugin.training.dataset import ANSWERS, EXAMPLE, TEACHER
+from in2_plugin.training.distillation.batch import teacher_batch
 
 
 class AnswerCollator:
@@ -26,9 +27,10 @@ class AnswerCollator:
             collate.cp_shard = None
 
     def __call__(self, features: Sequence[Any], **options: Any) -> Any:
-        """Return the batch of the wrapped collator, with the codes of all answer tokens under ANSWERS."""
+        """Return the batch of the wrapped collator, with the codes of all answer tokens and what teachers say."""
         items = [item for feature in features for item in (feature if isinstance(feature, list) else [feature])]
         codes = [item.pop(ANSWERS) for item in items if ANSWERS in item]
+        taught = [item.pop(TEACHER) for item in items if TEACHER in item]
         for item in items:
             item.pop(EXAMPLE, None)
         batch = self.collate(features, **options)
@@ -36,6 +38,8 @@ class AnswerCollator:
             supervised = targets_of(batch) != IGNORED
             if supervised.sum() == sum(map(len, codes)):
                 batch[ANSWERS] = _spread(np.concatenate(codes), supervised)
+        if taught:
+            batch.update(teacher_batch(taught, int((targets_of(batch) != IGNORED).sum())))
         return batch if self._split is None else self._split(dict(batch))
 
     def __getattr__(self, name: str) -> Any:

@@ -8,7 +8,7 @@ implements the few parts of `datasets.Dataset` that Axolotl uses: `column_names`
 from collections.abc import Iterable, Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,18 +20,29 @@ from in2_plugin.dataset.reader import IN2Dataset
 from in2_plugin.training.loss_by_depth import codes
 
 Item = dict[str, Any]
-EXAMPLE, ANSWERS = "in2_example", "in2_answers"
-"""Keys of an item that are not model inputs: its number, and a code per answer token (`loss_by_depth.codes`)."""
+EXAMPLE, ANSWERS, TEACHER = "in2_example", "in2_answers", "in2_teacher"
+"""Keys of an item that are not model inputs: its number, a code per answer token (`loss_by_depth.codes`), and what its
+teacher's `of` returns."""
+
+
+class ExampleTeacher(Protocol):
+    """Knows something about the answers of each example of a dataset folder; pickles as its path."""
+
+    def of(self, example: int) -> Any: ...
 
 
 class LazyExamples(Dataset[Item]):
-    """Items have `input_ids`, `attention_mask`, `labels` (numpy arrays, (n_tokens,)), EXAMPLE and ANSWERS."""
+    """Items have `input_ids`, `attention_mask`, `labels` (numpy arrays, (n_tokens,)), EXAMPLE and ANSWERS.
+
+    With teachers, they also have TEACHER.
+    """
 
     def __init__(self, plans: Sequence[Plans], *, packed: bool = False) -> None:
         """Take opened plans; `packed` adds `position_ids`, which separate the examples of a packed row."""
         self._plans = tuple(plans)
         self._begins = np.cumsum([0, *map(len, self._plans)])
         self._chosen: npt.NDArray[np.int64] | None = None
+        self.teachers: tuple[Any, ...] = ()
         columns = ["input_ids", "attention_mask", "labels", *(["position_ids", "length"] if packed else [])]
         self.column_names = columns
 
@@ -87,6 +98,8 @@ class LazyExamples(Dataset[Item]):
         plans, local = self._plans[which], place - int(self._begins[which])
         ids, labels = plans.assemble(local)
         item = {"input_ids": ids, "labels": labels, EXAMPLE: place, ANSWERS: codes(plans, local)}
+        if self.teachers:
+            item[TEACHER] = self.teachers[which].of(local)
         for name in self.column_names:
             if name == "attention_mask":
                 item[name] = np.ones(len(ids), np.int64)
@@ -99,6 +112,12 @@ class LazyExamples(Dataset[Item]):
         removed = [names] if isinstance(names, str) else names
         other = copy(self)
         other.column_names = [name for name in self.column_names if name not in removed]
+        return other
+
+    def taught_by(self, teachers: Sequence[ExampleTeacher]) -> "LazyExamples":
+        """Return the same examples with a teacher for each folder."""
+        other = copy(self)
+        other.teachers = tuple(teachers)
         return other
 
     def select(self, numbers: npt.NDArray[np.int64]) -> "LazyExamples":

@@ -1,8 +1,9 @@
 """A transformers Trainer for IN2 examples, to be combined with Axolotl's and TRL's trainers.
 
-It adds length-balanced order, logits only at answers, equal weight for every answer token (or other weights), and the
-loss by depth and part in the log. Invariant: the loss is the mean that `loss_normalization` and `answer_weighting` name
-over a whole optimizer step, whatever the micro-batch, the accumulation and the number of ranks.
+It adds length-balanced order, logits only at answers, equal weight for every answer token (or other weights), a teacher
+that reads the gold alone, and the loss by depth and part in the log. Invariant: the loss is the mean that
+`loss_normalization` and `answer_weighting` name over a whole optimizer step, whatever the micro-batch, the accumulation
+and the number of ranks.
 """
 
 import inspect
@@ -21,7 +22,10 @@ from in2_plugin.examples.opening import ASSUMED
 from in2_plugin.training.answer_logits import keep_supervised, targets_of, token_losses, with_shift_labels
 from in2_plugin.training.answer_weights import loss_weights
 from in2_plugin.training.collator import AnswerCollator, gathered
-from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
+from in2_plugin.training.dataset import ANSWERS, EXAMPLE, TEACHER, LazyExamples
+from in2_plugin.training.distillation.batch import GOLD, SCORES
+from in2_plugin.training.distillation.divergence import AnswerTokenLoss, LikeliestTokens, answer_token_loss
+from in2_plugin.training.distillation.step import teacher_of
 from in2_plugin.training.length_balance import BalancedSampler, Work, efficiency
 from in2_plugin.training.loss_by_depth import AnswerStatistics, is_opening
 from in2_plugin.training.options import TrainingOptions
@@ -46,9 +50,10 @@ class IN2Trainer(Trainer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.in2_options.weighted_by:
+        if self.in2_options.own_loss:
             self.model_accepts_loss_kwargs = True  # we divide by the weights of the whole step, whatever the model can
         self._in2_tallies = {True: AnswerStatistics(), False: AnswerStatistics()}
+        self._in2_divergences = {True: AnswerStatistics(), False: AnswerStatistics()}
         self._in2_logged, self._in2_checked = 0, False
         self._in2_no_figures: str | None = "prepared examples do not carry the depth of their answers"
         self._in2_sampler: _EpochSampler | None = None
@@ -135,10 +140,10 @@ class IN2Trainer(Trainer):
     def _set_signature_columns_if_needed(self) -> None:
         if not self._signature_columns:
             super()._set_signature_columns_if_needed()
-            self._signature_columns: list[str] = [*self._signature_columns, EXAMPLE, ANSWERS]
+            self._signature_columns: list[str] = [*self._signature_columns, EXAMPLE, ANSWERS, TEACHER]
 
     def _get_num_items_in_batch(self, batch_samples: list[Inputs], device: torch.device) -> Any:
-        if not self.in2_options.weighted_by or not batch_samples or "labels" not in batch_samples[0]:
+        if not self.in2_options.own_loss or not batch_samples or "labels" not in batch_samples[0]:
             return super()._get_num_items_in_batch(batch_samples, device)
         # Trainer counts labels; a weighted loss is divided by the weights of the step
         for batch in batch_samples:
@@ -155,14 +160,18 @@ class IN2Trainer(Trainer):
     ) -> Any:
         """Return Trainer's loss with logits only at answers, and record the loss of each answer token."""
         codes, weights = inputs.pop(ANSWERS, None), inputs.pop(WEIGHTS, None)
+        taught = {name: inputs.pop(name) for name in (SCORES, GOLD) if name in inputs}
         if self.in2_options.shift_labels and "shift_labels" not in inputs:
             self._in2_no_figures = self._in2_no_figures and "rows are split over ranks inside the model"
             return super().compute_loss(model, with_shift_labels(inputs), return_outputs, num_items_in_batch)
         kept = keep_supervised(inputs) if self.in2_options.logits_at_answers else inputs
         targets = targets_of(kept)  # before Trainer removes the labels for a `compute_loss_func`
-        if self.in2_options.weighted_by:
+        if self.in2_options.own_loss:
             weights = self._weights(inputs, codes) if weights is None else weights  # None: the step was not counted
-            loss, outputs, losses = self._weighted_loss(model, kept, targets, weights, num_items_in_batch)
+            teacher = self._teacher(model, taught) if self.in2_options.distills else None
+            loss, outputs, each = self._own_loss(model, kept, targets, weights, num_items_in_batch, teacher)
+            losses = each.answer
+            self._tally_divergences(model.training, codes, each.divergence)
         else:
             loss, outputs = super().compute_loss(model, kept, True, num_items_in_batch)
             losses = _losses_of(outputs, targets) if codes is not None or "logits_to_keep" in kept else None
@@ -182,6 +191,15 @@ class IN2Trainer(Trainer):
         self._in2_no_figures = None
         self._in2_tallies[training].add(losses.detach(), codes)
 
+    def _tally_divergences(self, training: bool, codes: Tensor | None, divergences: Tensor | None) -> None:
+        """Record the divergence of each answer token from its teacher, if there is one."""
+        if codes is not None and divergences is not None:
+            self._in2_divergences[training].add(divergences.detach(), gathered(codes))
+
+    def _teacher(self, model: Any, taught: Inputs) -> LikeliestTokens | Tensor:
+        """Return what the teacher says at each answer token."""
+        return teacher_of(model, self.accelerator.unwrap_model(model), taught, self.in2_options)
+
     def _weights(self, inputs: Inputs, codes: Tensor | None) -> Tensor:
         """Return (n_supervised,) the weights of the answer tokens of a batch."""
         options, opening = self.in2_options, None
@@ -191,18 +209,20 @@ class IN2Trainer(Trainer):
             opening = is_opening(gathered(codes))
         return loss_weights(inputs, options.loss_normalization, options.answer_weighting, opening)
 
-    def _weighted_loss(
-        self, model: Any, kept: Inputs, targets: Tensor, weights: Tensor, total: Any
-    ) -> tuple[Tensor, Any, Tensor]:
+    def _own_loss(
+        self, model: Any, kept: Inputs, targets: Tensor, weights: Tensor, total: Any,
+        teacher: LikeliestTokens | Tensor | None,
+    ) -> tuple[Tensor, Any, AnswerTokenLoss]:  # fmt: skip
         """Return the loss with gradients, the outputs, and the unweighted loss of each answer token."""
         outputs = model(**{name: value for name, value in kept.items() if name not in ("labels", "shift_labels")})
         if outputs.get("aux_loss") is not None:
             raise self.in2_options.not_possible(ROUTER_LOSS)
         if outputs["logits"].shape[:2] != targets.shape:
             raise self.in2_options.not_possible("the model adds tokens of its own to the prompt")
-        losses = token_losses(outputs["logits"], targets)
-        divisor = weights.sum() if total is None else torch.as_tensor(total, device=losses.device)
-        loss = (losses * weights).sum() / divisor.clamp(min=1)  # 1: a batch without a label
+        options = self.in2_options
+        losses = answer_token_loss(outputs["logits"], targets, options.objective, options.distill, teacher)
+        divisor = weights.sum() if total is None else torch.as_tensor(total, device=losses.trained.device)
+        loss = (losses.trained * weights).sum() / divisor.clamp(min=1)  # 1: a batch without a label
         loss = loss + 0.0 * outputs["logits"].sum()  # connected to every parameter, even without a label
         return loss if total is None else loss * self._in2_loss_scale, outputs, losses
 
@@ -233,7 +253,10 @@ class IN2Trainer(Trainer):
         for training, key in ((True, "loss"), (False, "eval_loss")):
             if key in logs:
                 steps = max(1, self.state.global_step - self._in2_logged) if training else None
-                figures = self._in2_tallies[training].take(self._in2_reduced, steps)
+                distills = self.in2_options.distills
+                figures = self._in2_tallies[training].take(self._in2_reduced, steps, distills=distills)
+                if distills:
+                    figures |= self._in2_divergences[training].take_divergence(self._in2_reduced)
                 logs.update({name if training else f"eval_{name}": value for name, value in figures.items()})
                 self._log_missing_figures(figures)
                 self._in2_logged = self.state.global_step if training else self._in2_logged

@@ -32,3 +32,24 @@ def plain_loss(model, plans, numbers, kind):
         sizes.append([(stop - start, opening) for (start, stop, _), opening in answers])
     weights = torch.tensor(plain_weights(sizes, kind))
     return (torch.stack(losses) * weights).sum() / weights.sum()
+
+
+def plain_divergence(logits, teacher, temperature):
+    """Return KL(teacher || model) for each row of logits, in float64.
+
+    The teacher is a pair of token ids and their probabilities for each row; without ids, it has the whole vocabulary.
+    """
+    found = []
+    for row, (ids, stored) in zip(logits.double(), teacher, strict=True):
+        p, q = stored.double(), row.softmax(0)
+        if ids is not None:
+            p, q = (torch.cat([each, 1 - each.sum(0, keepdim=True)]) for each in (p, q[ids]))
+        p, q = (each ** (1 / temperature) / (each ** (1 / temperature)).sum() for each in (p, q))
+        found.append(temperature**2 * (p * (p / q).log()).sum())
+    return torch.stack(found)
+
+
+def plain_teacher(logits, k=None):
+    """Return a teacher for `plain_divergence` from (n, vocabulary) logits."""
+    rows = (row.softmax(0) for row in logits.double())
+    return [(None, p) if k is None else ((first := p.argsort(descending=True)[:k]), p[first]) for p in rows]

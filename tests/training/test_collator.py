@@ -8,7 +8,8 @@ from transformers import DataCollatorForSeq2Seq
 
 from in2_plugin.training.answer_logits import IGNORED, shifted
 from in2_plugin.training.collator import AnswerCollator, gathered
-from in2_plugin.training.dataset import ANSWERS, EXAMPLE
+from in2_plugin.training.dataset import ANSWERS, EXAMPLE, TEACHER
+from in2_plugin.training.distillation.batch import SCORES, unpack
 
 LABELS = torch.tensor([[IGNORED, IGNORED, 7, 7, IGNORED], [IGNORED, IGNORED, IGNORED, IGNORED, 7]])
 
@@ -31,6 +32,19 @@ def test_codes_are_aligned_with_the_logits():
 def test_packed_rows_have_the_codes_of_their_examples():
     packed = AnswerCollator(lambda features: {"labels": LABELS.clone()})([items()])
     assert gathered(packed[ANSWERS]).tolist() == [31, 0, 2]
+
+
+def test_scores_of_a_teacher_are_in_the_order_of_the_answer_tokens():
+    def scored(item, ids):
+        ids = np.array(ids, np.uint32)[:, None]
+        return {**item, TEACHER: (ids, -ids.astype(np.float32))}
+
+    one, other = items()
+    features = [scored(one, [8, 9]), scored(other, [4])]
+    for given in (features, [[dict(feature) for feature in features]]):  # padded, and packed into one row
+        batch = AnswerCollator(lambda features: {"labels": LABELS.clone()})([*given])
+        assert unpack(batch[SCORES]).ids[:, 0].tolist() == [8, 9, 4]
+        assert TEACHER not in batch
 
 
 def test_a_batch_has_all_codes_or_none():

@@ -7,7 +7,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from in2_plugin.errors import DatasetError, TokenizerMismatch
-from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
+from in2_plugin.training.dataset import ANSWERS, EXAMPLE, TEACHER, LazyExamples
 from in2_plugin.training.loss_by_depth import CODES
 
 
@@ -47,6 +47,22 @@ def test_datasets_are_concatenated(built, mistral, lazy):
     assert twice[n + 5]["input_ids"].tolist() == lazy[5]["input_ids"].tolist()
     assert twice[n + 5][EXAMPLE] == n + 5
     assert twice.n_answer_tokens == 2 * lazy.n_answer_tokens
+
+
+class Echo:
+    def __init__(self, name):
+        self.name = name
+
+    def of(self, example):
+        return self.name, example
+
+
+def test_each_folder_has_its_teacher(built, mistral, lazy):
+    taught = LazyExamples.open([built, built], mistral).taught_by([Echo("a"), Echo("b")])
+    n = len(lazy)
+    assert (taught[5][TEACHER], taught[n + 5][TEACHER]) == (("a", 5), ("b", 5))
+    assert taught.select(np.array([n + 7]))[0][TEACHER] == ("b", 7)
+    assert TEACHER not in lazy[5]
 
 
 def test_split_is_random_and_complete(lazy):

@@ -22,6 +22,16 @@ def test_mean_loss_by_depth_and_part():
     assert tally.take(lambda sums: sums, steps=1) == {}
 
 
+def test_divergences_and_the_mean_over_all_answer_tokens():
+    losses, divergences = AnswerStatistics(), AnswerStatistics()
+    token_codes = torch.tensor([FINE + 0, CODES + FINE + 0, INTEGRATION + 5])
+    losses.add(torch.tensor([1.0, 3.0, 5.0]), token_codes)
+    divergences.add(torch.tensor([0.5, 0.25, 0.75]), token_codes)
+    assert losses.take(lambda sums: sums, distills=True)["in2/loss_answer"] == 3.0
+    assert divergences.take_divergence(lambda sums: sums) == {"in2/kl": 0.5, "in2/kl_depth_00_20": 0.375}
+    assert divergences.take_divergence(lambda sums: sums) == {}
+
+
 def test_sums_include_other_ranks():
     tally = AnswerStatistics()
     tally.add(torch.tensor([1.0]), torch.tensor([FINE + 2]))

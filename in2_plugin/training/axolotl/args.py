@@ -8,7 +8,7 @@ from pydantic import BaseModel, model_validator
 from in2_plugin.config.base import Config
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.axolotl.context_parallel import splits_inside_model
-from in2_plugin.training.options import Normalization, Weighting, weighting_option
+from in2_plugin.training.options import DistillOptions, Normalization, Objective, Weighting, own_loss_option
 
 FUSED = {"cut_cross_entropy": "Cut Cross Entropy", "liger_fused_linear_cross_entropy": "Liger"}
 """Axolotl settings under which a kernel computes head and loss together, with the name of the kernel."""
@@ -32,6 +32,11 @@ class IN2Options(Config):
     """Weight of an answer token within that mean: equal for every `token`, equal for every answer (`question`), or half
     of each answer's weight on its `opening`, the first tokens up to the point where the answer is unambiguous in the
     context."""
+    objective: Objective = "answer"
+    """What is trained at each answer token: the stored `answer` (cross-entropy), the distribution of a teacher that
+    reads the gold segments alone (`distill`, KL divergence), or `both`, added."""
+    distill: DistillOptions | None = None
+    """The teacher, and how it counts."""
     number_segments: bool = False
     """Under `rl: grpo`: write the number of each segment before it in the prompt, and ask for those with the answer."""
     length_balanced: bool = True
@@ -50,12 +55,18 @@ class IN2Options(Config):
                 "`loss_normalization: example` gives every example the same weight and `answer_weighting: question` "
                 "every answer; remove one of the two"
             )
+        DistillOptions.of(self.distill, self.objective)
         return self
 
     @property
-    def weighted_by(self) -> str | None:
-        """Return the option that gives answer tokens different weights, as written in a config; None if none does."""
-        return weighting_option(self.loss_normalization, self.answer_weighting)
+    def distillation(self) -> DistillOptions:
+        """Return `distill`, or its defaults."""
+        return DistillOptions.of(self.distill, self.objective)
+
+    @property
+    def own_loss(self) -> str | None:
+        """Return the option for which we compute the loss, as written in a config; None if the host does."""
+        return own_loss_option(self.loss_normalization, self.answer_weighting, self.objective)
 
 
 class IN2Args(BaseModel):
@@ -83,7 +94,7 @@ def config_full_logits_reason(cfg: Mapping[str, Any]) -> str | None:
 
 def fused_loss(options: IN2Options, cfg: Mapping[str, Any]) -> str | None:
     """Return the FUSED setting that computes head and loss, or None if we compute them."""
-    # the kernels cannot weigh tokens
-    if options.answer_logits_only is True or options.weighted_by:
+    # the kernels return no loss of each token
+    if options.answer_logits_only is True or options.own_loss:
         return None
     return next((name for name in FUSED if cfg.get(name)), None)

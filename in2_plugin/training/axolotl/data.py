@@ -19,6 +19,7 @@ from in2_plugin.training.axolotl.args import IN2Options
 from in2_plugin.training.axolotl.context_parallel import uses_ulysses
 from in2_plugin.training.axolotl.plugins import TYPES
 from in2_plugin.training.dataset import LazyExamples
+from in2_plugin.training.distillation.teachers import open_teachers, teacher_sentence
 
 LOG = get_logger(f"axolotl.{__name__}")
 LAZY_KEYS = {"path", "type", "revision"}
@@ -42,6 +43,8 @@ def load_lazy_datasets(cfg: Any, options: IN2Options, *, preprocess: bool) -> Tr
         return None
     tokenizer = ModelTokenizer(load_tokenizer(cfg))
     train, held_out = _datasets(cfg, tokenizer)
+    if options.objective != "answer":
+        train, held_out = _taught(train, cfg, options), held_out and _taught(held_out, cfg, options)
     LOG.info(
         f"in2: {len(train):,} examples are assembled when the trainer reads them; nothing is prepared or written"
         + (f", {len(held_out):,} are held out" if held_out is not None else "")
@@ -82,6 +85,12 @@ def _datasets(cfg: Any, tokenizer: ModelTokenizer) -> tuple[LazyExamples, LazyEx
         return train, LazyExamples.open([entry["path"] for entry in cfg.test_datasets], tokenizer, packed=packed)
     n = held_out(cfg, len(train))
     return train.split(n, split_seed(cfg)) if n else (train, None)
+
+
+def _taught(examples: LazyExamples, cfg: Any, options: IN2Options) -> LazyExamples:
+    teachers = open_teachers(examples.folders, options.distillation, adapter=bool(cfg.adapter))
+    LOG.info(f"in2: {len(examples):,} examples: {teacher_sentence(teachers, options.distillation)}")
+    return examples.taught_by(teachers)
 
 
 def held_out(cfg: Any, rows: int) -> int:

@@ -15,6 +15,7 @@ from torch.utils.data import RandomSampler
 from transformers import Trainer
 
 from in2_plugin.errors import ConfigError
+from in2_plugin.teaching.store import INITIAL
 from in2_plugin.training.axolotl.args import FUSED, IN2Options, config_full_logits_reason, fused_loss
 from in2_plugin.training.axolotl.context_parallel import splits_rows, uses_ring_flash_attn, uses_ulysses
 from in2_plugin.training.axolotl.data import not_lazy_reason
@@ -63,20 +64,29 @@ def refuse_conflicts(options: IN2Options, cfg: Mapping[str, Any], model: Any | N
         ConfigError: names the conflict.
     """
     under = config_full_logits_reason(cfg)
-    if weights := options.weighted_by:
+    if own := options.own_loss:
         split = SPLIT_EXAMPLES if splits_rows(cfg) else None
         of_model = model_weights_reason(model) if model is not None else None
-        if reason := split or under or _no_openings_reason(options, cfg) or of_model:
-            raise not_possible(weights, reason)
+        if reason := split or under or _prepared_reason(options, cfg) or _no_initial_reason(options, cfg) or of_model:
+            raise not_possible(own, reason)
     reason = under or (model_full_logits_reason(model) if model is not None else None)
     if options.answer_logits_only is True and reason:
         raise ConfigError(f"`answer_logits_only: true` is not possible: {reason}; set it to `auto` or `false`")
 
 
-def _no_openings_reason(options: IN2Options, cfg: Mapping[str, Any]) -> str | None:
-    """Return why the openings of answers are needed and not known, or None."""
-    prepared = not_lazy_reason(options, cfg) if options.answer_weighting == "opening" else None
-    return f"{prepared}, and prepared examples do not carry the openings of their answers" if prepared else None
+def _prepared_reason(options: IN2Options, cfg: Mapping[str, Any]) -> str | None:
+    """Return why openings of answers or a teacher are needed and not known, or None."""
+    needs = "what a teacher says about" if options.objective != "answer" else "the openings of"
+    needed = options.objective != "answer" or options.answer_weighting == "opening"
+    prepared = not_lazy_reason(options, cfg) if needed else None
+    return f"{prepared}, and prepared examples do not carry {needs} their answers" if prepared else None
+
+
+def _no_initial_reason(options: IN2Options, cfg: Mapping[str, Any]) -> str | None:
+    """Return why the model before training is not in memory although an adapter is trained, or None."""
+    if options.objective == "answer" or options.distillation.teacher != INITIAL or not cfg.get("relora"):
+        return None
+    return "`relora: true` merges adapters into the model, so the model before training is not in memory"
 
 
 def normalizes_across_ranks(cfg: Mapping[str, Any]) -> bool:
@@ -94,6 +104,8 @@ def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
     """Return the trainer for a config, or None if Axolotl has to use another one."""
     for name in OWN_TRAINERS:
         if cfg.get(name):
+            if options.objective != "answer":
+                raise not_possible(f"objective: {options.objective}", f"`{name}:` selects another trainer")
             LOG.warning(f"in2: `{name}:` selects another trainer, so `in2:` does not control loss, logits and order")
             return None
 
@@ -114,10 +126,12 @@ def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
                 logits_at_answers=choice.at_answers,
                 loss_normalization=options.loss_normalization,
                 answer_weighting=options.answer_weighting,
+                objective=options.objective,
+                distill=options.distillation,
                 length_balanced=options.length_balanced and not cfg.get("curriculum_sampling"),
                 shift_labels=splits_rows(cfg) and not uses_ulysses(cfg),
             )
-            counts = self.in2_options.weighted_by or _accepts_item_count(self.model)
+            counts = self.in2_options.own_loss or _accepts_item_count(self.model)
             if counts and normalizes_across_ranks(cfg):
                 # Axolotl assumes that no model can divide by the item count of the whole step
                 self.model_accepts_loss_kwargs = True

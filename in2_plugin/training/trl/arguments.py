@@ -4,6 +4,7 @@ An IN2 dataset is an entry `{path: in2, data_dir: FOLDER}` under `datasets:`; `s
 key that neither TRL, accelerate nor this package knows is an error, and so is a key of an entry that has no effect.
 """
 
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -16,8 +17,9 @@ from trl.scripts.utils import DatasetConfig
 
 from in2_plugin.config.sentences import nearest
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.options import Weighting
-from in2_plugin.training.trl.data import load_in2_dataset, longest_of
+from in2_plugin.training.distillation.teachers import open_teachers
+from in2_plugin.training.options import DistillOptions, Objective, Weighting
+from in2_plugin.training.trl.data import load_in2_dataset, longest_of, transform_of
 from in2_plugin.training.trl.settings import refuse_incompatible, sft_settings
 
 IN2_PATH = "in2"
@@ -41,6 +43,37 @@ class IN2Arguments:
             "of each answer's weight on its `opening`."
         },
     )
+    objective: Objective = field(
+        default="answer",
+        metadata={
+            "help": "What is trained at each answer token: the stored `answer`, the distribution of a teacher that "
+            "reads the gold segments alone (`distill`), or `both`, added."
+        },
+    )
+    distill: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={
+            "help": "The teacher, and how it counts: `{teacher, weight, temperature, top_k}`; in JSON on the command "
+            "line."
+        },
+    )
+
+    @property
+    def distillation(self) -> DistillOptions:
+        """Return the options of the objective.
+
+        Raises:
+            ConfigError: a key or value of `distill` is wrong, or has no effect.
+        """
+        given = self.distill
+        if isinstance(given, str):
+            try:
+                given = json.loads(given)
+            except ValueError as error:
+                raise ConfigError(
+                    f"`--distill {given}` is not JSON ({error}); write, for example, `--distill '{{\"weight\": 0.5}}'`"
+                ) from None
+        return DistillOptions.of(given, self.objective)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +138,15 @@ def load_datasets(arguments: SFTArguments, tokenizer: Any) -> tuple[Dataset, Dat
         split = train.train_test_split(test_size=size, seed=arguments.training.seed)
         train, held_out = split["train"], split["test"]
     refuse_incompatible(arguments.training, longest_of(train, held_out))
+    _require_teachers(arguments, train, held_out)
     return train, held_out
+
+
+def _require_teachers(arguments: SFTArguments, *datasets: Dataset | None) -> None:
+    """Raise here, before processes start, if a teacher is missing."""
+    options = arguments.in2.distillation
+    for transform in filter(None, map(transform_of, datasets)) if arguments.in2.objective != "answer" else ():
+        open_teachers(transform.examples.folders, options, adapter=arguments.model.use_peft)
 
 
 def _folders(arguments: SFTArguments) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ TRL accepts only a `datasets.Dataset` (1.14 checks it), and a transform is the o
 it to compute a fingerprint and to pass it to workers. Cost: 4 bytes per example, plus the cost of `LazyExamples`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from datasets import Dataset
 
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.dataset import ANSWERS, EXAMPLE, LazyExamples
+from in2_plugin.training.dataset import ANSWERS, EXAMPLE, TEACHER, LazyExamples
 from in2_plugin.training.prompts import load_prompts
 
 Batch = Mapping[str, Any]
@@ -28,12 +28,12 @@ class ExampleTransform:
 
     examples: LazyExamples
     with_answers: bool = False
-    """Also return EXAMPLE and ANSWERS, which `IN2SFTTrainer` removes before the forward pass."""
+    """Also return EXAMPLE, ANSWERS and TEACHER, which `IN2SFTTrainer` removes before the forward pass."""
 
     def __call__(self, batch: Batch) -> dict[str, list[Any]]:
         items = [self.examples[number] for number in batch[EXAMPLE]]
-        names = ("input_ids", "labels", *((EXAMPLE, ANSWERS) if self.with_answers else ()))
-        return {name: [item[name] for item in items] for name in names}
+        names = ["input_ids", "labels", *((EXAMPLE, ANSWERS, TEACHER) if self.with_answers else ())]
+        return {name: [item[name] for item in items] for name in names if all(name in item for item in items)}
 
 
 def load_in2_dataset(
@@ -101,9 +101,16 @@ def longest_of(*datasets: Any) -> int:
     return max((int(each.max()) for each in lengths if each is not None and len(each)), default=0)
 
 
-def with_answers(dataset: Any) -> Any:
-    """Return the dataset, or each dataset of a mapping, with EXAMPLE and ANSWERS in its rows."""
+def with_answers(dataset: Any, teach: Callable[[LazyExamples], LazyExamples] | None = None) -> Any:
+    """Return the dataset, or each dataset of a mapping, with EXAMPLE and ANSWERS in its rows.
+
+    Args:
+        teach: returns examples with teachers, for TEACHER in the rows.
+    """
     if isinstance(dataset, Mapping):
-        return {name: with_answers(one) for name, one in dataset.items()}
+        return {name: with_answers(one, teach) for name, one in dataset.items()}
     transform = transform_of(dataset)
-    return dataset if transform is None else dataset.with_transform(replace(transform, with_answers=True))
+    if transform is None:
+        return dataset
+    examples = teach(transform.examples) if teach else transform.examples
+    return dataset.with_transform(replace(transform, examples=examples, with_answers=True))

@@ -40,6 +40,8 @@ def main(argv: Sequence[str]) -> IN2SFTTrainer:
         peft_config=get_peft_config(arguments.model),
         length_balanced=arguments.in2.length_balanced,
         answer_weighting=arguments.in2.answer_weighting,
+        objective=arguments.in2.objective,
+        distill=arguments.in2.distillation if arguments.in2.distill else None,
     )
     trainer.train(resume_from_checkpoint=training.resume_from_checkpoint)
     trainer.save_model(training.output_dir)

@@ -1,7 +1,7 @@
 """Combine TRL's SFTTrainer with ours: length-balanced order, and the loss by depth and part in the log.
 
-Logits only at answers and equal weight for every answer token are TRL's own defaults; with another `answer_weighting`,
-IN2Trainer computes the loss. Invariant: data and settings are checked before the model is loaded.
+Logits only at answers and equal weight for every answer token are TRL's own defaults; with another `answer_weighting`
+or `objective`, IN2Trainer computes the loss. Invariant: data and settings are checked before the model is loaded.
 """
 
 from collections.abc import Mapping
@@ -19,8 +19,10 @@ from trl import SFTConfig, SFTTrainer
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.answer_logits import keep_supervised
 from in2_plugin.training.dataset import ANSWERS, LazyExamples
+from in2_plugin.training.distillation.divergence import AnswerTokenLoss, LikeliestTokens
+from in2_plugin.training.distillation.teachers import open_teachers, teacher_sentence
 from in2_plugin.training.documents import TrainingDocuments
-from in2_plugin.training.options import SPLIT_EXAMPLES, TrainingOptions, Weighting
+from in2_plugin.training.options import SPLIT_EXAMPLES, DistillOptions, Objective, TrainingOptions, Weighting
 from in2_plugin.training.trainer import ROUTER_LOSS, IN2Trainer, model_full_logits_reason, model_weights_reason
 from in2_plugin.training.trl.data import lengths_of, longest_of, transform_of, with_answers
 from in2_plugin.training.trl.losses import AnswerTokenLosses, token_statistics
@@ -44,17 +46,23 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
         eval_dataset: Any = None,
         length_balanced: bool = True,
         answer_weighting: Weighting = "token",
+        objective: Objective = "answer",
+        distill: DistillOptions | Mapping[str, Any] | None = None,
         **named: Any,
     ) -> None:
-        """Take SFTTrainer's arguments, and two of ours.
+        """Take SFTTrainer's arguments, and four of ours.
 
         Args:
             length_balanced: order examples so that the ranks of a step get similar lengths.
             answer_weighting: `token` (every answer token has the same weight), `question` (every answer) or `opening`
                 (half of each answer's weight is on its first tokens).
+            objective: what is trained at each answer token: the stored `answer`, the distribution of a
+                teacher that reads the gold segments alone (`distill`), or `both`, added.
+            distill: `teacher`, `weight`, `temperature` and `top_k`, as in `DistillOptions`.
 
         Raises:
             ConfigError: a setting conflicts with IN2 examples, or `train_dataset` is not an IN2 dataset.
+            DatasetError: the teacher is missing; names the command to run.
         """
         args = SFTConfig(**sft_settings()) if args is None else args
         transform = transform_of(train_dataset)
@@ -65,24 +73,53 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
         held_out = eval_dataset.values() if isinstance(eval_dataset, Mapping) else [eval_dataset]
         refuse_incompatible(args, longest_of(train_dataset, *held_out))
         # TRL itself applies the head only at supervised positions, gathered under ZeRO-3 and FSDP2
-        self.in2_options = TrainingOptions(False, "token", answer_weighting, length_balanced)
-        if self.in2_options.weighted_by and named.get("compute_loss_func"):
+        self.in2_options = TrainingOptions(
+            logits_at_answers=False,
+            answer_weighting=answer_weighting,
+            objective=objective,
+            distill=DistillOptions.of(distill, objective),
+            length_balanced=length_balanced,
+        )
+        if self.in2_options.own_loss and named.get("compute_loss_func"):
             raise self.in2_options.not_possible("`compute_loss_func` computes the loss")
-        if answer_weighting == "opening" and any(one is not None and transform_of(one) is None for one in held_out):
-            raise self.in2_options.not_possible("`eval_dataset` does not carry the openings of its answers")
+        if any(one is not None and transform_of(one) is None for one in held_out):
+            self._refuse_other_examples()
+        self._in2_adapter = hasattr(model, "disable_adapter") or named.get("peft_config") is not None
         super().__init__(
-            model, args, train_dataset=with_answers(train_dataset), eval_dataset=with_answers(eval_dataset), **named
+            model, args, train_dataset=self._carrying(train_dataset), eval_dataset=self._carrying(eval_dataset), **named
         )
         self.add_callback(TrainingDocuments(transform.examples.folders, self.in2_log))
         self._in2_per_token = AnswerTokenLosses(self.model)
         self._in2_agrees: bool | None = None
-        if self.in2_options.weighted_by:
-            self._compute_weighted_loss()
+        if self.in2_options.own_loss:
+            self._compute_own_loss()
+            self._log_teacher()
         elif self._in2_keeps_answers:
             self.in2_log("logits are computed only at answer tokens; TRL alone does so only on a GPU")
 
-    def _compute_weighted_loss(self) -> None:
-        """Check that the loss can be weighted, and choose how to compute logits."""
+    def _refuse_other_examples(self) -> None:
+        """Refuse an evaluation on examples that do not carry what the loss needs."""
+        if self.in2_options.distills:
+            raise self.in2_options.not_possible("`eval_dataset` does not carry what a teacher says about its answers")
+        if self.in2_options.answer_weighting == "opening":
+            raise self.in2_options.not_possible("`eval_dataset` does not carry the openings of its answers")
+
+    def _carrying(self, dataset: Any) -> Any:
+        """Return the dataset, or each dataset of a mapping, with what the loss needs in its rows."""
+        return with_answers(dataset, self._taught if self.in2_options.distills else None)
+
+    def _taught(self, examples: LazyExamples) -> LazyExamples:
+        options = self.in2_options.distill
+        return examples.taught_by(open_teachers(examples.folders, options, adapter=self._in2_adapter))
+
+    def _log_teacher(self) -> None:
+        if self.in2_options.distills:
+            examples = self.in2_examples(self.train_dataset)
+            assert examples is not None
+            self.in2_log(teacher_sentence(examples.teachers, self.in2_options.distill))
+
+    def _compute_own_loss(self) -> None:
+        """Check that we can compute the loss of each answer token, and choose how to compute logits."""
         if reason := self._no_weights_reason():
             raise self.in2_options.not_possible(reason)
         at_answers = self.compute_metrics is None and model_full_logits_reason(self.model) is None
@@ -105,14 +142,14 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
 
     def evaluate(self, eval_dataset: Any = None, *rest: Any, **named: Any) -> dict[str, float]:
         """Evaluate as SFTTrainer does, with the statistics of IN2 examples."""
-        found: dict[str, float] = super().evaluate(with_answers(eval_dataset), *rest, **named)
+        found: dict[str, float] = super().evaluate(self._carrying(eval_dataset), *rest, **named)
         return found
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return TRL's loss, or the weighted one, and record the loss of each answer token."""
-        if self.in2_options.weighted_by:
+        """Return TRL's loss, or ours, and record the loss of each answer token."""
+        if self.in2_options.own_loss:
             inputs.pop("_prediction_loss_only", None)  # TRL before 1.15 passes it from `prediction_step`
             inputs["use_cache"] = False
             return IN2Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
@@ -135,10 +172,11 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
             self._tally(model.training, codes, losses)
         return found
 
-    def _weighted_loss(
-        self, model: Any, kept: dict[str, Any], targets: Tensor, weights: Tensor, total: Any
-    ) -> tuple[Tensor, Any, Tensor]:
-        found = super()._weighted_loss(model, kept, targets, weights, total)
+    def _own_loss(
+        self, model: Any, kept: dict[str, Any], targets: Tensor, weights: Tensor, total: Any,
+        teacher: LikeliestTokens | Tensor | None,
+    ) -> tuple[Tensor, Any, AnswerTokenLoss]:  # fmt: skip
+        found = super()._own_loss(model, kept, targets, weights, total, teacher)
         self._append_metrics(kept, found[1]["logits"], targets)
         return found
 

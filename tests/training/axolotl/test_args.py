@@ -26,6 +26,19 @@ def test_contradiction_is_refused():
         IN2Options(loss_normalization="example", answer_weighting="question")
 
 
+def test_options_of_a_teacher():
+    options = IN2Options.parse({"objective": "both", "distill": {"weight": 0.5}}, "section `in2`")
+    assert (options.distillation.weight, options.distillation.teacher) == (0.5, "initial")
+    assert options.own_loss == "objective: both" and fused_loss(options, {"cut_cross_entropy": True}) is None
+    # as Axolotl writes a validated config, with all defaults that are not None
+    assert IN2Options.model_validate(options.model_dump(exclude_none=True)) == options
+    assert IN2Options.model_validate(IN2Options().model_dump(exclude_none=True)) == IN2Options()
+    with pytest.raises(ConfigError, match="`distill` has no effect under `objective: answer`"):
+        IN2Options.parse({"distill": {"weight": 0.5}}, "section `in2`")
+    with pytest.raises(ConfigError, match=r"unknown key `distill.wieght`; did you mean `weight`"):
+        IN2Options.parse({"objective": "both", "distill": {"wieght": 0.5}}, "section `in2`")
+
+
 @pytest.mark.parametrize(
     ("version", "cfg", "reason"),
     [

@@ -2,10 +2,13 @@
 
 import pytest
 
-from in2_plugin.errors import ConfigError
+from in2_plugin.errors import ConfigError, DatasetError
 from in2_plugin.training.axolotl.args import IN2Options
 from in2_plugin.training.axolotl.data import eager_reason, load_lazy_datasets
+from in2_plugin.training.dataset import TEACHER
 from tests.support.axolotl_configs import ConfigLoader
+from tests.support.distillation import distilled_dataset
+from tests.support.taught import teacher_folder
 
 
 @pytest.fixture
@@ -41,6 +44,18 @@ def test_lazy_datasets_of_a_loaded_config(config):
     assert meta.total_num_steps == 59
     assert cfg.total_num_tokens == meta.train_dataset.lengths.sum()
     assert load_lazy_datasets(config(), IN2Options(lazy=False), preprocess=False) is None
+
+
+def test_examples_have_a_teacher_where_the_objective_needs_one(tmp_path):
+    config = ConfigLoader(tmp_path, distilled_dataset(), teacher_folder())
+    config.set_model_config('{"model_type": "mistral", "vocab_size": 2000}')
+    meta = load_lazy_datasets(config(val_set_size=0.1), IN2Options(objective="both"), preprocess=False)
+    for dataset in (meta.train_dataset, meta.eval_dataset):
+        ids, logprobs = dataset[0][TEACHER]
+        assert ids.shape == logprobs.shape == (int((dataset[0]["labels"] != -100).sum()), 16)
+    missing = IN2Options(objective="both", distill={"teacher": "other"})
+    with pytest.raises(DatasetError, match=r"has no scores of a teacher `other` \(there are: initial\)"):
+        load_lazy_datasets(config(), missing, preprocess=False)
 
 
 def test_lazy_true_with_a_conflicting_setting_is_refused(config):

@@ -44,21 +44,26 @@ CHOICES = [
 ]
 
 
-WEIGHTED = [IN2Options(loss_normalization="example"), IN2Options(answer_weighting="question")]
+WEIGHTED = [
+    IN2Options(loss_normalization="example"),
+    IN2Options(answer_weighting="question"),
+    IN2Options(objective="both"),
+]
+LAZY = {"datasets": [{"path": "a", "type": "in2"}]}
 
 
 @pytest.mark.parametrize("options", WEIGHTED)
 @pytest.mark.parametrize("name", ["cut_cross_entropy", "liger_fused_linear_cross_entropy"])
 def test_weighted_tokens_do_not_use_a_fused_kernel(name, options):
-    choice = choose_logits(options, {name: True}, tiny())
+    choice = choose_logits(options, {name: True, **LAZY}, tiny())
     assert choice.at_answers
 
 
 @pytest.mark.parametrize("options", WEIGHTED)
 @pytest.mark.parametrize("cfg", [{"context_parallel_size": 2}, {"label_smoothing_factor": 0.1}])
 def test_conflicts_of_weighted_tokens_are_refused(cfg, options):
-    with pytest.raises(ConfigError, match=f"`{options.weighted_by}` is not possible: .*; set it to `token`"):
-        refuse_conflicts(options, cfg)
+    with pytest.raises(ConfigError, match=f"`{options.own_loss}` is not possible: .*; set it to `(token|answer)`"):
+        refuse_conflicts(options, {**cfg, **LAZY})
 
 
 @pytest.mark.parametrize(
@@ -74,6 +79,19 @@ def test_openings_need_lazy_examples(lazy, cfg, reason):
         refuse_conflicts(options, cfg)
     refuse_conflicts(IN2Options(lazy=lazy, answer_weighting="question"), cfg)
     refuse_conflicts(IN2Options(answer_weighting="opening"), {"datasets": [{"path": "a", "type": "in2"}]})
+
+
+def test_a_teacher_needs_lazy_examples_and_our_trainer():
+    options = IN2Options(objective="distill")
+    prepared = "`objective: distill` is not possible: there is no dataset, and prepared examples do not carry what a te"
+    with pytest.raises(ConfigError, match=prepared):
+        refuse_conflicts(options, {})
+    merged = "`objective: distill` is not possible: `relora: true` merges adapters into the model"
+    with pytest.raises(ConfigError, match=merged):
+        refuse_conflicts(options, {**LAZY, "relora": True})
+    refuse_conflicts(IN2Options(objective="distill", distill={"teacher": "current"}), {**LAZY, "relora": True})
+    with pytest.raises(ConfigError, match="`objective: distill` is not possible: `trainer_cls:` selects another"):
+        trainer_class({"trainer_cls": "x"}, options)
 
 
 def test_models_whose_tokens_cannot_be_weighted_are_refused():

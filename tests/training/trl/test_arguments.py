@@ -6,7 +6,7 @@ import warnings
 import pytest
 import yaml
 
-from in2_plugin.errors import ConfigError
+from in2_plugin.errors import ConfigError, DatasetError
 from in2_plugin.training.trl.arguments import load_datasets, parse
 from in2_plugin.training.trl.data import EXAMPLE, with_answers
 from in2_plugin.training.trl.launch import launch_options
@@ -54,6 +54,23 @@ def test_file_and_command_line_override_defaults(parsed):
         loaded(parsed(max_length=600))
     with pytest.raises(ConfigError, match=r"`packing: true` has no effect"):
         loaded(parsed("--packing"))
+
+
+def test_the_objective_and_its_teacher(parsed):
+    arguments = parsed(objective="both", distill={"weight": 0.5})
+    assert arguments.in2.objective == "both" and arguments.in2.distillation.weight == 0.5
+    typed = parsed("--objective", "both", "--distill", '{"teacher": "current"}').in2
+    assert typed.distillation.teacher == "current" and parsed().in2.distill is None
+    with pytest.raises(ConfigError, match=r"`--distill weight=1` is not JSON .*; write, for example, `--distill '"):
+        loaded(parsed("--objective", "both", "--distill", "weight=1"))
+    with pytest.raises(ConfigError, match="section `distill`: unknown key `wieght`; did you mean `weight`"):
+        loaded(parsed(objective="both", distill={"wieght": 0.5}))
+    with pytest.raises(ConfigError, match="`distill` has no effect under `objective: answer`"):
+        loaded(parsed(distill={"weight": 0.5}))
+    with pytest.raises(DatasetError, match="has no scores of a teacher `initial`"):
+        loaded(parsed(objective="both"))
+    with pytest.raises(DatasetError, match="has no gold rows; run `in2 teach"):
+        loaded(parsed(objective="both", use_peft=True))
 
 
 def test_accelerate_options_are_passed_on(parsed):

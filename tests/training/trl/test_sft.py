@@ -41,7 +41,7 @@ def test_answer_weighting_of_the_file_is_that_of_the_loss(parsed, mistral_folder
     parsed(model_name_or_path=str(tmp_path / "model"), answer_weighting="opening", max_steps=1, logging_steps=1,
            per_device_train_batch_size=2)  # fmt: skip
     trainer = main(["--config", str(tmp_path / "sft.yml")])
-    assert trainer.in2_options.weighted_by == "answer_weighting: opening"
+    assert trainer.in2_options.own_loss == "answer_weighting: opening"
     (step, _) = trainer.state.log_history
     assert step["in2/answer_tokens_per_step"] > 2 and 9 < step["loss"] < 12
 

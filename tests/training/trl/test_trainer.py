@@ -5,16 +5,20 @@ import pytest
 import torch
 from datasets import Dataset
 from peft import PromptTuningConfig, TaskType
-from transformers import MistralConfig, MistralForCausalLM
+from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM
 from trl import SFTConfig
 
 from in2_plugin.corpus.screening.document_digests import read_digests
 from in2_plugin.dataset.reader import IN2Dataset
-from in2_plugin.errors import ConfigError
+from in2_plugin.errors import ConfigError, DatasetError
+from in2_plugin.teaching.rows import GoldOnlyRows
+from in2_plugin.training.options import TrainingOptions
 from in2_plugin.training.trl.data import lengths_of
 from in2_plugin.training.trl.trainer import FUSED_HEAD
 from in2_plugin.trl import IN2SFTTrainer, load_in2_dataset, sft_settings
-from tests.support.plain_loss import plain_loss
+from tests.support.distillation import distilled_dataset, plain_gold_logits, plain_objective, stored_teacher
+from tests.support.plain_loss import plain_loss, plain_teacher
+from tests.support.taught import teacher_folder
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +63,10 @@ def test_errors_are_raised_before_the_model_is_loaded(loaded, tmp_path):
 
 def shortest(loaded, n=12):
     return loaded.select(np.argsort(lengths_of(loaded), kind="stable")[:n])
+
+
+def longest(loaded, n):
+    return loaded.select(np.argsort(lengths_of(loaded), kind="stable")[-n:])
 
 
 def test_evaluation_logs_statistics(built, loaded, pretrained, tmp_path):
@@ -144,6 +152,68 @@ def test_weights_that_are_not_possible_are_refused(loaded, pretrained, tmp_path)
     prompt = PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=3)
     with pytest.raises(ConfigError, match="`answer_weighting: question` is not possible: prompt tuning prepends"):
         IN2SFTTrainer(tiny(), settings(tmp_path), peft_config=prompt, **given)
+
+
+@pytest.fixture(scope="module")
+def distilled():
+    """The dataset with scores of the tiny model, and its tokenizer."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(teacher_folder())
+    return load_in2_dataset(distilled_dataset(), tokenizer), tokenizer
+
+
+@pytest.fixture
+def distil(distilled, tmp_path):
+    """Return a function that returns the log of a step of four examples with a teacher."""
+
+    def run(micro, **given):
+        loaded, tokenizer = distilled
+        args = settings(tmp_path, max_steps=1, logging_steps=1, save_strategy="no", disable_tqdm=True, seed=3,
+                        per_device_train_batch_size=micro, gradient_accumulation_steps=4 // micro,
+                        gradient_checkpointing=False, eval_strategy="steps", eval_steps=1,
+                        learning_rate=0.0)  # fmt: skip
+        trainer = IN2SFTTrainer(AutoModelForCausalLM.from_pretrained(teacher_folder(), dtype=torch.float32), args,
+                                train_dataset=longest(loaded, 4), eval_dataset=longest(loaded, 4),
+                                processing_class=tokenizer, **given)  # fmt: skip
+        trainer.train()
+        return {name: value for entry in trainer.state.log_history for name, value in entry.items()}
+
+    return run
+
+
+@pytest.mark.parametrize("teacher", ["initial", "current"])
+def test_divergence_from_a_teacher_is_that_of_a_plain_implementation(distil, distilled, teacher, capsys):
+    given = {"objective": "distill", "distill": {"teacher": teacher}}
+    whole, cut = distil(4, **given), distil(1, **given)
+    plans = IN2Dataset(distilled_dataset(), distilled[1]).plans
+    model = AutoModelForCausalLM.from_pretrained(teacher_folder(), dtype=torch.float32)
+    rows = GoldOnlyRows(plans.dataset)
+
+    def teacher_of(example):
+        return (
+            stored_teacher(example) if teacher == "initial" else plain_teacher(plain_gold_logits(model, rows, example))
+        )
+
+    numbers = np.argsort(plans.n_tokens, kind="stable")[-4:]
+    expected = plain_objective(model, plans, numbers, teacher_of, TrainingOptions(objective="distill")).item()
+    assert expected > 1e-4
+    assert (whole["loss"], whole["eval_loss"]) == pytest.approx((expected, expected), rel=1e-4, abs=1e-6)
+    assert (cut["loss"], cut["grad_norm"]) == pytest.approx((whole["loss"], whole["grad_norm"]), rel=1e-3)
+    assert whole["in2/kl"] == pytest.approx(whole["loss"], abs=1e-6) and "mean_token_accuracy" in whole
+    assert "in2: distils from the" in capsys.readouterr().out
+
+
+def test_objectives_that_are_not_possible_are_refused(distilled, tmp_path):
+    loaded, tokenizer = distilled
+    given = {"train_dataset": loaded, "processing_class": tokenizer, "objective": "both"}
+    with pytest.raises(ConfigError, match="`objective: both` is not possible: `compute_loss_func` computes the loss"):
+        IN2SFTTrainer("no/model", settings(tmp_path), compute_loss_func=print, **given)
+    prepared = Dataset.from_dict({"input_ids": [[1]], "labels": [[1]]})
+    with pytest.raises(ConfigError, match="is not possible: `eval_dataset` does not carry what a teacher says"):
+        IN2SFTTrainer("no/model", settings(tmp_path), eval_dataset=prepared, **given)
+    with pytest.raises(DatasetError, match="has no scores of a teacher `other`"):
+        IN2SFTTrainer("no/model", settings(tmp_path), distill={"teacher": "other"}, **given)
 
 
 def test_other_losses_have_no_statistics(loaded, pretrained, tmp_path, capsys):

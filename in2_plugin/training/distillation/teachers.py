@@ -1,0 +1,60 @@
+"""Open the teacher of each dataset: stored scores, or the gold rows that a model reads during training.
+
+Invariant: a teacher is open, and belongs to the examples, before a model is loaded.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from in2_plugin.errors import ConfigError
+from in2_plugin.teaching.rows import GoldOnlyRows
+from in2_plugin.teaching.store import CURRENT, INITIAL, TeacherStore, teacher_names
+from in2_plugin.training.options import DistillOptions
+
+Teacher = TeacherStore | GoldOnlyRows
+
+
+def open_teachers(folders: Sequence[Path], options: DistillOptions, *, adapter: bool) -> list[Teacher]:
+    """Open the teacher of each dataset folder.
+
+    The model before training is in memory if only an adapter is trained; stored scores have precedence, since they cost
+    no forward pass.
+
+    Raises:
+        DatasetError: a folder has no gold rows or no complete scores of the teacher; names the command to run.
+        ConfigError: fewer tokens are stored than `top_k`, or different numbers in different folders.
+    """
+    name = options.teacher
+    stored = all(name in teacher_names(folder) for folder in folders)
+    if name == CURRENT or (name == INITIAL and adapter and not stored):
+        return [GoldOnlyRows(folder) for folder in folders]
+    stores = [TeacherStore.open(folder, name) for folder in folders]
+    _require_top_k(stores, options.top_k)
+    return [*stores]
+
+
+def _require_top_k(stores: Sequence[TeacherStore], asked: int | None) -> None:
+    fewest = min(stores, key=lambda store: store.facts.top_k, default=None)
+    if fewest is None:
+        return
+    stored = {store.facts.top_k for store in stores}
+    if asked is None and len(stored) > 1:
+        raise ConfigError(
+            f"the datasets have scores of {' and '.join(map(str, sorted(stored)))} tokens at each answer token; set "
+            f"`distill: {{top_k: {min(stored)}}}`"
+        )
+    if asked is not None and asked > min(stored):
+        raise ConfigError(
+            f"`distill.top_k: {asked}`: {fewest.folder} has {min(stored)} tokens at each answer token; lower it, or "
+            f"run `in2 teach` with `--top-k {asked}` and another --name"
+        )
+
+
+def teacher_sentence(teachers: Sequence[Teacher], options: DistillOptions) -> str:
+    """Return one sentence for the log: who the teacher is, and what it costs."""
+    stores = [one for one in teachers if isinstance(one, TeacherStore)]
+    if stores:
+        models = " and ".join(sorted({store.facts.model for store in stores}))
+        return f"distils from the stored scores `{options.teacher}` of {models}"
+    who = "the model in training" if options.teacher == CURRENT else "the model without its adapter"
+    return f"distils from {who}, which reads the gold rows in one more forward pass per micro-batch, without gradients"

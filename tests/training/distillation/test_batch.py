@@ -1,0 +1,48 @@
+"""Stored scores and gold rows as tensors of a batch."""
+
+import numpy as np
+import pytest
+import torch
+
+from in2_plugin.errors import ConfigError
+from in2_plugin.teaching.rows import GoldOnlyRow
+from in2_plugin.training.answer_logits import IGNORED
+from in2_plugin.training.distillation.batch import GOLD, SCORES, teacher_batch, unpack
+
+
+def scores(n, k, first):
+    ids = np.arange(first, first + n * k, dtype=np.uint32).reshape(n, k)
+    return ids, -ids.astype(np.float32) / 7
+
+
+def test_scores_come_back_with_all_their_bits():
+    batch = teacher_batch([scores(3, 4, 100), scores(2, 4, 200)], 5)
+    assert batch[SCORES].shape == (5, 2, 4) and not batch[SCORES].is_floating_point()
+    found = unpack(batch[SCORES])
+    expected = np.concatenate([scores(3, 4, 100)[0], scores(2, 4, 200)[0]]).astype(np.int64)
+    assert np.array_equal(found.ids.numpy(), expected)
+    assert np.array_equal(found.logprobs.numpy(), -expected.astype(np.float32) / 7)
+    assert found.first(2).ids.shape == (5, 2) and len(found) == 5
+
+
+def test_datasets_with_more_stored_tokens_are_cut_to_the_fewest():
+    assert teacher_batch([scores(3, 4, 1), scores(2, 6, 1)], 5)[SCORES].shape == (5, 2, 4)
+
+
+def row(n, answer):
+    return GoldOnlyRow(np.arange(10, 10 + n, dtype=np.uint32), slice(n - answer, n))
+
+
+def test_gold_rows_are_padded_on_the_right():
+    gold = teacher_batch([[row(4, 1)], [row(3, 2), row(5, 1)]], 4)[GOLD]
+    assert gold["input_ids"].tolist() == [[10, 11, 12, 13, 0], [10, 11, 12, 0, 0], [10, 11, 12, 13, 14]]
+    assert gold["attention_mask"].sum(1).tolist() == [4, 3, 5]
+    assert gold["labels"][1].tolist() == [IGNORED, 11, 12, IGNORED, IGNORED]
+    assert (gold["labels"] != IGNORED).sum(1).tolist() == [1, 2, 1]
+    assert {tensor.dtype for tensor in gold.values()} == {torch.int64}
+
+
+@pytest.mark.parametrize("taught", [[scores(3, 4, 1)], [[row(5, 3)]]])
+def test_missing_answer_tokens_are_refused(taught):
+    with pytest.raises(ConfigError, match="returned 2 answer tokens of examples that have 3"):
+        teacher_batch(taught, 2)

@@ -1,0 +1,56 @@
+"""The forward pass of a teacher in the step: without dropout, gradients or adapter."""
+
+import pytest
+import torch
+from transformers import MistralConfig, MistralForCausalLM
+
+from in2_plugin.errors import ConfigError
+from in2_plugin.training.answer_logits import IGNORED
+from in2_plugin.training.distillation.batch import GOLD
+from in2_plugin.training.distillation.divergence import LikeliestTokens
+from in2_plugin.training.distillation.step import gold_logits, teacher_of
+from in2_plugin.training.options import DistillOptions, TrainingOptions
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return MistralForCausalLM(
+        MistralConfig(vocab_size=64, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+                      num_key_value_heads=2, attention_dropout=0.5)
+    ).train()  # fmt: skip
+
+
+@pytest.fixture
+def gold():
+    ids = torch.tensor([[5, 6, 7, 8, 9], [5, 6, 7, 0, 0]])
+    labels = torch.tensor([[IGNORED, IGNORED, IGNORED, 8, 9], [IGNORED, IGNORED, 7, IGNORED, IGNORED]])
+    return {"input_ids": ids, "attention_mask": (ids > 0).long(), "labels": labels}
+
+
+@pytest.mark.parametrize("at_answers", [True, False])
+def test_a_teacher_reads_without_dropout_and_gradients(model, gold, at_answers):
+    found = gold_logits(model, gold, at_answers=at_answers)
+    assert model.training and not found.requires_grad
+    model.eval()
+    expected = [model(input_ids=gold["input_ids"][:1]).logits[0, 2:4],
+                model(input_ids=gold["input_ids"][1:, :3]).logits[0, 1:2]]  # fmt: skip
+    torch.testing.assert_close(found, torch.cat(expected))
+    gold_logits(model, gold, at_answers=at_answers)
+    assert not model.training
+
+
+def test_top_k_of_a_teacher_in_the_step(model, gold):
+    def found(top_k):
+        options = TrainingOptions(objective="both", distill=DistillOptions(teacher="current", top_k=top_k))
+        return teacher_of(model, model, {GOLD: gold}, options)
+
+    logits, few = found(None), found(4)
+    assert isinstance(few, LikeliestTokens) and few.ids.shape == (3, 4)
+    assert torch.equal(few.ids[:, 0], logits.argmax(-1))
+    assert torch.equal(found(64), logits)
+
+
+def test_a_model_without_an_adapter_is_not_the_model_before_training(model, gold):
+    with pytest.raises(ConfigError, match="the model before training is not in memory: this adapter cannot be"):
+        teacher_of(model, model, {GOLD: gold}, TrainingOptions(objective="both"))
