@@ -88,7 +88,8 @@ def _datasets(cfg: Any, tokenizer: ModelTokenizer) -> tuple[LazyExamples, LazyEx
 
 
 def _taught(examples: LazyExamples, cfg: Any, options: IN2Options) -> LazyExamples:
-    teachers = open_teachers(examples.folders, options.distillation, adapter=bool(cfg.adapter))
+    adapter = bool(cfg.adapter) and not cfg.relora  # which merges adapters into the model
+    teachers = open_teachers(examples.folders, options.distillation, adapter=adapter)
     LOG.info(f"in2: {len(examples):,} examples: {teacher_sentence(teachers, options.distillation)}")
     return examples.taught_by(teachers)
 

@@ -15,7 +15,6 @@ from torch.utils.data import RandomSampler
 from transformers import Trainer
 
 from in2_plugin.errors import ConfigError
-from in2_plugin.teaching.store import INITIAL
 from in2_plugin.training.axolotl.args import FUSED, IN2Options, config_full_logits_reason, fused_loss
 from in2_plugin.training.axolotl.context_parallel import splits_rows, uses_ring_flash_attn, uses_ulysses
 from in2_plugin.training.axolotl.data import not_lazy_reason
@@ -67,7 +66,7 @@ def refuse_conflicts(options: IN2Options, cfg: Mapping[str, Any], model: Any | N
     if own := options.own_loss:
         split = SPLIT_EXAMPLES if splits_rows(cfg) else None
         of_model = model_weights_reason(model) if model is not None else None
-        if reason := split or under or _prepared_reason(options, cfg) or _no_initial_reason(options, cfg) or of_model:
+        if reason := split or under or _prepared_reason(options, cfg) or of_model:
             raise not_possible(own, reason)
     reason = under or (model_full_logits_reason(model) if model is not None else None)
     if options.answer_logits_only is True and reason:
@@ -80,13 +79,6 @@ def _prepared_reason(options: IN2Options, cfg: Mapping[str, Any]) -> str | None:
     needed = options.objective != "answer" or options.answer_weighting == "opening"
     prepared = not_lazy_reason(options, cfg) if needed else None
     return f"{prepared}, and prepared examples do not carry {needs} their answers" if prepared else None
-
-
-def _no_initial_reason(options: IN2Options, cfg: Mapping[str, Any]) -> str | None:
-    """Return why the model before training is not in memory although an adapter is trained, or None."""
-    if options.objective == "answer" or options.distillation.teacher != INITIAL or not cfg.get("relora"):
-        return None
-    return "`relora: true` merges adapters into the model, so the model before training is not in memory"
 
 
 def normalizes_across_ranks(cfg: Mapping[str, Any]) -> bool:

@@ -1,5 +1,7 @@
 """Lazy datasets for Axolotl: when they are possible, and what they contain."""
 
+import shutil
+
 import pytest
 
 from in2_plugin.errors import ConfigError, DatasetError
@@ -56,6 +58,19 @@ def test_examples_have_a_teacher_where_the_objective_needs_one(tmp_path):
     missing = IN2Options(objective="both", distill={"teacher": "other"})
     with pytest.raises(DatasetError, match=r"has no scores of a teacher `other` \(there are: initial\)"):
         load_lazy_datasets(config(), missing, preprocess=False)
+
+
+def test_an_adapter_needs_no_stored_scores_unless_it_is_merged(tmp_path):
+    config = ConfigLoader(tmp_path, distilled_dataset(), teacher_folder())
+    config.set_model_config('{"model_type": "mistral", "vocab_size": 2000}')
+    shutil.rmtree(config.dataset / "teacher")
+    cfg = config()
+    cfg.adapter = "lora"
+    found = load_lazy_datasets(cfg, IN2Options(objective="both"), preprocess=False).train_dataset[0][TEACHER]
+    assert all(row.ids[row.answer].size for row in found)
+    cfg.relora = True
+    with pytest.raises(DatasetError, match="has no scores of a teacher `initial`"):
+        load_lazy_datasets(cfg, IN2Options(objective="both"), preprocess=False)
 
 
 def test_lazy_true_with_a_conflicting_setting_is_refused(config):
