@@ -46,7 +46,12 @@ def teach(
     progress = make_progress(sys.stderr, quiet=quiet)
     if model is None:
         rows = make_gold_rows(folder, progress=progress)
-        say(f"{folder}: gold rows of {len(rows):,} examples, {rows.n_tokens:,} tokens; `teacher: current` can use them")
+        if as_json:
+            typer.echo(json.dumps({"examples": len(rows), "tokens": rows.n_tokens}))
+        text = (
+            f"{folder}: gold rows of {len(rows):,} examples, {rows.n_tokens:,} tokens; `teacher: current` can use them"
+        )
+        say(text, err=as_json)
         return
     taught = score(folder, model, name, top_k=top_k, compared=compare, dtype=dtype, progress=progress)
     from in2_plugin.io.atomic import write_json_atomic
@@ -54,7 +59,9 @@ def teach(
 
     report = teacher_report(taught.answers, taught.compared)
     figures = {"teacher": asdict(taught.store.facts), **report.as_json()}
-    write_json_atomic(taught.store.folder / layout.TEACHER_REPORT, figures)
+    path = taught.store.folder / layout.TEACHER_REPORT
+    if report.depths or not path.exists():  # a later run without --compare keeps what was compared
+        write_json_atomic(path, figures)
     if as_json:
         typer.echo(json.dumps(figures, indent=2, sort_keys=True))
     else:

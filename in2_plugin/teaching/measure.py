@@ -112,6 +112,7 @@ def _figures(gold: Tensor, whole: Tensor, target: Tensor) -> tuple[bool, bool, f
     for one, other, wanted in zip(*chunks, strict=True):
         p, q = one.float().log_softmax(-1), other.float().log_softmax(-1)
         nats = [-each.gather(1, wanted[:, None]).sum() for each in (p, q)]
-        sums += torch.stack([*nats, (p.exp() * (p - q)).sum()]).double().cpu()
+        terms = torch.where(p > -torch.inf, p.exp() * (p - q), 0.0)  # a model may rule tokens out
+        sums += torch.stack([*nats, terms.sum()]).double().cpu()
     gold_nats, whole_nats, kl = (sums / len(target)).tolist()
     return exact[0], exact[1], gold_nats, whole_nats, kl

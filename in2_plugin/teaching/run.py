@@ -51,6 +51,7 @@ def teach(
     Args:
         model: folder or hub name of the teacher.
         name: under which training finds the scores.
+        dtype: `float32` or `bfloat16`; by default that of the scores so far, or what is fastest here.
         compared: number of examples to read with the whole context, too.
         shard_examples: examples per shard of a teacher that has none yet.
 
@@ -64,18 +65,31 @@ def teach(
     progress = progress or NoProgress()
     dataset = _opened(folder, model)
     rows = _gold_rows(dataset, progress)
-    teacher = HFTeacher.load(model, dtype)
+    teacher = HFTeacher.load(model, dtype or _stored_dtype(folder / layout.TEACHER / name))
     facts = TeacherFacts(model, teacher.weights_digest(), teacher.dtype, top_k, rows.source, shard_examples)
     own = folder / layout.TEACHER / name
     own.mkdir(parents=True, exist_ok=True)
     with folder_lock(own, name=layout.TEACHING_LOCK):
         _score(teacher, TeacherShards.claim(rows, name, facts), progress)
         store = TeacherStore.open(folder, name)
-        answers = list(gold_answers(dataset.plans, store))
-        examples = sampled_examples(dataset.plans, compared)
-        with progress.stage("reading whole contexts", len(examples)) as step:
-            found = compare(teacher, dataset.plans, store, examples, step)
-    return TaughtDataset(store, answers, found)
+        found = _compared(teacher, dataset, store, compared, progress) if compared else []
+    return TaughtDataset(store, list(gold_answers(dataset.plans, store)), found)
+
+
+def _compared(
+    teacher: HFTeacher, dataset: IN2Dataset, store: TeacherStore, n: int, progress: Progress
+) -> list[ContextComparison]:
+    examples = sampled_examples(dataset.plans, n)
+    with progress.stage("reading whole contexts", len(examples)) as step:
+        return compare(teacher, dataset.plans, store, examples, step)
+
+
+def _stored_dtype(folder: Path) -> str | None:
+    """Return the dtype of an earlier run: which one is fastest is measured, and may come out differently next time."""
+    try:
+        return TeacherFacts.read(folder).dtype
+    except FileNotFoundError:
+        return None
 
 
 def _opened(folder: Path, tokenizer: str | None) -> IN2Dataset:

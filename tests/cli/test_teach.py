@@ -29,12 +29,16 @@ def test_the_command_scores_measures_and_says_if_it_can_teach(folder, tmp_path):
     report = json.loads((folder / "teacher/initial/teacher_report.json").read_text())
     assert report["teacher"]["top_k"] == 16 and report["depths"][-1]["questions"] > 3
     assert scores_in(folder)
+    assert invoke(folder, "--model", teacher_folder(), "--quiet").exit_code == 0
+    assert json.loads((folder / "teacher/initial/teacher_report.json").read_text()) == report
 
 
 def test_gold_rows_alone(folder):
     result = invoke(folder, "--quiet")
     assert result.exit_code == 0 and "gold rows of" in result.output
     assert "`teacher: current` can use them" in result.output
+    counts = json.loads(invoke(folder, "--quiet", "--json").stdout)
+    assert counts["examples"] == 34 and counts["tokens"] > 1_000
 
 
 @pytest.mark.parametrize(

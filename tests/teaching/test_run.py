@@ -47,6 +47,13 @@ def test_a_complete_teacher_is_not_scored_again(taught, monkeypatch):
     assert teach(taught, str(teacher_folder()), "initial", dtype="float32").store.facts.shard_examples == SHARD_EXAMPLES
 
 
+def test_a_later_run_keeps_the_dtype(taught, monkeypatch):
+    monkeypatch.setattr("in2_plugin.teaching.score.fastest_cpu_dtype", lambda: "bfloat16")
+    assert teach(taught, str(teacher_folder()), "initial").store.facts.dtype == "float32"
+    with pytest.raises(ConfigError, match="was made with the dtype float32, not bfloat16"):
+        teach(taught, str(teacher_folder()), "initial", dtype="bfloat16")
+
+
 def test_another_model_is_refused(taught, tmp_path):
     from transformers import AutoModelForCausalLM
 
