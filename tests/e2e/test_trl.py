@@ -7,23 +7,10 @@ import yaml
 
 from tests.support.e2e_run import SMOKE, run
 from tests.support.example_watch import seen, steps
-from tests.support.trl_runs import train_all, write
+from tests.support.trl_runs import ZERO3, train_all, write
 
 pytestmark = pytest.mark.slow
 
-ZERO3 = {
-    "zero_optimization": {
-        "stage": 3,
-        "offload_optimizer": {"device": "cpu"},
-        "offload_param": {"device": "cpu"},
-        "stage3_gather_16bit_weights_on_model_save": True,
-    },
-    "zero_force_ds_cpu_optimizer": False,  # torch's AdamW; DeepSpeed would compile its own
-    "gradient_accumulation_steps": "auto",
-    "gradient_clipping": "auto",
-    "train_batch_size": "auto",
-    "train_micro_batch_size_per_gpu": "auto",
-}
 IN_FILE_ORDER = {"length_balanced": False}
 """In balanced order the examples of a step depend on micro-batch and ranks."""
 

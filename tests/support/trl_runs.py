@@ -31,6 +31,19 @@ CONFIG = {
     "report_to": "none",
     "seed": 42,
 }
+ZERO3 = {
+    "zero_optimization": {
+        "stage": 3,
+        "offload_optimizer": {"device": "cpu"},
+        "offload_param": {"device": "cpu"},
+        "stage3_gather_16bit_weights_on_model_save": True,
+    },
+    "zero_force_ds_cpu_optimizer": False,  # torch's AdamW; DeepSpeed would compile its own
+    "gradient_accumulation_steps": "auto",
+    "gradient_clipping": "auto",
+    "train_batch_size": "auto",
+    "train_micro_batch_size_per_gpu": "auto",
+}
 TORCHRUN = ("--standalone", "--nproc_per_node")  # standalone: chooses a free port
 # one thread per process: with more, ranks and other work on the machine wait for each other
 ENV = ("env", "OMP_NUM_THREADS=1")

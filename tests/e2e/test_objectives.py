@@ -1,0 +1,70 @@
+"""The real Axolotl and the real TRL distil on the CPU, from stored scores and from the model in training."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support import axolotl_runs, trl_runs
+from tests.support.distillation import distilled_dataset
+from tests.support.e2e_run import run
+from tests.support.example_watch import seen, steps
+from tests.support.taught import teacher_folder
+
+pytestmark = pytest.mark.slow
+
+CURRENT = {"objective": "distill", "distill": {"teacher": "current"}}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("objectives")
+    (folder / "model").symlink_to(teacher_folder())
+    (folder / "data").symlink_to(distilled_dataset().parent)
+    return folder
+
+
+def assert_distilled(logs: list[dict], weight: float | None) -> None:
+    """Check two steps: the loss is the sum of its parts, and the divergence is there by depth."""
+    trained = [entry for entry in logs if "loss" in entry]
+    assert len(trained) == 2
+    for entry in trained:
+        answer, kl = entry["in2/loss_answer"], entry["in2/kl"]
+        expected = kl if weight is None else answer + weight * kl
+        assert entry["loss"] == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    assert any(entry["in2/kl"] > 1e-4 for entry in trained)
+    assert any(name.startswith("in2/kl_depth_") for entry in trained for name in entry)
+
+
+def test_axolotl_distils_in_packed_rows(folder):
+    pytest.importorskip("axolotl")
+    options = {"objective": "both", "distill": {"weight": 0.5}}
+    axolotl_runs.write(folder, "packed", in2=options, sample_packing=True, sequence_len=1_024, max_steps=2)
+    output = axolotl_runs.train(folder, "packed")
+    assert "distils from the stored scores `initial` of tiny" in output
+    assert_distilled(axolotl_runs.witness(folder, "packed")["logs"], 0.5)
+
+
+def test_in2_sft_distils_from_the_model_in_training(folder):
+    trl_runs.write(folder, "sft", **CURRENT, max_steps=2, save_strategy="steps", save_steps=2)
+    output = run("in2", "sft", "--config", "sft.yml", "--num_processes", "1", cwd=folder)
+    assert "in2: distils from the model in training, which reads the gold rows" in output
+    state = json.loads((folder / "out/sft/checkpoint-2/trainer_state.json").read_text())
+    assert_distilled(state["log_history"], None)
+
+
+@pytest.mark.e2e_full
+def test_ranks_and_zero_3_take_the_same_steps(folder):
+    """Both ranks read gold rows of their own, with parameters that ZeRO-3 has divided."""
+    in_order = {**CURRENT, "length_balanced": False}
+    trl_runs.write(folder, "alone", **in_order)
+    trl_runs.train_all(folder, ["alone"])
+    each = {**in_order, "per_device_train_batch_size": 1}
+    trl_runs.write(folder, "two", **each)
+    trl_runs.write(folder, "zero", **each, deepspeed=trl_runs.ZERO3)
+    trl_runs.train_all(folder, ["two"], ranks=2)
+    trl_runs.train_all(folder, ["zero"], ranks=2)
+    expected = [pytest.approx(step, rel=2e-4) for step in steps(seen(folder, "alone"))]
+    assert len(expected) == 3 and seen(folder, "zero")["zero"]
+    assert steps(seen(folder, "two")) == expected
+    assert steps(seen(folder, "zero")) == expected
