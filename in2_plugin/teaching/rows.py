@@ -9,7 +9,7 @@
 A row is the example's template with the gold segments of one question, this question and its answer, and ends with the
 answer. Where the whole context is gold (`short_context`) it has all segments; without a context (`general`) it is the
 conversation up to the answer. Invariant: the supervised token ids of a row are those of its example. Opening maps a few
-files and needs no tokenizer; `GoldOnlyRows` pickles as its path. Cost: about 0.5 ms and 1 KB per question.
+files and needs no tokenizer; `GoldOnlyRows` pickles as its path. Cost: about 1 ms and 1 KB per question.
 """
 
 import json
@@ -76,7 +76,7 @@ class GoldOnlyRows:
             DatasetError: there are none, or they were made from other examples or damaged since.
         """
         self.dataset, self._folder = dataset, dataset / layout.GOLD_ROWS
-        self._again = f"run `in2 teach {dataset}` to write them, which takes about a minute per 100,000 questions"
+        self._again = f"run `in2 teach {dataset}` to write them, which takes about two minutes per 100,000 questions"
         try:
             facts = json.loads((self._folder / layout.GOLD_FACTS).read_text(encoding="utf-8"))
         except FileNotFoundError:
