@@ -1,11 +1,13 @@
 """The real Axolotl and the real TRL distil on the CPU, from stored scores and from the model in training."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.support import axolotl_runs, trl_runs
+from tests.support import ROOT, axolotl_runs, trl_runs
 from tests.support.distillation import distilled_dataset
 from tests.support.e2e_run import run
 from tests.support.example_watch import seen, steps
@@ -68,3 +70,16 @@ def test_ranks_and_zero_3_take_the_same_steps(folder):
     assert len(expected) == 3 and seen(folder, "zero")["zero"]
     assert steps(seen(folder, "two")) == expected
     assert steps(seen(folder, "zero")) == expected
+
+
+@pytest.mark.e2e_full
+def test_fsdp2_takes_the_same_steps(folder):
+    pytest.importorskip("axolotl")
+    _, fsdp2 = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/distributed.md").read_text(encoding="utf-8"), re.DOTALL)
+    settings = {"in2": {**CURRENT, "length_balanced": False}, "sequence_len": 1_024}
+    axolotl_runs.write(folder, "whole", **settings, micro_batch_size=4)
+    axolotl_runs.train_all(folder, ["whole"])
+    axolotl_runs.write(folder, "fsdp2", **settings, micro_batch_size=2, **yaml.safe_load(fsdp2))
+    axolotl_runs.train(folder, "fsdp2", ranks=2)
+    expected, found = (axolotl_runs.steps(axolotl_runs.witness(folder, name)) for name in ("whole", "fsdp2"))
+    assert len(expected) == 3 and found == [pytest.approx(step, rel=2e-4) for step in expected]
