@@ -1,6 +1,7 @@
 """Say what a teacher knows: exact answers with the gold alone and with the whole context, and if it can teach anything.
 
-Invariant: every interval starts from the same seed. The questions that were compared are resampled in pairs.
+Invariant: every interval starts from the same seed. The contexts that were compared are resampled, each with its
+questions: these are not independent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ from in2_plugin.reporting.evidence import DRAWS, SEED
 from in2_plugin.teaching.measure import ContextComparison, GoldAnswer
 
 FIFTHS = 5
+LITTLE = 0.05
+"""A gain that is not worth a distillation: if the whole interval is below it, there is nothing to distil."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class TeacherReport:
     depths: tuple[DepthRow, ...]
     """Empty without a comparison; the last row is `all`."""
     gain: Interval | None
-    """95% interval of the share of exact answers with the gold alone minus with the whole context."""
+    """95% interval of the share of exact answers with the gold alone minus with the whole context; None without two
+    contexts."""
     verdict: str
 
     def as_json(self) -> dict[str, Any]:
@@ -81,24 +85,31 @@ def _row(depth: str, questions: Sequence[ContextComparison]) -> DepthRow:
 
 
 def _gain(compared: Sequence[ContextComparison]) -> Interval | None:
-    if len(compared) < 2:
+    examples, contexts = np.unique([one.example for one in compared], return_inverse=True)
+    if len(examples) < 2:
         return None
     pairs = np.array([(one.gold_exact, one.whole_exact) for one in compared], float)
-    errors = redrawn_errors(pairs, len(pairs) - 1, 1.0, np.random.default_rng(SEED), DRAWS)
-    gains = pairs.mean(0) @ (1, -1) + errors @ (1, -1)
+    means = pairs.mean(0)
+    residuals = np.zeros((len(examples), 2))  # sums over each context: their mean is the error of a share, linearized
+    np.add.at(residuals, contexts, pairs - means)
+    errors = redrawn_errors(residuals, len(examples) - 1, 1.0, np.random.default_rng(SEED), DRAWS)
+    gains = (means + errors * len(examples) / len(pairs)) @ (1, -1)
     return float(np.quantile(gains, LOW)), float(np.quantile(gains, HIGH))
 
 
 def _verdict(depths: Sequence[DepthRow], gain: Interval | None) -> str:
-    if gain is None:
+    if not depths:
         return "run with --compare 20 to see if the teacher knows more than the model that reads the whole context"
     total = depths[-1]
+    interval = f"95% interval {gain[0]:+.0%} to {gain[1]:+.0%}" if gain else "no interval from a single context"
     figures = (
         f"{total.gold_exact:.0%} of the answers are exact from the gold alone, {total.whole_exact:.0%} from the whole "
-        f"context ({total.gold_exact - total.whole_exact:+.0%}, 95% interval {gain[0]:+.0%} to {gain[1]:+.0%})"
+        f"context ({total.gold_exact - total.whole_exact:+.0%}, {interval})"
     )
-    if gain[0] > 0:
+    if gain and gain[0] > 0:
         return f"there is something to distil: {figures}"
+    if gain is None or gain[1] >= LITTLE:
+        return f"it is not shown that there is something to distil: {figures}; compare more contexts (--compare)"
     return (
         f"there is nothing to distil from this teacher: {figures}; train with `objective: answer`, or take a teacher "
         "that answers more from the gold"

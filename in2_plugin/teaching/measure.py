@@ -55,7 +55,7 @@ def gold_answers(plans: Plans, store: TeacherStore) -> Iterator[GoldAnswer]:
     """Yield every question of a dataset, scored from the stored likeliest tokens."""
     for example in range(len(store.rows)):
         ids, logprobs = store.of(example)
-        covered = np.exp(logprobs).sum(1)
+        covered = -np.expm1(logprobs[:, -1])
         part, begin = PARTS[plans.part[example]], 0
         for row, (_, _, depth) in zip(store.rows.of(example), plans.answers(example).tolist(), strict=True):
             answer = row.ids[row.answer]
@@ -71,18 +71,24 @@ def sampled_examples(plans: Plans, n: int) -> list[int]:
     return sorted(np.random.default_rng(SEED).permutation(long)[:n].tolist())
 
 
+def require_contexts_fit(teacher: HFTeacher, plans: Plans, examples: Sequence[int]) -> None:
+    """Raise unless the contexts of these examples fit the window of a model.
+
+    Raises:
+        ConfigError: one is longer.
+    """
+    teacher.require_window(max((int(plans.n_tokens[example]) for example in examples), default=0))
+
+
 def compare(
     teacher: HFTeacher, plans: Plans, store: TeacherStore, examples: Sequence[int],
     step: Callable[[int], None] = lambda _: None,
 ) -> list[ContextComparison]:  # fmt: skip
     """Return every question of these examples, answered with the gold alone and with the whole context.
 
-    As in training, a later question of a context is read after the earlier ones and their answers.
-
-    Raises:
-        ConfigError: a context is longer than the window of the model.
+    As in training, a later question of a context is read after the earlier ones and their answers. The contexts must
+    fit the window of the model.
     """
-    teacher.require_window(max((int(plans.n_tokens[example]) for example in examples), default=0))
     found: list[ContextComparison] = []
     for example in examples:
         found += _compared(teacher, plans, store, example)

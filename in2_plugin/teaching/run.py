@@ -13,7 +13,14 @@ from in2_plugin.corpus.tokenizer import load_tokenizer
 from in2_plugin.dataset.reader import IN2Dataset, read_manifest
 from in2_plugin.io.lock import file_lock, folder_lock
 from in2_plugin.pipeline.run import NoProgress, Progress
-from in2_plugin.teaching.measure import ContextComparison, GoldAnswer, compare, gold_answers, sampled_examples
+from in2_plugin.teaching.measure import (
+    ContextComparison,
+    GoldAnswer,
+    compare,
+    gold_answers,
+    require_contexts_fit,
+    sampled_examples,
+)
 from in2_plugin.teaching.rows import GoldOnlyRows, write_gold_rows
 from in2_plugin.teaching.score import HFTeacher
 from in2_plugin.teaching.store import SHARD_EXAMPLES, TOP_K, TeacherFacts, TeacherShards, TeacherStore, require_name
@@ -57,7 +64,7 @@ def teach(
 
     Raises:
         DatasetError, TokenizerError: as `make_gold_rows`, for the tokenizer of the model.
-        ConfigError: the name is not possible or belongs to other scores; a row does not fit the model.
+        ConfigError: the name is not possible or belongs to other scores; a row or context does not fit the model.
         ModelError: the model cannot be loaded.
         FolderLocked: another process writes scores under this name.
     """
@@ -66,20 +73,21 @@ def teach(
     dataset = _opened(folder, model)
     rows = _gold_rows(dataset, progress)
     teacher = HFTeacher.load(model, dtype or _stored_dtype(folder / layout.TEACHER / name))
+    examples = sampled_examples(dataset.plans, compared)
+    require_contexts_fit(teacher, dataset.plans, examples)
     facts = TeacherFacts(model, teacher.weights_digest(), teacher.dtype, top_k, rows.source, shard_examples)
     own = folder / layout.TEACHER / name
     own.mkdir(parents=True, exist_ok=True)
     with folder_lock(own, name=layout.TEACHING_LOCK):
         _score(teacher, TeacherShards.claim(rows, name, facts), progress)
         store = TeacherStore.open(folder, name)
-        found = _compared(teacher, dataset, store, compared, progress) if compared else []
+        found = _compared(teacher, dataset, store, examples, progress) if examples else []
     return TaughtDataset(store, list(gold_answers(dataset.plans, store)), found)
 
 
 def _compared(
-    teacher: HFTeacher, dataset: IN2Dataset, store: TeacherStore, n: int, progress: Progress
+    teacher: HFTeacher, dataset: IN2Dataset, store: TeacherStore, examples: Sequence[int], progress: Progress
 ) -> list[ContextComparison]:
-    examples = sampled_examples(dataset.plans, n)
     with progress.stage("reading whole contexts", len(examples)) as step:
         return compare(teacher, dataset.plans, store, examples, step)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from in2_plugin.errors import ConfigError, ModelError, one_line
 from in2_plugin.inspection.environment.cpu_dtype import fastest_cpu_dtype
 from in2_plugin.models.convert import digest_of_tensors
+from in2_plugin.teaching.likeliest import likeliest_tokens
 from in2_plugin.teaching.rows import GoldOnlyRow
 from in2_plugin.teaching.store import LogProbs, TokenIds
 
@@ -70,7 +71,7 @@ class HFTeacher:
     def top(
         self, rows: Sequence[GoldOnlyRow], k: int, step: Callable[[int], None] = lambda _: None
     ) -> tuple[TokenIds, LogProbs]:
-        """Return (n_answer_tokens, k) ids and log-probabilities of the likeliest tokens, row by row.
+        """Return what `likeliest_tokens` returns for all answer tokens, row by row.
 
         Args:
             rows: scored in batches of similar length.
@@ -78,19 +79,19 @@ class HFTeacher:
             step: called with the number of rows just scored.
 
         Raises:
-            ConfigError: the vocabulary has fewer than k tokens, or a row is longer than the window of the model.
+            ConfigError: the vocabulary has no more than k tokens, or a row is longer than the window of the model.
         """
         self.require_window(max((len(row.ids) for row in rows), default=0))
         ids: list[TokenIds] = [np.zeros((0, k), np.uint32)] * len(rows)
-        logprobs: list[LogProbs] = [np.zeros((0, k), np.float32)] * len(rows)
+        logprobs: list[LogProbs] = [np.zeros((0, k + 1), np.float32)] * len(rows)
         for batch in batches([len(row.ids) for row in rows], self._batch_tokens):
             chosen = [rows[i] for i in batch]
             logits = self.logits([row.ids for row in chosen], [_positions(row.answer) for row in chosen])
-            if logits.shape[1] < k:
+            if logits.shape[1] <= k:
                 raise ConfigError(f"--top-k {k}: {self.name} has a vocabulary of {logits.shape[1]:,} tokens; lower it")
-            found = [chunk.float().log_softmax(-1).topk(k) for chunk in logits.split(LOGIT_ROWS)]
+            found = [likeliest_tokens(chunk, k) for chunk in logits.split(LOGIT_ROWS)]
             borders = np.cumsum([row.answer.stop - row.answer.start for row in chosen])[:-1]
-            values, indices = (torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True))
+            indices, values = (torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True))
             for i, one, other in zip(batch, np.split(indices, borders), np.split(values, borders), strict=True):
                 ids[i], logprobs[i] = one.astype(np.uint32), other
             step(len(batch))

@@ -6,7 +6,7 @@
       00001.bin       ...
 
 Invariants: a shard has its name when it is complete, so a killed run loses at most one; scores of another model, other
-examples or another K are never mixed with these. Complete when every shard exists. Cost: 96 bytes per answer token for
+examples or another K are never mixed with these. Complete when every shard exists. Cost: 100 bytes per answer token for
 K = 16; reading an example takes about 50 us, and needs no tokenizer.
 """
 
@@ -100,7 +100,7 @@ class TeacherShards:
         self.rows, self.name, self.facts = rows, name, facts
         self.folder = rows.dataset / layout.TEACHER / name
         k = facts.top_k
-        self._record = np.dtype([("ids", np.uint32, (k,)), ("logprobs", np.float16, (k,))])
+        self._record = np.dtype([("ids", np.uint32, (k,)), ("logprobs", np.float16, (k,)), ("rest", np.float32)])
 
     @classmethod
     def claim(cls, rows: GoldOnlyRows, name: str, facts: TeacherFacts) -> Self:
@@ -150,24 +150,22 @@ class TeacherShards:
         return path.exists() and path.stat().st_size == expected
 
     def write(self, shard: int, ids: TokenIds, logprobs: LogProbs) -> None:
-        """Seal a shard, given (n_answer_tokens, K) token ids and log-probabilities, the likeliest first."""
+        """Seal a shard, given what `likeliest_tokens` returns for its answer tokens."""
         records = np.empty(len(ids), self._record)
-        records["ids"], records["logprobs"] = ids, logprobs
+        records["ids"], records["logprobs"], records["rest"] = ids, logprobs[:, :-1], logprobs[:, -1]
         write_atomic(self._path(shard), records.tofile)
 
     def of(self, example: int) -> tuple[TokenIds, LogProbs]:
-        """Return (n_answer_tokens, K) token ids and log-probabilities in nats at the answer tokens of an example.
+        """Return (n_answer_tokens, K) token ids and (n_answer_tokens, K + 1) log-probabilities in nats of an example.
 
-        The likeliest token is first. The probabilities of a row sum to at most 1: they are stored in float16, and
-        scaled down where rounding exceeds it.
+        The likeliest token is first; the last log-probability is that of all other tokens. The K are stored in float16,
+        so that the probabilities of a row sum to 1 only nearly.
         """
         shard = example // self.facts.shard_examples
         first, begin, end = (int(self._borders[i]) for i in (self.examples(shard).start, example, example + 1))
         offset = (begin - first) * self._record.itemsize
         records = np.fromfile(self._path(shard), self._record, count=end - begin, offset=offset)
-        logprobs = records["logprobs"].astype(np.float32)
-        total = np.log(np.exp(logprobs.astype(np.float64)).sum(1, keepdims=True))
-        return records["ids"], logprobs - np.maximum(total, 0).astype(np.float32)
+        return records["ids"], np.column_stack([records["logprobs"].astype(np.float32), records["rest"]])
 
 
 class TeacherStore(TeacherShards):

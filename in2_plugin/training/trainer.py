@@ -25,7 +25,7 @@ from in2_plugin.training.collator import AnswerCollator, gathered
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE, TEACHER, LazyExamples
 from in2_plugin.training.distillation.batch import GOLD, SCORES
 from in2_plugin.training.distillation.divergence import AnswerTokenLoss, LikeliestTokens, answer_token_loss
-from in2_plugin.training.distillation.step import teacher_of
+from in2_plugin.training.distillation.step import require_initial, teacher_of
 from in2_plugin.training.length_balance import BalancedSampler, Work, efficiency
 from in2_plugin.training.loss_by_depth import AnswerStatistics, is_opening
 from in2_plugin.training.options import TrainingOptions
@@ -195,6 +195,12 @@ class IN2Trainer(Trainer):
         """Record the divergence of each answer token from its teacher, if there is one."""
         if codes is not None and divergences is not None:
             self._in2_divergences[training].add(divergences.detach(), gathered(codes))
+
+    def _require_teacher(self) -> None:
+        """Check, before the first step, that the model in training can be its teacher, if it has to be."""
+        examples = self.in2_examples(self.train_dataset)
+        if self.in2_options.distills and examples:
+            require_initial(self.model, examples.teachers, self.in2_options)
 
     def _teacher(self, model: Any, taught: Inputs) -> LikeliestTokens | Tensor:
         """Return what the teacher says at each answer token."""

@@ -25,7 +25,7 @@ def test_the_command_scores_measures_and_says_if_it_can_teach(folder, tmp_path):
     command = sys.executable, "-m", "in2_plugin.cli", "teach", folder, "--model", teacher_folder(), "--compare", 3
     said = run(*command, cwd=tmp_path)
     assert "scoring questions" in said and "exact from the gold alone" in said
-    assert "there is nothing to distil from this teacher: 0% of the answers are exact from the gold alone" in said
+    assert "it is not shown that there is something to distil: 0% of the answers are exact from the gold alone" in said
     report = json.loads((folder / "teacher/initial/teacher_report.json").read_text())
     assert report["teacher"]["top_k"] == 16 and report["depths"][-1]["questions"] > 3
     assert scores_in(folder)

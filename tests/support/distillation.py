@@ -8,6 +8,7 @@ import torch
 
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.dataset.reader import IN2Dataset
+from in2_plugin.teaching.likeliest import likeliest_tokens
 from in2_plugin.teaching.rows import GoldOnlyRows, write_gold_rows
 from in2_plugin.teaching.store import TeacherFacts, TeacherShards, TeacherStore
 from tests.support.cache import cached_folder
@@ -37,8 +38,8 @@ def write_scores(dataset: Path, model, name="initial", top_k=TOP_K) -> None:
     shards = TeacherShards.claim(rows, name, TeacherFacts("tiny", "of a test", "float32", top_k, rows.source))
     for shard in shards.missing():
         examples = shards.examples(shard)
-        found = torch.cat([plain_gold_logits(model, rows, i) for i in examples]).log_softmax(-1).topk(top_k)
-        shards.write(shard, found.indices.numpy().astype(np.uint32), found.values.numpy())
+        ids, logprobs = likeliest_tokens(torch.cat([plain_gold_logits(model, rows, i) for i in examples]), top_k)
+        shards.write(shard, ids.numpy().astype(np.uint32), logprobs.numpy())
 
 
 def copied(into: Path) -> Path:
@@ -59,8 +60,8 @@ def plain_gold_logits(model, rows, example):
 def stored_teacher(example, k=None):
     """Return the stored scores of an example, as `plain_divergence` needs them."""
     ids, logprobs = TeacherStore.open(distilled_dataset(), "initial").of(example)
-    rows = zip(torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(logprobs), strict=True)
-    return [(one[:k], other[:k].exp()) for one, other in rows]
+    rows = zip(torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(logprobs).double().softmax(-1), strict=True)
+    return [(one[:k], other[: len(one[:k])]) for one, other in rows]
 
 
 def plain_objective(model, plans, numbers, teacher_of, options):

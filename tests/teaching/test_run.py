@@ -47,6 +47,14 @@ def test_a_complete_teacher_is_not_scored_again(taught, monkeypatch):
     assert teach(taught, str(teacher_folder()), "initial", dtype="float32").store.facts.shard_examples == SHARD_EXAMPLES
 
 
+def test_contexts_that_do_not_fit_are_refused_before_scoring(tmp_path, monkeypatch):
+    folder = taught_dataset(tmp_path)
+    monkeypatch.setattr("in2_plugin.teaching.score.HFTeacher.window", 300)
+    with pytest.raises(ConfigError, match="reads at most 300 tokens"):
+        teach(folder, str(teacher_folder()), "initial", dtype="float32", compared=3)
+    assert not (folder / layout.TEACHER / "initial" / layout.TEACHER_FACTS).exists()
+
+
 def test_a_later_run_keeps_the_dtype(taught, monkeypatch):
     monkeypatch.setattr("in2_plugin.teaching.score.fastest_cpu_dtype", lambda: "bfloat16")
     assert teach(taught, str(teacher_folder()), "initial").store.facts.dtype == "float32"

@@ -40,9 +40,12 @@ def plain(teacher, row):
 def test_scores_are_those_of_each_row_alone(teacher, rows, monkeypatch, most):
     monkeypatch.setattr(teacher, "_batch_tokens", most)
     ids, logprobs = teacher.top(rows, K)
-    expected = torch.cat([plain(teacher, row) for row in rows]).topk(K)
+    whole = torch.cat([plain(teacher, row) for row in rows])
+    expected = whole.topk(K)
     assert ids.dtype == np.uint32 and logprobs.dtype == np.float32
-    np.testing.assert_allclose(logprobs, expected.values.numpy(), atol=1e-5)
+    np.testing.assert_allclose(logprobs[:, :K], expected.values.numpy(), atol=1e-5)
+    rest = whole.scatter(1, expected.indices, -torch.inf).logsumexp(1)
+    np.testing.assert_allclose(logprobs[:, K], rest.numpy(), atol=1e-5)
     assert (ids == expected.indices.numpy()).mean() > 0.99  # nearly equal tokens may change places
 
 
@@ -68,9 +71,10 @@ def test_a_row_longer_than_the_window_is_refused(teacher):
         teacher.top([long], K)
 
 
-def test_more_tokens_than_the_vocabulary_has_are_refused(teacher, rows):
-    with pytest.raises(ConfigError, match=r"--top-k 2001: .* has a vocabulary of 2,000 tokens"):
-        teacher.top(rows[:1], 2_001)
+def test_as_many_tokens_as_the_vocabulary_has_are_refused(teacher, rows):
+    teacher.top(rows[:1], 1_999)
+    with pytest.raises(ConfigError, match=r"--top-k 2000: .* has a vocabulary of 2,000 tokens"):
+        teacher.top(rows[:1], 2_000)
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path):

@@ -37,7 +37,7 @@ def test_packed_rows_have_the_codes_of_their_examples():
 def test_scores_of_a_teacher_are_in_the_order_of_the_answer_tokens():
     def scored(item, ids):
         ids = np.array(ids, np.uint32)[:, None]
-        return {**item, TEACHER: (ids, -ids.astype(np.float32))}
+        return {**item, TEACHER: (ids, -np.ones((len(ids), ids.shape[1] + 1), np.float32))}
 
     one, other = items()
     features = [scored(one, [8, 9]), scored(other, [4])]

@@ -19,7 +19,7 @@ from in2_plugin.training.axolotl.args import IN2Options
 from in2_plugin.training.axolotl.context_parallel import uses_ulysses
 from in2_plugin.training.axolotl.plugins import TYPES
 from in2_plugin.training.dataset import LazyExamples
-from in2_plugin.training.distillation.teachers import open_teachers, teacher_sentence
+from in2_plugin.training.distillation.teachers import open_teachers, other_model_warning, teacher_sentence
 
 LOG = get_logger(f"axolotl.{__name__}")
 LAZY_KEYS = {"path", "type", "revision"}
@@ -70,10 +70,16 @@ def eager_reason(cfg: Mapping[str, Any]) -> str | None:
     for entry in entries:
         if entry.get("type") not in TYPES:
             return f"{entry.get('path')} is not of `type: in2`"
-        plain = SFTDataset(path=entry["path"], type=entry["type"]).model_dump()
-        if more := sorted(name for name, value in entry.items() if value != plain.get(name) and name not in LAZY_KEYS):
-            return f"the dataset {entry.get('path')} has `{more[0]}:`"
+        if key := further_key(entry):
+            return f"the dataset {entry.get('path')} has `{key}:`"
     return next((f"`{name}:` is set" for name in EAGER_ONLY if cfg.get(name)), None)
+
+
+def further_key(entry: Mapping[str, Any]) -> str | None:
+    """Return a key of a validated entry of ours, other than LAZY_KEYS, that has a value; None without one."""
+    plain = SFTDataset(path=entry["path"], type=entry["type"]).model_dump()
+    more = sorted(name for name, value in entry.items() if value != plain.get(name) and name not in LAZY_KEYS)
+    return more[0] if more else None
 
 
 def _datasets(cfg: Any, tokenizer: ModelTokenizer) -> tuple[LazyExamples, LazyExamples | None]:
@@ -88,9 +94,12 @@ def _datasets(cfg: Any, tokenizer: ModelTokenizer) -> tuple[LazyExamples, LazyEx
 
 
 def _taught(examples: LazyExamples, cfg: Any, options: IN2Options) -> LazyExamples:
-    adapter = bool(cfg.adapter) and not cfg.relora  # which merges adapters into the model
+    # relora merges adapters into the model; one that was trained before is part of the model before training
+    adapter = bool(cfg.adapter) and not (cfg.relora or cfg.lora_model_dir)
     teachers = open_teachers(examples.folders, options.distillation, adapter=adapter)
     LOG.info(f"in2: {len(examples):,} examples: {teacher_sentence(teachers, options.distillation)}")
+    if warning := other_model_warning(teachers, options.distillation, cfg.base_model):
+        LOG.warning(f"in2: {warning}")
     return examples.taught_by(teachers)
 
 

@@ -123,6 +123,10 @@ def trainer_class(cfg: Any, options: IN2Options) -> type[Trainer] | None:
                 length_balanced=options.length_balanced and not cfg.get("curriculum_sampling"),
                 shift_labels=splits_rows(cfg) and not uses_ulysses(cfg),
             )
+            try:
+                self._require_teacher()
+            except ConfigError as error:
+                exit_with(error)
             counts = self.in2_options.own_loss or _accepts_item_count(self.model)
             if counts and normalizes_across_ranks(cfg):
                 # Axolotl assumes that no model can divide by the item count of the whole step

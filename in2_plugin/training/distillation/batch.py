@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from in2_plugin.errors import ConfigError
 from in2_plugin.teaching.rows import GoldOnlyRow
@@ -45,19 +46,20 @@ def teacher_batch(taught: Sequence[Any], n_supervised: int) -> dict[str, Any]:
 
 
 def _pack(taught: Sequence[Any]) -> Tensor:
-    """Return (n, 2, K) int32: token ids, and the bits of the log-probabilities.
+    """Return (n, 2, K + 1) int32: token ids and a zero, and the bits of the log-probabilities.
 
     DeepSpeed casts floating-point tensors of a batch to the dtype of the model.
     """
     k = min(ids.shape[1] for ids, _ in taught)  # `top_k` is at most this: see `open_teachers`
-    ids = np.concatenate([ids[:, :k] for ids, _ in taught]).astype(np.int32)
-    bits = np.concatenate([logprobs[:, :k] for _, logprobs in taught]).view(np.int32)
-    return torch.from_numpy(np.stack([ids, bits], 1))
+    arrays = ((ids.astype(np.int32), logprobs) for ids, logprobs in taught)
+    each = [LikeliestTokens(*map(torch.from_numpy, pair)).first(k) for pair in arrays]
+    ids = functional.pad(torch.cat([one.ids for one in each]), (0, 1))
+    return torch.stack([ids, torch.cat([one.logprobs for one in each]).view(torch.int32)], 1)
 
 
 def unpack(packed: Tensor) -> LikeliestTokens:
     """Return the likeliest tokens that `_pack` packed."""
-    return LikeliestTokens(packed[:, 0].long(), packed[:, 1].contiguous().view(torch.float32))
+    return LikeliestTokens(packed[:, 0, :-1].long(), packed[:, 1].contiguous().view(torch.float32))
 
 
 def _pad(rows: Sequence[GoldOnlyRow]) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from in2_plugin.teaching.likeliest import likeliest_tokens
 from in2_plugin.training.answer_logits import IGNORED, ROWS, token_losses
 from in2_plugin.training.options import DistillOptions, Objective
 
@@ -22,14 +23,15 @@ class LikeliestTokens:
     ids: Tensor
     """(n, K) int64."""
     logprobs: Tensor
-    """(n, K) float32, in nats; all other tokens share what is left of the probability."""
+    """(n, K + 1) float32, in nats; the last is that of all other tokens."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def first(self, k: int) -> "LikeliestTokens":
-        """Return the k likeliest."""
-        return LikeliestTokens(self.ids[:, :k], self.logprobs[:, :k])
+        """Return the k likeliest; those after them belong to the other tokens."""
+        rest = self.logprobs[:, k:].logsumexp(-1, keepdim=True)
+        return LikeliestTokens(self.ids[:, :k], torch.cat([self.logprobs[:, :k], rest], -1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ def answer_token_loss(
 def token_divergences(logits: Tensor, teacher: LikeliestTokens | Tensor, temperature: float) -> Tensor:
     """Return (n,) KL(teacher || model) in nats, both at a temperature, times its square.
 
-    Of likeliest tokens, all others are one outcome, for the teacher and the model: log(1 - sum of the K). The
-    temperature applies to these K + 1 outcomes.
+    Of likeliest tokens, all others are one outcome, for the teacher and the model. The temperature applies to these
+    K + 1 outcomes.
 
     Args:
         logits: (n, vocabulary) of the model.
@@ -94,24 +96,17 @@ def _compared(logits: Tensor, teacher: LikeliestTokens | Tensor, temperature: fl
     """Return the log-probabilities of the outcomes for the model and for the teacher."""
     if isinstance(teacher, Tensor):
         return (logits / temperature).log_softmax(-1), (teacher / temperature).log_softmax(-1)
-    of_model, of_teacher = _with_rest_of_model(logits, teacher.ids), _with_rest(teacher.logprobs)
-    return (of_model / temperature).log_softmax(-1), (of_teacher / temperature).log_softmax(-1)
+    of_model = _with_rest(logits, teacher.ids)
+    return (of_model / temperature).log_softmax(-1), (teacher.logprobs / temperature).log_softmax(-1)
 
 
-def _with_rest(logprobs: Tensor) -> Tensor:
-    """Return (n, K + 1) log-probabilities, the last that of all other tokens."""
-    rest = -torch.expm1(logprobs.logsumexp(-1, keepdim=True))
-    # never exactly 0, whose logarithm has no finite loss: rounding makes a sum of 1
-    return torch.cat([logprobs, rest.clamp(min=torch.finfo(rest.dtype).tiny).log()], -1)
-
-
-def _with_rest_of_model(logits: Tensor, ids: Tensor) -> Tensor:
-    """Return the same for logits: a sum over all other tokens, which is exact where 1 - sum would be rounded."""
+def _with_rest(logits: Tensor, ids: Tensor) -> Tensor:
+    """Return (n, K + 1) logits, the last the sum over all other tokens: 1 - sum of the K would be rounded."""
     rest = logits.scatter(-1, ids, -torch.inf).logsumexp(-1, keepdim=True)
     return torch.cat([logits.gather(-1, ids), rest], -1)
 
 
 def likeliest(logits: Tensor, k: int) -> LikeliestTokens:
     """Return the k likeliest tokens of a teacher, given (n, vocabulary) logits."""
-    found = [rows.float().log_softmax(-1).topk(k) for rows in logits.split(ROWS)]
-    return LikeliestTokens(torch.cat([each.indices for each in found]), torch.cat([each.values for each in found]))
+    found = [likeliest_tokens(rows, k) for rows in logits.split(ROWS)]
+    return LikeliestTokens(*(torch.cat(parts) for parts in zip(*found, strict=True)))

@@ -58,3 +58,18 @@ def teacher_sentence(teachers: Sequence[Teacher], options: DistillOptions) -> st
         return f"distils from the stored scores `{options.teacher}` of {models}"
     who = "the model in training" if options.teacher == CURRENT else "the model without its adapter"
     return f"distils from {who}, which reads the gold rows in one more forward pass per micro-batch, without gradients"
+
+
+def other_model_warning(teachers: Sequence[Teacher], options: DistillOptions, model: str) -> str | None:
+    """Return a warning if the stored scores `initial` are of a model of another name than that in training, or None.
+
+    The same model may have moved to another folder, so this is no error.
+    """
+    stored = {one.facts.model for one in teachers if isinstance(one, TeacherStore)}
+    others = sorted(name for name in stored if Path(name).resolve() != Path(model).resolve())
+    if options.teacher != INITIAL or not others or not model:
+        return None
+    return (
+        f"the stored scores `{INITIAL}` are of {' and '.join(others)}, but the model in training is {model}: unless "
+        f"they are the same model, delete them and run `in2 teach` with `--model {model}`"
+    )

@@ -20,7 +20,7 @@ from in2_plugin.errors import ConfigError
 from in2_plugin.training.answer_logits import keep_supervised
 from in2_plugin.training.dataset import ANSWERS, LazyExamples
 from in2_plugin.training.distillation.divergence import AnswerTokenLoss, LikeliestTokens
-from in2_plugin.training.distillation.teachers import open_teachers, teacher_sentence
+from in2_plugin.training.distillation.teachers import open_teachers, other_model_warning, teacher_sentence
 from in2_plugin.training.documents import TrainingDocuments
 from in2_plugin.training.options import SPLIT_EXAMPLES, DistillOptions, Objective, TrainingOptions, Weighting
 from in2_plugin.training.trainer import ROUTER_LOSS, IN2Trainer, model_full_logits_reason, model_weights_reason
@@ -93,6 +93,7 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
         self._in2_agrees: bool | None = None
         if self.in2_options.own_loss:
             self._compute_own_loss()
+            self._require_teacher()
             self._log_teacher()
         elif self._in2_keeps_answers:
             self.in2_log("logits are computed only at answer tokens; TRL alone does so only on a GPU")
@@ -117,6 +118,9 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
             examples = self.in2_examples(self.train_dataset)
             assert examples is not None
             self.in2_log(teacher_sentence(examples.teachers, self.in2_options.distill))
+            name = str(getattr(self.model.config, "_name_or_path", ""))
+            if warning := other_model_warning(examples.teachers, self.in2_options.distill, name):
+                self.in2_log(f"warning: {warning}")
 
     def _compute_own_loss(self) -> None:
         """Check that we can compute the loss of each answer token, and choose how to compute logits."""

@@ -54,13 +54,15 @@ def test_examples_have_a_teacher_where_the_objective_needs_one(tmp_path):
     meta = load_lazy_datasets(config(val_set_size=0.1), IN2Options(objective="both"), preprocess=False)
     for dataset in (meta.train_dataset, meta.eval_dataset):
         ids, logprobs = dataset[0][TEACHER]
-        assert ids.shape == logprobs.shape == (int((dataset[0]["labels"] != -100).sum()), 16)
+        n = int((dataset[0]["labels"] != -100).sum())
+        assert ids.shape == (n, 16) and logprobs.shape == (n, 17)
     missing = IN2Options(objective="both", distill={"teacher": "other"})
     with pytest.raises(DatasetError, match=r"has no scores of a teacher `other` \(there are: initial\)"):
         load_lazy_datasets(config(), missing, preprocess=False)
 
 
-def test_an_adapter_needs_no_stored_scores_unless_it_is_merged(tmp_path):
+@pytest.mark.parametrize("setting", ["relora", "lora_model_dir"])
+def test_an_adapter_needs_no_stored_scores_unless_it_is_merged_or_trained(tmp_path, setting):
     config = ConfigLoader(tmp_path, distilled_dataset(), teacher_folder())
     config.set_model_config('{"model_type": "mistral", "vocab_size": 2000}')
     shutil.rmtree(config.dataset / "teacher")
@@ -68,7 +70,7 @@ def test_an_adapter_needs_no_stored_scores_unless_it_is_merged(tmp_path):
     cfg.adapter = "lora"
     found = load_lazy_datasets(cfg, IN2Options(objective="both"), preprocess=False).train_dataset[0][TEACHER]
     assert all(row.ids[row.answer].size for row in found)
-    cfg.relora = True
+    cfg[setting] = "set"
     with pytest.raises(DatasetError, match="has no scores of a teacher `initial`"):
         load_lazy_datasets(cfg, IN2Options(objective="both"), preprocess=False)
 

@@ -11,22 +11,25 @@ from in2_plugin.training.distillation.batch import GOLD, SCORES, teacher_batch, 
 
 
 def scores(n, k, first):
+    """Return n rows of k token ids and k + 1 log-probabilities."""
     ids = np.arange(first, first + n * k, dtype=np.uint32).reshape(n, k)
-    return ids, -ids.astype(np.float32) / 7
+    return ids, -np.arange(first, first + n * (k + 1), dtype=np.float32).reshape(n, k + 1) / 7
 
 
 def test_scores_come_back_with_all_their_bits():
     batch = teacher_batch([scores(3, 4, 100), scores(2, 4, 200)], 5)
-    assert batch[SCORES].shape == (5, 2, 4) and not batch[SCORES].is_floating_point()
+    assert batch[SCORES].shape == (5, 2, 5) and not batch[SCORES].is_floating_point()
     found = unpack(batch[SCORES])
-    expected = np.concatenate([scores(3, 4, 100)[0], scores(2, 4, 200)[0]]).astype(np.int64)
-    assert np.array_equal(found.ids.numpy(), expected)
-    assert np.array_equal(found.logprobs.numpy(), -expected.astype(np.float32) / 7)
+    ids, logprobs = (np.concatenate(both) for both in zip(scores(3, 4, 100), scores(2, 4, 200), strict=True))
+    assert np.array_equal(found.ids.numpy(), ids.astype(np.int64))
+    assert np.array_equal(found.logprobs.numpy(), logprobs)
     assert found.first(2).ids.shape == (5, 2) and len(found) == 5
 
 
 def test_datasets_with_more_stored_tokens_are_cut_to_the_fewest():
-    assert teacher_batch([scores(3, 4, 1), scores(2, 6, 1)], 5)[SCORES].shape == (5, 2, 4)
+    found = unpack(teacher_batch([scores(3, 4, 1), scores(2, 6, 1)], 5)[SCORES])
+    assert found.ids.shape == (5, 4) and found.logprobs.shape == (5, 5)
+    np.testing.assert_allclose(found.logprobs[3:, 4], np.log(np.exp(scores(2, 6, 1)[1][:, 4:]).sum(1)), rtol=1e-5)
 
 
 def row(n, answer):

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from in2_plugin.teaching.likeliest import LEAST
 from in2_plugin.training.answer_logits import IGNORED, ROWS, token_losses
 from in2_plugin.training.distillation.divergence import (
     LikeliestTokens,
@@ -40,6 +41,12 @@ def test_divergence_and_gradient_equal_those_of_a_plain_sum(logits, k, temperatu
     torch.testing.assert_close(gradient.double(), plain_gradient, rtol=1e-5, atol=1e-6)
 
 
+def test_fewer_tokens_of_a_teacher_are_its_likeliest(logits):
+    few, first = likeliest(logits[1], 3), likeliest(logits[1], 8).first(3)
+    assert torch.equal(few.ids, first.ids)
+    torch.testing.assert_close(few.logprobs, first.logprobs)
+
+
 @pytest.mark.parametrize("k", [None, 4])
 def test_a_model_like_its_teacher_has_neither_loss_nor_gradient(logits, k):
     of_model = logits[0]
@@ -51,7 +58,8 @@ def test_a_model_like_its_teacher_has_neither_loss_nor_gradient(logits, k):
 
 def test_stored_tokens_that_have_all_probability_leave_nothing_to_the_rest():
     """Stored in float16, the sum of the K is rounded to 1, also from above."""
-    teacher = LikeliestTokens(torch.tensor([[2, 0]] * 2), torch.tensor([[0.0, -20.0], [1e-7, -9.0]]))
+    logprobs = torch.tensor([[0.0, -20.0, LEAST], [1e-7, -9.0, -40.0]])
+    teacher = LikeliestTokens(torch.tensor([[2, 0]] * 2), logprobs)
     of_model = torch.tensor([[0.0, 1.0, 40.0, -40.0]] * 2, requires_grad=True)
     found = token_divergences(of_model, teacher, 1.0)
     (gradient,) = torch.autograd.grad(found.sum(), of_model)
@@ -60,7 +68,7 @@ def test_stored_tokens_that_have_all_probability_leave_nothing_to_the_rest():
 
 def test_gradients_stay_finite_where_the_model_is_certain():
     """1 - sum of the K would be 0 in float32, and its logarithm infinite."""
-    teacher = LikeliestTokens(torch.tensor([[0]]), torch.tensor([[math.log(0.5)]]))
+    teacher = LikeliestTokens(torch.tensor([[0]]), torch.tensor([[math.log(0.5)] * 2]))
     of_model = torch.tensor([[60.0, 0.0, 0.0]], requires_grad=True)
     found = token_divergences(of_model, teacher, 1.0)
     found.sum().backward()

@@ -2,14 +2,32 @@
 
 import pytest
 import torch
+from peft import LoraConfig, TaskType, get_peft_model
 from transformers import MistralConfig, MistralForCausalLM
 
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.answer_logits import IGNORED
 from in2_plugin.training.distillation.batch import GOLD
 from in2_plugin.training.distillation.divergence import LikeliestTokens
-from in2_plugin.training.distillation.step import gold_logits, teacher_of
+from in2_plugin.training.distillation.step import gold_logits, require_initial, teacher_of
 from in2_plugin.training.options import DistillOptions, TrainingOptions
+
+
+class Engine(torch.nn.Module):
+    """Keeps `training` at True, as DeepSpeed's engine does."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.module = model
+
+    def train(self, mode=True):
+        self.module.train(mode)
+
+    def eval(self):
+        self.module.train(False)
+
+    def forward(self, **inputs):
+        return self.module(**inputs)
 
 
 @pytest.fixture
@@ -30,14 +48,15 @@ def gold():
 
 @pytest.mark.parametrize("at_answers", [True, False])
 def test_a_teacher_reads_without_dropout_and_gradients(model, gold, at_answers):
-    found = gold_logits(model, gold, at_answers=at_answers)
+    found = gold_logits(model, model, gold, at_answers=at_answers)
     assert model.training and not found.requires_grad
     model.eval()
     expected = [model(input_ids=gold["input_ids"][:1]).logits[0, 2:4],
                 model(input_ids=gold["input_ids"][1:, :3]).logits[0, 1:2]]  # fmt: skip
     torch.testing.assert_close(found, torch.cat(expected))
-    gold_logits(model, gold, at_answers=at_answers)
-    assert not model.training
+    engine = Engine(model)
+    gold_logits(engine, model, gold, at_answers=at_answers)
+    assert engine.training and not model.training
 
 
 def test_top_k_of_a_teacher_in_the_step(model, gold):
@@ -54,3 +73,27 @@ def test_top_k_of_a_teacher_in_the_step(model, gold):
 def test_a_model_without_an_adapter_is_not_the_model_before_training(model, gold):
     with pytest.raises(ConfigError, match="the model before training is not in memory: this adapter cannot be"):
         teacher_of(model, model, {GOLD: gold}, TrainingOptions(objective="both"))
+
+
+ADAPTERS = [
+    ({}, None),
+    ({"init_lora_weights": "orthogonal"}, None),
+    ({"init_lora_weights": "pissa"}, "`init_lora_weights: pissa` changes the weights of the model"),
+    ({"init_lora_weights": "olora"}, "`init_lora_weights: olora` changes the weights of the model"),
+    ({"init_lora_weights": False}, "the adapter is not zero at the start, as it is if it was trained before"),
+    ({"bias": "all"}, "the adapter trains biases of the model"),
+]
+
+
+@pytest.mark.parametrize(("settings", "reason"), ADAPTERS)
+def test_adapters_that_are_not_the_model_before_training_are_refused_at_the_start(model, settings, reason):
+    config = LoraConfig(task_type=TaskType.CAUSAL_LM, r=2, target_modules=["q_proj"], **settings)
+    adapted = get_peft_model(model, config)
+    options = TrainingOptions(objective="both")
+    if reason is None:
+        require_initial(adapted, [None], options)
+        return
+    with pytest.raises(ConfigError, match=f"the model before training is not in memory: {reason} .store its scores"):
+        require_initial(adapted, [None], options)
+    require_initial(adapted, [], options)
+    require_initial(adapted, [None], TrainingOptions(objective="both", distill=DistillOptions(teacher="current")))

@@ -8,7 +8,7 @@ import pytest
 from in2_plugin.errors import ConfigError, DatasetError
 from in2_plugin.teaching.rows import GoldOnlyRows
 from in2_plugin.teaching.store import TeacherStore
-from in2_plugin.training.distillation.teachers import open_teachers, teacher_sentence
+from in2_plugin.training.distillation.teachers import open_teachers, other_model_warning, teacher_sentence
 from in2_plugin.training.options import DistillOptions
 from tests.support.distillation import copied, distilled_dataset, write_scores
 from tests.support.taught import teacher_folder
@@ -22,6 +22,13 @@ def test_stored_scores_are_used_with_and_without_an_adapter():
         assert isinstance(teacher, TeacherStore)
     assert teacher_sentence([teacher], INITIAL) == "distils from the stored scores `initial` of tiny"
     assert pickle.loads(pickle.dumps(teacher)).of(3)[0].shape[1] == 16
+
+
+def test_stored_scores_of_another_model_are_worth_a_warning():
+    teachers = open_teachers([distilled_dataset()], INITIAL, adapter=False)
+    assert other_model_warning(teachers, INITIAL, "./tiny/") is None
+    assert "are of tiny, but the model in training is large: unless" in other_model_warning(teachers, INITIAL, "large")
+    assert other_model_warning(teachers, DistillOptions(teacher="other"), "large") is None
 
 
 def test_the_model_in_training_reads_gold_rows():
