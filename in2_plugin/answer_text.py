@@ -8,6 +8,7 @@ import json
 import re
 
 _TAG = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>|\[(/?)THINK\]", re.IGNORECASE)
+_LAST_TAG = re.compile(rf"(?:{_TAG.pattern})\s*\Z", re.IGNORECASE)
 _FENCE = re.compile(r"\s*(?:```\w*\s*)?")
 
 
@@ -28,6 +29,12 @@ def answer_text(text: str) -> str | None:
             start = tag.end()
             skip_to = _end_of_json(text, start)
     return None if is_open else text[start:]
+
+
+def open_tag(prompt: str) -> str:
+    """Return the opening tag at the end of a prompt, which its completion does not repeat; empty without one."""
+    tag = _LAST_TAG.search(prompt)
+    return "" if tag is None or tag[1] or tag[2] else tag[0]
 
 
 def _end_of_json(text: str, start: int) -> int:

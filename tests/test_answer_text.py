@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from in2_plugin.answer_text import answer_text
+from in2_plugin.answer_text import answer_text, open_tag
 
 DRAFT, GOOD = json.dumps({"question": "DRAFT"}), json.dumps({"question": "Which tag closes?", "answer": "</think>"})
 
@@ -45,6 +45,20 @@ def test_the_answer_follows_the_last_thought(text, answer):
 )
 def test_a_thought_that_never_ends_has_no_answer(text):
     assert answer_text(text) is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tag"),
+    [
+        ("a<assistant><think>\n", "<think>\n"),
+        ("a[THINK]", "[THINK]"),
+        ("a<think></think>", ""),
+        ("<think> a", ""),
+        ("", ""),
+    ],
+)
+def test_the_end_of_a_prompt_opens_a_thought(prompt, tag):
+    assert open_tag(prompt) == tag
 
 
 @given(st.text(), st.text())

@@ -4,7 +4,7 @@
     trl: {reward_funcs: [in2_plugin.rewards.answer, in2_plugin.rewards.grounding]}
 
 Each function takes `prompts`, `completions` and the columns of `dataset.prompts.COLUMNS` as keyword arguments, and
-returns one number from 0 to 1 per completion, or None for a row without the column that it needs, so that rows of other
+returns one number from 0 to 1 per completion, or None where the column that it needs is None, so that rows of other
 datasets can be mixed in. `in2_plugin.rewards.judge.judged_answer` asks a language model.
 """
 

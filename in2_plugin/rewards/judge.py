@@ -2,22 +2,26 @@
 
 IN2_JUDGE=judge.yml names a file with the keys of an endpoint, a `folder` for the work log, and `max_calls`. Invariants:
 every verdict is durable before it counts, so that a run that is started again pays for no answer twice; the calls of
-all ranks together stay within `max_calls`, over all runs on the folder. Cost: one call per distinct pair of question
-and answer that is neither empty nor equal to the stored answer; the training waits for it.
+all ranks together stay within `max_calls`, over all runs on the folder. Cost: on each rank, one call per distinct pair
+of question and answer that is neither empty nor equal to the stored answer; the training waits for it.
 """
 
 import atexit
+import math
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from in2_plugin import layout
 from in2_plugin.config import EndpointConfig
 from in2_plugin.errors import ConfigError, one_line
 from in2_plugin.llm.request import Request
+from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.probing.judging.logged_answers import LoggedAnswer
 from in2_plugin.probing.judging.session import JudgeConfig, JudgeSession, Outcome
 from in2_plugin.probing.judging.verdict import judge_prompt
@@ -100,28 +104,42 @@ def _judge(path: str) -> RewardJudge:
     section = _read(Path(path))
     folder, calls, cost = section.pop("folder", None), section.pop("max_calls", None), section.pop("max_cost", None)
     ranks, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    if not folder or not isinstance(calls, int) or calls < ranks:
+    if not folder or type(calls) is not int or calls < ranks:
         raise ConfigError(
             f"{path}: set `folder`, where verdicts are stored, and `max_calls`, the most paid calls of all ranks, at "
             f"least one for each of {ranks}"
         )
     endpoint = EndpointConfig.parse(section, path)
-    if cost is not None and endpoint.prices is None:
-        raise ConfigError(f"{path}: `max_cost` needs `prices`; give them, or leave the limit to `max_calls`")
+    share = None if cost is None else _amount(cost, endpoint, path) / ranks
     _refuse_other_ranks(Path(folder), ranks)
-    share = None if cost is None else float(cost) / ranks
     config = JudgeConfig(endpoint, calls // ranks, share, limits=("max_calls", "max_cost"))
     return RewardJudge(config, Path(folder) / f"rank-{rank}-of-{ranks}")
 
 
+def _amount(cost: Any, endpoint: EndpointConfig, path: str) -> float:
+    """Return `max_cost` of the file `path`, checked."""
+    if type(cost) not in (int, float) or not 0 < cost < math.inf:
+        raise ConfigError(f"{path}: `max_cost: {cost}` is not an amount above 0; write e.g. `max_cost: 20.0`")
+    if endpoint.prices is None:
+        raise ConfigError(f"{path}: `max_cost` needs `prices`; give them, or leave the limit to `max_calls`")
+    return float(cost)
+
+
 def _refuse_other_ranks(folder: Path, ranks: int) -> None:
     """Raise if a run on another number of ranks has paid calls here: its shares of the limits were others."""
-    others = [one.name for one in folder.glob("rank-*-of-*") if not one.name.endswith(f"-of-{ranks}")]
+    logs = folder.glob(f"rank-*-of-*/{layout.JUDGE_LOG}")
+    # a run that failed before its first call leaves an empty log
+    others = [log.parent.name for log in logs if not log.parent.name.endswith(f"-of-{ranks}") and _has_answers(log)]
     if others:
         raise ConfigError(
             f"{folder}: has verdicts of a run on another number of ranks ({others[0]}), and this one has {ranks}; set "
             "another `folder`, with a `max_calls` for this run"
         )
+
+
+def _has_answers(path: Path) -> bool:
+    with closing(WorkLog(path, read_only=True)) as log:
+        return bool(log.totals())
 
 
 def _read(path: Path) -> dict[str, Any]:

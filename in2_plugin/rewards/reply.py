@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from in2_plugin.answer_text import answer_text
+from in2_plugin.answer_text import answer_text, open_tag
 from in2_plugin.prompt_text import CITING
 
 Messages = Sequence[Mapping[str, Any]]
@@ -31,8 +31,8 @@ class CitedAnswer:
 
 
 def reply_of(prompt: Text, completion: Text) -> CitedAnswer:
-    """Return the answer and the citations of a completion."""
-    text = answer_text(text_of(completion)) or ""
+    """Return the answer and the citations of a completion; a thought that the end of the prompt opens is a thought."""
+    text = answer_text(_opened_by(prompt) + text_of(completion)) or ""
     found = _SOURCES.search(text) if asks_for_sources(prompt) else None
     if found is None:
         return CitedAnswer(text.strip(), None)
@@ -43,6 +43,12 @@ def asks_for_sources(prompt: Text) -> bool:
     """Return True if a prompt has numbered segments and asks for those with the answer."""
     # a plain prompt has the start of the assistant's turn after the question
     return CITING in prompt if isinstance(prompt, str) else text_of(prompt).endswith(CITING)
+
+
+def _opened_by(prompt: Text) -> str:
+    # the question of a user may end with a tag
+    has_start = isinstance(prompt, str) or (len(prompt) > 0 and prompt[-1].get("role") == "assistant")
+    return open_tag(text_of(prompt)) if has_start else ""
 
 
 def text_of(written: Text) -> str:

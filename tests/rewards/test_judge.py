@@ -80,7 +80,10 @@ def test_the_limit_holds_over_all_runs(configured):
     [
         ({"folder": None}, "set `folder`, where verdicts are stored, and `max_calls`"),
         ({"max_calls": None}, "set `folder`, where verdicts are stored, and `max_calls`"),
+        ({"max_calls": True}, "set `folder`, where verdicts are stored, and `max_calls`"),
         ({"max_cost": 1.0}, "`max_cost` needs `prices`"),
+        ({"max_cost": "abc"}, "`max_cost: abc` is not an amount above 0; write e.g. `max_cost: 20.0`"),
+        ({"max_cost": True}, "`max_cost: True` is not an amount above 0"),
         ({"modle": "x"}, "unknown key `modle`"),
     ],
 )
@@ -104,6 +107,18 @@ def test_ranks_share_the_limit(configured, monkeypatch, tmp_path):
         configured(server, max_calls=4)
         with pytest.raises(ConfigError, match=r"on another number of ranks \(rank-2-of-4\), and this one has 2"):
             rewards()
+
+
+def test_a_failed_start_does_not_fix_the_number_of_ranks(configured, monkeypatch):
+    with FaultServer(verdict) as server:
+        monkeypatch.setenv("WORLD_SIZE", "4")
+        monkeypatch.setenv("IN2_BAD_KEY", "ä")
+        configured(server, api_key_env="IN2_BAD_KEY")
+        with pytest.raises(ConfigError, match="IN2_BAD_KEY contains characters"):
+            rewards()
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        configured(server)
+        assert rewards() == [1, 1, 0, 0]
 
 
 def test_a_judge_must_be_named(monkeypatch, tmp_path):

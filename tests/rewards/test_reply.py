@@ -41,6 +41,14 @@ def test_brackets_stay_in_the_answer_if_the_prompt_does_not_ask():
     assert not asks_for_sources(PLAIN) and asks_for_sources(ASKS)
 
 
+def test_a_thought_that_the_prompt_opens_is_no_answer():
+    rendered, prefilled = "Which?<assistant><think>\n", [*PLAIN, {"role": "assistant", "content": "<think>"}]
+    for prompt in (rendered, prefilled):
+        assert reply_of(prompt, "perhaps b").answer == ""
+        assert reply_of(prompt, "perhaps b</think>c").answer == "c"
+    assert reply_of([{"role": "user", "content": "What follows <think>"}], "b").answer == "b"
+
+
 def test_texts_of_messages():
     assert text_of([{"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "image"}]}]) == "a"
     assert text_of([{"role": "assistant", "content": None}]) == text_of([]) == ""
