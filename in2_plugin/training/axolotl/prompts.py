@@ -8,6 +8,7 @@ completion fit into `sequence_len`; longer prompts are left out and counted in t
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from axolotl.common.datasets import TrainDatasetMeta
 from axolotl.loaders import load_tokenizer
 from axolotl.utils.logging import get_logger
@@ -15,7 +16,7 @@ from axolotl.utils.logging import get_logger
 from in2_plugin.corpus.tokenizer import ModelTokenizer
 from in2_plugin.errors import ConfigError
 from in2_plugin.training.axolotl.args import options_of
-from in2_plugin.training.axolotl.data import held_out, split_seed
+from in2_plugin.training.axolotl.data import further_key, held_out, split_seed
 from in2_plugin.training.axolotl.plugins import TYPES, rl_of
 from in2_plugin.training.prompts import ChosenPrompts, choose_prompts
 
@@ -30,7 +31,7 @@ def choose_axolotl_prompts(cfg: Any, tokenizer: Any = None) -> ChosenPrompts:
         tokenizer: as Axolotl loads it; loaded here if not given.
 
     Raises:
-        ConfigError: datasets of ours are mixed with others, or no prompt fits.
+        ConfigError: datasets of ours are mixed with others, one has a key that is not read, or no prompt fits.
         DatasetError, TokenizerMismatch: a dataset cannot be used.
     """
     for entry in (*(cfg.datasets or []), *(cfg.test_datasets or [])):
@@ -39,20 +40,33 @@ def choose_axolotl_prompts(cfg: Any, tokenizer: Any = None) -> ChosenPrompts:
                 f"under `rl: {rl_of(cfg)}`, {entry.get('path')} cannot be mixed with datasets of `type: in2`; write "
                 "those with `in2 export --to grpo`, and name the export without `type:`"
             )
+        if key := further_key(entry):
+            raise ConfigError(
+                f"under `rl: {rl_of(cfg)}`, `{key}:` of the dataset {entry['path']} is not read; remove it, or name an "
+                "export of `in2 export --to grpo` without `type:`"
+            )
     return _choose(cfg, cfg.datasets, tokenizer)
 
 
 def load_prompt_datasets(cfg: Any, chosen: ChosenPrompts) -> TrainDatasetMeta:
-    """Return the chosen prompts for training, and those of `test_datasets` or `val_set_size`."""
+    """Return the chosen prompts for training, and those of `test_datasets` or `val_set_size`.
+
+    Raises:
+        ConfigError: `val_set_size` leaves one of the two parts empty.
+    """
     left_out = f"; left out: {chosen.left_out}" if chosen.left_out else ""
     LOG.info(f"in2: {len(chosen.places):,} prompts, which are assembled when the trainer reads them{left_out}")
     train = chosen.as_dataset()
     if cfg.test_datasets:
         return TrainDatasetMeta(train, _choose(cfg, cfg.test_datasets).as_dataset())
-    if not (n := held_out(cfg, len(train))):
+    # whole examples, so that no context is in both parts
+    examples = sorted({place[:2] for place in chosen.places})
+    if not (n := held_out(cfg, len(examples))):
         return TrainDatasetMeta(train)
-    parts = train.train_test_split(test_size=n, seed=split_seed(cfg))
-    return TrainDatasetMeta(parts["train"], parts["test"])
+    drawn = np.random.default_rng(split_seed(cfg)).permutation(len(examples))[:n]
+    kept_out = {examples[i] for i in drawn}
+    is_out = np.array([place[:2] in kept_out for place in chosen.places])
+    return TrainDatasetMeta(train.select(np.flatnonzero(~is_out)), train.select(np.flatnonzero(is_out)))
 
 
 def _choose(cfg: Any, entries: Sequence[Any], tokenizer: Any = None) -> ChosenPrompts:

@@ -8,7 +8,7 @@ it to compute a fingerprint and to pass it to workers. Cost: 4 bytes per example
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from in2_plugin.training.dataset import ANSWERS, EXAMPLE, TEACHER, LazyExamples
 from in2_plugin.training.prompts import load_prompts
 
 Batch = Mapping[str, Any]
+Task = Literal["sft", "grpo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def load_in2_dataset(
     path: str | Path | Iterable[str | Path],
     tokenizer: Any,
     *,
-    task: Literal["sft", "grpo"] = "sft",
+    task: Task = "sft",
     number_segments: bool = False,
     max_prompt_tokens: int | None = None,
 ) -> Dataset:
@@ -62,10 +63,13 @@ def load_in2_dataset(
         question with `dataset.prompts.COLUMNS`. It supports `select`, `train_test_split` and `shuffle` like any other.
 
     Raises:
-        ConfigError: an option is for another task, a dataset was built with `template: film`, or no prompt is left.
+        ConfigError: `task` is unknown, an option is for another one, a dataset was built with `template: film`, or no
+            prompt is left.
         DatasetError: a folder is missing, unfinished or not an IN2 dataset.
         TokenizerMismatch: it was built for another tokenizer or chat template.
     """
+    if task not in get_args(Task):
+        raise ConfigError(f'`task="{task}"` is not one of "sft" and "grpo"; change it')
     folders = [path] if isinstance(path, str | Path) else list(path)
     if task == "grpo":
         return load_prompts(

@@ -1,5 +1,7 @@
 """Prompts for `rl: grpo` from a loaded Axolotl config: which fit, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from in2_plugin.axolotl import IN2Plugin
@@ -41,6 +43,24 @@ def test_prompts_are_held_out(config):
     entry = {"path": str(config.dataset), "type": "in2"}
     meta = loaded(config(**GRPO, test_datasets=[entry]))
     assert len(meta.train_dataset) == len(meta.eval_dataset) == whole
+
+
+def test_no_context_is_in_both_parts(config):
+    cfg = config(**GRPO, val_set_size=0.1)
+    chosen = choose_axolotl_prompts(cfg)
+    both = replace(chosen, places=tuple((*place[:2], turn) for place in chosen.places for turn in (0, 1)))
+    meta = load_prompt_datasets(cfg, both)
+    parts = [part.with_format("numpy")[:]["in2_example"].tolist() for part in (meta.train_dataset, meta.eval_dataset)]
+    assert not set(parts[0]) & set(parts[1]) and len(parts[1]) == 2 * round(0.1 * len(chosen.places))
+    assert sorted(parts[0] + parts[1]) == [place[1] for place in both.places]
+
+
+@pytest.mark.parametrize("section", ["datasets", "test_datasets"])
+@pytest.mark.parametrize("key", ["shards", "split"])
+def test_keys_that_are_not_read_are_refused(config, section, key):
+    entry = {"path": str(config.dataset), "type": "in2", key: {"shards": 2, "split": "train[:5]"}[key]}
+    with pytest.raises(ConfigError, match=f"under `rl: grpo`, `{key}:` of the dataset .* is not read; remove it"):
+        choose_axolotl_prompts(config(**GRPO, **{section: [entry]}))
 
 
 @pytest.mark.parametrize(

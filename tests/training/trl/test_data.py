@@ -79,6 +79,8 @@ def test_prompts_for_grpo(built, pretrained, dataset):
     for options in ({"number_segments": True}, {"max_prompt_tokens": 9}):
         with pytest.raises(ConfigError, match='need `task="grpo"`; add it or remove them'):
             load_in2_dataset(built, pretrained, **options)
+    with pytest.raises(ConfigError, match='`task="GRPO"` is not one of "sft" and "grpo"; change it'):
+        load_in2_dataset(built, pretrained, task="GRPO")
 
 
 def test_other_tokenizer_and_missing_dataset_are_refused(built, qwen_folder, pretrained, tmp_path):
