@@ -1,7 +1,7 @@
 """The loss of each answer token under an objective: cross-entropy, KL divergence from a teacher, or both.
 
-Nothing here averages: weights and divisor are those of the trainer. Cost: one more log-softmax of the answer tokens next
-to that of the cross-entropy, both kept for the backward pass.
+Nothing here averages: weights and divisor are those of the trainer. Cost: one more log-softmax of the answer tokens
+next to that of the cross-entropy, both kept for the backward pass.
 """
 
 from collections.abc import Iterator
