@@ -63,12 +63,17 @@ def unpack(packed: Tensor) -> LikeliestTokens:
 
 
 def _pad(rows: Sequence[GoldOnlyRow]) -> dict[str, Tensor]:
-    """Return `input_ids`, `attention_mask` and `labels`, (n_rows, longest), padded on the right."""
+    """Return `input_ids`, `attention_mask`, `position_ids` and `labels`, (n_rows, longest), padded on the left.
+
+    A row ends with its answer, and the head is computed for all rows at the positions that any of them needs: these are
+    as many as the longest answer has tokens, and on the right they would grow with the number of rows.
+    """
     shape = len(rows), max(len(row.ids) for row in rows)
-    ids, mask = (np.zeros(shape, np.int64) for _ in range(2))
+    ids, mask, positions = (np.zeros(shape, np.int64) for _ in range(3))
     labels = np.full(shape, IGNORED, np.int64)
     for i, row in enumerate(rows):
-        n = len(row.ids)
-        ids[i, :n], mask[i, :n], labels[i, row.answer] = row.ids, 1, row.ids[row.answer]
-    arrays = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+        begin = shape[1] - len(row.ids)
+        ids[i, begin:], mask[i, begin:], positions[i, begin:] = row.ids, 1, np.arange(len(row.ids))
+        labels[i, begin:][row.answer] = row.ids[row.answer]
+    arrays = {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "labels": labels}
     return {name: torch.from_numpy(array) for name, array in arrays.items()}

@@ -6,7 +6,7 @@ import torch
 
 from in2_plugin.errors import ConfigError
 from in2_plugin.teaching.rows import GoldOnlyRow
-from in2_plugin.training.answer_logits import IGNORED
+from in2_plugin.training.answer_logits import IGNORED, keep_supervised
 from in2_plugin.training.distillation.batch import GOLD, SCORES, teacher_batch, unpack
 
 
@@ -36,13 +36,20 @@ def row(n, answer):
     return GoldOnlyRow(np.arange(10, 10 + n, dtype=np.uint32), slice(n - answer, n))
 
 
-def test_gold_rows_are_padded_on_the_right():
+def test_gold_rows_are_padded_on_the_left():
     gold = teacher_batch([[row(4, 1)], [row(3, 2), row(5, 1)]], 4)[GOLD]
-    assert gold["input_ids"].tolist() == [[10, 11, 12, 13, 0], [10, 11, 12, 0, 0], [10, 11, 12, 13, 14]]
+    assert gold["input_ids"].tolist() == [[0, 10, 11, 12, 13], [0, 0, 10, 11, 12], [10, 11, 12, 13, 14]]
     assert gold["attention_mask"].sum(1).tolist() == [4, 3, 5]
-    assert gold["labels"][1].tolist() == [IGNORED, 11, 12, IGNORED, IGNORED]
+    assert gold["position_ids"][:2].tolist() == [[0, 0, 1, 2, 3], [0, 0, 0, 1, 2]]
+    assert gold["labels"][1].tolist() == [IGNORED, IGNORED, IGNORED, 11, 12]
     assert (gold["labels"] != IGNORED).sum(1).tolist() == [1, 2, 1]
     assert {tensor.dtype for tensor in gold.values()} == {torch.int64}
+
+
+def test_logits_of_gold_rows_do_not_grow_with_their_different_lengths():
+    """On the right, these rows would need logits at 3 positions each, and 50 rows at 150."""
+    gold = teacher_batch([[row(n, 3)] for n in range(10, 160, 3)], 150)[GOLD]
+    assert len(keep_supervised(gold)["logits_to_keep"]) == 3
 
 
 @pytest.mark.parametrize("taught", [[scores(3, 4, 1)], [[row(5, 3)]]])

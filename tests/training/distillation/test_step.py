@@ -1,13 +1,14 @@
 """The forward pass of a teacher in the step: without dropout, gradients or adapter."""
 
+import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, TaskType, get_peft_model
 from transformers import MistralConfig, MistralForCausalLM
 
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.answer_logits import IGNORED
-from in2_plugin.training.distillation.batch import GOLD
+from in2_plugin.teaching.rows import GoldOnlyRow
+from in2_plugin.training.distillation.batch import GOLD, teacher_batch
 from in2_plugin.training.distillation.divergence import LikeliestTokens
 from in2_plugin.training.distillation.step import gold_logits, require_initial, teacher_of
 from in2_plugin.training.options import DistillOptions, TrainingOptions
@@ -41,9 +42,8 @@ def model():
 
 @pytest.fixture
 def gold():
-    ids = torch.tensor([[5, 6, 7, 8, 9], [5, 6, 7, 0, 0]])
-    labels = torch.tensor([[IGNORED, IGNORED, IGNORED, 8, 9], [IGNORED, IGNORED, 7, IGNORED, IGNORED]])
-    return {"input_ids": ids, "attention_mask": (ids > 0).long(), "labels": labels}
+    ids = np.arange(5, 10, dtype=np.uint32)
+    return teacher_batch([[GoldOnlyRow(ids, slice(3, 5)), GoldOnlyRow(ids[:3], slice(2, 3))]], 3)[GOLD]
 
 
 @pytest.mark.parametrize("at_answers", [True, False])
@@ -52,7 +52,7 @@ def test_a_teacher_reads_without_dropout_and_gradients(model, gold, at_answers):
     assert model.training and not found.requires_grad
     model.eval()
     expected = [model(input_ids=gold["input_ids"][:1]).logits[0, 2:4],
-                model(input_ids=gold["input_ids"][1:, :3]).logits[0, 1:2]]  # fmt: skip
+                model(input_ids=gold["input_ids"][1:, 2:]).logits[0, 1:2]]  # fmt: skip
     torch.testing.assert_close(found, torch.cat(expected))
     engine = Engine(model)
     gold_logits(engine, model, gold, at_answers=at_answers)
