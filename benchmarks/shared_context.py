@@ -59,8 +59,7 @@ def prefill_once(model: Any, job: dict[str, Any], context: list[int], tails: lis
     ours, prefixes = _module("shared_context"), _module("shared_prefixes")
     sizes = [len(tail) + NEW_TOKENS for tail in tails]
     batches = prefixes.in_batches(sizes, max(4_096, len(context) // 2))
-    room = max(sum(sizes[i] for i in batch) for batch in batches)
-    shared = ours.SharedContext(model, context, room, ours.cache_argument(model), job["device"])
+    shared = ours.SharedContext(model, model.config, context, ours.cache_argument(model), job["device"])
     decoding = ours.Decoding(NEW_TOKENS, frozenset())
     answers = [answer for batch in batches for answer in shared.answers([tails[i] for i in batch], decoding)]
     return answers, len(context) + sum(map(len, tails))

@@ -20,7 +20,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from in2_plugin.errors import ConfigError, ProbeError, PromptTooLong
 from in2_plugin.probing.backends.comparison import AnswerComparison
-from in2_plugin.probing.backends.shared_context import Decoding, SharedContext, cache_argument
+from in2_plugin.probing.backends.shared_context import Decoding, SharedContext, cache_argument, without_adapter
 from in2_plugin.probing.backends.shared_prefixes import (
     Ids,
     PrefillCounts,
@@ -143,7 +143,7 @@ class SharedContextLM(HFLM):  # type: ignore[misc]  # lm_eval is not typed
             return {}
         try:
             texts = self._answer(list(asked.values()), parts, sizes)
-        except Exception as failure:  # before the comparison, a model may turn out not to support our masks
+        except Exception as failure:  # before the comparison, a model may turn out not to support this
             if _is_out_of_memory(failure):
                 raise ProbeError(self._advice(len(parts.shared))) from None
             if self.comparison.is_done:
@@ -160,17 +160,14 @@ class SharedContextLM(HFLM):  # type: ignore[misc]  # lm_eval is not typed
 
     def _answer(self, asked: Sequence[GenerationRequest], parts: SplitPrompts, sizes: Sequence[int]) -> dict[int, str]:
         """Return answers by index in `asked`; `sizes` are the cache entries per question and answer."""
-        room = sum(sizes) if self.questions_at_once else max(LEAST_ROOM, len(parts.shared) // 2)
+        room = len(sizes) * max(sizes) if self.questions_at_once else max(LEAST_ROOM, len(parts.shared) // 2)
         batches = [
             [places[index] for index in batch]
             for places in _by_decoding(asked)
             for batch in in_batches([sizes[place] for place in places], room, self.questions_at_once)
         ]
-        room = max(sum(sizes[place] for place in batch) for batch in batches)
-        masks = self.model.config.get_text_config(decoder=True)._attn_implementation == "sdpa"
-        context = SharedContext(
-            self._forward, parts.shared, room, cache_argument(self.model), self.device, boolean_mask=masks
-        )
+        config = without_adapter(self.model).config.get_text_config(decoder=True)
+        context = SharedContext(self._forward, config, parts.shared, cache_argument(self.model), self.device)
         found: dict[int, str] = {}
         for batch in batches:
             request, tails = asked[batch[0]], [parts.own[place] for place in batch]

@@ -1,23 +1,24 @@
-"""Prefill one context once and answer many questions about it: greedy decoding over a shared key-value cache.
+"""Prefill one context once and answer many questions about it: greedy decoding over shared keys and values.
 
-The questions follow the context in one row, each at the positions it would have alone, and a mask lets every token see
-the context and the earlier tokens of its own question. Invariant: a question gets the tokens that `model.generate`
-would generate for it alone (greedy), up to rounding. Cost: the cache of one context and of the questions' own tokens
-(the context's is never copied), and one forward pass per generated token of all questions.
+The new tokens of all questions are one row, each at the position it would have alone; `split_attention.py` lets every
+token see the context and the earlier tokens of its own question. Invariant: a question gets the tokens that
+`model.generate` would generate for it alone (greedy), up to rounding. Cost: keys and values of one context and of the
+questions' own tokens (the context's are never copied), and one forward pass per generated token of all questions.
 """
 
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
-from transformers.cache_utils import Cache, DynamicLayer
+from transformers.cache_utils import DynamicCache
 from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
 
+from in2_plugin.probing.backends.split_attention import SplitAttention, TokenGrid
+
 READ_AT_ONCE = 512
-"""Question tokens per forward pass: limits a mask over 48K entries to 25 MB."""
+"""Question tokens per forward pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,89 +32,47 @@ class Decoding:
     """As in `GenerationConfig`, over the whole prompt; 1.0 is none."""
 
 
-class SharedLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not typed
-    """Keys and values of one layer, written in place into preallocated memory: growing copies nothing."""
-
-    def __init__(self, room: int) -> None:
-        super().__init__()
-        self.room = room
-        self.length = 0
-
-    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Allocate `room` entries, (1, heads, room, width), with dtype and device of the first ones."""
-        self.dtype, self.device = key_states.dtype, key_states.device
-        self.keys, self.values = (
-            states.new_empty((*states.shape[:-2], self.room, states.shape[-1])) for states in (key_states, value_states)
-        )
-        self.is_initialized = True
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: object, **__: object
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append entries and return views of all so far."""
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-        end = self.length + key_states.shape[-2]
-        self.keys[..., self.length : end, :] = key_states
-        self.values[..., self.length : end, :] = value_states
-        self.length = end
-        return self.keys[..., :end, :], self.values[..., :end, :]
-
-    def get_seq_length(self) -> int:
-        return self.length
-
-
 class SharedContext:
-    """A context in the cache of a model, with room for questions after it.
+    """Keys and values of a context, and the model that answers questions after it.
 
     Args:
         forward: the model, called with keyword arguments as a causal language model of transformers.
-        context: its token ids, at least one.
-        room: cache entries for the questions and answers of one batch together.
+        config: the configuration that its attention layers read.
+        context: token ids, at least one.
         cache_argument: name of the model's argument for the cache; see `cache_argument`.
         device: device of the token ids.
-        boolean_mask: True for attention with a boolean mask (sdpa), False for an additive one (eager).
     """
 
     def __init__(
         self,
         forward: Callable[..., Any],
+        config: Any,
         context: Sequence[int],
-        room: int,
         cache_argument: str,
         device: torch.device | str = "cpu",
-        boolean_mask: bool = True,
     ) -> None:
-        self._forward, self._device, self._boolean = forward, device, boolean_mask
-        self._cache_argument = cache_argument
+        self._forward, self._config, self._device = forward, config, device
         self._length = len(context)
-        self._cache = Cache(layer_class_to_replicate=partial(SharedLayer, len(context) + room))
-        self._owners = torch.full((room,), -1, device=device)
         self._distinct = torch.tensor(sorted(set(context)), device=device)
-        self._run(context, range(self._length), None, [self._length - 1])
+        self._cache = DynamicCache()
+        cache = {"use_cache": True, cache_argument: self._cache}
+        self._run(context, range(self._length), [self._length - 1], **cache)
 
-    def first_logits(self, tails: Sequence[Sequence[int]]) -> torch.Tensor:
+    def first_logits(self, tails: Sequence[Sequence[int]], max_new_tokens: int = 0) -> torch.Tensor:
         """Discard all questions, read new ones, and return the (n_questions, vocabulary) float32 logits after each.
 
-        `tails` are the token ids after the context, at least one each.
+        `tails` are the token ids after the context, at least one each. `max_new_tokens` may follow each of them.
         """
-        for layer in self._cache.layers:
-            layer.length = self._length
-        tokens = [token for tail in tails for token in tail]
-        owners = [question for question, tail in enumerate(tails) for _ in tail]
-        positions = [self._length + place for tail in tails for place in range(len(tail))]
-        lasts = [index for index in range(len(tokens)) if index + 1 == len(tokens) or owners[index] < owners[index + 1]]
-        return torch.cat(
-            [
-                self._read(
-                    tokens[start : start + READ_AT_ONCE],
-                    positions[start : start + READ_AT_ONCE],
-                    owners[start : start + READ_AT_ONCE],
-                    [last - start for last in lasts if start <= last < start + READ_AT_ONCE],
-                )
-                for start in range(0, len(tokens), READ_AT_ONCE)
-            ]
-        )
+        room = max(map(len, tails)) + max_new_tokens
+        self._split = SplitAttention(self._cache, self._config, len(tails), room)
+        owned = [(question, place) for question, tail in enumerate(tails) for place in range(len(tail))]
+        logits = []
+        for start in range(0, len(owned), READ_AT_ONCE):
+            owners, places = zip(*owned[start : start + READ_AT_ONCE], strict=True)
+            tokens = [tails[question][place] for question, place in zip(owners, places, strict=True)]
+            ends = [index for index, question in enumerate(owners) if places[index] + 1 == len(tails[question])]
+            logits.append(self._read(tokens, places, owners, ends))
+        return torch.cat(logits)
 
     def answers(
         self,
@@ -123,7 +82,7 @@ class SharedContext:
     ) -> list[list[int]]:
         """Return the token ids of every answer; `stop(question index, answer)` is called after each token."""
         answers: list[list[int]] = [[] for _ in tails]
-        logits, going = self.first_logits(tails), list(range(len(tails)))
+        logits, going = self.first_logits(tails, decoding.max_new_tokens), list(range(len(tails)))
         while True:
             tokens = self._choose(logits, [[*tails[question], *answers[question]] for question in going], decoding)
             for question, token in zip(going, tokens, strict=True):
@@ -138,7 +97,7 @@ class SharedContext:
             if not going:
                 return answers
             newest = [answers[question][-1] for question in going]
-            places = [self._length + len(tails[question]) + len(answers[question]) - 1 for question in going]
+            places = [len(tails[question]) + len(answers[question]) - 1 for question in going]
             logits = self._read(newest, places, going, range(len(going)))
 
     def _choose(self, logits: torch.Tensor, own: Sequence[Sequence[int]], decoding: Decoding) -> list[int]:
@@ -153,36 +112,19 @@ class SharedContext:
         return torch.cat([self._distinct.expand(len(own), -1), rows], dim=1)
 
     def _read(
-        self, tokens: Sequence[int], positions: Sequence[int], owners: Sequence[int], keep: Sequence[int]
+        self, tokens: Sequence[int], places: Sequence[int], owners: Sequence[int], keep: Sequence[int]
     ) -> torch.Tensor:
-        """Append question tokens and return float32 logits at the indices `keep`."""
-        start = self._cache.get_seq_length() - self._length
-        self._owners[start : start + len(tokens)] = torch.tensor(owners, device=self._device)
-        return self._run(tokens, positions, self._mask(start, start + len(tokens)), keep)
+        """Read tokens of questions, ordered by question, and return float32 logits at the indices `keep`."""
+        with self._split.reading(TokenGrid.of(owners, places, self._device)):
+            return self._run(tokens, [self._length + place for place in places], keep, use_cache=False)
 
-    def _mask(self, start: int, stop: int) -> torch.Tensor:
-        """Return the mask of question tokens `start` to `stop`, (1, 1, stop - start, context + stop)."""
-        order = torch.arange(stop, device=self._device)
-        same = self._owners[:stop][None, :] == self._owners[start:stop][:, None]
-        seen = torch.ones(stop - start, self._length + stop, dtype=torch.bool, device=self._device)
-        seen[:, self._length :] = same & (order[None, :] <= order[start:][:, None])
-        mask = seen[None, None]
-        if self._boolean:
-            return mask
-        layer = self._cache.layers[0]
-        return torch.zeros_like(mask, dtype=layer.dtype).masked_fill_(~mask, torch.finfo(layer.dtype).min)
-
-    def _run(
-        self, tokens: Sequence[int], positions: Sequence[int], mask: torch.Tensor | None, keep: Sequence[int]
-    ) -> torch.Tensor:
+    def _run(self, tokens: Sequence[int], positions: Sequence[int], keep: Sequence[int], **cache: Any) -> torch.Tensor:
         with torch.no_grad():
             out = self._forward(
                 input_ids=torch.tensor([list(tokens)], device=self._device),
                 position_ids=torch.tensor([list(positions)], device=self._device),
-                attention_mask=mask,
-                use_cache=True,
                 logits_to_keep=torch.tensor(list(keep), dtype=torch.long, device=self._device),
-                **{self._cache_argument: self._cache},
+                **cache,
             )
         logits: torch.Tensor = out.logits[0]
         return logits.to(torch.float32)

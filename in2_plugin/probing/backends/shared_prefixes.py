@@ -123,11 +123,14 @@ def _common_length(one: Ids, other: Ids) -> int:
 
 
 def in_batches(sizes: Sequence[int], room: int, at_most: int | None = None) -> list[range]:
-    """Return batches of neighbours that fit in `room`, with at most `at_most` each; a larger one is a batch alone."""
-    batches, start, taken = [], 0, 0
+    """Return batches of neighbours, at most `at_most` each, whose number times the largest is within `room`.
+
+    A larger one is a batch alone.
+    """
+    batches, start, largest = [], 0, 0
     for index, size in enumerate(sizes):
-        if index > start and (taken + size > room or index - start == at_most):
+        largest = max(largest, size)
+        if index > start and ((index + 1 - start) * largest > room or index - start == at_most):
             batches.append(range(start, index))
-            start, taken = index, 0
-        taken += size
+            start, largest = index, size
     return [*batches, range(start, len(sizes))] if sizes else []

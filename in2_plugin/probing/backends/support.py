@@ -11,9 +11,7 @@ from typing import Any
 
 from in2_plugin.probing.backends.shared_context import Decoding, cache_argument, without_adapter
 
-NEEDED_ARGUMENTS = ("input_ids", "attention_mask", "position_ids", "logits_to_keep")
-MASKED_ATTENTION = ("sdpa", "eager")
-"""Attention implementations of transformers that support arbitrary masks."""
+NEEDED_ARGUMENTS = ("input_ids", "position_ids", "logits_to_keep")
 ROPE_BY_LENGTH = ("dynamic", "longrope")
 """Their angles depend on the length of the whole prompt, so a context alone would get different ones."""
 OF_SAMPLING = (
@@ -57,8 +55,8 @@ def _reasons(model: Any, longest: int) -> Iterator[str]:
         yield f"its forward does not take {', '.join(missing)}"
     if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False):
         yield "its adapter adds virtual tokens to prompts"
-    if (attention := getattr(config, "_attn_implementation", None)) not in MASKED_ATTENTION:
-        yield f"its attention `{attention}` does not support custom masks; set attn_implementation=sdpa in --model_args"
+    if not getattr(base, "_supports_attention_backend", False):
+        yield "transformers cannot replace its attention function"
     if others := sorted(set(getattr(config, "layer_types", None) or []) - {"full_attention"}):
         yield f"it has layers of type {', '.join(others)}"
     if getattr(base, "_is_stateful", False) or getattr(config, "alibi", False):

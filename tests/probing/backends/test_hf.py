@@ -168,33 +168,33 @@ def test_a_model_with_different_logits_over_a_shared_cache_falls_back(folders, w
 def test_a_fault_that_begins_with_the_second_token_is_found(folders, warnings, monkeypatch):
     """Positions are right while questions are read, and wrong while answers are generated."""
     asked = requests(LONG)
-    read = SharedContext._read
+    run = SharedContext._run
 
-    def wrong(self, tokens, positions, owners, keep):
+    def wrong(self, tokens, positions, keep, **cache):
         decoding = len(tokens) == len(list(keep))
-        return read(self, tokens, [0] * len(positions) if decoding else positions, owners, keep)
+        return run(self, tokens, [0] * len(positions) if decoding else positions, keep, **cache)
 
-    monkeypatch.setattr(SharedContext, "_read", wrong)
+    monkeypatch.setattr(SharedContext, "_run", wrong)
     lm = load(SharedContextLM, folders("llama"))
     assert lm.generate_until(asked, disable_tqdm=True) == HFLM.generate_until(lm, asked, disable_tqdm=True)
     assert len(warnings) == 1 and "of an answer is not the likeliest one without a shared cache" in warnings[0]
     assert lm.counts.questions == 0 and lm.comparison.differing > 0
 
 
-def test_a_forward_without_mask_support_falls_back_to_hf(folders, warnings):
+def test_a_forward_that_fails_without_a_cache_falls_back_to_hf(folders, warnings):
     asked = requests(LONG)
     lm = load(SharedContextLM, folders("llama"))
     forward = lm.model.forward
 
     @functools.wraps(forward)
     def picky(**inputs):
-        if (mask := inputs.get("attention_mask")) is not None and mask.dim() == 4:
-            raise ValueError("masks have two dimensions")
+        if not inputs.get("use_cache", True):
+            raise ValueError("a cache is needed")
         return forward(**inputs)
 
     lm.model.forward = picky
     assert lm.generate_until(asked, disable_tqdm=True) == HFLM.generate_until(lm, asked, disable_tqdm=True)
-    assert len(warnings) == 1 and "(ValueError: masks have two dimensions)" in warnings[0]
+    assert len(warnings) == 1 and "(ValueError: a cache is needed)" in warnings[0]
 
 
 def test_prompts_are_never_truncated(folders):

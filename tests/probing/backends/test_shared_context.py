@@ -8,7 +8,7 @@ from transformers import LlamaConfig, MistralConfig, Qwen2Config
 
 from in2_plugin.probing.backends import shared_context
 from in2_plugin.probing.backends.comparison import differs_by
-from in2_plugin.probing.backends.shared_context import Decoding, SharedContext, SharedLayer, cache_argument
+from in2_plugin.probing.backends.shared_context import Decoding, SharedContext, cache_argument
 from tests.support.tiny_lm import SHAPE, VOCABULARY, random_model
 
 ENDS = frozenset(range(5, VOCABULARY, 8))
@@ -38,19 +38,19 @@ def alone(model, prompt: list[int], decoding: Decoding) -> list[int]:
 @pytest.fixture(params=MODELS)
 def case(request):
     config, attention, penalty = MODELS[request.param]
-    return random_model(config, attention), attention == "sdpa", Decoding(12, ENDS, penalty)
+    return random_model(config, attention), Decoding(12, ENDS, penalty)
 
 
 def test_the_same_tokens_as_generate(case, monkeypatch):
     """Many questions, of one token to more than are read at once, in one batch and in two, about two contexts."""
-    model, boolean, decoding = case
+    model, decoding = case
     monkeypatch.setattr(shared_context, "READ_AT_ONCE", 64)
     rng = random.Random(1)
     for length in (150, 1):
         context = tokens(rng, length)
         tails = [tokens(rng, n) for n in (1, 2, 90, *(rng.randrange(1, 30) for _ in range(12)))]
         expected = [alone(model, [*context, *tail], decoding) for tail in tails]
-        shared = SharedContext(model, context, 600, cache_argument(model), boolean_mask=boolean)
+        shared = SharedContext(model, model.config, context, cache_argument(model))
         assert shared.answers(tails, decoding) == expected
         assert len({len(answer) for answer in expected}) > 2 and len({tuple(answer) for answer in expected}) > 5
         assert shared.answers(tails[:4], decoding) + shared.answers(tails[4:], decoding) == expected
@@ -58,10 +58,10 @@ def test_the_same_tokens_as_generate(case, monkeypatch):
 
 
 def test_logits_are_those_of_a_full_forward(case):
-    model, boolean, _ = case
+    model, _ = case
     rng = random.Random(2)
     context, tails = tokens(rng, 100), [tokens(rng, 7) for _ in range(5)]
-    found = SharedContext(model, context, 40, cache_argument(model), boolean_mask=boolean).first_logits(tails)
+    found = SharedContext(model, model.config, context, cache_argument(model)).first_logits(tails)
     assert found.shape == (5, VOCABULARY) and found.dtype == torch.float32
     with torch.no_grad():
         rows = [model(torch.tensor([[*context, *tail]])).logits[0, -1] for tail in tails]
@@ -75,7 +75,7 @@ def test_a_question_stops_where_it_is_told_to_and_the_others_go_on():
     rng = random.Random(3)
     context, tails = tokens(rng, 60), [tokens(rng, 5) for _ in range(4)]
     decoding = Decoding(9, frozenset())
-    full = SharedContext(model, context, 100, cache_argument(model)).answers(tails, decoding)
+    full = SharedContext(model, model.config, context, cache_argument(model)).answers(tails, decoding)
     assert [len(answer) for answer in full] == [9] * 4
     asked = []
 
@@ -83,38 +83,7 @@ def test_a_question_stops_where_it_is_told_to_and_the_others_go_on():
         asked.append((question, len(answer)))
         return question == 2 and len(answer) == 3
 
-    assert SharedContext(model, context, 100, cache_argument(model)).answers(tails, decoding, stop) == [
+    assert SharedContext(model, model.config, context, cache_argument(model)).answers(tails, decoding, stop) == [
         full[0], full[1], full[2][:3], full[3],
     ]  # fmt: skip
     assert (2, 3) in asked and (2, 4) not in asked and (3, 8) in asked
-
-
-def test_a_token_sees_the_context_and_its_own_question_up_to_itself():
-    """Two questions of two tokens, then a token of each: what the model was given as masks."""
-    masks, model = [], random_model(LlamaConfig(**SHAPE))
-
-    def forward(**inputs):
-        masks.append(inputs["attention_mask"])
-        return model(**inputs)
-
-    context = SharedContext(forward, [7, 8, 9], 6, cache_argument(model))
-    context.answers([[10, 11], [12, 13]], Decoding(2, frozenset()))
-    assert masks[0] is None
-    assert masks[1][0, 0].int().tolist() == [
-        [1, 1, 1, 1, 0, 0, 0],
-        [1, 1, 1, 1, 1, 0, 0],
-        [1, 1, 1, 0, 0, 1, 0],
-        [1, 1, 1, 0, 0, 1, 1],
-    ]
-    assert masks[2][0, 0].int().tolist() == [[1, 1, 1, 1, 1, 0, 0, 1, 0], [1, 1, 1, 0, 0, 1, 1, 0, 1]]
-
-
-def test_entries_are_written_in_place():
-    layer = SharedLayer(room=10)
-    first, second = torch.rand(2, 1, 2, 6, 4), torch.rand(2, 1, 2, 3, 4)
-    keys, _ = layer.update(*first)
-    where = keys.data_ptr()
-    keys, values = layer.update(*second)
-    assert keys.data_ptr() == where and layer.get_seq_length() == 9
-    assert torch.equal(keys, torch.cat([first[0], second[0]], dim=-2))
-    assert torch.equal(values, torch.cat([first[1], second[1]], dim=-2))

@@ -51,6 +51,7 @@ def test_counts_are_of_prompt_tokens():
 
 def test_batches_keep_within_the_room():
     assert in_batches([3, 3, 3, 9, 1, 1], room=6) == [range(0, 2), range(2, 3), range(3, 4), range(4, 6)]
+    assert in_batches([1, 1, 4, 1], room=6) == [range(0, 2), range(2, 3), range(3, 4)]  # each has room for the largest
     assert in_batches([1, 1, 1], room=99, at_most=2) == [range(0, 2), range(2, 3)]
     assert in_batches([], room=6) == []
 

@@ -55,12 +55,10 @@ def test_the_reason_against_others(config, reason):
     assert reason_against(random_model(config, attention), longest=10).startswith(reason)
 
 
-def test_attention_without_masks_is_named_with_the_setting_that_helps():
+def test_a_model_with_an_attention_of_its_own_is_refused(monkeypatch):
     model = random_model(LlamaConfig(**SHAPE))
-    model.config._attn_implementation = "flash_attention_2"
-    assert reason_against(model, 10) == (
-        "its attention `flash_attention_2` does not support custom masks; set attn_implementation=sdpa in --model_args"
-    )
+    monkeypatch.setattr(type(model), "_supports_attention_backend", False)
+    assert reason_against(model, 10) == "transformers cannot replace its attention function"
 
 
 def test_an_encoder_decoder_is_refused():
