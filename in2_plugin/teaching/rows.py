@@ -4,7 +4,7 @@
       gold_examples.bin  uint64, n_examples + 1: number of the first row of each example
       gold_rows.bin      ROW records: where the row's ids begin, and its answer in them
       gold_ids.bin       uint32, token ids of all rows
-      gold_facts.json    written last: counts, digest of examples.parquet, fingerprints of tokenizer and template
+      gold_facts.json    written last: counts, identity of the examples
 
 A row is the example's template with the gold segments of one question, this question and its answer, and ends with the
 answer. Where the whole context is gold (`short_context`) it has all segments; without a context (`general`) it is the
@@ -14,7 +14,7 @@ files and needs no tokenizer; `GoldOnlyRows` pickles as its path. Cost: about 1 
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Self
@@ -53,6 +53,8 @@ class ExamplesIdentity:
     """Fingerprint of the tokenizer, as in the manifest."""
     template: str
     """Fingerprint of the chat template."""
+    content: str = ""
+    """Digest of all texts and examples, as in the manifest; empty if an earlier version wrote one of the two."""
 
     @classmethod
     def of(cls, dataset: Path) -> "ExamplesIdentity":
@@ -63,7 +65,12 @@ class ExamplesIdentity:
         """
         manifest = read_manifest(dataset)
         plans = json.loads((dataset / layout.PLANS / layout.PLAN_FACTS).read_text(encoding="utf-8"))
-        return cls(plans["made_of"], manifest.tokenizer_fingerprint, manifest.template_fingerprint)
+        return cls(plans["made_of"], manifest.tokenizer_fingerprint, manifest.template_fingerprint, manifest.content)
+
+    def matches(self, other: "ExamplesIdentity") -> bool:
+        """Return True if both are of the same examples, as far as both are known."""
+        known = self.content and other.content
+        return self == (other if known else replace(other, content=self.content))
 
 
 class GoldOnlyRows:
@@ -82,7 +89,7 @@ class GoldOnlyRows:
         except FileNotFoundError:
             raise DatasetError(f"{dataset}: has no gold rows; {self._again}") from None
         self.source = ExamplesIdentity.of(dataset)
-        if facts["source"] != asdict(self.source):
+        if not self.source.matches(ExamplesIdentity(**facts["source"])):
             raise DatasetError(f"{dataset}: its gold rows were written before it was rebuilt; {self._again}")
         self._n = {name: facts[name] for name in FILES}
 
@@ -104,6 +111,22 @@ class GoldOnlyRows:
         ends = np.concatenate([[0], np.cumsum(self._mapped[layout.GOLD_RECORDS]["answer"], dtype=np.int64)])
         n_tokens: npt.NDArray[np.int64] = np.diff(ends[self._mapped[layout.GOLD_EXAMPLES].astype(np.int64)])
         return n_tokens
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """(n_questions,) tokens of each row."""
+        lengths: npt.NDArray[np.int64] = np.diff(self._mapped[layout.GOLD_RECORDS]["begin"].astype(np.int64))
+        return lengths
+
+    @property
+    def largest(self) -> tuple[int, int]:
+        """Questions of the example whose rows have the most tokens when padded, and tokens of its longest row."""
+        begins = self._mapped[layout.GOLD_EXAMPLES].astype(np.int64)
+        if len(begins) < 2:
+            return 0, 0
+        counts, longest = np.diff(begins), np.maximum.reduceat(self.lengths, begins[:-1])
+        place = int((counts * longest).argmax())
+        return int(counts[place]), int(longest[place])
 
     def n_questions(self, examples: range) -> int:
         """Return the number of rows of a range of examples."""
@@ -140,8 +163,9 @@ def write_gold_rows(dataset: IN2Dataset, step: Callable[[int], None] = lambda _:
     Raises:
         DatasetError: an answer has other token ids with its gold segments alone than in its example.
     """
-    folder, source = dataset.folder / layout.GOLD_ROWS, asdict(ExamplesIdentity.of(dataset.folder))
-    if _stored_source(folder) != source:
+    folder, source = dataset.folder / layout.GOLD_ROWS, ExamplesIdentity.of(dataset.folder)
+    stored = _stored_source(folder)
+    if stored is None or not source.matches(stored):
         with _RowWriter(folder, source) as writer:
             for number, row in enumerate(dataset.rows()):
                 writer.add(_rows_of(dataset, number, row))
@@ -152,7 +176,7 @@ def write_gold_rows(dataset: IN2Dataset, step: Callable[[int], None] = lambda _:
 class _RowWriter:
     """Writes the rows of one example after the other; files get their names when the block ends without an error."""
 
-    def __init__(self, folder: Path, source: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, source: ExamplesIdentity) -> None:
         self._folder, self._source = folder, source
         self._n = dict.fromkeys(FILES, 0)
 
@@ -183,12 +207,12 @@ class _RowWriter:
         if kind is None:
             for name in FILES:
                 commit_part(self._folder / name)
-            write_json_atomic(self._folder / layout.GOLD_FACTS, {**self._n, "source": self._source})
+            write_json_atomic(self._folder / layout.GOLD_FACTS, {**self._n, "source": asdict(self._source)})
 
 
-def _stored_source(folder: Path) -> Any:
+def _stored_source(folder: Path) -> ExamplesIdentity | None:
     try:
-        return json.loads((folder / layout.GOLD_FACTS).read_text(encoding="utf-8"))["source"]
+        return ExamplesIdentity(**json.loads((folder / layout.GOLD_FACTS).read_text(encoding="utf-8"))["source"])
     except (FileNotFoundError, ValueError, KeyError):
         return None
 

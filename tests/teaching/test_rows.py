@@ -83,15 +83,24 @@ def test_a_dataset_without_rows_names_the_command(built):
         GoldOnlyRows(built)
 
 
-def test_rows_of_other_examples_are_refused_and_written_again(four_parts, rows):
+@pytest.mark.parametrize(("key", "value"), [("examples", "0" * 64), ("content", "0" * 16)])
+def test_rows_of_other_examples_are_refused_and_written_again(four_parts, rows, key, value):
     path = four_parts.folder / layout.GOLD_ROWS / layout.GOLD_FACTS
     facts = json.loads(path.read_text())
-    facts["source"]["examples"] = "0" * 64
+    facts["source"][key] = value
     path.write_text(json.dumps(facts))
     with pytest.raises(DatasetError, match="its gold rows were written before it was rebuilt"):
         GoldOnlyRows(four_parts.folder)
     before = rows.of(1)[0].ids.tolist()
     assert write_gold_rows(four_parts).of(1)[0].ids.tolist() == before
+
+
+def test_rows_of_an_earlier_version_are_read_and_kept(four_parts, rows):
+    path = four_parts.folder / layout.GOLD_ROWS / layout.GOLD_FACTS
+    facts = json.loads(path.read_text())
+    del facts["source"]["content"]
+    path.write_text(json.dumps(facts))
+    assert len(write_gold_rows(four_parts)) == len(rows) and json.loads(path.read_text()) == facts
 
 
 def test_a_damaged_file_is_named(four_parts, rows, tmp_path):
@@ -121,7 +130,8 @@ def test_answers_with_other_ids_are_refused(four_parts, monkeypatch):
 
 def test_the_source_is_that_of_the_manifest(four_parts):
     source = ExamplesIdentity.of(four_parts.folder)
-    assert (source.tokenizer, source.examples) == (
-        four_parts.manifest.tokenizer_fingerprint, four_parts.plans.made_of,
+    manifest = four_parts.manifest
+    assert (source.tokenizer, source.examples, source.content) == (
+        manifest.tokenizer_fingerprint, four_parts.plans.made_of, manifest.content,
     )  # fmt: skip
     assert np.unique([len(source.tokenizer), len(source.template)]).tolist() == [16]
