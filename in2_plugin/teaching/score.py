@@ -79,7 +79,8 @@ class HFTeacher:
             step: called with the number of rows just scored.
 
         Raises:
-            ConfigError: the vocabulary has no more than k tokens, or a row is longer than the window of the model.
+            ConfigError: the vocabulary has no more than k tokens, or a row has others or is longer than the window of
+                the model.
         """
         self.require_window(max((len(row.ids) for row in rows), default=0))
         ids: list[TokenIds] = [np.zeros((0, k), np.uint32)] * len(rows)
@@ -103,7 +104,11 @@ class HFTeacher:
         Args:
             ids: (n_tokens,) token ids of each sequence, which starts at its first token.
             positions: ascending; the logits at position i predict token i + 1.
+
+        Raises:
+            ConfigError: a token id is not in the vocabulary of the model.
         """
+        self._require_known(max(int(sequence.max()) for sequence in ids))
         longest = max(map(len, ids))
         tokens, mask = (torch.zeros(len(ids), longest, dtype=torch.long) for _ in range(2))
         wanted = torch.zeros(len(ids), longest, dtype=torch.bool)
@@ -129,6 +134,14 @@ class HFTeacher:
             raise ConfigError(
                 f"{self.name}: reads at most {self.window:,} tokens, and a row to score has {longest:,}; use a model "
                 "with a longer window"
+            )
+
+    def _require_known(self, token: int) -> None:
+        known = self._model.config.get_text_config().vocab_size
+        if token >= known:
+            raise ConfigError(
+                f"{self.name}: has {known:,} tokens, numbered from 0, and the dataset has number {token:,}; use a "
+                "model whose embeddings cover all tokens of its tokenizer"
             )
 
 

@@ -25,7 +25,7 @@ from in2_plugin.training.collator import AnswerCollator, gathered
 from in2_plugin.training.dataset import ANSWERS, EXAMPLE, TEACHER, LazyExamples
 from in2_plugin.training.distillation.batch import GOLD, SCORES
 from in2_plugin.training.distillation.divergence import AnswerTokenLoss, LikeliestTokens, answer_token_loss
-from in2_plugin.training.distillation.step import require_initial, teacher_of
+from in2_plugin.training.distillation.step import require_initial, require_known_tokens, teacher_of
 from in2_plugin.training.length_balance import BalancedSampler, Work, efficiency
 from in2_plugin.training.loss_by_depth import AnswerStatistics, is_opening
 from in2_plugin.training.options import TrainingOptions
@@ -171,16 +171,16 @@ class IN2Trainer(Trainer):
             teacher = self._teacher(model, taught) if self.in2_options.distills else None
             loss, outputs, each = self._own_loss(model, kept, targets, weights, num_items_in_batch, teacher)
             losses = each.answer
-            self._tally_divergences(model.training, codes, each.divergence)
+            self._tally_divergences(codes, each.divergence)
         else:
             loss, outputs = super().compute_loss(model, kept, True, num_items_in_batch)
             losses = _losses_of(outputs, targets) if codes is not None or "logits_to_keep" in kept else None
             if losses is not None and "logits_to_keep" in kept:
                 self._check_own_loss(loss, losses, outputs, num_items_in_batch)
-        self._tally(model.training, codes, losses)
+        self._tally(codes, losses)
         return (loss, outputs) if return_outputs else loss
 
-    def _tally(self, training: bool, codes: Tensor | None, losses: Tensor | None) -> None:
+    def _tally(self, codes: Tensor | None, losses: Tensor | None) -> None:
         """Record the loss of each answer token, or why there is none."""
         if codes is None:
             return
@@ -189,18 +189,27 @@ class IN2Trainer(Trainer):
             self._in2_no_figures = self._in2_no_figures and "the model does not return the logits of its answer tokens"
             return
         self._in2_no_figures = None
-        self._in2_tallies[training].add(losses.detach(), codes)
+        self._in2_tallies[self._in2_training].add(losses.detach(), codes)
 
-    def _tally_divergences(self, training: bool, codes: Tensor | None, divergences: Tensor | None) -> None:
+    def _tally_divergences(self, codes: Tensor | None, divergences: Tensor | None) -> None:
         """Record the divergence of each answer token from its teacher, if there is one."""
         if codes is not None and divergences is not None:
-            self._in2_divergences[training].add(divergences.detach(), gathered(codes))
+            self._in2_divergences[self._in2_training].add(divergences.detach(), gathered(codes))
+
+    @property
+    def _in2_training(self) -> bool:
+        """Return False in an evaluation; DeepSpeed's engine, which `evaluate` alone wraps, says True there, too."""
+        return bool(self.model.training)
 
     def _require_teacher(self) -> None:
-        """Check, before the first step, that the model in training can be its teacher, if it has to be."""
-        examples = self.in2_examples(self.train_dataset)
-        if self.in2_options.distills and examples:
-            require_initial(self.model, examples.teachers, self.in2_options)
+        """Check, before the first step, that the model in training fits its teachers, and can be one if it has to."""
+        if self.in2_options.distills:
+            held_out = self.eval_dataset
+            splits = (self.train_dataset, *(held_out.values() if isinstance(held_out, Mapping) else [held_out]))
+            found = [examples for examples in map(self.in2_examples, splits) if examples is not None]
+            teachers = [teacher for examples in found for teacher in examples.teachers]
+            require_initial(self.model, teachers, self.in2_options)
+            require_known_tokens(self.model, teachers)
 
     def _teacher(self, model: Any, taught: Inputs) -> LikeliestTokens | Tensor:
         """Return what the teacher says at each answer token."""

@@ -18,6 +18,23 @@ from tests.support.taught import taught_dataset, teacher_folder
 TOP_K = 16
 
 
+class Engine(torch.nn.Module):
+    """Keeps `training` at True, as DeepSpeed's engine does."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.module = model
+
+    def train(self, mode=True):
+        self.module.train(mode)
+
+    def eval(self):
+        self.module.train(False)
+
+    def forward(self, **inputs):
+        return self.module(**inputs)
+
+
 def distilled_dataset() -> Path:
     """A dataset of 28 examples with the scores `initial` of the tiny model; tests must not write into it."""
     return cached_folder("distilled", _make) / "in2"

@@ -71,6 +71,12 @@ def test_a_row_longer_than_the_window_is_refused(teacher):
         teacher.top([long], K)
 
 
+def test_a_token_that_the_model_does_not_have_is_refused(teacher):
+    row = GoldOnlyRow(np.array([5, 2_000, 7], np.uint32), slice(2, 3))
+    with pytest.raises(ConfigError, match=r"has 2,000 tokens, numbered from 0, and the dataset has number 2,000; use"):
+        teacher.top([row], K)
+
+
 def test_as_many_tokens_as_the_vocabulary_has_are_refused(teacher, rows):
     teacher.top(rows[:1], 1_999)
     with pytest.raises(ConfigError, match=r"--top-k 2000: .* has a vocabulary of 2,000 tokens"):

@@ -56,6 +56,7 @@ def test_scores_are_read_as_written(rows, facts):
         assert found_ids.tolist() == ids.tolist() and found.shape == (rows.n_answer_tokens[number], K + 1)
         np.testing.assert_allclose(found, logprobs, atol=2e-3)
         assert np.array_equal(found[:, -1], logprobs[:, -1])  # 1 minus rounded probabilities would not be this
+    assert store.highest_id() == max(ids.max() for ids, _ in written.values())
 
 
 def test_tokens_are_counted_as_in_the_plans(rows):
@@ -107,12 +108,21 @@ def test_a_model_that_has_moved_and_other_shards_are_accepted(rows, facts):
     assert again.facts.shard_examples == 8
 
 
-def test_scores_of_other_examples_are_refused(rows, facts):
-    TeacherShards.claim(rows, "stale", replace(facts, source=replace(facts.source, template="f" * 16)))
+@pytest.mark.parametrize("key", ["template", "content"])
+def test_scores_of_other_examples_are_refused(rows, facts, key):
+    """Equal questions about other segments have another content."""
+    TeacherShards.claim(rows, key, replace(facts, source=replace(facts.source, **{key: "f" * 16})))
     with pytest.raises(ConfigError, match="has scores of examples from before the dataset was rebuilt"):
-        TeacherShards.claim(rows, "stale", facts)
+        TeacherShards.claim(rows, key, facts)
     with pytest.raises(DatasetError, match="before the dataset was rebuilt; delete the folder and run `in2 teach"):
-        TeacherStore.open(rows.dataset, "stale")
+        TeacherStore.open(rows.dataset, key)
+
+
+def test_scores_of_an_earlier_version_are_accepted(rows, facts):
+    earlier = replace(facts, source=replace(facts.source, content=""))
+    fill(TeacherShards.claim(rows, "earlier", earlier))
+    assert list(TeacherShards.claim(rows, "earlier", facts).missing()) == []
+    TeacherStore.open(rows.dataset, "earlier")
 
 
 @pytest.mark.parametrize("name", ["current", "", "../up", "a b"])

@@ -16,10 +16,10 @@ from transformers import (
 from in2_plugin.errors import ConfigError
 from in2_plugin.teaching.rows import GoldOnlyRows
 from in2_plugin.training.dataset import EXAMPLE, LazyExamples
-from in2_plugin.training.distillation.teachers import open_teachers
+from in2_plugin.training.distillation.teachers import is_in_step, open_teachers
 from in2_plugin.training.options import DistillOptions, TrainingOptions
 from in2_plugin.training.trainer import IN2Trainer
-from tests.support.distillation import distilled_dataset, plain_gold_logits, plain_objective, stored_teacher
+from tests.support.distillation import Engine, distilled_dataset, plain_gold_logits, plain_objective, stored_teacher
 from tests.support.plain_loss import plain_teacher
 from tests.support.taught import teacher_folder
 
@@ -78,7 +78,8 @@ def train(examples, tokenizer, tmp_path):
         seen, gradients = [], []
         watched = Watched(data._plans)
         if options.distills:
-            watched = watched.taught_by(open_teachers(data.folders, options.distill, adapter=adapter))
+            in_step = is_in_step(data.folders, options.distill, adapter=adapter)
+            watched = watched.taught_by(open_teachers(data.folders, options.distill, in_step=in_step))
         args = TrainingArguments(
             str(tmp_path / "out"), per_device_train_batch_size=micro, gradient_accumulation_steps=accumulation,
             use_cpu=True, report_to="none", disable_tqdm=True, max_grad_norm=0, seed=42, save_strategy="no",
@@ -148,6 +149,14 @@ def test_the_log_has_both_losses_and_the_divergence_by_depth(train):
         assert entry[f"{prefix}loss"] == pytest.approx(answer + 0.5 * kl, rel=1e-4)
     depths = [value for name, value in log[0].items() if name.startswith("in2/kl_depth_")]
     assert depths and min(depths) > 0
+
+
+def test_an_evaluation_in_an_engine_is_not_logged_as_training(train):
+    *_, trainer = train(options_of("both"))
+    trainer._wrap_model = lambda model, training=True: Engine(model)
+    trainer.evaluate()
+    entry = trainer.state.log_history[-1]
+    assert entry["eval_loss"] == pytest.approx(entry["eval_in2/loss_answer"] + entry["eval_in2/kl"], rel=1e-4)
 
 
 def test_the_answer_alone_has_no_divergence_in_the_log(train):

@@ -19,7 +19,7 @@ from in2_plugin.training.axolotl.args import IN2Options
 from in2_plugin.training.axolotl.context_parallel import uses_ulysses
 from in2_plugin.training.axolotl.plugins import TYPES
 from in2_plugin.training.dataset import LazyExamples
-from in2_plugin.training.distillation.teachers import open_teachers, other_model_warning, teacher_sentence
+from in2_plugin.training.distillation.teachers import is_in_step, open_teachers, other_model_warning, teacher_sentence
 
 LOG = get_logger(f"axolotl.{__name__}")
 LAZY_KEYS = {"path", "type", "revision"}
@@ -44,7 +44,10 @@ def load_lazy_datasets(cfg: Any, options: IN2Options, *, preprocess: bool) -> Tr
     tokenizer = ModelTokenizer(load_tokenizer(cfg))
     train, held_out = _datasets(cfg, tokenizer)
     if options.objective != "answer":
-        train, held_out = _taught(train, cfg, options), held_out and _taught(held_out, cfg, options)
+        folders = [*train.folders, *(held_out.folders if held_out is not None else [])]
+        in_step = is_in_step(folders, options.distillation, adapter=starts_as_initial(cfg))
+        train = _taught(train, cfg, options, in_step=in_step)
+        held_out = held_out and _taught(held_out, cfg, options, in_step=in_step)
     LOG.info(
         f"in2: {len(train):,} examples are assembled when the trainer reads them; nothing is prepared or written"
         + (f", {len(held_out):,} are held out" if held_out is not None else "")
@@ -55,6 +58,12 @@ def load_lazy_datasets(cfg: Any, options: IN2Options, *, preprocess: bool) -> Tr
         return TrainDatasetMeta(train_dataset=train, eval_dataset=held_out, total_num_steps=-1)
     steps = calculate_total_num_steps(cfg, train)
     return TrainDatasetMeta(train, held_out, min(steps, cfg.max_steps) if cfg.max_steps else steps)
+
+
+def starts_as_initial(cfg: Mapping[str, Any]) -> bool:
+    """Return True if only an adapter is trained, without which the model is that before training."""
+    # relora merges adapters into the model; one that was trained before is part of the model before training
+    return bool(cfg.get("adapter")) and not (cfg.get("relora") or cfg.get("lora_model_dir"))
 
 
 def not_lazy_reason(options: IN2Options, cfg: Mapping[str, Any]) -> str | None:
@@ -93,10 +102,8 @@ def _datasets(cfg: Any, tokenizer: ModelTokenizer) -> tuple[LazyExamples, LazyEx
     return train.split(n, split_seed(cfg)) if n else (train, None)
 
 
-def _taught(examples: LazyExamples, cfg: Any, options: IN2Options) -> LazyExamples:
-    # relora merges adapters into the model; one that was trained before is part of the model before training
-    adapter = bool(cfg.adapter) and not (cfg.relora or cfg.lora_model_dir)
-    teachers = open_teachers(examples.folders, options.distillation, adapter=adapter)
+def _taught(examples: LazyExamples, cfg: Any, options: IN2Options, *, in_step: bool) -> LazyExamples:
+    teachers = open_teachers(examples.folders, options.distillation, in_step=in_step)
     LOG.info(f"in2: {len(examples):,} examples: {teacher_sentence(teachers, options.distillation)}")
     if warning := other_model_warning(teachers, options.distillation, cfg.base_model):
         LOG.warning(f"in2: {warning}")

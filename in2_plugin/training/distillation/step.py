@@ -79,7 +79,7 @@ def require_initial(model: Any, teachers: Sequence[Teacher], options: TrainingOp
 
     Args:
         model: with its adapter, before the first step and before a checkpoint is loaded.
-        teachers: of the training examples.
+        teachers: of all examples, those held out included.
 
     Raises:
         ConfigError: with its adapter off, it is not the model before training.
@@ -88,6 +88,21 @@ def require_initial(model: Any, teachers: Sequence[Teacher], options: TrainingOp
         return
     if reason := _not_initial_reason(model) or _changed_reason(model):
         raise _not_in_memory(reason, options)
+
+
+def require_known_tokens(model: Any, teachers: Sequence[Teacher]) -> None:
+    """Check, before training, that a model has all tokens of stored scores: the head of a teacher may be larger.
+
+    Raises:
+        ConfigError: it has not.
+    """
+    known = model.config.get_text_config().vocab_size
+    for store in (one for one in teachers if isinstance(one, TeacherStore)):
+        if (token := store.highest_id()) >= known:
+            raise ConfigError(
+                f"{store.folder}: has scores of token number {token:,}, and the model in training has {known:,} "
+                "tokens, numbered from 0; choose a teacher with as many tokens"
+            )
 
 
 def _not_initial_reason(model: Any) -> str | None:

@@ -14,21 +14,34 @@ from in2_plugin.training.options import DistillOptions
 Teacher = TeacherStore | GoldOnlyRows
 
 
-def open_teachers(folders: Sequence[Path], options: DistillOptions, *, adapter: bool) -> list[Teacher]:
-    """Open the teacher of each dataset folder.
+def is_in_step(folders: Sequence[Path], options: DistillOptions, *, adapter: bool) -> bool:
+    """Return True if the teacher reads gold rows in the step, and False if it has stored scores.
 
     The model before training is in memory if only an adapter is trained; stored scores have precedence, since they cost
     no forward pass.
+
+    Args:
+        folders: of all splits: training and held-out losses are comparable only with the same teacher.
+        adapter: True if only an adapter is trained.
+    """
+    name = options.teacher
+    stored = all(name in teacher_names(folder) for folder in folders)
+    return name == CURRENT or (name == INITIAL and adapter and not stored)
+
+
+def open_teachers(folders: Sequence[Path], options: DistillOptions, *, in_step: bool) -> list[Teacher]:
+    """Open the teacher of each dataset folder.
+
+    Args:
+        in_step: from `is_in_step`.
 
     Raises:
         DatasetError: a folder has no gold rows or no complete scores of the teacher; names the command to run.
         ConfigError: fewer tokens are stored than `top_k`, or different numbers in different folders.
     """
-    name = options.teacher
-    stored = all(name in teacher_names(folder) for folder in folders)
-    if name == CURRENT or (name == INITIAL and adapter and not stored):
+    if in_step:
         return [GoldOnlyRows(folder) for folder in folders]
-    stores = [TeacherStore.open(folder, name) for folder in folders]
+    stores = [TeacherStore.open(folder, options.teacher) for folder in folders]
     _require_top_k(stores, options.top_k)
     return [*stores]
 
@@ -57,7 +70,11 @@ def teacher_sentence(teachers: Sequence[Teacher], options: DistillOptions) -> st
         models = " and ".join(sorted({store.facts.model for store in stores}))
         return f"distils from the stored scores `{options.teacher}` of {models}"
     who = "the model in training" if options.teacher == CURRENT else "the model without its adapter"
-    return f"distils from {who}, which reads the gold rows in one more forward pass per micro-batch, without gradients"
+    read = f"distils from {who}, which reads the gold rows in one more forward pass per micro-batch, without gradients"
+    folders = [one.dataset for one in teachers if isinstance(one, GoldOnlyRows)]
+    if options.teacher == INITIAL and any(INITIAL in teacher_names(folder) for folder in folders):
+        return f"{read}; stored scores are not used, because another dataset of this run has none"
+    return read
 
 
 def other_model_warning(teachers: Sequence[Teacher], options: DistillOptions, model: str) -> str | None:

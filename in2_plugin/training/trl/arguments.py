@@ -17,7 +17,7 @@ from trl.scripts.utils import DatasetConfig
 
 from in2_plugin.config.sentences import nearest
 from in2_plugin.errors import ConfigError
-from in2_plugin.training.distillation.teachers import open_teachers
+from in2_plugin.training.distillation.teachers import is_in_step, open_teachers
 from in2_plugin.training.options import DistillOptions, Objective, Weighting
 from in2_plugin.training.trl.data import load_in2_dataset, longest_of, transform_of
 from in2_plugin.training.trl.settings import refuse_incompatible, sft_settings
@@ -144,9 +144,11 @@ def load_datasets(arguments: SFTArguments, tokenizer: Any) -> tuple[Dataset, Dat
 
 def _require_teachers(arguments: SFTArguments, *datasets: Dataset | None) -> None:
     """Raise here, before processes start, if a teacher is missing."""
-    options = arguments.in2.distillation
-    for transform in filter(None, map(transform_of, datasets)) if arguments.in2.objective != "answer" else ():
-        open_teachers(transform.examples.folders, options, adapter=arguments.model.use_peft)
+    options = arguments.in2.distillation  # refuses one without effect
+    if arguments.in2.objective != "answer":
+        transforms = filter(None, map(transform_of, datasets))
+        folders = [folder for transform in transforms for folder in transform.examples.folders]
+        open_teachers(folders, options, in_step=is_in_step(folders, options, adapter=arguments.model.use_peft))
 
 
 def _folders(arguments: SFTArguments) -> dict[str, list[str]]:

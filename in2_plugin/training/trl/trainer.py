@@ -20,7 +20,7 @@ from in2_plugin.errors import ConfigError
 from in2_plugin.training.answer_logits import keep_supervised
 from in2_plugin.training.dataset import ANSWERS, LazyExamples
 from in2_plugin.training.distillation.divergence import AnswerTokenLoss, LikeliestTokens
-from in2_plugin.training.distillation.teachers import open_teachers, other_model_warning, teacher_sentence
+from in2_plugin.training.distillation.teachers import is_in_step, open_teachers, other_model_warning, teacher_sentence
 from in2_plugin.training.documents import TrainingDocuments
 from in2_plugin.training.options import SPLIT_EXAMPLES, DistillOptions, Objective, TrainingOptions, Weighting
 from in2_plugin.training.trainer import ROUTER_LOSS, IN2Trainer, model_full_logits_reason, model_weights_reason
@@ -84,7 +84,10 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
             raise self.in2_options.not_possible("`compute_loss_func` computes the loss")
         if any(one is not None and transform_of(one) is None for one in held_out):
             self._refuse_other_examples()
-        self._in2_adapter = hasattr(model, "disable_adapter") or named.get("peft_config") is not None
+        adapter = hasattr(model, "disable_adapter") or named.get("peft_config") is not None
+        transforms = filter(None, map(transform_of, (train_dataset, *held_out)))
+        folders = [folder for one in transforms for folder in one.examples.folders]
+        self._in2_teacher_in_step = is_in_step(folders, self.in2_options.distill, adapter=adapter)
         super().__init__(
             model, args, train_dataset=self._carrying(train_dataset), eval_dataset=self._carrying(eval_dataset), **named
         )
@@ -111,7 +114,7 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
 
     def _taught(self, examples: LazyExamples) -> LazyExamples:
         options = self.in2_options.distill
-        return examples.taught_by(open_teachers(examples.folders, options, adapter=self._in2_adapter))
+        return examples.taught_by(open_teachers(examples.folders, options, in_step=self._in2_teacher_in_step))
 
     def _log_teacher(self) -> None:
         if self.in2_options.distills:
@@ -173,7 +176,7 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
         if losses is not None and len(losses) and comparable and self._in2_agrees is None:
             self._in2_agrees = self._losses_agree(float(loss.detach()), float(losses.sum()) / float(num_items_in_batch))
         if self._in2_agrees is not False:
-            self._tally(model.training, codes, losses)
+            self._tally(codes, losses)
         return found
 
     def _own_loss(
@@ -186,12 +189,12 @@ class IN2SFTTrainer(SFTTrainer, IN2Trainer):
 
     def _append_metrics(self, inputs: Mapping[str, Any], logits: Tensor, targets: Tensor) -> None:
         """Append the metrics that SFTTrainer.compute_loss appends."""
-        metrics = self._metrics["train" if self.model.training else "eval"]
+        metrics = self._metrics["train" if self._in2_training else "eval"]
         mine = token_statistics(logits, targets)
         entropy, correct, n_answer_tokens = self.accelerator.gather(mine[None]).sum(0).tolist()
         metrics["entropy"].append(entropy / max(1, n_answer_tokens))
         metrics["mean_token_accuracy"].append(correct / max(1, n_answer_tokens))
-        if self.model.training:
+        if self._in2_training:
             mask = inputs.get("attention_mask")
             n_tokens = inputs["input_ids"].new_tensor([inputs["input_ids"].numel() if mask is None else mask.sum()])
             self._total_train_tokens += int(self.accelerator.gather(n_tokens).sum())

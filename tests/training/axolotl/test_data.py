@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from in2_plugin.errors import ConfigError, DatasetError
+from in2_plugin.teaching.rows import GoldOnlyRows
 from in2_plugin.training.axolotl.args import IN2Options
 from in2_plugin.training.axolotl.data import eager_reason, load_lazy_datasets
 from in2_plugin.training.dataset import TEACHER
@@ -59,6 +60,20 @@ def test_examples_have_a_teacher_where_the_objective_needs_one(tmp_path):
     missing = IN2Options(objective="both", distill={"teacher": "other"})
     with pytest.raises(DatasetError, match=r"has no scores of a teacher `other` \(there are: initial\)"):
         load_lazy_datasets(config(), missing, preprocess=False)
+
+
+def test_both_splits_have_the_same_teacher(tmp_path):
+    """Scores of the training data alone would give the two losses different teachers."""
+    config = ConfigLoader(tmp_path, distilled_dataset(), teacher_folder())
+    config.set_model_config('{"model_type": "mistral", "vocab_size": 2000}')
+    shutil.rmtree(config.dataset / "teacher")
+    cfg = config(datasets=[{"path": str(distilled_dataset()), "type": "in2"}],
+                 test_datasets=[{"path": str(config.dataset), "type": "in2"}])  # fmt: skip
+    with pytest.raises(DatasetError, match="has no scores of a teacher `initial`"):
+        load_lazy_datasets(cfg, IN2Options(objective="both"), preprocess=False)
+    cfg.adapter = "lora"
+    meta = load_lazy_datasets(cfg, IN2Options(objective="both"), preprocess=False)
+    assert all(isinstance(one.teachers[0], GoldOnlyRows) for one in (meta.train_dataset, meta.eval_dataset))
 
 
 @pytest.mark.parametrize("setting", ["relora", "lora_model_dir"])

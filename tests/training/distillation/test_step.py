@@ -8,27 +8,12 @@ from transformers import MistralConfig, MistralForCausalLM
 
 from in2_plugin.errors import ConfigError
 from in2_plugin.teaching.rows import GoldOnlyRow
+from in2_plugin.teaching.store import TeacherStore
 from in2_plugin.training.distillation.batch import GOLD, teacher_batch
 from in2_plugin.training.distillation.divergence import LikeliestTokens
-from in2_plugin.training.distillation.step import gold_logits, require_initial, teacher_of
+from in2_plugin.training.distillation.step import gold_logits, require_initial, require_known_tokens, teacher_of
 from in2_plugin.training.options import DistillOptions, TrainingOptions
-
-
-class Engine(torch.nn.Module):
-    """Keeps `training` at True, as DeepSpeed's engine does."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.module = model
-
-    def train(self, mode=True):
-        self.module.train(mode)
-
-    def eval(self):
-        self.module.train(False)
-
-    def forward(self, **inputs):
-        return self.module(**inputs)
+from tests.support.distillation import Engine, distilled_dataset
 
 
 @pytest.fixture
@@ -68,6 +53,14 @@ def test_top_k_of_a_teacher_in_the_step(model, gold):
     assert isinstance(few, LikeliestTokens) and few.ids.shape == (3, 4)
     assert torch.equal(few.ids[:, 0], logits.argmax(-1))
     assert torch.equal(found(64), logits)
+
+
+def test_scores_of_tokens_that_the_model_does_not_have_are_refused(model):
+    store = TeacherStore.open(distilled_dataset(), "initial")  # of a model with 2,000 tokens
+    with pytest.raises(ConfigError, match=r"teacher/initial: has scores of token number .* has 64 tokens, number"):
+        require_known_tokens(model, [store])
+    model.config.vocab_size = 2_000
+    require_known_tokens(model, [store, store.rows])
 
 
 def test_a_model_without_an_adapter_is_not_the_model_before_training(model, gold):
