@@ -93,17 +93,16 @@ def build_dataset(
 
 
 @contextmanager
-def write_errors_explained(folder: Path) -> Iterator[None]:
-    """Raise a ConfigError for a folder that cannot be written."""
+def write_errors_explained(
+    folder: Path, advice: str = "finished stages are kept. Free disk space or set another `output`, then run again"
+) -> Iterator[None]:
+    """Raise a ConfigError for a folder that cannot be written, with what to do."""
     try:
         yield
     except OSError as failure:
         if failure.errno not in CANNOT_WRITE:
             raise
-        raise ConfigError(
-            f"{folder}: cannot be written ({failure.strerror}); finished stages are kept. Free disk space or set "
-            "another `output`, then run again"
-        ) from failure
+        raise ConfigError(f"{folder}: cannot be written ({failure.strerror}); {advice}") from failure
 
 
 def _build_or_record(run: Run) -> Manifest:

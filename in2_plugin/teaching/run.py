@@ -5,6 +5,7 @@ most. The lock of a teacher's folder keeps a second process out.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from in2_plugin import layout
 from in2_plugin.corpus.tokenizer import load_tokenizer
 from in2_plugin.dataset.reader import IN2Dataset, read_manifest
 from in2_plugin.io.lock import file_lock, folder_lock
+from in2_plugin.pipeline.build import write_errors_explained
 from in2_plugin.pipeline.run import NoProgress, Progress
 from in2_plugin.teaching.measure import (
     ContextComparison,
@@ -43,6 +45,7 @@ def make_gold_rows(folder: Path, tokenizer: str | None = None, progress: Progres
         tokenizer: folder or hub name; that of the build by default.
 
     Raises:
+        ConfigError: the folder cannot be written.
         DatasetError: the dataset is missing or incomplete, or an answer has other ids with its gold alone.
         TokenizerError: the tokenizer is not available, or is another one than that of the build.
     """
@@ -64,7 +67,8 @@ def teach(
 
     Raises:
         DatasetError, TokenizerError: as `make_gold_rows`, for the tokenizer of the model.
-        ConfigError: the name is not possible or belongs to other scores; a row or context does not fit the model.
+        ConfigError: the name is not possible or belongs to other scores; a row or context does not fit the model; the
+            folder cannot be written.
         ModelError: the model cannot be loaded.
         FolderLocked: another process writes scores under this name.
     """
@@ -77,11 +81,12 @@ def teach(
     require_contexts_fit(teacher, dataset.plans, examples)
     facts = TeacherFacts(model, teacher.weights_digest(), teacher.dtype, top_k, rows.source, shard_examples)
     own = folder / layout.TEACHER / name
-    own.mkdir(parents=True, exist_ok=True)
-    with folder_lock(own, name=layout.TEACHING_LOCK):
-        _score(teacher, TeacherShards.claim(rows, name, facts), progress)
-        store = TeacherStore.open(folder, name)
-        found = _compared(teacher, dataset, store, examples, progress) if examples else []
+    with _write_errors_explained(folder):
+        own.mkdir(parents=True, exist_ok=True)
+        with folder_lock(own, name=layout.TEACHING_LOCK):
+            _score(teacher, TeacherShards.claim(rows, name, facts), progress)
+            store = TeacherStore.open(folder, name)
+            found = _compared(teacher, dataset, store, examples, progress) if examples else []
     return TaughtDataset(store, list(gold_answers(dataset.plans, store)), found)
 
 
@@ -107,10 +112,17 @@ def _opened(folder: Path, tokenizer: str | None) -> IN2Dataset:
 def _gold_rows(dataset: IN2Dataset, progress: Progress) -> GoldOnlyRows:
     # a second process waits for the rows of the first
     with (
+        _write_errors_explained(dataset.folder),
         file_lock(dataset.folder / layout.GOLD_ROWS / layout.TEACHING_LOCK),
         progress.stage("writing gold rows", len(dataset)) as step,
     ):
         return write_gold_rows(dataset, step)
+
+
+def _write_errors_explained(folder: Path) -> AbstractContextManager[None]:
+    return write_errors_explained(
+        folder, "finished shards are kept. Make it writable or free disk space, then run again"
+    )
 
 
 def _score(teacher: HFTeacher, shards: TeacherShards, progress: Progress) -> None:

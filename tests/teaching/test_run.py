@@ -30,6 +30,14 @@ def test_gold_rows_need_only_the_tokenizer(tmp_path):
     assert not (folder / layout.TEACHER).exists()
 
 
+@pytest.mark.parametrize("scored", [False, True])
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path, scored):
+    folder = taught_dataset(tmp_path)
+    (folder / layout.GOLD_ROWS).symlink_to("/sys")  # read-only for everyone, root included
+    with pytest.raises(ConfigError, match=r"in2: cannot be written \(.*\); finished shards are kept. Make it writable"):
+        teach(folder, str(teacher_folder()), "initial") if scored else make_gold_rows(folder)
+
+
 def test_a_killed_run_is_resumed_with_the_same_bytes(taught, tmp_path):
     folder = taught_dataset(tmp_path)
     run_warm(sys.executable, "tests.support.killed_teach", folder, teacher_folder(), cwd=tmp_path, ok=False)
