@@ -65,6 +65,17 @@ def test_an_answer_without_a_verdict_has_no_reward(configured):
         assert rewards() == [1, None, None, 0]
 
 
+def test_a_judge_without_verdicts_is_noticed_over_several_calls(configured):
+    """Each step of a trainer asks about a few answers."""
+    with FaultServer(lambda body: "perhaps") as server:
+        configured(server)
+        for step in range(3):
+            assert rewards([f"{step} foxes", f"{step} cats"]) == [None, None]
+        with pytest.raises(SpendingStopped, match="0 of the last 7 answers of the judge are verdicts"):
+            rewards(["a dog"])
+        assert server.paid.total() == 7
+
+
 def test_the_limit_holds_over_all_runs(configured):
     with FaultServer(verdict) as server:
         configured(server, max_calls=1)

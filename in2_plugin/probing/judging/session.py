@@ -67,6 +67,7 @@ class JudgeSession:
     def __init__(self, config: JudgeConfig, folders: Sequence[Path], say: Callable[[str], None]) -> None:
         """`say` shows the user one line."""
         self._config, self._folders, self._say = config, list(folders), say
+        self._readable = _ReadableCheck()
 
     def __enter__(self) -> Self:
         """Lock the folders and open their logs; nothing is sent yet.
@@ -179,11 +180,10 @@ class JudgeSession:
 
     async def _judge(self, requests: Requests, on_outcome: OnOutcome) -> None:
         distinct = _distinct(requests)
-        left, readable = iter(distinct.values()), _ReadableCheck()
-        endpoint = self._config.endpoint
+        left, endpoint = iter(distinct.values()), self._config.endpoint
         # twice the requests in flight, so that the transport never waits for one
         n = min(len(distinct), 2 * endpoint.concurrency.max * len(endpoint.addresses))
-        workers = [asyncio.create_task(self._work(left, readable, on_outcome)) for _ in range(n)]
+        workers = [asyncio.create_task(self._work(left, on_outcome)) for _ in range(n)]
         if not workers:
             return
         done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
@@ -193,9 +193,7 @@ class JudgeSession:
         for failure in sorted(failures, key=lambda failure: isinstance(failure, RunStopped)):
             raise failure
 
-    async def _work(
-        self, left: Iterator[tuple[Request, list[Path]]], readable: "_ReadableCheck", on_outcome: OnOutcome
-    ) -> None:
+    async def _work(self, left: Iterator[tuple[Request, list[Path]]], on_outcome: OnOutcome) -> None:
         for request, folders in left:
             try:
                 completion = await self._answer(request, folders)
@@ -207,7 +205,7 @@ class JudgeSession:
             except NoVerdict as problem:
                 outcome = str(problem)
             on_outcome(request.key, outcome)
-            readable.record(outcome)
+            self._readable.record(outcome)
 
     async def _answer(self, request: Request, folders: Sequence[Path]) -> Completion:
         """Return the answer, after storing it in each of `folders`: any of them may be judged alone the next time."""
@@ -224,7 +222,7 @@ class JudgeSession:
 
 
 class _ReadableCheck:
-    """Ends a run whose judge gives too few verdicts, before it pays for more."""
+    """Ends a run whose judge gives too few verdicts, before it pays for more; a trainer asks about a few at a time."""
 
     def __init__(self) -> None:
         self._outcomes: deque[Outcome] = deque(maxlen=WINDOW)
