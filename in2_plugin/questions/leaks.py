@@ -1,14 +1,17 @@
-"""Find the quotations and the answer of a question in other texts of its context.
+"""Find the quotations and the answer of a question in other texts of its context, and in what a model answers.
 
 Quotations match anywhere; an answer matches as whole words, so that "Iran" is not found in "Tirana". In scripts without
 spaces every character is a word, and answers of a single character are ignored because most texts contain them.
 Invariant: matching ignores case.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterable
 
-from in2_plugin.questions.extractive.quoting import UNIT
+from in2_plugin.questions.extractive.quoting import UNIT, UNSPACED
 
+_BESIDE_UNSPACED = re.compile(rf"(?<=[{UNSPACED}]) | (?=[{UNSPACED}])")
 _ENDS = ".。!！?？;；,，:：\"'“”‘’「」()（）"
 
 
@@ -49,6 +52,20 @@ def has_words(folded: str, words: str) -> bool:
             return True
         at = folded.find(words, at + 1)
     return False
+
+
+def contains_answer(text: str, answer: str) -> bool:
+    """Return True if a text contains an answer as whole words.
+
+    Case, compatibility forms (NFKC), white space, and punctuation at the ends of the answer do not matter. In scripts
+    without spaces every character is a word, and white space between them is ignored.
+    """
+    return has_words(fold(text), fold(without_ends(answer) or answer))
+
+
+def fold(text: str) -> str:
+    """Return a text as `contains_answer` compares it: case and compatibility forms folded, white space normalized."""
+    return _BESIDE_UNSPACED.sub("", " ".join(unicodedata.normalize("NFKC", text).casefold().split()))
 
 
 def _is_edge(text: str, at: int) -> bool:

@@ -1,6 +1,6 @@
 import pytest
 
-from in2_plugin.questions.leaks import Forbidden, core
+from in2_plugin.questions.leaks import Forbidden, contains_answer, core
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,17 @@ def test_nothing_is_forbidden_by_nothing():
 
 def test_the_core_of_an_answer_has_no_signs_at_its_ends():
     assert core(" “It is a Harbour.” ") == "it is a harbour"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "is_there"),
+    [
+        ("It was the  Red\nfox.", "the red fox!", True),
+        ("It is ﬁve.", "five", True),
+        ("Tirana", "Iran", False),
+        ("由 渔民 建立", "渔民建立", True),
+        ("What?", "?", True),
+    ],
+)
+def test_a_given_answer_contains_the_stored_one(text, answer, is_there):
+    assert contains_answer(text, answer) is is_there

@@ -14,8 +14,7 @@ import numpy.typing as npt
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.examples.fillers import FillerPool
 from in2_plugin.probing.own_text.tables import DepthQuestion
-from in2_plugin.probing.scoring.answers import fold
-from in2_plugin.questions.leaks import Forbidden
+from in2_plugin.questions.leaks import Forbidden, fold
 
 CACHED_TEXTS = 65_536
 SAMPLE = 8_192

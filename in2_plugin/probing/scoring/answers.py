@@ -4,9 +4,6 @@ Each function takes the gold texts of an item and the generated text and returns
 score is graded and gives credit for function words; code and database scores are 0 or 1.
 """
 
-import re
-import unicodedata
-
 
 def document_score(gold: tuple[str, ...], answer: str) -> float:
     """Return the recall of the gold sentence's distinct words, in lower case, split at white space."""
@@ -48,23 +45,10 @@ def best_recall(gold: tuple[str, ...], answer: str) -> float:
 
 
 def all_contained(gold: tuple[str, ...], answer: str) -> float:
-    """Return 1 if the answer contains every gold text as whole words.
+    """Return 1 if the answer contains every gold text as whole words, as `contains_answer` compares them."""
+    from in2_plugin.questions.leaks import contains_answer  # as above
 
-    Case, compatibility forms (NFKC), white space, and punctuation at the ends of a gold text do not matter. In scripts
-    without spaces every character is a word, and white space between them is ignored.
-    """
-    from in2_plugin.questions.leaks import has_words, without_ends  # as above
-
-    text_of_answer = fold(answer)
-    return float(all(has_words(text_of_answer, fold(without_ends(text) or text)) for text in gold))
-
-
-def fold(text: str) -> str:
-    """Return a text as `all_contained` compares it: case and compatibility forms folded, white space normalized."""
-    from in2_plugin.questions.extractive.quoting import UNSPACED
-
-    spaced = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    return re.sub(rf"(?<=[{UNSPACED}]) | (?=[{UNSPACED}])", "", spaced)
+    return float(all(contains_answer(answer, text) for text in gold))
 
 
 def _normalize(text: str) -> str:
