@@ -72,6 +72,12 @@ TEACHING_LOCK = "teaching.lock"
 """Held while gold rows or the scores of one teacher are written."""
 TEACHER_REPORT = "teacher_report.json"
 
+WRITTEN = "written_answers"
+"""Subfolder of the answers that a teacher wrote, in a dataset whose stored answers they replace."""
+WRITING_FACTS = "writing.json"
+"""The model that writes them, and its settings."""
+WRITTEN_REPORT = "written_report.json"
+
 PARTS = "parts"
 """Subfolder of intermediate results; deleted when the build is complete."""
 SHARDS = "shards.json"
@@ -147,6 +153,11 @@ def shard_file(number: int) -> str:
 def scores_file(number: int) -> str:
     """Return the name of one shard of a teacher's scores."""
     return f"{number:05d}.bin"
+
+
+def answers_file(number: int) -> str:
+    """Return the name of one shard of written answers."""
+    return f"{number:05d}.parquet"
 
 
 def require_dataset_folder(folder: Path) -> None:

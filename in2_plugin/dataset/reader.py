@@ -9,6 +9,7 @@
       examples.parquet     one row per example: segment ids in reading order, turns with gold ranges, counts
       documents.parquet    a digest of each document with a segment in an example
       plans/               the examples for trainers: flat files that return any example in microseconds
+      written_answers/     what a teacher wrote, if answers are by `in2 teach --sample`
       audit.json           result of `in2 audit`; report.html displays it
       README.md            dataset card, with which `datasets.load_dataset` reads examples.parquet
       manifest.json        written last: without it the folder is incomplete
@@ -146,7 +147,7 @@ class IN2Dataset:
             "chat template", template.fingerprint(), self.manifest.template_fingerprint, tokenizer
         )
         self.store = SegmentStore(self.folder / layout.SEGMENTS)
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self.renderer = Renderer(self.store, tokenizer, template)
         prepare_frames(template, self.manifest.most_turns, self.manifest.most_turns_general)
         for text, ids in self.plans.template_ids.items():
@@ -163,9 +164,9 @@ class IN2Dataset:
     def _require_ids(self, what: str, stored: Sequence[int], given: Sequence[int]) -> None:
         for old, new in zip_longest(stored, given):
             if old != new:
-                token = self._tokenizer.decode([new if new is not None else old])
+                token = self.tokenizer.decode([new if new is not None else old])
                 raise TokenizerMismatch(
-                    f"{self.folder}: {what} has other token ids than {self._tokenizer.name} gives, although the "
+                    f"{self.folder}: {what} has other token ids than {self.tokenizer.name} gives, although the "
                     f"vocabulary is the same (at {token!r}, {old} is stored and {new} is given); use the tokenizer of "
                     "the build, remove the tokens that the training config adds to it, or build again into another "
                     f"folder, with {LOADER}=transformers if only transformers gives these ids"
@@ -183,7 +184,7 @@ class IN2Dataset:
         candidates = np.linspace(0, len(self.store) - 1, min(len(self.store), 8 * COMPARED_SEGMENTS)).astype(int)
         usable = candidates[self.store.standing[candidates] == SegmentStatus.USABLE]
         sample = usable[:: max(1, len(usable) // COMPARED_SEGMENTS)].tolist()
-        given = anchored_ids(self._tokenizer, self.store.texts(sample))
+        given = anchored_ids(self.tokenizer, self.store.texts(sample))
         for segment, ids in zip(sample, given, strict=True):
             self._require_ids(f"segment {segment}", self.store.ids(segment).tolist(), ids)
         for row in islice(self.rows(), 1):
@@ -211,7 +212,7 @@ class IN2Dataset:
         Raises:
             DatasetError: the plans are missing, incomplete or damaged.
         """
-        return Plans(self.folder / layout.PLANS, self.store, self._tokenizer)
+        return Plans(self.folder / layout.PLANS, self.store, self.tokenizer)
 
     def text(self, row: Mapping[str, Any]) -> str:
         """Return the rendered text of one row."""

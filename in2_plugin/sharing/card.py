@@ -96,6 +96,7 @@ sequence_len: {longest}
 
 `in2_plugin.dataset.reader.IN2Dataset(FOLDER, tokenizer)` gives ids and labels to any other trainer, and
 `in2 export` writes them out for trainers that are to know nothing of this package."""
+_QUESTIONS = "## Questions"
 _RECORDS = (
     "Questions of the part `records` are made by rule, about invented records: names, numbers, codes and UUIDs. Any "
     "resemblance to real persons or numbers is a coincidence."
@@ -132,6 +133,11 @@ def dataset_card(manifest: "Manifest", digest: str, audit: Mapping[str, Any] | N
             provenance(manifest, audit),
         ]
     )
+
+
+def with_answer_writer(card: str, sentence: str) -> str:
+    """Return a card with a sentence on the answers below its heading on questions, unless it has the sentence."""
+    return card if sentence in card else card.replace(_QUESTIONS, f"{_QUESTIONS}\n\n{sentence}", 1)
 
 
 def header(manifest: "Manifest", config_name: str, data_files: str, rows: int) -> str:
@@ -177,7 +183,7 @@ def provenance(manifest: "Manifest", audit: Mapping[str, Any] | None) -> str:
     sections = [
         "## Sources",
         table(_source_rows(manifest.build), ("source", "licence")),
-        "## Questions",
+        _QUESTIONS,
         *_writers(manifest.build),
     ]  # fmt: skip
     if screened := [(what, f"{manifest.counts[key]:,}") for key, what in SCREENING.items() if key in manifest.counts]:

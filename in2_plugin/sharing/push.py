@@ -20,8 +20,8 @@ from in2_plugin.sharing.export import DATA, RECORD, is_export
 if TYPE_CHECKING:
     from huggingface_hub.errors import HfHubHTTPError
 
-_DERIVED = (layout.GOLD_ROWS, layout.TEACHER)
-"""Folders of `in2 teach`, which makes them again from the dataset."""
+_DERIVED = (layout.GOLD_ROWS, layout.TEACHER, layout.WRITTEN)
+"""Folders of `in2 teach`, without which the dataset is complete."""
 _IGNORED = [
     "work.sqlite*", layout.WORK_RESERVE, layout.LOCK, "*.part", "*.part/*", *(f"{name}/*" for name in _DERIVED)
 ]  # fmt: skip

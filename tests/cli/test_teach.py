@@ -41,11 +41,26 @@ def test_gold_rows_alone(folder):
     assert counts["examples"] == 34 and counts["tokens"] > 1_000
 
 
+def test_written_answers_become_a_dataset_of_their_own(folder, tmp_path):
+    arguments = folder, "--model", teacher_folder(), "--sample", "-o", tmp_path / "new", "--max-new-tokens", 4
+    result = invoke(*arguments, "--dtype", "float32", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert "answers of the teacher" in result.output and "truncated" in result.output
+    assert "0 of 40 answers about a context were written by" in " ".join(result.output.split())
+    assert (tmp_path / "new" / "manifest.json").exists()
+    found = json.loads(invoke(*arguments, "--quiet", "--json").stdout)
+    assert found["questions"] == sum(found["outcomes"].values()) and found["written_tokens"] == found["stored_tokens"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--compare", 3), "--compare needs a teacher; add --model"),
         (("--model", "m", "--dtype", "int8"), "--dtype int8: choose float32 or bfloat16"),
+        (("--model", "m", "--sample"), "add --model and --output"),
+        (("--model", "m", "--sample", "-o", "new", "--top-k", 4), "--top-k 4: has no effect with --sample; remove it"),
+        (("--model", "m", "--temperature", 1), "--temperature 1.0: needs --sample"),
+        (("--model", "m", "--sample", "-o", "new", "--samples", 2), "--samples 2: without a temperature"),
     ],
 )
 def test_options_that_are_not_possible(folder, arguments, words):
