@@ -6,28 +6,24 @@ tokenizers that only transformers knows. Invariant: nothing here changes the tok
 Cost: 0.2 s to load; 15 s with AutoTokenizer, whose import loads torch.
 """
 
-import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from tokenizers import Encoding, Tokenizer
+from tokenizers import AddedToken, Encoding, Tokenizer
 
 from in2_plugin.corpus.fast_tokenizer import FastTokenizer, download_tokenizer, read_fast_tokenizer
+from in2_plugin.corpus.vocabulary import fingerprint, read_vocabulary
 from in2_plugin.errors import TokenizerError
 
 LOADER = "IN2_TOKENIZER"
 """Environment variable; `transformers` makes `load_tokenizer` use AutoTokenizer for every tokenizer."""
 MOST_UNKNOWN = 0.01
 """Largest share of unknown tokens in a corpus or an example, which may have a few rare characters."""
-# The parts of tokenizer.json that decide the ids of plain text. Padding and truncation are run-time state, and trainers
-# add tokens, such as a padding token, that do not occur in text.
-_PARTS_THAT_COUNT = ("model", "normalizer", "pre_tokenizer")
 
 
 class TextTokenizer:
@@ -44,6 +40,7 @@ class TextTokenizer:
         added = self._backend.get_added_tokens_decoder().values()
         self.special_tokens = frozenset(token.content for token in added if token.special)
         self._special = any_of(self.special_tokens)
+        self._separators = {token.content for token in added if self._separates(token)}
         self._added = any_of({token.content for token in added})
 
     def __reduce__(self) -> tuple[Callable[..., "TextTokenizer"], tuple[str, str, str, str]]:
@@ -69,6 +66,24 @@ class TextTokenizer:
         """Return the number of tokens of each text alone."""
         return [len(ids) for ids in self.ids(texts)]
 
+    def n_bytes(self, text: str) -> int:
+        """Return the bytes of a text in UTF-8 after normalization, at least as many as its tokens."""
+        normalizer = self._backend.normalizer
+        return len((normalizer.normalize_str(text) if normalizer else text).encode("utf-8", "surrogatepass"))
+
+    def separator_at_end(self, text: str) -> str:
+        """Return the added token that ends a text, if it separates: the texts on its sides are tokenized apart.
+
+        Added tokens are found before text is split into words. Empty if none ends the text, or if that one depends on
+        its neighbours.
+        """
+        return max((token for token in self._separators if text.endswith(token)), key=len, default="")
+
+    def _separates(self, token: AddedToken) -> bool:
+        """Return True for an added token that takes no white space, and is found whatever is next to it."""
+        is_found_first = not token.normalized or self._backend.normalizer is None
+        return is_found_first and not (token.lstrip or token.rstrip or token.single_word)
+
     def has_special_token(self, text: str) -> bool:
         """Check for the text of a special token, which would end a turn inside a context."""
         return self._special.search(text) is not None
@@ -80,7 +95,7 @@ class TextTokenizer:
     @cached_property
     def unknown_id(self) -> int | None:
         """Id of the token for text that the vocabulary cannot spell; None if there is none. Cost: as `fingerprint`."""
-        vocabulary = _describe(self._backend.to_str())
+        vocabulary = read_vocabulary(self._backend.to_str())
         spelled = vocabulary.unknown_token
         return vocabulary.unknown_id if spelled is None else self._backend.token_to_id(spelled)
 
@@ -92,6 +107,9 @@ class TextTokenizer:
         normalizer, place = self._backend.normalizer, 0
         # offsets refer to the text before normalization, in which a character may be several
         plain = normalizer.normalize_str(text) if normalizer else text
+        unspelled = plain.encode("utf-8", "surrogatepass").translate(None, self._spelled_bytes)
+        if not unspelled and not self.has_added_token(plain):
+            return True
         encoding = self.encode(plain)
         for token, (start, stop) in zip(encoding.ids, encoding.offsets, strict=True):
             if token == self.unknown_id or _is_visible(plain[place:start]):
@@ -99,26 +117,13 @@ class TextTokenizer:
             place = max(place, stop)
         return not _is_visible(plain[place:])
 
+    @cached_property
+    def _spelled_bytes(self) -> bytes:
+        return read_vocabulary(self._backend.to_str()).spelled_bytes
+
     def fingerprint(self) -> str:
         """Return sixteen hex digits that change if plain text gets other ids. Cost: one dump of the vocabulary."""
-        return _describe(self._backend.to_str()).fingerprint
-
-
-class _Vocabulary(NamedTuple):
-    """Facts of a vocabulary that only its JSON form has."""
-
-    fingerprint: str
-    unknown_token: str | None
-    unknown_id: int | None
-
-
-@lru_cache(maxsize=2)  # a build asks five times: parsing 32,000 entries takes 0.1 s, looking them up a few milliseconds
-def _describe(backend: str) -> _Vocabulary:
-    """Read the JSON form of a `tokenizers` backend."""
-    whole = json.loads(backend)
-    parts = json.dumps([whole.get(part) for part in _PARTS_THAT_COUNT], sort_keys=True, ensure_ascii=False)
-    fingerprint = hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return _Vocabulary(fingerprint, whole["model"].get("unk_token"), whole["model"].get("unk_id"))
+        return fingerprint(self._backend.to_str())
 
 
 def text_tokenizer(name: str, backend: str, bos: str, eos: str) -> TextTokenizer:

@@ -5,14 +5,13 @@ holds one shard in memory.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from in2_plugin.dataset.tables import CONVERSATIONS, QUESTIONS, conversation_of, question_of
+from in2_plugin.dataset.tables import CONVERSATIONS, QUESTIONS, conversation_of, question_of, question_row
 from in2_plugin.examples.planner import ContextOrder, Conversation, Order
 from in2_plugin.examples.positions import Draw
 from in2_plugin.execution.process_pool import in_chunks
@@ -63,7 +62,7 @@ def _row_of(order: Order) -> dict[str, Any]:
     if isinstance(order, Conversation):
         turns = [{"question": question, "answer": answer} for question, answer in order.turns]
         return {"conversation": {"source": order.source, "turns": turns}}
-    draw, questions = order.draw, [asdict(question) for question in order.questions]
+    draw, questions = order.draw, [question_row(question) for question in order.questions]
     return {"number": order.number, "questions": questions, "length": draw.length, "places": draw.places}
 
 

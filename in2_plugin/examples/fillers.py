@@ -8,6 +8,7 @@ about 1 ms per 32K tokens.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from in2_plugin.errors import NotEnoughSegments
+from in2_plugin.execution.process_pool import in_chunks
 
 Ids = npt.NDArray[np.uint32]
+READ = 64
+"""Fillers that are read at a time; a context of 4K tokens needs about as many."""
 POOL = pa.schema([("ids", pa.uint32()), ("n_tokens", pa.uint32()), ("document", pa.uint32())])
 
 
@@ -78,48 +82,52 @@ def fill(
     Raises:
         NotEnoughSegments: the pool ran out before the budget did.
     """
-    chosen: list[int] = []
+    chosen: dict[int, int] = {}
     left = budget
-    taken: set[int] = set()
-
-    def is_allowed(place: int) -> bool:
-        return place not in taken and int(pool.document[place]) not in documents and not is_banned(int(pool.ids[place]))
-
-    def take(place: int) -> None:
-        nonlocal left
-        taken.add(place)
-        chosen.append(int(pool.ids[place]))
-        left -= int(pool.n_tokens[place])
-
     # random while two more fit; the last one is selected by its length, among frequent lengths
     low, high = pool.common_lengths
     by_length = max(high, 2 * low)
-    for place in _random_places(len(pool.ids), rng):
+    for place, segment, n_tokens, document in _random_fillers(pool, rng):
         if left <= by_length:
             break
-        if pool.n_tokens[place] <= left - low and is_allowed(place):
-            take(place)
+        if n_tokens <= left - low and document not in documents and not is_banned(segment):
+            chosen[place] = segment
+            left -= n_tokens
+
+    def is_allowed(place: int) -> bool:
+        return (
+            place not in chosen and int(pool.document[place]) not in documents and not is_banned(int(pool.ids[place]))
+        )
+
     while (best := _best_fit(pool, left, is_allowed, rng)) is not None:
-        take(best)
+        chosen[best] = int(pool.ids[best])
+        left -= int(pool.n_tokens[best])
     if left > by_length:
         raise NotEnoughSegments(
             f"a context needs {budget:,} tokens of filler, but the corpus has only {budget - left:,} that are allowed "
             "next to its question; add text to the corpus or lower `lengths.max`"
         )
-    return chosen
+    return list(chosen.values())
 
 
-def _random_places(n: int, rng: np.random.Generator) -> Iterator[int]:
-    """Yield the numbers below `n` in random order; a large `n` is sampled in blocks instead of permuted."""
+def _random_fillers(pool: FillerPool, rng: np.random.Generator) -> Iterator[tuple[int, int, int, int]]:
+    """Yield place, id, tokens and document of each segment of a pool, in random order."""
+    for places in _random_places(len(pool.ids), rng):
+        columns = (column[places].tolist() for column in (pool.ids, pool.n_tokens, pool.document))
+        yield from zip(places, *columns, strict=True)
+
+
+def _random_places(n: int, rng: np.random.Generator) -> Iterator[list[int]]:
+    """Yield the numbers below `n` in random order, a few at a time; a large `n` is sampled instead of permuted."""
     if n <= 20_000:
-        yield from rng.permutation(n).tolist()
+        order = rng.permutation(n)
+        yield from (order[start : start + READ].tolist() for start in range(0, n, READ))
         return
     seen: set[int] = set()
     while len(seen) < n:
-        for place in rng.integers(n, size=1_024).tolist():
-            if place not in seen:
-                seen.add(place)
-                yield place
+        new = [place for place in dict.fromkeys(rng.integers(n, size=1_024).tolist()) if place not in seen]
+        seen.update(new)
+        yield from in_chunks(new, READ)
 
 
 def _best_fit(
@@ -131,7 +139,7 @@ def _best_fit(
     start = int(np.searchsorted(pool.n_tokens, pool.n_tokens[stop - 1], side="left")) if stop else 0
     while stop > 0 and tries > 0:
         # sampled in blocks if many have that length, so the cost does not grow with the corpus
-        for place in _random_places(stop - start, rng):
+        for place in chain.from_iterable(_random_places(stop - start, rng)):
             tries -= 1
             if is_allowed(start + place):
                 return start + place

@@ -15,6 +15,7 @@ import numpy as np
 from in2_plugin.config import Distractors, Lengths, Positions
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.errors import NotEnoughSegments
+from in2_plugin.examples.bans import Ban, Bans, Fillers
 from in2_plugin.examples.fillers import FillerPool, Ids, fill, target_length
 from in2_plugin.examples.positions import Draw, arrange
 from in2_plugin.examples.rendering import GoldSpan, Rendered, Renderer, gold_spans
@@ -24,9 +25,8 @@ from in2_plugin.questions.leaks import Forbidden
 
 FILLER_TRIES = 8
 """Attempts to fill a context before an example that misses its length bounds is an error."""
-CACHED_TEXTS = 65_536
-SAMPLE = 1_024
-"""Maximum number of segments sampled to estimate how many fillers a question allows."""
+WAITING = 1_024
+"""Questions whose bans are kept while examples are drawn: those of the current context, and those that wait for one."""
 GENERAL = "general"
 MIXED_SHARE = 0.25
 """Share of the contexts with records in which half of the fillers are text, so that records are not always among their
@@ -102,24 +102,30 @@ class ExamplePlanner:
         pool: FillerPool | None = None,
     ) -> None:
         """`pool`: fillers from the corpus of this store; computed here if not given."""
-        self.store, self._renderer, self._lengths, self._distractors = store, renderer, lengths, distractors
-        self._positions = positions
+        self.store, self._renderer, self._lengths, self._positions = store, renderer, lengths, positions
         self._seed = [seed, *b"example"]
         columns = store.usable, store.n_tokens, store.document
-        corpus = pool or FillerPool.of(*columns, store.corpus_segments)
-        records = FillerPool.of(*columns, store.record_segments)
-        self._corpus, self._records = ((pool, pool.sample(SAMPLE)) for pool in (corpus, records))
-        self._folded = lru_cache(CACHED_TEXTS)(lambda segment: store.text(segment).casefold())
+        self._bans = Bans(store, answers=distractors.answer)
+        self._ban_of = lru_cache(WAITING)(lambda question: self._bans.of([question]))
+        self._corpus = Fillers(pool or FillerPool.of(*columns, store.corpus_segments), self._bans)
+        self._records = Fillers(FillerPool.of(*columns, store.record_segments), self._bans)
 
     def need(self, questions: Sequence[Question]) -> int:
         """Return the tokens of an example without fillers, to within one or two."""
-        own = [i for question in questions for i in question.segment_ids]
-        return int(self.store.n_tokens[own].sum()) + self._renderer.overhead(_turns(questions))
+        return self._own_tokens(questions) + self._renderer.overhead(_turns(questions))
+
+    def _own_tokens(self, questions: Sequence[Question]) -> int:
+        """Return the tokens of the segments of the questions."""
+        return int(self.store.n_tokens[[i for question in questions for i in question.segment_ids]].sum())
+
+    def _fit(self, questions: Sequence[Question]) -> bool:
+        """Return True if an example without fillers is not too long. Tokens are counted only if bytes are too many."""
+        own, turns, longest = self._own_tokens(questions), _turns(questions), self._lengths.max
+        return own + self._renderer.most_overhead(turns) <= longest or own + self._renderer.overhead(turns) <= longest
 
     def objection(self, question: Question) -> str | None:
         """Return the reason why a question cannot become an example, or None. rejected.parquet stores the reason."""
-        room = self._lengths.max - self.need([question])
-        if room < 0:
+        if not self._fit([question]):
             return "its segments, question and answer are longer than lengths.max"
         if self._renderer.template.spells_special_token(question.question, question.answer):
             return "it spells a special token of the tokenizer, which would end a turn"
@@ -127,7 +133,8 @@ class ExamplePlanner:
             return "the tokenizer has no token for some of its characters, so the model would learn another answer"
         if question.short_context:
             return self._ambiguity(question)
-        if self._free_tokens(question) < room:
+        free, longest = self._fillers_of(question.part).free_tokens(question), self._lengths.max
+        if free < longest and free < longest - self.need([question]):
             return "too little of the corpus may stand beside it for lengths.max"
         return None
 
@@ -135,57 +142,37 @@ class ExamplePlanner:
         """Return an objection if another segment of the document contains a text that the question quotes."""
         quoted = Forbidden(question.exclusive, ())
         others = set(question.segment_ids) - set(question.gold)
-        is_ambiguous = any(quoted.found_in(self._folded(i)) for i in others)
+        is_ambiguous = any(quoted.found_in(self._bans.folded(i)) for i in others)
         return "another part of its document holds what it quotes" if is_ambiguous else None
 
-    def _free_tokens(self, question: Question) -> float:
-        """Return the tokens of all allowed fillers of a question, estimated from a sample in a large corpus."""
-        pool, sample = self._fillers_of(question.part)
-        others, ban = sample.document != question.document, self._ban([question], frozenset())
-        beside = zip(sample.ids[others].tolist(), sample.n_tokens[others].tolist(), strict=True)
-        free: list[int] = [n_tokens for segment, n_tokens in beside if not ban(segment)]
-        # minus two long segments: the last fillers are selected among those that fit
-        return sum(free) * len(pool.ids) / max(1, len(sample.ids)) - 2 * pool.common_lengths[1]
-
-    def _fillers_of(self, part: Part) -> tuple[FillerPool, FillerPool]:
-        """Return the fillers of a part, and a sample of them: records are among records, text among text."""
+    def _fillers_of(self, part: Part) -> Fillers:
+        """Return the fillers of a part: records are among records, text among text."""
         return self._records if part is Part.RECORDS else self._corpus
 
     @cached_property
     def _has_prose(self) -> bool:
         """True if the corpus is large enough for half of any context."""
-        return int(self._corpus[0].n_tokens.sum(dtype=np.int64)) > PROSE_CONTEXTS * self._lengths.max
+        return int(self._corpus.pool.n_tokens.sum(dtype=np.int64)) > PROSE_CONTEXTS * self._lengths.max
 
     def _fill(
-        self, part: Part, mixed: bool, budget: int, documents: frozenset[int], ban: "_Ban", rng: np.random.Generator
+        self, part: Part, mixed: bool, budget: int, documents: frozenset[int], ban: Ban, rng: np.random.Generator
     ) -> list[int]:
         """Return fillers for `budget` tokens; half of them from the corpus if `mixed`."""
-        prose = fill(self._corpus[0], budget // 2, documents, ban, rng) if mixed else []
+        prose = fill(self._corpus.pool, budget // 2, documents, ban, rng) if mixed else []
         left = budget - int(self.store.n_tokens[prose].sum())
-        return [*prose, *fill(self._fillers_of(part)[0], left, documents, ban, rng)]
+        return [*prose, *fill(self._fillers_of(part).pool, left, documents, ban, rng)]
 
     def go_together(self, questions: Sequence[Question], another: Question) -> bool:
         """Return True if a question may share a context with others: no segment of one answers another."""
         if any(question.document == another.document for question in questions):
             return False
-        ban, theirs = self._ban([another], frozenset()), self._ban(questions, frozenset())
-        return (
-            not any(ban(i) for question in questions for i in question.segment_ids)
-            and not any(map(theirs, another.segment_ids))
-            and self.need([*questions, another]) <= self._lengths.max
+        if not self._fit([*questions, another]):
+            return False
+        ban = self._ban_of(another)
+        return not any(
+            any(map(ban, question.segment_ids)) or any(map(self._ban_of(question), another.segment_ids))
+            for question in questions
         )
-
-    def _ban(self, questions: Sequence[Question], banned: frozenset[int]) -> "_Ban":
-        """Return a predicate for segments that are not allowed next to the questions."""
-        quotes = [text for question in questions for text in question.exclusive]
-        answers = [question.answer for question in questions] if self._distractors.answer else []
-        golds = {i for question in questions for i in question.gold}
-        repeats = self.store.repeats_in_use
-        return _Ban(Forbidden(quotes, answers), banned, {repeats.get(i, i) for i in golds}, self)
-
-    def folded(self, segment: int) -> str:
-        """Return the case-folded text of a segment."""
-        return self._folded(segment)
 
     def plan(self, order: Order) -> Example:
         """Plan one example.
@@ -216,7 +203,7 @@ class ExamplePlanner:
         target = target_length(need, lengths.min, lengths.max, order.draw.length)
         budget = target - need
         documents = frozenset(question.document for question in questions)
-        ban = self._ban(questions, order.banned)
+        ban = self._bans.of(questions, order.banned)
         golds = [i for question in questions for i in sorted(question.gold)]  # the order that the audit assumes
         own = [i for question in questions for i in question.segment_ids if i not in question.gold]
         part = questions[0].part
@@ -245,24 +232,6 @@ class ExamplePlanner:
             for question, (start, stop) in zip(questions, rendered.answers, strict=True)
         )  # fmt: skip
         return _example_of(questions[0].part, ids, turns, rendered)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ban:
-    """Predicate for segments that are not allowed next to some questions."""
-
-    forbidden: Forbidden
-    banned: frozenset[int]
-    golds: set[int]
-    """Gold segments, each replaced by the segment that it repeats, if any."""
-    planner: ExamplePlanner
-
-    def __call__(self, segment: int) -> bool:
-        return (
-            segment in self.banned
-            or self.planner.store.repeats_in_use.get(segment, segment) in self.golds
-            or self.forbidden.found_in(self.planner.folded(segment)) is not None
-        )
 
 
 def _turns(questions: Sequence[Question]) -> list[Turn]:

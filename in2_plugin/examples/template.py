@@ -35,6 +35,17 @@ class TurnTexts:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the text after the context whose tokens do not depend on the rest."""
+
+    separator: str
+    """The special token that ends the section before; empty for the first section, which follows the context."""
+    text: str
+    answers: tuple[tuple[int, int], ...]
+    """Supervised characters [start, stop) of its turns."""
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """The fixed texts of a conversation: `head CONTEXT middle`, then its turns. Without a context `middle` is empty."""
 
@@ -42,7 +53,7 @@ class Frame:
     middle: str
     turns: tuple[TurnTexts, ...]
 
-    def after_context(self, turns: Sequence[Turn]) -> tuple[str, list[tuple[int, int]]]:
+    def after_context(self, turns: Sequence[Turn]) -> tuple[str, tuple[tuple[int, int], ...]]:
         """Return the text after the context, and the supervised characters [start, stop) of each turn in it."""
         parts, length, answers = [self.middle], len(self.middle), []
         for (question, answer), texts in zip(turns, self.turns, strict=True):
@@ -51,7 +62,19 @@ class Frame:
             answers.append((start, start + len(supervised)))
             parts += [question, texts.turn, supervised, texts.after]
             length = start + len(supervised) + len(texts.after)
-        return "".join(parts), answers
+        return "".join(parts), tuple(answers)
+
+    def section(self, place: int, turn: Turn, separator: str) -> Section:
+        """Return the text of a turn up to its separator, with that between it and the turn before, or the context."""
+        (question, answer), texts = turn, self.turns[place]
+        before = self.turns[place - 1].after if place else self.middle
+        start = len(before) + len(question) + len(texts.turn)
+        text = f"{before}{question}{texts.turn}{texts.lead}{answer}{texts.end}"
+        return Section(separator if place else "", text, ((start, len(text)),))
+
+    def closing(self, separator: str) -> Section:
+        """Return the text after the separator of the last turn."""
+        return Section(separator, self.turns[-1].after, ())
 
 
 class Template:

@@ -2,7 +2,7 @@ import unicodedata
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, models, normalizers
+from tokenizers import AddedToken, Tokenizer, models, normalizers
 from transformers import AutoTokenizer
 
 from in2_plugin.corpus.tokenizer import ModelTokenizer, TextTokenizer, load_tokenizer
@@ -70,6 +70,35 @@ def test_normalized_and_byte_level_text_can_be_spelled(mistral, qwen):
     composed._backend.normalizer = normalizers.NFC()
     assert composed.can_spell(unicodedata.normalize("NFD", "é한국"))
     assert mistral.can_spell("é 한국 \n\t x") and qwen.can_spell("é 한국 \n\t x")
+
+
+ODD = ("a b", "\n\t", "é한국", "e\u0301", "語", "\x00", "\u200d", "𝔘", "a</s>", "<unk>", "\U0010ffff", "")
+
+
+@pytest.mark.parametrize("text", [one + other for one in ODD for other in ODD])
+def test_known_bytes_are_spelled_as_a_look_at_the_tokens_finds(mistral, qwen, monkeypatch, text):
+    for tokenizer in (mistral, qwen):
+        found = tokenizer.can_spell(text)
+        monkeypatch.setattr(tokenizer, "_spelled_bytes", b"")
+        assert tokenizer.can_spell(text) == found
+        monkeypatch.undo()
+
+
+def test_text_has_no_more_tokens_than_bytes(mistral, qwen):
+    for tokenizer in (mistral, qwen):
+        assert all(len(tokenizer.encode(text)) <= tokenizer.n_bytes(text) for text in ODD)
+
+
+def test_only_tokens_that_leave_their_neighbours_alone_separate(mistral):
+    assert mistral.separator_at_end(" [/INST]</s>") == "</s>"
+    assert mistral.separator_at_end("</s> ") == ""
+    tokens = [AddedToken("<l>", lstrip=True), AddedToken("<r>", rstrip=True), AddedToken("<w>", single_word=True),
+              AddedToken("<n>", normalized=True), AddedToken("<ok>", normalized=False)]  # fmt: skip
+    backend = Tokenizer(models.BPE({"a": 0}, []))
+    backend.normalizer = normalizers.NFC()
+    backend.add_tokens(tokens)
+    tokenizer = TextTokenizer("t", backend, "", "")
+    assert [tokenizer.separator_at_end(f"a{t.content}") for t in tokens] == ["", "", "", "", "<ok>"]
 
 
 def test_small_vocabularies_take_two_bytes_per_id(mistral, qwen):

@@ -1,5 +1,8 @@
 """Properties of every example of a complete dataset."""
 
+import hashlib
+import json
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -9,16 +12,18 @@ import pytest
 from in2_plugin.config import Distractors, Lengths, Positions
 from in2_plugin.corpus.store import SegmentStore
 from in2_plugin.corpus.store_writer import build_store
-from in2_plugin.dataset.tables import read_rows
+from in2_plugin.dataset.tables import example_row, read_rows
 from in2_plugin.errors import NotEnoughSegments
 from in2_plugin.examples.planner import ContextOrder, Conversation, ExamplePlanner
 from in2_plugin.examples.positions import Dealer, Draw
 from in2_plugin.examples.rendering import IGNORED, Renderer
+from in2_plugin.examples.specs import orders
 from in2_plugin.examples.template import Template
 from in2_plugin.pipeline.record_pool import add_records
-from in2_plugin.questions import Kind, Passage, Question
+from in2_plugin.questions import Kind, Part, Passage, Question
 from in2_plugin.questions.leaks import Forbidden
 from in2_plugin.questions.records.writer import RecordsWriter
+from tests.support.synthetic_corpus import byte_tokenizer, synthetic_questions, synthetic_store
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +109,8 @@ def small_store(documents, mistral, tmp_path_factory):
     return build_store(documents[:20], folder, mistral, segment_tokens=128, paper_exact=False, rng=rng)
 
 
-def planner(store, tokenizer, lengths, positions="stratified", **distractors) -> ExamplePlanner:
-    renderer = Renderer(store, tokenizer, Template("chat", tokenizer))
+def planner(store, tokenizer, lengths, positions="stratified", template="chat", **distractors) -> ExamplePlanner:
+    renderer = Renderer(store, tokenizer, Template(template, tokenizer))
     return ExamplePlanner(store, renderer, lengths, Positions(strategy=positions), Distractors(**distractors), seed=0)
 
 
@@ -263,3 +268,17 @@ def test_a_conversation_is_an_example_without_segments(small_store, mistral):
     assert (example.part, example.segment_ids.size, len(example.turns)) == ("general", 0, 2)
     assert example.turns[0].form == "chats.jsonl:3" and example.turns[0].document is None
     assert 0 < example.n_answer_tokens < example.n_tokens < 80
+
+
+def test_the_bytes_of_a_plan_do_not_change(tmp_path):
+    """Examples of an invented corpus, drawn and planned by the version of November 2026."""
+    tokenizer = byte_tokenizer()
+    store = synthetic_store(tmp_path, tokenizer)
+    questions, rng = synthetic_questions(store, 60), np.random.default_rng(0)
+    plans = planner(store, tokenizer, Lengths(min=1_500, max=2_500), template="film")
+    numbers = {Part.FINE_GRAINED: np.arange(len(questions))}
+    drawn = orders(questions, numbers, [], 0, 4, plans.go_together, Dealer(Positions(), rng), rng)
+    rows = [example_row(plans.plan(order)) for order in drawn]
+    assert Counter(len(row["turns"]) for row in rows)[4] >= 10
+    digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    assert digest[:16] == "c83270ec03c39bbf"

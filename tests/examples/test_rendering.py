@@ -77,6 +77,25 @@ def test_overhead_predicts_the_length_within_a_few_tokens(rendered_by, turns):
         assert abs(predicted - len(renderer.render(order, turns).input_ids)) <= 3
 
 
+SPACED = [(" Q ", " a "), ("\nQ\n", "\n"), ("“é한", "語。"), ("1", "2")]
+
+
+def test_turns_have_the_tokens_that_they_have_together(rendered_by, monkeypatch):
+    """Each turn is tokenized alone; here they are also tokenized as one text, as for a template without separator."""
+    _, renderer, store, _ = rendered_by
+    for turns in (TURNS[:1], TURNS, SPACED, SPACED[::-1]):
+        order = next(orders(store))
+        found = renderer.render(order, turns), renderer.overhead(turns)
+        assert renderer._separator(renderer.template.frame(len(turns), True))
+        joint = Renderer(store, renderer._tokenizer, renderer.template)
+        monkeypatch.setattr(joint, "_separator", lambda frame: "")
+        expected = joint.render(order, turns)
+        assert found[0].input_ids.tolist() == expected.input_ids.tolist()
+        assert found[0].answers == expected.answers and found[0].segments.tolist() == expected.segments.tolist()
+        assert [ends.tolist() for ends in found[0].token_ends] == [ends.tolist() for ends in expected.token_ends]
+        assert found[1] == joint.overhead(turns) <= joint.most_overhead(turns)
+
+
 def test_messages_render_to_the_same_text(rendered_by, turns):
     pretrained, renderer, store, _ = rendered_by
     for order in [*orders(store, 3), ()]:

@@ -7,7 +7,7 @@ which are in the work log, so another run of the build replaces the same fillers
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,8 +15,9 @@ from typing import Any, Self
 import pyarrow as pa
 
 from in2_plugin.config import QuestionsConfig
+from in2_plugin.dataset.tables import example_row
 from in2_plugin.errors import NotEnoughSegments
-from in2_plugin.examples.planner import ContextOrder, Example, ExamplePlanner, Order
+from in2_plugin.examples.planner import ContextOrder, ExamplePlanner, Order
 from in2_plugin.questions import Part
 from in2_plugin.questions.model.checks import words
 from in2_plugin.questions.model.verification import Distractor
@@ -114,14 +115,14 @@ class DistractorFilter:
         for (i, distractor), answers in zip(asked, verdicts, strict=True):
             if answers:
                 found.setdefault(i, set()).add(distractor.segment)
-        again = {}
+        again: dict[int, tuple[ContextOrder, Row]] = {}
         for i, (order, row) in open_orders.items():
             if i not in found:
                 settled[i] = row
                 continue
             self.replaced += len(found[i])
             other = replace(order, banned=order.banned | found[i])
-            again[i] = other, _row_of(self._planner.plan(other))
+            again[i] = other, example_row(self._planner.plan(other))
         return again
 
     def _distractors(self, row: Row) -> Iterator[Distractor]:
@@ -142,7 +143,3 @@ class DistractorFilter:
     def line(self) -> str:
         """Return how many fillers were read and replaced; empty when the filter is off."""
         return f"a judge read {self.read:,} fillers, {self.replaced:,} replaced" if self._hardest else ""
-
-
-def _row_of(example: Example) -> Row:
-    return {**asdict(example), "segment_ids": example.segment_ids.tolist()}

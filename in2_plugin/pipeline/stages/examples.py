@@ -10,7 +10,7 @@ corpus. Cost: about 2 ms per example of 16K tokens and core; in the driver 0.2 m
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +19,7 @@ from in2_plugin import layout
 from in2_plugin.config import Mixture
 from in2_plugin.dataset.order_table import StoredOrders, write_orders
 from in2_plugin.dataset.plans import digest_of
-from in2_plugin.dataset.tables import EXAMPLES, BatchWriter, StoredConversations, StoredQuestions
+from in2_plugin.dataset.tables import EXAMPLES, BatchWriter, StoredConversations, StoredQuestions, example_row
 from in2_plugin.examples.planner import ContextOrder, ExamplePlanner, Order
 from in2_plugin.examples.positions import Dealer
 from in2_plugin.examples.specs import orders
@@ -47,7 +47,7 @@ class PlanShard:
 
     def __call__(self, shard: int) -> Iterator[bytes]:
         for chunk in in_chunks(self.orders[shard], CHUNK):
-            rows = [asdict(self.handle.planner.plan(order)) for order in chunk]
+            rows = [example_row(self.handle.planner.plan(order)) for order in chunk]
             yield serialize_batch(pa.RecordBatch.from_pylist(rows, schema=EXAMPLES))
 
 

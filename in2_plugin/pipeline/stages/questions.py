@@ -7,14 +7,14 @@ in rejected.parquet with their reason.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from in2_plugin import layout
 from in2_plugin.config import Mixture
-from in2_plugin.dataset.tables import QUESTIONS, REJECTED, RowWriter, StoredQuestions, rejection_row
+from in2_plugin.dataset.tables import QUESTIONS, REJECTED, RowWriter, StoredQuestions, question_row, rejection_row
 from in2_plugin.errors import NotEnoughQuestions, WorkLogError
 from in2_plugin.llm.work_log import WorkLog
 from in2_plugin.pipeline.array_job import WHOLE_BUILD
@@ -158,7 +158,7 @@ class _QuestionTables:
         with self._run.progress.stage(f"writing {display_name(part, kind)} questions", wanted, self._detail) as step:
 
             def keep(question: Question) -> None:
-                self._questions.add(asdict(question))
+                self._questions.add(question_row(question))
                 self.forms[question.form] += 1
                 step(1)
 

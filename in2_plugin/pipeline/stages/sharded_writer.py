@@ -8,14 +8,14 @@ one; about 300 bytes per passage of the driver's memory.
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from in2_plugin.dataset.tables import REJECTED, question_of, rejection_row
+from in2_plugin.dataset.tables import REJECTED, question_of, question_row, rejection_row
 from in2_plugin.errors import ArrayJobDone
 from in2_plugin.pipeline.array_job import WHOLE_BUILD
 from in2_plugin.pipeline.planner_handle import PlannerHandle
@@ -47,7 +47,7 @@ class WriteShard:
     def _row(self, result: Question | Rejection) -> dict[str, Any]:
         if isinstance(result, Question) and (reason := self.handle.planner.objection(result)):
             return rejection_row(rejected(result, reason))
-        return asdict(result) if isinstance(result, Question) else rejection_row(result)
+        return question_row(result) if isinstance(result, Question) else rejection_row(result)
 
 
 class ShardedWriter:
