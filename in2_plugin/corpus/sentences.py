@@ -23,6 +23,7 @@ _ENDS = re.compile(
          ) [{_CLOSERS}]*+""",
     re.VERBOSE,
 )
+_IN_EVERY_END = re.compile(f"[。！？｡؟۔।॥…．{_HAN_OR_KANA}]")
 # nupunkt's time grows with the square of the length of a word that contains `!`, `?` or `…`: a line of a million
 # exclamation marks takes a quarter of an hour. The inside of such words is hidden from it.
 _VERY_LONG_WORD = re.compile(r"(?<!\S)\S{180,}(?=\S{20})")
@@ -117,6 +118,8 @@ def _nupunkt_cuts(text: str) -> list[int]:
 
 def _pattern_cuts(text: str) -> Iterator[int]:
     """Yield the ends of matches; a straight quote right after one belongs to it if an odd number came before."""
+    if text.isascii() or not _IN_EVERY_END.search(text):
+        return
     quotes = counted = 0
     for match in _ENDS.finditer(text):
         end = match.end()

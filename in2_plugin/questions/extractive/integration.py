@@ -28,7 +28,7 @@ def rest_of_both(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
         first = excerpt.quotation(one, rng, after=ANSWER_UNITS)
         second = excerpt.quotation(other, rng, after=ANSWER_UNITS)
         if first and second:
-            rests = [s.cut(at + QUOTED_UNITS, len(s.units)) for s, (at, _) in ((one, first), (other, second))]
+            rests = [s.cut(at + QUOTED_UNITS, s.n_units) for s, (at, _) in ((one, first), (other, second))]
             question = (
                 f'How do these two sentences go on, the first after "{first[1]}", the second after "{second[1]}"?'
             )

@@ -5,7 +5,6 @@ once in the whole passage.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -26,7 +25,7 @@ def _both(excerpt: Excerpt, rng: np.random.Generator, *asks: Ask) -> Draft | Non
     drafts: dict[int, Draft] = {}
     for segment in map(int, rng.permutation(len(excerpt.texts))[:TRIES]):
         # the text of one segment, but a quotation must occur once in all of them
-        if draft := ask(replace(excerpt, texts=(excerpt.texts[segment],), sentences=()), rng):
+        if draft := ask(Excerpt((excerpt.texts[segment],), excerpt.folded), rng):
             drafts[segment] = draft
         if len(drafts) == 2:
             return _joined(drafts)

@@ -26,7 +26,7 @@ EDGE_UNITS = 6
 
 def _pick(sentences: Iterable[Sentence], rng: np.random.Generator, units: int = 0) -> Sentence | None:
     """Draw a sentence of at least `units` units."""
-    return one_of([sentence for sentence in sentences if len(sentence.units) >= units], rng)
+    return one_of([sentence for sentence in sentences if sentence.n_units >= units], rng)
 
 
 def _short(excerpt: Excerpt) -> list[Sentence]:
@@ -44,7 +44,7 @@ def _first(sentence: Sentence) -> str:
 
 
 def _last(sentence: Sentence) -> str:
-    return sentence.cut(len(sentence.units) - QUOTED_UNITS, len(sentence.units))
+    return sentence.cut(sentence.n_units - QUOTED_UNITS, sentence.n_units)
 
 
 def _six(text: str) -> str | None:
@@ -60,7 +60,7 @@ def words_after(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     if not sentence or not (found := excerpt.quotation(sentence, rng, after=ANSWER_UNITS)):
         return None
     first, piece = found
-    answer = sentence.cut(first + QUOTED_UNITS, len(sentence.units))
+    answer = sentence.cut(first + QUOTED_UNITS, sentence.n_units)
     return excerpt.draft(f'How does the sentence go on after "{piece}"?', answer, sentence.segment, piece)
 
 
@@ -154,7 +154,7 @@ def missing_words(excerpt: Excerpt, rng: np.random.Generator) -> Draft | None:
     sentence = _pick(excerpt.sentences, rng, 2 * half + length)
     if not sentence:
         return None
-    gap = int(rng.integers(half, len(sentence.units) - half - length + 1))
+    gap = int(rng.integers(half, sentence.n_units - half - length + 1))
     left, right = sentence.cut(gap - half, gap), sentence.cut(gap + length, gap + length + half)
     answer = sentence.cut(gap, gap + length)
     return excerpt.draft(f'Which words stand between "{left}" and "{right}"?', answer, sentence.segment, left, right)

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TypeVar
 
@@ -39,7 +40,7 @@ PICKS = 6
 _Found = TypeVar("_Found")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sentence:
     """One sentence of an excerpt."""
 
@@ -48,8 +49,12 @@ class Sentence:
     order: int
     """Index among all sentences of the segment, quotable or not."""
     text: str
-    units: tuple[tuple[int, int], ...]
-    """Character ranges of the units."""
+    n_units: int
+
+    @cached_property
+    def units(self) -> tuple[tuple[int, int], ...]:
+        """Character ranges of the units."""
+        return tuple(match.span() for match in UNIT.finditer(self.text))
 
     def cut(self, first: int, last: int) -> str:
         """Return the text of units `first` to `last`, exclusive."""
@@ -58,7 +63,7 @@ class Sentence:
     @property
     def is_short(self) -> bool:
         """True if the whole sentence can be an answer."""
-        return len(self.units) <= WHOLE_UNITS * (2 if is_unspaced(self.text) else 1)
+        return self.n_units <= WHOLE_UNITS * (2 if is_unspaced(self.text) else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +76,32 @@ class Draft:
     exclusive: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Excerpt:
-    """The texts of a passage, with the sentences that can be quoted."""
+    """The texts of a passage. Sentences are found when a form needs them, which takes longer than all the rest."""
 
     texts: tuple[str, ...]
     folded: str
     """The texts in lower case (case-folded), joined by line breaks."""
-    sentences: tuple[Sentence, ...]
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "Excerpt":
-        """Find the quotable sentences: on one line, of medium length, without quotation marks, occurring once."""
-        folded = "\n".join(texts).casefold()
-        found = (sentence for index, text in enumerate(texts) for sentence in _sentences(index, text))
-        return cls(tuple(texts), folded, tuple(s for s in found if folded.count(s.text.casefold()) == 1))
+        """Return the excerpt of the texts of a passage."""
+        return cls(tuple(texts), "\n".join(texts).casefold())
+
+    @cached_property
+    def sentences(self) -> tuple[Sentence, ...]:
+        """The quotable sentences: on one line, of medium length, without quotation marks, occurring once."""
+        return tuple(self._find_sentences())
+
+    @property
+    def has_sentences(self) -> bool:
+        """True if a sentence can be quoted."""
+        return next(self._find_sentences(), None) is not None
+
+    def _find_sentences(self) -> Iterator[Sentence]:
+        found = (Sentence(i, *each) for i, text in enumerate(self.texts) for each in _sentences(text))
+        return (sentence for sentence in found if self.has_once(sentence.text))
 
     def has_once(self, text: str) -> bool:
         """Return True when `text` occurs exactly once."""
@@ -98,7 +114,7 @@ class Excerpt:
 
         Returns the number of its first unit and its text, or None when there is none, or the drawn one is not unique.
         """
-        n = len(sentence.units) - QUOTED_UNITS
+        n = sentence.n_units - QUOTED_UNITS
         first, last = max(before.start, n - after.stop + 1), min(before.stop - 1, n - after.start)
         if last < first:
             return None
@@ -130,15 +146,17 @@ def neighbours(found: Sequence[_Found], is_next: Callable[[_Found, _Found], bool
     return [(one, other) for one, other in pairwise(found) if is_next(one, other)]
 
 
-def _sentences(segment: int, text: str) -> list[Sentence]:
+@lru_cache(maxsize=512)
+def _sentences(text: str) -> list[tuple[int, str, int]]:
+    """Return order, text and number of units of the sentences of a text that may be quoted."""
     found = []
     for order, (start, stop) in enumerate(sentence_spans(text)):
         sentence = text[start:stop].strip()
         if "\n" in sentence or '"' in sentence or not _begins(sentence):
             continue
-        units = tuple(match.span() for match in UNIT.finditer(sentence))
-        if len(units) in SENTENCE_UNITS and not _has_other_style(sentence):
-            found.append(Sentence(segment, order, sentence, units))
+        n_units = len(UNIT.findall(sentence))
+        if n_units in SENTENCE_UNITS and not _has_other_style(sentence):
+            found.append((order, sentence, n_units))
     return found
 
 

@@ -94,7 +94,7 @@ FORMS = (
 )
 
 RECOGNIZERS: Mapping[TextStyle, Callable[[Excerpt], bool]] = {
-    TextStyle.PROSE: lambda excerpt: bool(excerpt.sentences),
+    TextStyle.PROSE: lambda excerpt: excerpt.has_sentences,
     TextStyle.CODE: code.has_code,
     TextStyle.STRUCTURED: structured.has_structure,
 }

@@ -1,9 +1,12 @@
 """The extractive writer: every form, quotations that occur once, the same questions for the same seed."""
 
+import hashlib
+
 from in2_plugin.questions import Kind, Passage, Question, Rejection
 from in2_plugin.questions.extractive.registry import FORMS, TextStyle
 from in2_plugin.questions.extractive.writer import ExtractiveWriter
 from tests.support.extractive_forms import QUOTED
+from tests.support.synthetic_corpus import synthetic_documents
 
 
 def test_every_form_about_prose_is_written(written):
@@ -85,3 +88,16 @@ def test_repeated_sentences_are_not_asked_about():
     passage = Passage(Kind.FINE_GRAINED, 0, (0,), (f"{line} {line}",), 0)
     (result,) = ExtractiveWriter(0).write([passage], int)
     assert isinstance(result, Rejection)
+
+
+def test_the_questions_do_not_change():
+    """Questions about an invented text, as the version of November 2026 wrote them; others need another `name`."""
+    passages = []
+    for i, document in enumerate(synthetic_documents(60)):
+        passages.append(Passage(Kind.FINE_GRAINED, i, (i,), (document.text,), 0))
+        lines = tuple(document.text.split("\n"))
+        passages.append(Passage(Kind.INTEGRATION, i, tuple(range(i, i + len(lines))), lines, 0))
+    found = [one for one in ExtractiveWriter(0).write(passages, int) if isinstance(one, Question)]
+    assert len(found) > 100
+    said = "\n".join(f"{q.form}\t{q.question}\t{q.answer}\t{q.gold}\t{q.exclusive}" for q in found)
+    assert hashlib.sha256(said.encode()).hexdigest()[:16] == "d5b85e15736256c3"
