@@ -23,10 +23,12 @@ from axolotl.utils.logging import get_logger
 from in2_plugin.errors import ConfigError, In2Error
 from in2_plugin.training.axolotl.context_parallel import refuse_missing_package
 from in2_plugin.training.axolotl.plugins import (
+    PROMPTED,
     config_in_preparation,
     in2_entries,
     is_active,
     refuse_missing_plugins,
+    rl_of,
     trains_on_prompts,
 )
 
@@ -142,13 +144,13 @@ class IN2Plugin(BasePlugin):
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
         """Average over the answer tokens of all ranks where the trainer is ours, and allow bfloat16 on the CPU.
 
-        For prompts of ours, also return the settings of generation that Axolotl drops.
+        Under `rl: grpo` and `rl: gdpo`, also return the settings of generation that Axolotl drops.
         """
         from in2_plugin.training.axolotl.prompts import generation_settings
         from in2_plugin.training.axolotl.trainer import normalizes_across_ranks, requires_use_cpu
 
         changes = {"average_tokens_across_devices": normalizes_across_ranks(cfg), "use_cpu": requires_use_cpu(cfg)}
-        settings = generation_settings(cfg) if any(in2_entries(cfg)) and trains_on_prompts(cfg) else {}
+        settings = generation_settings(cfg) if rl_of(cfg) in PROMPTED else {}
         return {**settings, **{name: True for name, needed in changes.items() if needed}}
 
 

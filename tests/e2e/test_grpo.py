@@ -18,6 +18,8 @@ pytestmark = pytest.mark.slow
 REWARDS = [f"in2_plugin.rewards.{name}" for name in ("answer", "exact_answer", "grounding", "format")]
 WATCHED = [*REWARDS, "tests.support.reward_watch.watch"]
 WINDOW, COMPLETION = 720, 90
+WRITTEN = 9
+"""Tokens of each completion under Axolotl, set by the keys that it drops."""
 AXOLOTL = {
     "base_model": "model",
     "plugins": ["tests.support.cpu_shim.CPUShimPlugin", "in2_plugin.axolotl.IN2Plugin"],
@@ -28,7 +30,7 @@ AXOLOTL = {
         "num_generations": 2,
         "max_completion_length": COMPLETION,
         "beta": 0.0,
-        "generation_kwargs": {"min_new_tokens": 2},
+        "generation_kwargs": {"min_new_tokens": WRITTEN, "max_new_tokens": WRITTEN},
     },
     "in2": {"number_segments": True},
     "output_dir": "out/grpo",
@@ -107,7 +109,10 @@ def test_axolotl_assembles_prompts_and_calls_our_rewards(folder):
     assert " prompts, which are assembled when the trainer reads them; left out: " in output
     assert f"in2: completions: up to {COMPLETION} tokens" in output
     assert_prompts_of_ours(folder, WINDOW - COMPLETION)
-    assert_trained(witness(folder, "grpo")["logs"])
+    logs = witness(folder, "grpo")["logs"]
+    assert_trained(logs)
+    lengths = [(one["completions/min_length"], one["completions/max_length"]) for one in logs if "reward" in one]
+    assert lengths == [(WRITTEN, WRITTEN)] * 2
 
 
 @pytest.mark.e2e_full

@@ -6,6 +6,7 @@ import pytest
 
 from in2_plugin.axolotl import IN2Plugin
 from in2_plugin.errors import ConfigError
+from in2_plugin.training.axolotl.plugins import PLUGIN
 from in2_plugin.training.axolotl.prompts import (
     choose_axolotl_prompts,
     generation_settings,
@@ -81,6 +82,9 @@ def test_settings_that_axolotl_drops_are_passed_on(config):
     cfg = config(**{**GRPO, "trl": {**GRPO["trl"], **without_thoughts}})
     assert generation_settings(cfg) == without_thoughts == IN2Plugin().get_training_args(cfg)
     assert generation_settings(config(**GRPO)) == {}
+    export = {"plugins": [PLUGIN], "datasets": [{"path": "prompts"}], "trl": without_thoughts}
+    assert IN2Plugin().get_training_args({**export, "rl": "grpo"}) == without_thoughts
+    assert IN2Plugin().get_training_args({**export, "rl": "dpo"}) == {}
 
 
 def test_other_datasets_cannot_be_mixed_in(config):
