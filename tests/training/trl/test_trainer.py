@@ -1,10 +1,12 @@
 """IN2SFTTrainer in this process; tests/e2e/test_trl.py runs `in2 sft` on one and two ranks."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from peft import PromptTuningConfig, TaskType
+from peft import LoraConfig, PromptTuningConfig, TaskType
 from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM
 from trl import SFTConfig
 
@@ -16,7 +18,7 @@ from in2_plugin.training.options import TrainingOptions
 from in2_plugin.training.trl.data import lengths_of
 from in2_plugin.training.trl.trainer import FUSED_HEAD
 from in2_plugin.trl import IN2SFTTrainer, load_in2_dataset, sft_settings
-from tests.support.distillation import distilled_dataset, plain_gold_logits, plain_objective, stored_teacher
+from tests.support.distillation import copied, distilled_dataset, plain_gold_logits, plain_objective, stored_teacher
 from tests.support.plain_loss import plain_loss, plain_teacher
 from tests.support.taught import teacher_folder
 
@@ -214,6 +216,20 @@ def test_objectives_that_are_not_possible_are_refused(distilled, tmp_path):
         IN2SFTTrainer("no/model", settings(tmp_path), eval_dataset=prepared, **given)
     with pytest.raises(DatasetError, match="has no scores of a teacher `other`"):
         IN2SFTTrainer("no/model", settings(tmp_path), distill={"teacher": "other"}, **given)
+
+
+def test_both_splits_have_the_same_teacher(distilled, tmp_path):
+    loaded, tokenizer = distilled
+    held_out = copied(tmp_path)
+    shutil.rmtree(held_out / "teacher")
+    given = {"train_dataset": loaded, "eval_dataset": load_in2_dataset(held_out, tokenizer), "objective": "both",
+             "processing_class": tokenizer}  # fmt: skip
+    with pytest.raises(DatasetError, match="in2: has no scores of a teacher `initial`"):
+        IN2SFTTrainer("no/model", settings(tmp_path), **given)
+    adapter = LoraConfig(task_type="CAUSAL_LM", r=2, target_modules=["q_proj"])
+    trainer = IN2SFTTrainer(str(teacher_folder()), settings(tmp_path), peft_config=adapter, **given)
+    for dataset in (trainer.train_dataset, trainer.eval_dataset):
+        assert isinstance(trainer.in2_examples(dataset).teachers[0], GoldOnlyRows)
 
 
 def test_other_losses_have_no_statistics(loaded, pretrained, tmp_path, capsys):
