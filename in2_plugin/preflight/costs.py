@@ -150,6 +150,8 @@ class Memory:
     activations: float
     logits: float
     other: float = CONTEXT
+    teacher: float = 0
+    """What a distillation adds."""
 
     @property
     def total(self) -> float:

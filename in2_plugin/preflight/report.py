@@ -10,6 +10,7 @@ from in2_plugin.preflight.dataset_summary import DatasetSummary
 from in2_plugin.preflight.estimate import RunEstimate
 from in2_plugin.preflight.findings import Case, ConfigFinding
 from in2_plugin.preflight.prompts.report import PromptReport
+from in2_plugin.preflight.teacher.cost import TeacherCost
 
 MARKS = {"error": "ERROR", "warning": "warning", "note": "note"}
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
@@ -23,6 +24,8 @@ class PreflightReport:
     case: Case
     run: RunEstimate | None
     findings: Sequence[ConfigFinding]
+    teacher: TeacherCost | None = None
+    """None without a distillation, or without its teacher."""
 
     @property
     def errors(self) -> list[ConfigFinding]:
@@ -42,6 +45,7 @@ class PreflightReport:
             "datasets": [dataset.as_json() for dataset in case.datasets],
             "memory": {**_parts(case.memory), "total": case.memory.total},
             "run": self.run.as_json() if self.run else None,
+            "teacher": self.teacher.as_json() if self.teacher else None,
             "findings": [finding.as_json() for finding in self.findings],
         }
 
@@ -53,6 +57,8 @@ class PreflightReport:
         """Return (name, figure) for every line of the table."""
         rows = [("model", _model(self.case)), ("setup", _setup(self.case))]
         rows += [("dataset", _dataset(dataset)) for dataset in self.case.datasets]
+        if self.teacher:
+            rows.append(("teacher", _teacher(self.teacher, self.run)))
         if self.run:
             rows += _run(self.run, self.case)
         return [*rows, ("memory" if self.case.gpu.is_cpu else "memory/GPU", _memory(self.case))]
@@ -115,6 +121,13 @@ def _dataset(dataset: DatasetSummary) -> str:
         f"{dataset.path}: {seen}; {_count(dataset.lengths.sum())} tokens, {_count(dataset.answers.sum())} of them "
         f"answers, longest {dataset.longest:,}; {lost}"
     )
+
+
+def _teacher(teacher: TeacherCost, run: RunEstimate | None) -> str:
+    if not teacher.gold_tokens:
+        return f"{teacher.who}, which takes no time"
+    share = f", {teacher.seconds / run.seconds:.1%} of the time" if run and teacher.seconds else ""
+    return f"{teacher.who}: {_count(teacher.gold_tokens)} tokens per epoch{share}"
 
 
 def _run(run: RunEstimate, case: Case) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ under a second for a config with only IN2 datasets.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,13 @@ from in2_plugin.preflight.findings import Case, ConfigFinding
 from in2_plugin.preflight.loading import choose_gpu, load_config, quiet
 from in2_plugin.preflight.prompts.report import PromptReport
 from in2_plugin.preflight.report import PreflightReport
-from in2_plugin.preflight.shape import read_model
+from in2_plugin.preflight.shape import Model, read_model
+from in2_plugin.preflight.teacher.checks import find_teachers
+from in2_plugin.preflight.teacher.cost import teacher_cost, with_teacher
 from in2_plugin.preflight.training_setup import setup_of
-from in2_plugin.training.axolotl.args import options_of
+from in2_plugin.training.axolotl.args import IN2Options, options_of
 from in2_plugin.training.axolotl.plugins import TYPES, in2_entries, trains_on_prompts
+from in2_plugin.training.distillation.teachers import Teacher
 
 ROWS = 200
 """Rows to sample from each dataset of another type."""
@@ -107,12 +111,28 @@ def preflight_config(
     chosen = choose_gpu(named, half=setup.compute_bytes == 2, starts=not file)
     datasets, errors = _summaries(cfg, tokenizer, rows)
     row = row_length(cfg, datasets)
-    need = memory(model.shape, setup, row, most_answers(cfg, datasets, row))
+    answers = most_answers(cfg, datasets, row)
+    need = memory(model.shape, setup, row, answers)
     if chosen.is_cpu:
         need = replace(need, other=PROCESS)
+    options, run = options_of(cfg), estimate_run(cfg, model, setup, chosen, datasets)
+    teachers, missing = _teachers(cfg, options, model, errors)
+    teacher = None
+    if teachers:
+        need = with_teacher(need, teachers, model.shape, setup, answers)
+        teacher = teacher_cost(teachers, options.distillation, model.shape, setup, chosen, datasets, run)
+        run = run and replace(run, seconds=run.seconds + (teacher.seconds or 0))
     case = Case(cfg, model, setup, chosen, tuple(datasets), need, tokenizer)
-    findings = [*errors, *findings_of(case), *_assumed(chosen, named, n_gpus, file)]
-    return PreflightReport(file, case, estimate_run(cfg, model, setup, chosen, datasets), findings)
+    # when training starts, opening the datasets says what is missing
+    findings = [*errors, *(missing if file else []), *findings_of(case), *_assumed(chosen, named, n_gpus, file)]
+    return PreflightReport(file, case, run, findings, teacher)
+
+
+def _teachers(
+    cfg: Any, options: IN2Options, model: Model, errors: Sequence[ConfigFinding]
+) -> tuple[Sequence[Teacher], list[ConfigFinding]]:
+    """Return what `find_teachers` returns, if a run needs teachers and its datasets can be read."""
+    return ([], []) if options.objective == "answer" or errors else find_teachers(cfg, options, model)
 
 
 def _assumed(gpu: Gpu, named: str | None, n_gpus: int, file: str) -> list[ConfigFinding]:
