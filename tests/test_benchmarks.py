@@ -112,6 +112,15 @@ def test_openings_are_counted_and_timed(built, dataset, tmp_path):
     assert float(timed["ms to make the plan"]) > 0
 
 
+def test_planning_is_timed_and_compared_with_another_checkout(built, tmp_path):
+    command = (ROOT / "benchmarks/planning.py", built, "--questions", "40", "--runs", "1", "--other", ROOT)
+    (rows,) = tables(run(sys.executable, *command, cwd=tmp_path))
+    steps = ["fine-grained questions", "integration questions", "contexts drawn", "examples planned"]
+    assert [row["step"] for row in rows] == steps
+    assert {row["same bytes"] for row in rows} == {"yes"}
+    assert all(int(row["results"]) > 0 and float(row["CPU s"]) > 0 for row in rows)
+
+
 @pytest.mark.e2e_full
 def test_scale_has_the_same_bytes_from_both_engines(tmp_path, mistral_folder):
     """A corpus of one shard, which the driver makes by itself: every phase is there, and every table."""

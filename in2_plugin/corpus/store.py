@@ -256,9 +256,13 @@ class SegmentStore:
             return np.zeros(0, self.id_type)
         return np.frombuffer(self._ids.take(pa.array(segment_ids)).buffers()[2], self.id_type)
 
+    @cached_property
+    def _texts(self) -> pa.ChunkedArray:
+        return self.table["text"]  # looking the column up takes as long as reading a text
+
     def text(self, segment_id: int) -> str:
         """Return the text of one segment, without separator."""
-        return str(self.table["text"][segment_id].as_py())
+        return str(self._texts[segment_id].as_py())
 
     def texts(self, segment_ids: Iterable[int]) -> list[str]:
         """Return the texts of several segments."""

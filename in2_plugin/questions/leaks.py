@@ -31,7 +31,8 @@ class Forbidden:
 
     def __init__(self, exclusive: Iterable[str], answers: Iterable[str]) -> None:
         self._quotes = [text.casefold() for text in exclusive]
-        self._answers = [text for text in map(core, answers) if text]
+        # an answer that contains a quotation cannot be in a text without it
+        self._answers = [text for text in map(core, answers) if text and not any(it in text for it in self._quotes)]
 
     def found_in(self, folded: str) -> str | None:
         """Return the first of them that a case-folded text contains, or None."""

@@ -5,8 +5,8 @@ many passages, directions come out in the proportion of their weights, and so do
 several.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -18,24 +18,22 @@ from in2_plugin.questions.question import Kind
 
 def deal(
     excerpt: Excerpt, kind: Kind, weights: Mapping[str, float], rng: np.random.Generator
-) -> Sequence[QuestionForm]:
-    """Return the forms that a passage may be asked with, in the order to try them.
+) -> Iterator[QuestionForm]:
+    """Yield the forms that a passage may be asked with, in the order to try them.
 
     The direction is drawn first, then the style among those of the passage, then the form; the other forms follow in
-    case that one fails, those of the same direction first.
+    case that one fails, those of the same direction first. A style is looked for when its first form is next.
 
     Args:
         weights: by name of a direction, style or form; 1 when absent, 0 excludes.
     """
     forms, names = _weighed(kind, frozenset(weights.items()))
-    styles = {style for style in {form.style for form, _ in forms} if RECOGNIZERS[style](excerpt)}
     # the smallest of exponential variates is a draw with their weights (Efraimidis and Spirakis, 2006)
     variates = rng.exponential(size=len(names)).tolist()
     waits = {name: wait / weights.get(name, 1) for name, wait in zip(names, variates, strict=True)}
-    dealt = sorted(
-        ([waits[name] for name in its_names], at) for at, (form, its_names) in enumerate(forms) if form.style in styles
-    )
-    return [forms[at][0] for _, at in dealt]
+    dealt = sorted(([waits[name] for name in its_names], at) for at, (_, its_names) in enumerate(forms))
+    has_style = cache(lambda style: RECOGNIZERS[style](excerpt))
+    return (form for form in (forms[at][0] for _, at in dealt) if has_style(form.style))
 
 
 @lru_cache(maxsize=16)

@@ -17,7 +17,7 @@ def test_both_answers_are_in_their_segments_and_occur_once(form):
     paths = PYTHON if form.style is TextStyle.CODE else MARKDOWN
     excerpts = [Excerpt.of(segments_of(path.read_text(encoding="utf-8"))) for path in paths]
     found = drafts(form, [excerpt for excerpt in excerpts if len(excerpt.texts) > 1])
-    assert len(found) >= 3
+    assert len(found) >= 2  # in the documentation of this project, which changes
     for excerpt, draft in found:
         assert len(set(draft.segments)) == 2
         answers = draft.exclusive[-2:]
