@@ -9,6 +9,7 @@ whatever the build file contains.
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -133,6 +134,12 @@ def dataset_card(manifest: "Manifest", digest: str, audit: Mapping[str, Any] | N
             provenance(manifest, audit),
         ]
     )
+
+
+def answer_writers(folder: Path) -> list[str]:
+    """Return the sentence on who wrote the answers of a dataset folder, if a teacher did; else nothing."""
+    report = folder / layout.WRITTEN / layout.WRITTEN_REPORT
+    return [json.loads(report.read_text(encoding="utf-8"))["sentence"]] if report.exists() else []
 
 
 def with_answer_writer(card: str, sentence: str) -> str:

@@ -25,6 +25,7 @@ from in2_plugin.execution.engine import Engine
 from in2_plugin.execution.local import LocalEngine
 from in2_plugin.io.atomic import commit_part, write_json_atomic, write_text_atomic
 from in2_plugin.io.lock import folder_lock
+from in2_plugin.sharing.card import answer_writers
 from in2_plugin.sharing.export_card import export_card
 from in2_plugin.sharing.formats import Conversion, Format
 from in2_plugin.sharing.shards import ExportShard, ShardWriter
@@ -102,7 +103,8 @@ def export_dataset(
             _empty(part)
             shards = _write(conversion, part / DATA, shard_bytes, engine or LocalEngine(workers), on_examples)
             rows = sum(shard.rows for shard in shards)
-            export = Export(output, rows, tuple(shards), (*notes, *_left_out(conversion, rows)))
+            notes = (*answer_writers(folder), *notes, *_left_out(conversion, rows))
+            export = Export(output, rows, tuple(shards), notes)
             _describe(part, manifest, form, export)
             _put_in_place(part, output)
     except OSError as failure:

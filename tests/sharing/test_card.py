@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from in2_plugin import layout
 from in2_plugin.config import BuildConfig
 from in2_plugin.config.corpus import BUNDLED_CORPUS
 from in2_plugin.dataset.reader import Manifest
-from in2_plugin.sharing.card import dataset_card, size_category
+from in2_plugin.sharing.card import answer_writers, dataset_card, size_category, with_answer_writer
 
 
 @pytest.fixture
@@ -128,3 +129,13 @@ def test_a_strange_path_does_not_break_the_card(manifest):
     card = dataset_card(with_sources(manifest, strange), "0")
     assert header(card)["license"] == "other" and header(card)["license_name"] == "x-y"
     assert "a\\|b: 'c' {0} ---` |" in card
+
+
+def test_the_card_says_once_who_wrote_the_answers(manifest, tmp_path):
+    assert answer_writers(tmp_path) == []
+    (tmp_path / layout.WRITTEN).mkdir()
+    (tmp_path / layout.WRITTEN / layout.WRITTEN_REPORT).write_text('{"sentence": "All by m"}')
+    (sentence,) = answer_writers(tmp_path)
+    card = with_answer_writer(dataset_card(manifest, "0" * 16), sentence)
+    assert card.count("## Questions\n\nAll by m\n") == 1 and with_answer_writer(card, sentence) == card
+    assert header(card)

@@ -11,7 +11,7 @@ other examples or with other settings are never mixed with these.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -101,11 +101,14 @@ class WritingReport:
     @classmethod
     def read(cls, folder: Path) -> "WritingReport":
         """Read the report of a complete folder of written answers."""
-        return cls(**json.loads((folder / layout.WRITTEN_REPORT).read_text(encoding="utf-8")))
+        stored = json.loads((folder / layout.WRITTEN_REPORT).read_text(encoding="utf-8"))
+        counts = stored["outcomes"]  # sorted by name in the file
+        stored["outcomes"] = {str(outcome): counts[outcome] for outcome in AnswerOutcome if outcome in counts}
+        return cls(**{field.name: stored[field.name] for field in fields(cls)})
 
     def write(self, folder: Path) -> None:
-        """Write the report."""
-        write_json_atomic(folder / layout.WRITTEN_REPORT, asdict(self))
+        """Write the report, with its sentence for exports."""
+        write_json_atomic(folder / layout.WRITTEN_REPORT, {**asdict(self), "sentence": self.sentence()})
 
     @property
     def verified(self) -> int:

@@ -10,6 +10,7 @@ from in2_plugin.corpus.tokenizer import load_tokenizer
 from in2_plugin.dataset.reader import IN2Dataset, read_manifest
 from in2_plugin.errors import ConfigError
 from in2_plugin.inspection.doctor.run import examine
+from in2_plugin.sharing.card import answer_writers
 from in2_plugin.teaching.run import make_gold_rows
 from in2_plugin.teaching.writing.decoding import AnswerDecoding, AnsweringTeacher
 from in2_plugin.teaching.writing.run import write_answers
@@ -62,6 +63,7 @@ def test_the_new_dataset_is_complete_and_its_source_is_unchanged(source, answere
 def test_the_card_says_who_wrote_the_answers(answered):
     folder, report = answered
     assert (folder / layout.CARD).read_text().count(f"## Questions\n\n{report.sentence()}.\n") == 1
+    assert answer_writers(folder) == [report.sentence()]
 
 
 def test_gold_rows_of_the_new_dataset_have_its_answers(answered):
