@@ -3,7 +3,7 @@
 The writer is deterministic, and no substitute for questions of a language model. It teaches a model to find and copy
 text at any depth. The VAL probes test the same skill, so probe scores after training on these questions must not be
 compared with FILM-7B's. Invariant: each quotation occurs once in its passage, and the planner keeps it out of all
-fillers. Cost: about 0.9 ms per passage.
+fillers. Cost: about 0.4 ms per passage of one segment.
 """
 
 import zlib
