@@ -2,13 +2,14 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.support import ROOT, axolotl_runs, trl_runs
-from tests.support.distillation import distilled_dataset
+from tests.support.distillation import copied, distilled_dataset
 from tests.support.e2e_run import run
 from tests.support.example_watch import seen, steps
 from tests.support.taught import teacher_folder
@@ -70,6 +71,22 @@ def test_ranks_and_zero_3_take_the_same_steps(folder):
     assert len(expected) == 3 and seen(folder, "zero")["zero"]
     assert steps(seen(folder, "two")) == expected
     assert steps(seen(folder, "zero")) == expected
+
+
+@pytest.mark.e2e_full
+def test_two_ranks_switch_the_adapter_off(folder):
+    """Without stored scores, the teacher is the model below the adapter, also where DDP wraps it."""
+    shutil.rmtree(copied(folder / "unscored") / "teacher")
+    lora = {"use_peft": True, "lora_r": 4, "lora_dropout": 0.0, "lora_target_modules": ["q_proj", "v_proj"]}
+    settings = {**lora, "objective": "distill", "length_balanced": False, "learning_rate": 0.05,
+                "datasets": [{"path": "in2", "data_dir": "unscored/in2"}]}  # fmt: skip
+    trl_runs.write(folder, "lora", **settings)
+    output = trl_runs.train_all(folder, ["lora"])
+    assert "in2: distils from the model without its adapter, which reads the gold rows" in output
+    trl_runs.write(folder, "lora-ranks", **settings, per_device_train_batch_size=1)
+    trl_runs.train_all(folder, ["lora-ranks"], ranks=2)
+    expected = [pytest.approx(step, rel=2e-4) for step in steps(seen(folder, "lora"))]
+    assert len(expected) == 3 and steps(seen(folder, "lora-ranks")) == expected
 
 
 @pytest.mark.e2e_full

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, set_seed
 from trl import get_peft_config, get_quantization_config
 
 from in2_plugin.errors import ConfigError, In2Error
@@ -30,6 +30,7 @@ def main(argv: Sequence[str]) -> IN2SFTTrainer:
     tokenizer = load_tokenizer(arguments)
     train, held_out = load_datasets(arguments, tokenizer)
     training.model_init_kwargs = model_settings(arguments)
+    set_seed(training.seed)  # TRL draws the weights of an adapter before Trainer does this
     trainer = IN2SFTTrainer(
         arguments.model.model_name_or_path,
         training,
