@@ -33,14 +33,30 @@ def test_dataset_for_another_tokenizer_is_refused_before_the_model_is_loaded(par
         main(["--config", str(tmp_path / "sft.yml")])
 
 
-def test_answer_weighting_of_the_file_is_that_of_the_loss(parsed, mistral_folder, tmp_path):
+@pytest.fixture
+def train(parsed, mistral_folder, tmp_path):
+    """Return a function that trains a tiny model for one step, and returns the trainer."""
     shutil.copytree(mistral_folder, tmp_path / "model")
     config = MistralConfig(vocab_size=32_000, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
                            num_attention_heads=2, num_key_value_heads=2)  # fmt: skip
     MistralForCausalLM(config).save_pretrained(tmp_path / "model")
-    parsed(model_name_or_path=str(tmp_path / "model"), answer_weighting="opening", max_steps=1, logging_steps=1,
-           per_device_train_batch_size=2)  # fmt: skip
-    trainer = main(["--config", str(tmp_path / "sft.yml")])
+
+    def train(**changes):
+        parsed(model_name_or_path=str(tmp_path / "model"), max_steps=1, logging_steps=1,
+               per_device_train_batch_size=2, **changes)  # fmt: skip
+        return main(["--config", str(tmp_path / "sft.yml")])
+
+    return train
+
+
+def test_a_seed_draws_the_same_adapter(train):
+    lora = {"use_peft": True, "lora_r": 2, "lora_target_modules": ["q_proj", "v_proj"], "seed": 3}
+    weights = [next(p for name, p in train(**lora).model.named_parameters() if "lora_A" in name) for _ in range(2)]
+    assert weights[0].any() and weights[0].equal(weights[1])
+
+
+def test_answer_weighting_of_the_file_is_that_of_the_loss(train):
+    trainer = train(answer_weighting="opening")
     assert trainer.in2_options.own_loss == "answer_weighting: opening"
     (step, _) = trainer.state.log_history
     assert step["in2/answer_tokens_per_step"] > 2 and 9 < step["loss"] < 12
