@@ -72,6 +72,9 @@ class Renderer:
         self._encoding = lru_cache(REMEMBERED)(lambda section: tokenizer.encode(section.separator + section.text))
         self._turn_tokens, self._section_tokens = lru_cache(COUNTED)(self._count_turn), lru_cache(COUNTED)(self._count)
 
+    def __reduce__(self) -> tuple[type["Renderer"], tuple[SegmentStore, TextTokenizer, Template]]:
+        return Renderer, (self._store, self._tokenizer, self.template)
+
     def text(self, segment_ids: SegmentIds, turns: Sequence[Turn]) -> str:
         """Return the rendered text; without segments, it is a conversation without a context."""
         return self.template.text(self._context(segment_ids), turns)
