@@ -41,7 +41,7 @@ def test_steps_and_batch_are_those_of_the_comments(name):
     build = BuildConfig.parse(read(name, "build.yml"), name)
     launch = read_training_file(FOLDERS[name] / "axolotl.yml").launch
     contexts = build.mixture.fine_grained // build.questions_per_context
-    assert (contexts // launch.batch, launch.batch) == {"smollm2-135m": (800, 1), "smollm2-135m-4k": (30, 2)}[name]
+    assert (contexts // launch.batch, launch.batch) == {"smollm2-135m": (400, 1), "smollm2-135m-4k": (20, 2)}[name]
 
 
 def test_the_full_demo_has_the_values_of_the_recipes():
