@@ -2,14 +2,15 @@
 
 A verdict (`reporting/verdict.py`) is about position alone, and says nothing where the first model finds nothing. A
 headline is about finding: it repeats a verdict of *improved* or *worse*, and otherwise says what average and middle
-show. Invariant: a headline and a verdict never contradict, and every statement rests on an interval.
+show. After several rounds of training, the last one is judged by itself, too: the first may have done all the good.
+Invariant: a headline and a verdict never contradict, and every statement rests on an interval.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from in2_plugin.probing.scoring.dip import PositionEffect
-from in2_plugin.reporting.comparison import Comparison
+from in2_plugin.reporting.comparison import Comparison, compare
 from in2_plugin.reporting.evidence import Change, Evidence
 from in2_plugin.reporting.results import ModelResult
 from in2_plugin.reporting.text.next_step import Outcome, next_step
@@ -23,14 +24,14 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The last model against the first on one probe."""
+    """The last model against the first on one probe; of three or more, also against the one before it."""
 
     task: str
     outcome: Outcome
     sentence: str
     """Begins with the outcome."""
     next_step: str
-    """What to try in another training run; empty if the outcome is *improved*."""
+    """What to try in another training run; empty after improvements."""
     average: str
     """Average of each model in percent, with its interval: `0.0 [0.0, 1.2] → 67.1 [60.2, 73.9]`."""
     dip: str
@@ -54,10 +55,10 @@ def headline_of(comparison: Comparison, task: str) -> Headline | None:
     outcome, detail = _outcome(models, task, known, verdict, change)
     sentence = f"{outcome.capitalize()}: {_scores(models[0], models[-1], task)}{detail}."
     averages = [with_interval(model.tasks[task].score.avg, one.avg) for model, one in zip(models, known, strict=True)]
-    dips = map(_dip, known)
-    return Headline(
-        task, outcome, sentence, next_step(outcome, models[-1], task), ARROW.join(averages), ARROW.join(dips)
-    )
+    dips, following = map(_dip, known), next_step(outcome, models[-1], task)
+    if len(models) > 2 and (latest := headline_of(compare(models[-2:]), task)):
+        sentence, following = f"{sentence} {latest.sentence}", following or latest.next_step
+    return Headline(task, outcome, sentence, following, ARROW.join(averages), ARROW.join(dips))
 
 
 def _outcome(

@@ -144,5 +144,15 @@ def test_the_last_of_several_models_is_compared_and_all_are_listed(headline):
     assert [model.label for model in comparison.models] == ["a", "b", "c"]
 
 
+def test_a_last_round_that_gave_nothing_is_not_hidden_by_the_first(headline):
+    (found,), _ = headline(a=nothing, b=half, c=half)
+    assert found.sentence == (
+        "Improved: from 0.0% right answers (a) to 50.0% (c). "
+        "The middle scores higher, and is not shown to be below the ends. "
+        "No improvement shown: from 50.0% right answers (b) to 50.0% (c); the difference is within chance."
+    )
+    assert found.next_step
+
+
 def test_one_model_has_no_headline(headline):
     assert headline(only=half)[0] == []
